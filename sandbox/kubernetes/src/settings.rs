@@ -1,0 +1,22 @@
+//! What can be set on a running API server.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the API server; they may change while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiSettings {
+    /// Added to every call's answer, in milliseconds of real time.
+    pub latency_millis: u64,
+    /// The bearer token that clients must send; absent means anyone is let in.
+    /// The token `EXPIRED` is refused either way.
+    pub token: Option<String>,
+    /// How many changes are remembered for watches and for continued lists; older versions are answered with 410.
+    pub history: usize,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self { latency_millis: 0, token: None, history: 10_000 }
+    }
+}
