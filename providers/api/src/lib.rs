@@ -1,1 +1,26 @@
-//! placeholder
+//! The contract between moorline's engine and what stands behind it: a Kubernetes cluster and a cloud.
+//!
+//! Traits are cut by capability and name no SDK type; the domain types below are all the engine knows.
+//! Every listing is complete or an error: a forbidden, failed or truncated one never looks like absence.
+
+pub mod account;
+pub mod cluster;
+pub mod error;
+pub mod load_balancer;
+pub mod object;
+pub mod quantity;
+pub mod storage;
+pub mod volume;
+
+pub use account::{Account, AccountId, Accounts};
+pub use cluster::{
+    Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, ListQuery, Page, Propagation, WatchEvent,
+};
+pub use error::{Error, ErrorKind, FieldConflict, Result};
+pub use load_balancer::{LoadBalancer, LoadBalancerKind, LoadBalancers};
+pub use object::{Gvk, Object, ObjectRef, ResourceKind};
+pub use storage::{BindingMode, ClaimShape, FieldPath, FieldProblem, Placement, PvSource, ReclaimPolicy, StorageClass, StorageRules};
+pub use volume::{
+    Attachment, ClientToken, NewVolume, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSpec, VolumeState,
+    Volumes,
+};

@@ -1,0 +1,162 @@
+//! A Kubernetes cluster.
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Object, ObjectRef, ResourceKind, Result};
+
+/// Which cluster this is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterIdentity {
+    /// The UID of namespace `kube-system`: unique to this life of the cluster.
+    pub uid: String,
+    /// The kubeconfig context, or `in-cluster`.
+    pub context: String,
+    /// The API server's address, without credentials.
+    pub server: String,
+    /// The server's version: `v1.36.3`.
+    pub version: String,
+}
+
+/// What to list or watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListQuery {
+    /// The kind.
+    pub resource: ResourceKind,
+    /// One namespace, or all.
+    pub namespace: Option<String>,
+    /// Label selector in kubectl's syntax.
+    pub labels: Option<String>,
+    /// Field selector in kubectl's syntax.
+    pub fields: Option<String>,
+}
+
+impl ListQuery {
+    /// Everything of a kind, in one namespace where the kind has them.
+    pub fn within(resource: ResourceKind, namespace: &str) -> Self {
+        let namespace = resource.namespaced.then(|| namespace.to_owned());
+        Self { resource, namespace, labels: None, fields: None }
+    }
+
+    /// Everything of a kind in the whole cluster.
+    pub fn everywhere(resource: ResourceKind) -> Self {
+        Self { resource, namespace: None, labels: None, fields: None }
+    }
+
+    /// The same, of objects with these labels.
+    #[must_use]
+    pub fn labelled(mut self, selector: impl Into<String>) -> Self {
+        self.labels = Some(selector.into());
+        self
+    }
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The objects; each has `apiVersion` and `kind` set even where the server leaves them out of lists.
+    pub objects: Vec<Object>,
+    /// The version to watch from, on every page the same.
+    pub resource_version: String,
+}
+
+/// What a watch tells.
+#[derive(Clone, Debug)]
+pub enum WatchEvent {
+    /// Added or changed.
+    Applied(Object),
+    /// Gone; its last state.
+    Deleted(Object),
+    /// Nothing changed up to this version.
+    Bookmark(String),
+}
+
+/// How to apply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ApplyOptions {
+    /// The server does everything but persist.
+    pub dry_run: bool,
+    /// Take fields that others own.
+    pub force: bool,
+}
+
+/// What an apply came to.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// The object as it is now (or would be).
+    pub object: Object,
+    /// Warnings that the server sent.
+    pub warnings: Vec<String>,
+}
+
+/// What happens to dependents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Propagation {
+    /// Deleted afterwards, by the garbage collector.
+    Background,
+    /// Deleted first.
+    Foreground,
+    /// Kept.
+    Orphan,
+}
+
+/// How to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// Only the object with this UID; anything else is `ErrorKind::Stale`.
+    pub uid: Option<String>,
+    /// What happens to dependents.
+    pub propagation: Propagation,
+    /// The server does everything but delete.
+    pub dry_run: bool,
+}
+
+/// What a deletion came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Deletion {
+    /// It was not there.
+    Absent,
+    /// It is gone.
+    Gone,
+    /// It is on its way: finalizers or a grace period hold it.
+    Terminating,
+}
+
+/// A Kubernetes cluster. Every write names the field manager `moorline`.
+///
+/// Calls are paced, bounded in number and retried inside where that is safe; an error that comes out is final for now.
+/// Dropping a future stops waiting and may leave its call's effect done.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// Which cluster this is. Asked once, then remembered.
+    async fn identity(&self) -> Result<ClusterIdentity>;
+
+    /// Every kind that the server serves in its preferred version, by discovery; asked anew each time.
+    async fn kinds(&self) -> Result<Vec<ResourceKind>>;
+
+    /// One object; `None` only where the server says 404 for the object itself.
+    async fn get(&self, target: &ObjectRef) -> Result<Option<Object>>;
+
+    /// A consistent listing, page by page; ends early only with an `Err`.
+    fn list(&self, query: ListQuery) -> BoxStream<'_, Result<Page>>;
+
+    /// Changes after `from`; ends with `ErrorKind::Expired` when `from` is too old, or `Ok`-ends when the server closes it.
+    fn watch(&self, query: ListQuery, from: String) -> BoxStream<'_, Result<WatchEvent>>;
+
+    /// Server-side apply.
+    async fn apply(&self, target: &ObjectRef, object: &Object, options: ApplyOptions) -> Result<Applied>;
+
+    /// Creates; `ErrorKind::AlreadyExists` where the name is taken.
+    async fn create(&self, target: &ObjectRef, object: &Object) -> Result<Object>;
+
+    /// JSON merge patch of the object; a `metadata.uid` or `metadata.resourceVersion` inside is a precondition.
+    async fn merge(&self, target: &ObjectRef, patch: &Value) -> Result<Object>;
+
+    /// Sets the `scale` subresource's replicas.
+    async fn scale(&self, target: &ObjectRef, replicas: u32) -> Result<()>;
+
+    /// Deletes.
+    async fn delete(&self, target: &ObjectRef, options: &DeleteOptions) -> Result<Deletion>;
+}

@@ -1,0 +1,59 @@
+//! Load balancers that a cluster's Services made.
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Result, Tags};
+
+/// The sort of load balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LoadBalancerKind {
+    /// Classic ELB.
+    Classic,
+    /// Network (ELBv2).
+    Network,
+    /// Application (ELBv2).
+    Application,
+    /// Gateway (ELBv2).
+    Gateway,
+}
+
+/// One load balancer of the account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadBalancer {
+    /// ARN, or the name for a classic one.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Kind.
+    pub kind: LoadBalancerKind,
+    /// DNS name, as `status.loadBalancer.ingress[].hostname` shows it (compare without case).
+    pub hostname: String,
+    /// `internet-facing` or `internal`.
+    pub scheme: String,
+    /// State in the cloud's words; empty for classic ones, which have none.
+    pub state: String,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+impl LoadBalancer {
+    /// Namespace and name of the Service that the tags name, whichever controller wrote them
+    /// (cloud provider: `kubernetes.io/service-name`; AWS Load Balancer Controller: `service.k8s.aws/stack`).
+    pub fn service(&self) -> Option<(&str, &str)> {
+        ["kubernetes.io/service-name", "service.k8s.aws/stack"].iter().find_map(|key| self.tags.get(*key)?.split_once('/'))
+    }
+}
+
+/// Lists load balancers.
+#[async_trait]
+pub trait LoadBalancers: Send + Sync {
+    /// Every load balancer of the region with its tags, page by page; ends early only with an `Err`.
+    /// An API that the backend lacks is one `ErrorKind::Unsupported` after what the others had.
+    fn list(&self) -> BoxStream<'_, Result<Vec<LoadBalancer>>>;
+}

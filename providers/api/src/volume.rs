@@ -1,0 +1,210 @@
+//! Cloud volumes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+
+/// Tags or metadata of a cloud resource.
+pub type Tags = BTreeMap<String, String>;
+
+/// The provider's name for a volume: `vol-0123456789abcdef0`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct VolumeId(pub String);
+
+impl fmt::Display for VolumeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Makes creation idempotent: a claim's UID, and a generation for when a token was burnt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ClientToken {
+    /// The claim's UID.
+    pub claim_uid: String,
+    /// 1 at first; one more each time the token before is burnt.
+    pub generation: u32,
+}
+
+impl fmt::Display for ClientToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.claim_uid)?;
+        if self.generation > 1 { write!(f, "-{}", self.generation) } else { Ok(()) }
+    }
+}
+
+/// What sort of volume, in its provider's terms; the engine never looks inside.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum VolumeConfig {
+    /// An EBS volume.
+    #[serde(rename_all = "camelCase")]
+    Ebs {
+        /// `gp2`, `gp3`, `io1`, `io2`, `st1`, `sc1`, `standard`.
+        volume_type: String,
+        /// Provisioned operations a second; `None` is the type's default.
+        iops: Option<u32>,
+        /// MiB a second (gp3); `None` is the type's default.
+        throughput: Option<u32>,
+        /// Encrypted at rest; `None` is the account's default.
+        encrypted: Option<bool>,
+        /// KMS key id, alias or ARN.
+        kms_key_id: Option<String>,
+    },
+}
+
+impl VolumeConfig {
+    /// The type or SKU in one word, for tables.
+    pub fn type_name(&self) -> &str {
+        match self {
+            Self::Ebs { volume_type, .. } => volume_type,
+        }
+    }
+}
+
+/// A volume to be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VolumeSpec {
+    /// Size in whole GiB.
+    pub size_gib: u32,
+    /// The zone, where the provider has zonal volumes.
+    pub zone: Option<String>,
+    /// The provider's part.
+    pub config: VolumeConfig,
+}
+
+/// Everything the creating call carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewVolume {
+    /// What to create.
+    pub spec: VolumeSpec,
+    /// Makes a repeat harmless.
+    pub token: ClientToken,
+    /// All tags; they are set in the creating call.
+    pub tags: Tags,
+}
+
+/// Where a volume is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VolumeState {
+    /// Not usable yet.
+    Creating,
+    /// Usable, attached nowhere.
+    Available,
+    /// Attached, or being attached or detached.
+    InUse,
+    /// On its way out.
+    Deleting,
+    /// Gone, and still listed.
+    Deleted,
+    /// Failed for good.
+    Error,
+    /// A state this version does not know: treat as alive.
+    Unknown,
+}
+
+impl fmt::Display for VolumeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Creating => "creating",
+            Self::Available => "available",
+            Self::InUse => "in-use",
+            Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
+            Self::Error => "error",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// One attachment of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// The machine.
+    pub instance: String,
+    /// The device name there: `/dev/xvdba`.
+    pub device: String,
+    /// `attaching`, `attached`, `detaching`, `busy`.
+    pub state: String,
+}
+
+/// A volume as the cloud shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Id.
+    pub id: VolumeId,
+    /// Size, zone and configuration as they are.
+    pub spec: VolumeSpec,
+    /// State.
+    pub state: VolumeState,
+    /// Where it is attached.
+    pub attachments: Vec<Attachment>,
+    /// Tags.
+    pub tags: Tags,
+    /// When it was created.
+    pub created: Option<Timestamp>,
+}
+
+/// A snapshot of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Id.
+    pub id: String,
+    /// The volume it was taken of.
+    pub volume: VolumeId,
+    /// Whether it is complete and can be restored from.
+    pub completed: bool,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// Which volumes to list; the filters run in the cloud.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeFilter {
+    /// Those with all of these tags.
+    Tagged(Tags),
+    /// Those of these ids that exist; unknown ids are left out. Any number; batched inside.
+    Ids(Vec<VolumeId>),
+    /// All of the region.
+    All,
+}
+
+/// Creates, reads and deletes volumes of one account and region.
+///
+/// Calls are paced to the account's published budgets and retried inside where that is safe.
+#[async_trait]
+pub trait Volumes: Send + Sync {
+    /// Creates a volume, or returns the one that the same token made before.
+    /// `ErrorKind::TokenBurnt` asks for the next generation.
+    async fn create(&self, new: &NewVolume) -> Result<Volume>;
+
+    /// Matching volumes, page by page; ends early only with an `Err`. Reads lag writes.
+    fn list(&self, filter: VolumeFilter) -> BoxStream<'_, Result<Vec<Volume>>>;
+
+    /// Waits until the volume can be attached; fails at once with what the cloud says when it never will, and with
+    /// `ErrorKind::NotFound` when it vanished. Many waits share batched reads. The caller bounds it in time.
+    async fn wait_usable(&self, id: &VolumeId) -> Result<Volume>;
+
+    /// Begins to delete a volume; one that is absent is success, one in use is `ErrorKind::InUse`.
+    async fn delete(&self, id: &VolumeId) -> Result<()>;
+
+    /// Waits until the cloud no longer has the volume. Many waits share batched reads. The caller bounds it in time.
+    async fn wait_gone(&self, id: &VolumeId) -> Result<()>;
+
+    /// Takes a snapshot and waits until it is complete. `name` finds one begun before, so that a repeat makes no second.
+    async fn snapshot(&self, id: &VolumeId, name: &str, tags: &Tags) -> Result<Snapshot>;
+
+    /// How long the published budgets allow `creates` creations to take at least, from full buckets.
+    fn creation_floor(&self, creates: u32) -> Duration;
+}
