@@ -1,10 +1,10 @@
 //! Faults and latency, set per call, before or after the call's effect.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, Clock};
+use crate::{Call, Clock, Journal, JournalError};
 
 /// When a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,58 +61,138 @@ pub struct Fault {
     pub effect: Effect,
 }
 
-/// The rules in force.
+impl Fault {
+    fn matches(&self, call: &Call, moment: Moment) -> bool {
+        self.moment == moment
+            && (self.service == "*" || self.service == call.service)
+            && (self.operation == "*" || self.operation == call.operation)
+    }
+}
+
+/// The rules in force. They are kept in the journal with what is left of their counts, so that a
+/// process that a rule stopped does not meet the same rule again.
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Mutex<Vec<Fault>>,
+    journal: Option<Arc<Journal>>,
 }
 
 impl Faults {
+    pub(crate) fn load(journal: Arc<Journal>) -> Result<Self, JournalError> {
+        let rules = journal.get("world", "faults")?.unwrap_or_default();
+        Ok(Self { rules: Mutex::new(rules), journal: Some(journal) })
+    }
+
     /// Adds a rule.
     pub fn add(&self, fault: Fault) {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        let mut rules = self.lock();
+        rules.push(fault);
+        self.keep(&rules);
     }
 
     /// Forgets every rule.
     pub fn clear(&self) {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut rules = self.lock();
+        rules.clear();
+        self.keep(&rules);
+    }
+
+    /// The rules in force, with the counts that are left of them.
+    pub fn rules(&self) -> Vec<Fault> {
+        self.lock().clone()
     }
 
     /// The effects that strike `call` now, in the order of the rules; each use counts.
     pub fn strike(&self, call: &Call, moment: Moment) -> Vec<Effect> {
-        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rules = self.lock();
         let mut effects = Vec::new();
-        for rule in rules.iter_mut() {
-            let matches = rule.moment == moment
-                && (rule.service == "*" || rule.service == call.service)
-                && (rule.operation == "*" || rule.operation == call.operation);
-            if !matches {
-                continue;
-            }
+        let mut counted = false;
+        for rule in rules.iter_mut().filter(|rule| rule.matches(call, moment)) {
             if rule.skip > 0 {
                 rule.skip -= 1;
+                counted = true;
                 continue;
             }
             match &mut rule.times {
                 Some(0) => continue,
-                Some(times) => *times -= 1,
+                Some(times) => {
+                    *times -= 1;
+                    counted = true;
+                }
                 None => {}
             }
             effects.push(rule.effect.clone());
         }
+        if counted {
+            self.keep(&rules);
+        }
         effects
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Fault>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, rules: &[Fault]) {
+        let Some(journal) = &self.journal else { return };
+        if let Err(error) = journal.put("world", "faults", &rules) {
+            tracing::error!(%error, "the fault rules could not be kept");
+        }
     }
 
     /// Strikes `call` and performs latency and hang here; what is left for the service to answer comes back.
     pub async fn apply(&self, call: &Call, moment: Moment, _clock: &Clock) -> Option<Effect> {
         for effect in self.strike(call, moment) {
             match effect {
-                Effect::Latency(milliseconds) => tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await,
+                Effect::Latency(milliseconds) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await
+                }
                 Effect::Hang => std::future::pending().await,
                 Effect::Abort => std::process::abort(),
                 Effect::Error { .. } | Effect::Reset => return Some(effect),
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(operation: &str) -> Call {
+        Call { service: "ec2", operation: operation.to_owned(), mutating: true }
+    }
+
+    fn reset(operation: &str, skip: u64, times: Option<u64>) -> Fault {
+        Fault {
+            service: "ec2".to_owned(),
+            operation: operation.to_owned(),
+            moment: Moment::After,
+            skip,
+            times,
+            effect: Effect::Reset,
+        }
+    }
+
+    #[test]
+    fn a_rule_skips_then_strikes_as_often_as_it_says() {
+        let faults = Faults::default();
+        faults.add(reset("CreateVolume", 1, Some(2)));
+        let struck = |operation, moment| faults.strike(&call(operation), moment).len();
+        assert_eq!(struck("CreateVolume", Moment::Before), 0);
+        assert_eq!(struck("DeleteVolume", Moment::After), 0);
+        let strikes: Vec<_> = (0..4).map(|_| struck("CreateVolume", Moment::After)).collect();
+        assert_eq!(strikes, [0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn counts_outlive_the_process() -> Result<(), JournalError> {
+        let journal = Arc::new(Journal::in_memory());
+        let faults = Faults::load(journal.clone())?;
+        faults.add(reset("*", 0, Some(1)));
+        assert_eq!(faults.strike(&call("CreateVolume"), Moment::After), [Effect::Reset]);
+        assert_eq!(Faults::load(journal)?.strike(&call("CreateVolume"), Moment::After), []);
+        Ok(())
     }
 }

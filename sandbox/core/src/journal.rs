@@ -1,16 +1,23 @@
 //! State that outlives the process: small tables of JSON values, written through on every change.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::disk::Disk;
+
 /// Why the journal could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// A stored value is not what this version expects.
-    #[error("the sandbox's state holds a value this version cannot read: {table}/{key}")]
+    #[error(
+        "the sandbox's state holds a value this version cannot read: {table}/{key}; `moorline sandbox reset` starts afresh"
+    )]
     Decode {
         /// Table.
         table: String,
@@ -19,62 +26,205 @@ pub enum JournalError {
         /// What serde says.
         source: serde_json::Error,
     },
+    /// Another process has the folder open.
+    #[error("the sandbox's state in {} is in use by another process; stop that one or use its endpoints", folder.display())]
+    Held {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The folder could not be opened.
+    #[error("the sandbox's state in {} cannot be opened", folder.display())]
+    Open {
+        /// The folder.
+        folder: PathBuf,
+        /// What the store or the file system says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The folder was opened, but a later read or write failed: a full or broken disk, mostly.
+    #[error("the sandbox's state cannot be read or written; is the disk full?")]
+    Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Tables of JSON values by key. A write that returned survives a SIGKILL of the process.
-#[derive(Debug, Default)]
+/// Tables of JSON values by key. A write that returned survives a SIGKILL of the process; it is
+/// handed to the operating system but not forced to the disk, so a power cut may lose the last ones.
 pub struct Journal {
-    tables: Mutex<BTreeMap<String, BTreeMap<String, Vec<u8>>>>,
+    shelf: Shelf,
+}
+
+/// Where the values are. Keys on both shelves are `table NUL key`.
+enum Shelf {
+    Memory(Mutex<BTreeMap<String, Vec<u8>>>),
+    Disk(Disk),
 }
 
 impl Journal {
     /// A journal that is forgotten with the process.
     pub fn in_memory() -> Self {
-        Self::default()
+        Self { shelf: Shelf::Memory(Mutex::default()) }
+    }
+
+    /// The journal kept in `folder`, made where it does not exist. One process at a time may have it open:
+    /// for any other this is [`JournalError::Held`], after a moment's patience.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, JournalError> {
+        Ok(Self { shelf: Shelf::Disk(Disk::open(folder.as_ref())?) })
     }
 
     /// Writes one value.
     pub fn put<T: Serialize>(&self, table: &str, key: &str, value: &T) -> Result<(), JournalError> {
         let bytes = serde_json::to_vec(value).map_err(|source| decode(table, key, source))?;
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.entry(table.to_owned()).or_default().insert(key.to_owned(), bytes);
-        Ok(())
+        let path = path(table, key);
+        match &self.shelf {
+            Shelf::Memory(rows) => {
+                rows.lock().unwrap_or_else(PoisonError::into_inner).insert(path, bytes);
+                Ok(())
+            }
+            Shelf::Disk(disk) => disk.put(path, bytes),
+        }
     }
 
     /// Forgets one value.
     pub fn delete(&self, table: &str, key: &str) -> Result<(), JournalError> {
-        if let Some(table) = self.tables.lock().unwrap_or_else(PoisonError::into_inner).get_mut(table) {
-            table.remove(key);
+        let path = path(table, key);
+        match &self.shelf {
+            Shelf::Memory(rows) => {
+                rows.lock().unwrap_or_else(PoisonError::into_inner).remove(&path);
+                Ok(())
+            }
+            Shelf::Disk(disk) => disk.delete(path),
         }
-        Ok(())
     }
 
     /// One value.
     pub fn get<T: DeserializeOwned>(&self, table: &str, key: &str) -> Result<Option<T>, JournalError> {
-        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(bytes) = tables.get(table).and_then(|t| t.get(key)) else { return Ok(None) };
-        serde_json::from_slice(bytes).map(Some).map_err(|source| decode(table, key, source))
+        let path = path(table, key);
+        let bytes = match &self.shelf {
+            Shelf::Memory(rows) => rows.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned(),
+            Shelf::Disk(disk) => disk.get(&path)?,
+        };
+        let Some(bytes) = bytes else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|source| decode(table, key, source))
     }
 
     /// Every value of a table, in the order of the keys.
     pub fn load<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<(String, T)>, JournalError> {
-        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(rows) = tables.get(table) else { return Ok(Vec::new()) };
-        rows.iter()
-            .map(|(key, bytes)| {
-                let value = serde_json::from_slice(bytes).map_err(|source| decode(table, key, source))?;
-                Ok((key.clone(), value))
-            })
-            .collect()
+        let prefix = path(table, "");
+        let mut rows = Vec::new();
+        let mut read = |path: &str, bytes: &[u8]| {
+            let key = &path[prefix.len()..];
+            let value = serde_json::from_slice(bytes).map_err(|source| decode(table, key, source))?;
+            rows.push((key.to_owned(), value));
+            Ok(())
+        };
+        match &self.shelf {
+            Shelf::Memory(all) => {
+                let all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                for (path, bytes) in all.range::<str, _>(bounds(&prefix, &after(table))) {
+                    read(path, bytes)?;
+                }
+            }
+            Shelf::Disk(disk) => disk.each(&prefix, read)?,
+        }
+        Ok(rows)
     }
 
-    /// Forgets a whole table.
+    /// Forgets a whole table, all of it or nothing.
     pub fn clear_table(&self, table: &str) -> Result<(), JournalError> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner).remove(table);
-        Ok(())
+        let prefix = path(table, "");
+        match &self.shelf {
+            Shelf::Memory(rows) => {
+                rows.lock().unwrap_or_else(PoisonError::into_inner).retain(|path, _| !path.starts_with(&prefix));
+                Ok(())
+            }
+            Shelf::Disk(disk) => disk.clear(&prefix),
+        }
     }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = match &self.shelf {
+            Shelf::Memory(_) => "memory",
+            Shelf::Disk(_) => "disk",
+        };
+        f.debug_tuple("Journal").field(&place).finish()
+    }
+}
+
+fn path(table: &str, key: &str) -> String {
+    format!("{table}\0{key}")
+}
+
+/// The first path behind all paths of `table`.
+fn after(table: &str) -> String {
+    format!("{table}\u{1}")
+}
+
+fn bounds<'a>(from: &'a str, to: &'a str) -> (Bound<&'a str>, Bound<&'a str>) {
+    (Bound::Included(from), Bound::Excluded(to))
 }
 
 fn decode(table: &str, key: &str, source: serde_json::Error) -> JournalError {
     JournalError::Decode { table: table.to_owned(), key: key.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journals() -> (tempfile::TempDir, [Journal; 2]) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Journal::open(folder.path()).unwrap();
+        (folder, [Journal::in_memory(), disk])
+    }
+
+    #[test]
+    fn a_table_is_read_in_order_and_alone() {
+        let (_folder, journals) = journals();
+        for journal in journals {
+            journal.put("volumes", "b", &2).unwrap();
+            journal.put("volumes", "a", &1).unwrap();
+            journal.put("volumes-more", "c", &3).unwrap();
+            assert_eq!(journal.load::<i32>("volumes").unwrap(), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+            journal.clear_table("volumes").unwrap();
+            assert_eq!(journal.load::<i32>("volumes").unwrap(), []);
+            assert_eq!(journal.get::<i32>("volumes-more", "c").unwrap(), Some(3));
+        }
+    }
+
+    #[test]
+    fn the_last_write_counts_and_a_deleted_value_is_gone() {
+        let (_folder, journals) = journals();
+        for journal in journals {
+            journal.put("t", "k", &1).unwrap();
+            journal.put("t", "k", &2).unwrap();
+            assert_eq!(journal.get::<i32>("t", "k").unwrap(), Some(2));
+            journal.delete("t", "k").unwrap();
+            journal.delete("t", "k").unwrap();
+            assert_eq!(journal.get::<i32>("t", "k").unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_shape_names_its_place() {
+        let journal = Journal::in_memory();
+        journal.put("t", "k", &"text").unwrap();
+        let error = journal.get::<u32>("t", "k").unwrap_err();
+        assert!(error.to_string().contains("t/k"), "{error}");
+    }
+
+    #[test]
+    fn a_second_opening_is_held_until_the_first_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Journal::open(folder.path()).unwrap();
+        assert!(matches!(Journal::open(folder.path()), Err(JournalError::Held { .. })));
+        drop(first);
+        Journal::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Journal::open(file.path().join("state")).unwrap_err();
+        assert!(matches!(error, JournalError::Open { .. }), "{error}");
+    }
 }

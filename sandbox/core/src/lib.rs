@@ -6,6 +6,7 @@
 
 mod audit;
 mod clock;
+mod disk;
 mod faults;
 mod journal;
 
@@ -48,7 +49,7 @@ impl World {
         Ok(Self {
             clock: Clock::load(&journal)?,
             audit: Arc::new(Audit::load(journal.clone())?),
-            faults: Arc::new(Faults::default()),
+            faults: Arc::new(Faults::load(journal.clone())?),
             journal,
         })
     }
