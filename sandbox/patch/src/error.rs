@@ -47,21 +47,26 @@ impl Conflict {
     ///
     /// The version is left out for owners who apply: it is no part of their identity.
     pub fn owner(&self) -> String {
-        let mut text = format!("{:?}", self.manager);
-        if let Some(subresource) = &self.subresource {
-            text.push_str(&format!(" with subresource {subresource:?}"));
-        }
-        if self.operation == "Update" {
-            text.push_str(&format!(" using {}", self.api_version));
-        }
-        text
+        let subresource = self.subresource.as_ref();
+        let subresource =
+            subresource.map_or_else(String::new, |name| format!(" with subresource {name:?}"));
+        let version = if self.operation == "Update" {
+            format!(" using {}", self.api_version)
+        } else {
+            String::new()
+        };
+        format!("{:?}{subresource}{version}", self.manager)
     }
 }
 
 /// The message of the 409: one line for one conflict, else the fields grouped by owner.
 fn describe(conflicts: &[Conflict]) -> String {
     if let [only] = conflicts {
-        return format!("Apply failed with 1 conflict: conflict with {}: {}", only.owner(), only.field);
+        return format!(
+            "Apply failed with 1 conflict: conflict with {}: {}",
+            only.owner(),
+            only.field
+        );
     }
     let mut lines = Vec::new();
     let mut last = None;
@@ -73,5 +78,9 @@ fn describe(conflicts: &[Conflict]) -> String {
         }
         lines.push(format!("- {}", conflict.field));
     }
-    format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
+    format!(
+        "Apply failed with {} conflicts: {}",
+        conflicts.len(),
+        lines.join("\n")
+    )
 }

@@ -6,10 +6,15 @@
 //! [structured-merge-diff](https://github.com/kubernetes-sigs/structured-merge-diff), which the real API server uses.
 
 mod apply;
+mod compare;
 mod error;
+mod fields;
 mod json;
+mod managed;
+mod merge;
 mod schema;
 mod strategic;
+mod typed;
 mod update;
 
 pub use apply::{ApplyRequest, apply};
