@@ -1,0 +1,46 @@
+//! Services.
+
+use serde_json::{Value, json};
+
+use crate::object::{self, child, default_text, default_to, entries};
+
+pub(super) fn service(service: &mut Value) {
+    let spec = child(service, "spec");
+    default_text(spec, "type", "ClusterIP");
+    default_text(spec, "sessionAffinity", "None");
+    if spec["sessionAffinity"] == "ClientIP" {
+        default_to(spec, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10_800}}));
+    } else {
+        entries(spec).remove("sessionAffinityConfig");
+    }
+    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        default_text(port, "protocol", "TCP");
+        let number = port["port"].clone();
+        let target = port.get("targetPort");
+        if target.is_none_or(|target| target.is_null() || target == 0 || target == "") {
+            entries(port).insert("targetPort".to_owned(), number);
+        }
+    }
+    let kind = object::text(spec, "/type").to_owned();
+    if kind == "ExternalName" {
+        for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] {
+            entries(spec).remove(key);
+        }
+        return;
+    }
+    default_text(spec, "internalTrafficPolicy", "Cluster");
+    default_to(spec, "ipFamilies", json!(["IPv4"]));
+    default_text(spec, "ipFamilyPolicy", "SingleStack");
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+        default_text(spec, "externalTrafficPolicy", "Cluster");
+    } else {
+        entries(spec).remove("externalTrafficPolicy");
+    }
+    if kind == "LoadBalancer" {
+        default_to(spec, "allocateLoadBalancerNodePorts", true);
+    } else {
+        for key in ["allocateLoadBalancerNodePorts", "loadBalancerClass"] {
+            entries(spec).remove(key);
+        }
+    }
+}

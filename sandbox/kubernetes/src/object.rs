@@ -1,0 +1,109 @@
+//! Reading and writing the usual places of an object.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// The string at a JSON pointer, or `""`.
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The integer at a JSON pointer.
+pub(crate) fn number(object: &Value, pointer: &str) -> Option<i64> {
+    object.pointer(pointer).and_then(Value::as_i64)
+}
+
+/// The list at a JSON pointer, or an empty one.
+pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
+    object.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The map at a JSON pointer, where there is one.
+pub(crate) fn map<'a>(object: &'a Value, pointer: &str) -> Option<&'a Map<String, Value>> {
+    object.pointer(pointer).and_then(Value::as_object)
+}
+
+pub(crate) fn name(object: &Value) -> &str {
+    text(object, "/metadata/name")
+}
+
+pub(crate) fn namespace(object: &Value) -> &str {
+    text(object, "/metadata/namespace")
+}
+
+pub(crate) fn uid(object: &Value) -> &str {
+    text(object, "/metadata/uid")
+}
+
+pub(crate) fn is_deleting(object: &Value) -> bool {
+    object.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null())
+}
+
+pub(crate) fn has_finalizers(object: &Value) -> bool {
+    !list(object, "/metadata/finalizers").is_empty()
+}
+
+/// The value of a label, or `""`.
+pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> &'a str {
+    map(object, "/metadata/annotations").and_then(|all| all.get(key)).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The map under `key`, made where it is missing or not a map.
+pub(crate) fn child<'a>(parent: &'a mut Value, key: &str) -> &'a mut Value {
+    let slot = entries(parent).entry(key).or_insert(Value::Null);
+    if !slot.is_object() {
+        *slot = json!({});
+    }
+    slot
+}
+
+/// The value itself as a map; anything else becomes an empty one first.
+pub(crate) fn entries(value: &mut Value) -> &mut Map<String, Value> {
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    match value {
+        Value::Object(map) => map,
+        _ => unreachable!("was made a map above"),
+    }
+}
+
+/// Sets `key` unless it is there with a value other than null.
+pub(crate) fn default_to(parent: &mut Value, key: &str, value: impl Into<Value>) {
+    let slot = entries(parent).entry(key).or_insert(Value::Null);
+    if slot.is_null() {
+        *slot = value.into();
+    }
+}
+
+/// Sets `key` unless it is there with a value other than null or `""`.
+pub(crate) fn default_text(parent: &mut Value, key: &str, value: &str) {
+    let slot = entries(parent).entry(key).or_insert(Value::Null);
+    if slot.is_null() || slot == "" {
+        *slot = Value::from(value);
+    }
+}
+
+/// Copies `key` from `from`, or removes it where `from` has none.
+pub(crate) fn copy_key(to: &mut Value, from: &Value, key: &str) {
+    match from.get(key) {
+        Some(value) => {
+            if to.get(key) != Some(value) {
+                entries(to).insert(key.to_owned(), value.clone());
+            }
+        }
+        None => {
+            entries(to).remove(key);
+        }
+    }
+}
+
+/// Seconds precision, UTC, as `metav1.Time` is written.
+pub(crate) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The time at a JSON pointer.
+pub(crate) fn time_at(object: &Value, pointer: &str) -> Option<Timestamp> {
+    text(object, pointer).parse().ok()
+}

@@ -1,0 +1,234 @@
+//! The objects, their versions, and the recent changes from which watches and consistent lists are answered.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use moorline_sandbox_core::{Journal, JournalError};
+use serde_json::Value;
+use tokio::sync::{broadcast, watch};
+
+use crate::object;
+use crate::{Change, ChangeKind, OpenError};
+
+const TABLE: &str = "objects";
+
+/// A stored object with its serialised form, made once when first needed.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) value: Arc<Value>,
+    json: OnceLock<Bytes>,
+}
+
+impl Entry {
+    fn new(value: Arc<Value>) -> Arc<Self> {
+        Arc::new(Self { value, json: OnceLock::new() })
+    }
+
+    /// The object as JSON.
+    pub(crate) fn json(&self) -> Bytes {
+        self.json.get_or_init(|| serde_json::to_vec(&*self.value).unwrap_or_default().into()).clone()
+    }
+}
+
+/// A change in the history.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) version: u64,
+    pub(crate) resource: Arc<str>,
+    pub(crate) kind: ChangeKind,
+    /// The object after the change (for deletions its last state, with the deletion's version).
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) old: Option<Arc<Entry>>,
+}
+
+type Names = BTreeMap<String, Arc<Entry>>;
+type Table = BTreeMap<String, Names>;
+
+/// All objects by resource, namespace (`""` for cluster-scoped ones) and name.
+pub(crate) struct Store {
+    version: u64,
+    tables: HashMap<Arc<str>, Table>,
+    history: VecDeque<Arc<Recorded>>,
+    /// The highest version whose change is no longer remembered.
+    forgotten: u64,
+    limit: usize,
+    changes: broadcast::Sender<Change>,
+    versions: watch::Sender<u64>,
+    journal: Arc<Journal>,
+}
+
+impl Store {
+    /// Reads everything back from the journal.
+    pub(crate) fn open(journal: Arc<Journal>, limit: usize) -> Result<Self, OpenError> {
+        let mut version = journal.get::<u64>("kubernetes", "version")?.unwrap_or(0);
+        let mut tables: HashMap<Arc<str>, Table> = HashMap::new();
+        for (key, value) in journal.load::<Value>(TABLE)? {
+            let mut parts = key.splitn(3, '/');
+            let (Some(resource), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+                return Err(OpenError::Object { key });
+            };
+            version = version.max(version_of(&value));
+            let table = tables.entry(resource.into()).or_default();
+            table.entry(namespace.to_owned()).or_default().insert(name.to_owned(), Entry::new(Arc::new(value)));
+        }
+        Ok(Self {
+            version,
+            tables,
+            history: VecDeque::new(),
+            forgotten: version,
+            limit,
+            changes: broadcast::Sender::new(16_384),
+            versions: watch::Sender::new(version),
+            journal,
+        })
+    }
+
+    /// The version of the latest change.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn set_history_limit(&mut self, limit: usize) {
+        self.limit = limit;
+        self.trim();
+    }
+
+    /// Every change from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Tells when the version moves.
+    pub(crate) fn versions(&self) -> watch::Receiver<u64> {
+        self.versions.subscribe()
+    }
+
+    pub(crate) fn entry(&self, resource: &str, namespace: &str, name: &str) -> Option<&Arc<Entry>> {
+        self.tables.get(resource)?.get(namespace)?.get(name)
+    }
+
+    pub(crate) fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<&Arc<Value>> {
+        self.entry(resource, namespace, name).map(|entry| &entry.value)
+    }
+
+    /// The objects of a resource in the order of namespace and name.
+    pub(crate) fn list<'a>(&'a self, resource: &str, namespace: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
+        let table = self.tables.get(resource);
+        let one = table.zip(namespace).and_then(|(table, namespace)| table.get(namespace));
+        let all = if namespace.is_none() { table } else { None };
+        one.into_iter().chain(all.into_iter().flat_map(BTreeMap::values)).flat_map(BTreeMap::values)
+    }
+
+    /// Writes an object under a new version, which it gets as its resourceVersion.
+    pub(crate) fn put(&mut self, resource: &Arc<str>, mut object: Value) -> Result<Arc<Value>, JournalError> {
+        let version = self.version + 1;
+        object["metadata"]["resourceVersion"] = Value::from(version.to_string());
+        let (namespace, name) = (object::namespace(&object).to_owned(), object::name(&object).to_owned());
+        self.journal.put(TABLE, &format!("{resource}/{namespace}/{name}"), &object)?;
+        let value = Arc::new(object);
+        let entry = Entry::new(value.clone());
+        let names = self.tables.entry(resource.clone()).or_default().entry(namespace).or_default();
+        let old = names.insert(name, entry.clone());
+        let kind = if old.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
+        self.record(version, resource, kind, entry, old)?;
+        Ok(value)
+    }
+
+    /// Removes an object; its last state gets the deletion's version.
+    pub(crate) fn remove(&mut self, resource: &Arc<str>, last: &Value) -> Result<Arc<Value>, JournalError> {
+        let (namespace, name) = (object::namespace(last).to_owned(), object::name(last).to_owned());
+        self.journal.delete(TABLE, &format!("{resource}/{namespace}/{name}"))?;
+        let old = self.tables.get_mut(resource).and_then(|table| {
+            let names = table.get_mut(&namespace)?;
+            let old = names.remove(&name);
+            if names.is_empty() {
+                table.remove(&namespace);
+            }
+            old
+        });
+        let version = self.version + 1;
+        let mut object = last.clone();
+        object["metadata"]["resourceVersion"] = Value::from(version.to_string());
+        let value = Arc::new(object);
+        self.record(version, resource, ChangeKind::Deleted, Entry::new(value.clone()), old)?;
+        Ok(value)
+    }
+
+    fn record(
+        &mut self,
+        version: u64,
+        resource: &Arc<str>,
+        kind: ChangeKind,
+        entry: Arc<Entry>,
+        old: Option<Arc<Entry>>,
+    ) -> Result<(), JournalError> {
+        self.version = version;
+        self.journal.put("kubernetes", "version", &version)?;
+        let namespace = object::namespace(&entry.value);
+        // Nobody listening is no error.
+        let _ = self.changes.send(Change {
+            resource: resource.clone(),
+            namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+            name: object::name(&entry.value).to_owned(),
+            kind,
+            object: entry.value.clone(),
+            old: old.as_ref().map(|old| old.value.clone()),
+        });
+        self.history.push_back(Arc::new(Recorded { version, resource: resource.clone(), kind, entry, old }));
+        self.trim();
+        self.versions.send_replace(version);
+        Ok(())
+    }
+
+    fn trim(&mut self) {
+        while self.history.len() > self.limit {
+            if let Some(dropped) = self.history.pop_front() {
+                self.forgotten = dropped.version;
+            }
+        }
+    }
+
+    /// The changes of a resource after `version`, oldest first; `None` when some of them are no longer remembered.
+    pub(crate) fn changes_since<'a>(
+        &'a self,
+        resource: &'a str,
+        version: u64,
+    ) -> Option<impl DoubleEndedIterator<Item = &'a Arc<Recorded>>> {
+        if version < self.forgotten {
+            return None;
+        }
+        let start = self.history.partition_point(|recorded| recorded.version <= version);
+        Some(self.history.range(start..).filter(move |recorded| &*recorded.resource == resource))
+    }
+
+    /// The objects as they were at `version`; `None` when that is no longer known.
+    pub(crate) fn list_at(&self, resource: &str, namespace: Option<&str>, version: u64) -> Option<Vec<Arc<Entry>>> {
+        let mut changes = self.changes_since(resource, version)?.rev().peekable();
+        if changes.peek().is_none() {
+            return Some(self.list(resource, namespace).cloned().collect());
+        }
+        let key = |entry: &Entry| (object::namespace(&entry.value).to_owned(), object::name(&entry.value).to_owned());
+        let mut objects: BTreeMap<_, _> = self.list(resource, namespace).map(|entry| (key(entry), entry.clone())).collect();
+        for change in changes {
+            let place = key(&change.entry);
+            if namespace.is_some_and(|namespace| namespace != place.0) {
+                continue;
+            }
+            match &change.old {
+                Some(old) => objects.insert(place, old.clone()),
+                None => objects.remove(&place),
+            };
+        }
+        Some(objects.into_values().collect())
+    }
+
+    /// How many objects each resource has.
+    pub(crate) fn resources(&self) -> Vec<Arc<str>> {
+        self.tables.keys().cloned().collect()
+    }
+}
+
+fn version_of(object: &Value) -> u64 {
+    object::text(object, "/metadata/resourceVersion").parse().unwrap_or(0)
+}
