@@ -1,0 +1,289 @@
+//! Sends calls: bound in number, in time and in size, repeated where that is safe.
+
+use std::error::Error as StdError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryFutureExt;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Limited};
+use kube::Client;
+use kube::client::{AuthError, Body};
+use moorline_api::{Error, ErrorKind};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::timeout_at;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
+
+use crate::call::Call;
+use crate::kubeconfig::Access;
+use crate::pace::{Pace, Setback};
+use crate::refusal::Refusal;
+use crate::session;
+use crate::text::printable;
+
+/// No honest answer is larger: a page has at most 500 objects of at most 3 MiB, and most have a few KiB.
+const LARGEST_ANSWER: usize = 256 << 20;
+
+/// No `Status` is larger.
+const LARGEST_REFUSAL: usize = 4 << 20;
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Its headers.
+    pub(crate) headers: HeaderMap,
+    /// Whether the server has yet to do what was asked (HTTP 202).
+    pub(crate) accepted: bool,
+    /// Its body.
+    pub(crate) body: Bytes,
+}
+
+/// Why a try failed.
+enum Trouble {
+    /// The connection was not made.
+    Unsent(String),
+    /// The connection was not made, and will not be: TLS does not agree.
+    Untrusted(ErrorKind, String),
+    /// No whole answer came.
+    Unanswered(String),
+    /// The server said no.
+    Refused(Box<Refusal>),
+    /// The call could not be made: credentials or certificates.
+    Local(Error),
+}
+
+impl Trouble {
+    fn setback(&self) -> Setback {
+        match self {
+            Self::Unsent(_) => Setback::Unsent,
+            Self::Unanswered(_) => Setback::Unclear(None),
+            Self::Refused(refusal) => refusal.setback(),
+            Self::Untrusted(..) | Self::Local(_) => Setback::Final,
+        }
+    }
+}
+
+/// A client that may be replaced when its credentials are no longer accepted.
+#[derive(Clone)]
+struct Session {
+    client: Client,
+    number: u64,
+}
+
+/// The way to the server.
+pub(crate) struct Transport {
+    access: Access,
+    session: Mutex<Option<Session>>,
+    slots: Semaphore,
+    call_timeout: Duration,
+    reached: AtomicBool,
+}
+
+impl Transport {
+    /// Makes no call and starts nothing.
+    pub(crate) fn new(access: Access, concurrency: usize, call_timeout: Duration) -> Self {
+        let slots = Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS));
+        Self { access, session: Mutex::new(None), slots, call_timeout, reached: AtomicBool::new(false) }
+    }
+
+    /// The server and the context.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Sends a call and reads its whole answer, when its turn comes.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Answer, Error> {
+        // A slot is kept between tries too: a server that asks us to slow down then sees fewer calls.
+        let _slot = self.slots.acquire().await.map_err(|error| call.error(ErrorKind::Internal, error.to_string()))?;
+        self.repeat(call, read_whole).await
+    }
+
+    /// Like `send`, for callers to whom a refusal means something.
+    pub(crate) async fn try_send(&self, call: &Call) -> Result<Result<Answer, Refusal>, Error> {
+        let _slot = self.slots.acquire().await.map_err(|error| call.error(ErrorKind::Internal, error.to_string()))?;
+        match self.attempt_all(call, read_whole).await {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(Trouble::Refused(refusal)) => Ok(Err(*refusal)),
+            Err(trouble) => Err(self.error(call, trouble)),
+        }
+    }
+
+    /// Sends a call at once and gives its answer's body while it comes; the time limit ends with the headers.
+    pub(crate) async fn open(&self, call: &Call) -> Result<Body, Error> {
+        self.repeat(call, |response| std::future::ready(Ok(response.into_body()))).await
+    }
+
+    /// A refusal in the words of the contract.
+    pub(crate) fn refused(&self, call: &Call, refusal: Refusal) -> Error {
+        refusal.into_error(call, &self.access.server)
+    }
+
+    async fn repeat<T, F>(&self, call: &Call, read: impl Fn(Response<Body>) -> F + Send + Sync) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Trouble>> + Send,
+    {
+        self.attempt_all(call, read).await.map_err(|trouble| self.error(call, trouble))
+    }
+
+    async fn attempt_all<T, F>(&self, call: &Call, read: impl Fn(Response<Body>) -> F + Send + Sync) -> Result<T, Trouble>
+    where
+        F: Future<Output = Result<T, Trouble>> + Send,
+    {
+        let mut pace = Pace::new(call.repeatable, self.call_timeout, self.reached.load(Ordering::Relaxed));
+        let mut renewed = false;
+        let mut stale = None;
+        loop {
+            let session = timeout_at(pace.deadline(), self.session(stale.take()));
+            let session = session.await.unwrap_or_else(|_| Err(self.slow_plugin())).map_err(Trouble::Local)?;
+            let trouble = match self.attempt(&session.client, call, &pace, &read).await {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => trouble,
+            };
+            let unauthenticated = matches!(&trouble, Trouble::Refused(refusal) if refusal.is_unauthenticated());
+            if unauthenticated && self.access.renewable && !renewed {
+                renewed = true;
+                stale = Some(session.number);
+                continue;
+            }
+            let Some(delay) = pace.next(trouble.setback()) else { return Err(trouble) };
+            tracing::debug!(verb = call.verb, subject = %call.subject, ?delay, "trying again");
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn attempt<T, F>(
+        &self,
+        client: &Client,
+        call: &Call,
+        pace: &Pace,
+        read: impl Fn(Response<Body>) -> F,
+    ) -> Result<T, Trouble>
+    where
+        F: Future<Output = Result<T, Trouble>> + Send,
+    {
+        // Half of the time for one try leaves another for a second, on a connection that works.
+        let patience = if call.repeatable { self.call_timeout / 2 } else { self.call_timeout };
+        let deadline = pace.deadline().min(tokio::time::Instant::now() + patience);
+        let exchange = self.exchange(client, call).and_then(read);
+        let outcome = timeout_at(deadline, exchange).await;
+        tracing::debug!(verb = call.verb, subject = %call.subject, elapsed = ?pace.elapsed(), done = matches!(outcome, Ok(Ok(_))), "called");
+        outcome.unwrap_or_else(|_| Err(Trouble::Unanswered("no answer in time".to_owned())))
+    }
+
+    /// One request and the head of its answer; the body of a refusal is read too.
+    async fn exchange(&self, client: &Client, call: &Call) -> Result<Response<Body>, Trouble> {
+        let request = request(call).map_err(|error| Trouble::Local(call.error(ErrorKind::Invalid, error.to_string())))?;
+        // kube-rs logs every failure as an error, also those that the next try mends.
+        let response = client.send(request).with_subscriber(NoSubscriber::default()).await;
+        let response = response.map_err(|error| self.unsent(error))?;
+        self.reached.store(true, Ordering::Relaxed);
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, LARGEST_REFUSAL).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        Err(Trouble::Refused(Box::new(Refusal::from_answer(head.status, &head.headers, &body))))
+    }
+
+    /// The client; a new one where there is none, or where it is the one whose credentials were refused.
+    async fn session(&self, stale: Option<u64>) -> Result<Session, Error> {
+        let mut current = self.session.lock().await;
+        let last = current.as_ref().map(|session| session.number);
+        if let Some(session) = current.as_ref().filter(|_| stale.is_none() || last != stale) {
+            return Ok(session.clone());
+        }
+        let access = self.access.clone();
+        let made = tokio::task::spawn_blocking(move || session::open(&access)).await;
+        let client = made.map_err(|error| Error::new(ErrorKind::Internal, "connect to", &self.access.server, error.to_string()))??;
+        let session = Session { client, number: last.map_or(0, |number| number + 1) };
+        *current = Some(session.clone());
+        Ok(session)
+    }
+
+    fn slow_plugin(&self) -> Error {
+        let message = format!("no credentials after {} s; is the credential plugin waiting for a login?", self.call_timeout.as_secs());
+        Error::new(ErrorKind::Unauthenticated, "connect to", &self.access.server, message)
+    }
+
+    fn unsent(&self, error: kube::Error) -> Trouble {
+        let kube::Error::Service(cause) = &error else { return Trouble::Unanswered(printable(&root_cause(&error))) };
+        if let Some(auth) = cause.downcast_ref::<AuthError>() {
+            let message = session::auth_problem(&self.access.config.auth_info, auth);
+            return Trouble::Local(Error::new(ErrorKind::Unauthenticated, "connect to", &self.access.server, message));
+        }
+        let text = printable(&root_cause(cause.as_ref()));
+        if let Some(tls) = tls_error(cause.as_ref()) {
+            return tls_trouble(tls, text);
+        }
+        match cause.downcast_ref::<hyper_util::client::legacy::Error>() {
+            Some(hyper) if hyper.is_connect() => Trouble::Unsent(text),
+            _ => Trouble::Unanswered(text),
+        }
+    }
+
+    fn error(&self, call: &Call, trouble: Trouble) -> Error {
+        let (server, context) = (&self.access.server, &self.access.context);
+        match trouble {
+            Trouble::Local(error) => error,
+            Trouble::Refused(refusal) => self.refused(call, *refusal),
+            Trouble::Untrusted(kind, text) => call.error(
+                kind,
+                format!("no trust between us and {server} ({text}); compare the certificates of context `{context}` with the server's"),
+            ),
+            Trouble::Unsent(text) => call.error(
+                ErrorKind::Unreachable,
+                format!("cannot reach the API server {server} of context `{context}` ({text}); is it running, and is this the right context?"),
+            ),
+            Trouble::Unanswered(text) => {
+                let doubt = if call.repeatable { "" } else { "; what was asked may have been done all the same" };
+                call.error(ErrorKind::Unreachable, format!("no answer from the API server {server} ({text}){doubt}; run again"))
+            }
+        }
+    }
+}
+
+fn request(call: &Call) -> Result<Request<Body>, http::Error> {
+    let mut request = Request::builder().method(call.method.clone()).uri(&call.path).header(ACCEPT, call.accept);
+    if let Some(content_type) = call.content_type {
+        request = request.header(CONTENT_TYPE, content_type);
+    }
+    request.body(Body::from(call.body.clone()))
+}
+
+async fn read_whole(response: Response<Body>) -> Result<Answer, Trouble> {
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+    let body = body.map_err(|error| Trouble::Unanswered(printable(&root_cause(error.as_ref()))))?.to_bytes();
+    Ok(Answer { headers: head.headers, accepted: head.status == http::StatusCode::ACCEPTED, body })
+}
+
+/// An error and what is below it; no honest chain is longer.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source()).take(16)
+}
+
+/// The deepest cause, which is the one that says something: `Connection refused (os error 111)`.
+fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    causes(error).last().map_or_else(String::new, ToString::to_string)
+}
+
+/// `io::Error` hides what it wraps from `source`, so it is looked into.
+fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    causes(error).find_map(|error| {
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        error.downcast_ref().or_else(|| wrapped?.downcast_ref())
+    })
+}
+
+fn tls_trouble(error: &rustls::Error, text: String) -> Trouble {
+    match error {
+        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
+            Trouble::Untrusted(ErrorKind::Unreachable, text)
+        }
+        rustls::Error::AlertReceived(_) => Trouble::Untrusted(ErrorKind::Unauthenticated, text),
+        _ => Trouble::Unsent(text),
+    }
+}
