@@ -151,7 +151,7 @@ impl fmt::Display for ObjectRef {
 }
 
 /// A Kubernetes object: a JSON object with `apiVersion`, `kind` and `metadata.name`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Object(Map<String, Value>);
 

@@ -1,0 +1,146 @@
+//! Carrying out a plan. Independent work runs at once, with a bound; each step leaves something that the next run finds.
+
+mod claims;
+mod objects;
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use futures::{StreamExt, stream};
+use moorline_api::{Error, ErrorKind, Object, ObjectRef};
+use moorline_profile::Profile;
+use tokio::time::Instant;
+
+use crate::context::Context;
+use crate::error::{EngineError, Failure};
+use crate::event::{Change, Event, Stage};
+use crate::observe::Site;
+use crate::plan::UpPlan;
+use crate::tracker::{Snapshot, Tracker};
+
+pub(crate) use objects::{delete_and_wait, kubectl_name};
+
+/// One run of a plan.
+pub(crate) struct Run<'a> {
+    pub(crate) ctx: &'a Context,
+    pub(crate) profile: &'a Profile,
+    pub(crate) site: &'a Site,
+    pub(crate) plan: &'a UpPlan,
+    pub(crate) tracker: &'a Tracker,
+    pub(crate) deadline: Instant,
+    pub(crate) tally: Tally,
+    /// What was written in this run, so that no wait takes an older state for the outcome.
+    pub(crate) written: Written,
+}
+
+/// The UID and generation of each object that this run applied.
+#[derive(Debug, Default)]
+pub(crate) struct Written(Mutex<Vec<(ObjectRef, String, i64)>>);
+
+impl Written {
+    pub(crate) fn note(&self, target: &ObjectRef, object: &Object) {
+        let generation = object.i64_at(&["metadata", "generation"]).unwrap_or(0);
+        let entry = (target.clone(), object.uid().unwrap_or_default().to_owned(), generation);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    }
+
+    /// Whether a snapshot is at least as new as every write to the kinds that it holds.
+    pub(crate) fn is_seen_in(&self, snapshot: &Snapshot) -> bool {
+        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        written.iter().filter(|(target, ..)| snapshot.holds(&target.resource)).all(|(target, uid, generation)| {
+            let live = snapshot.get(&target.resource, target.namespace.as_deref().unwrap_or_default(), &target.name);
+            live.is_some_and(|live| live.uid() == Some(uid) && live.i64_at(&["metadata", "generation"]).unwrap_or(0) >= *generation)
+        })
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) changed: AtomicUsize,
+    pub(crate) volumes_created: AtomicUsize,
+    pub(crate) volumes_adopted: AtomicUsize,
+    pub(crate) creates_left: AtomicU32,
+}
+
+impl Tally {
+    pub(crate) fn add(counter: &AtomicUsize) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Why one piece of work did not get done.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// It failed.
+    Failed(Failure),
+    /// The user asked to stop before it was begun or finished.
+    Stopped,
+    /// The deadline passed first.
+    TimedOut,
+}
+
+impl Halt {
+    pub(crate) fn failed(what: impl Into<String>, error: Error) -> Self {
+        Self::Failed(Failure { what: what.into(), error })
+    }
+}
+
+impl Run<'_> {
+    /// The gate before each call that changes something: after a first Ctrl-C none begins any more.
+    pub(crate) fn gate(&self) -> Result<(), Halt> {
+        if self.ctx.stop.is_cancelled() {
+            return Err(Halt::Stopped);
+        }
+        if Instant::now() >= self.deadline { Err(Halt::TimedOut) } else { Ok(()) }
+    }
+
+    pub(crate) fn done(&self, stage: Stage, what: impl Into<String>, change: Change, detail: impl Into<String>) {
+        self.ctx.emit(Event::Done { stage, what: what.into(), change, detail: detail.into() });
+    }
+}
+
+/// Does pieces of work at once, at most `bound` of them; all are tried, whatever comes of one.
+pub(crate) async fn all<F: Future<Output = Result<(), Halt>>>(bound: usize, work: impl IntoIterator<Item = F>) -> Vec<Halt> {
+    stream::iter(work).buffer_unordered(bound.max(1)).filter_map(|result| async { result.err() }).collect().await
+}
+
+/// What the halts of a stage come to; `left` says what a stopped run leaves.
+pub(crate) fn verdict(halts: Vec<Halt>, seconds: u64, left: impl FnOnce() -> String) -> Result<(), EngineError> {
+    let stopped = halts.iter().any(|halt| matches!(halt, Halt::Stopped));
+    let timed_out = halts.iter().any(|halt| matches!(halt, Halt::TimedOut));
+    let failures: Vec<Failure> = halts.into_iter().filter_map(|halt| if let Halt::Failed(failure) = halt { Some(failure) } else { None }).collect();
+    if stopped {
+        return Err(EngineError::Interrupted { left: left() });
+    }
+    if !failures.is_empty() {
+        return Err(EngineError::Failed(dedupe(failures)));
+    }
+    if timed_out {
+        let cause = crate::outcome::Cause { what: "the run".to_owned(), why: left(), hint: Some("run it again; it goes on where it stopped".to_owned()), fatal: false };
+        return Err(EngineError::TimedOut { seconds, causes: vec![cause] });
+    }
+    Ok(())
+}
+
+/// One unreachable service fails a thousand things in one way: it is said once, with how many others it stopped.
+fn dedupe(failures: Vec<Failure>) -> Vec<Failure> {
+    let mut kept: Vec<(Failure, usize)> = Vec::new();
+    for failure in failures {
+        let twin = kept.iter_mut().find(|(other, _)| other.error.kind == failure.error.kind && other.error.message == failure.error.message);
+        match twin {
+            Some((_, more)) => *more += 1,
+            None => kept.push((failure, 0)),
+        }
+    }
+    let said = |(failure, more): (Failure, usize)| match more {
+        0 => failure,
+        more => Failure { what: format!("{} and {more} more", failure.what), error: failure.error },
+    };
+    kept.into_iter().map(said).collect()
+}
+
+/// An error of ours in the shape of a provider's.
+pub(crate) fn refusal(kind: ErrorKind, operation: &str, resource: &str, message: impl Into<String>) -> Error {
+    Error::new(kind, operation, resource, message)
+}

@@ -1,0 +1,163 @@
+//! Load balancers joined with the Services that made them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use moorline_api::{ErrorKind, ListQuery, LoadBalancer, Object, ResourceKind};
+use moorline_profile::Profile;
+
+use crate::context::Context;
+use crate::error::EngineError;
+use crate::fold::Key;
+use crate::observe;
+use crate::outcome::{BalancerReport, BalancerRow};
+
+/// Every load balancer of the region, joined with this cluster's Services by hostname and by tag; with a profile, only
+/// those of its Services. A Service counts as gone only when all Services could be listed and the load balancer's tags
+/// say that this cluster made it.
+pub async fn load_balancers(ctx: &Context, profile: Option<&Profile>) -> Result<BalancerReport, EngineError> {
+    let cluster = match profile {
+        Some(profile) => observe::site(ctx, profile).await?.cluster,
+        None => ctx.cluster.identity().await?,
+    };
+    let services = Services::read(ctx).await?;
+    let listing = list(ctx).await;
+    if let Some(error) = listing.failed {
+        return Err(error.into());
+    }
+    let names = services.cluster_names(&listing.balancers, &cluster.uid);
+    let mut rows: Vec<_> = listing.balancers.iter().map(|balancer| services.row(balancer, &names)).collect();
+    let mut pending = services.pending();
+    if let Some(profile) = profile {
+        let mine = mine(profile);
+        rows.retain(|row| row.service.as_ref().is_some_and(|service| mine.contains(service)));
+        pending.retain(|service| mine.contains(service));
+    }
+    rows.sort_by(|a, b| (&a.service, &a.name).cmp(&(&b.service, &b.name)));
+    Ok(BalancerReport { balancers: rows, pending, notices: listing.notices, incomplete: false })
+}
+
+fn mine(profile: &Profile) -> Vec<String> {
+    let services = profile.manifests.iter().filter(|manifest| manifest.object.gvk().is("", "Service"));
+    services.map(|m| format!("{}/{}", m.object.namespace().unwrap_or(&profile.namespace), m.object.name())).collect()
+}
+
+/// What listing load balancers came to.
+#[derive(Default)]
+pub(crate) struct Listing {
+    pub(crate) balancers: Vec<LoadBalancer>,
+    /// An API that the backend lacks: said, and no failure.
+    pub(crate) notices: Vec<String>,
+    /// Any other failure: the listing is not complete.
+    pub(crate) failed: Option<moorline_api::Error>,
+}
+
+/// Lists every load balancer.
+pub(crate) async fn list(ctx: &Context) -> Listing {
+    let mut listing = Listing::default();
+    let mut pages = ctx.cloud.load_balancers.list();
+    while let Some(page) = pages.next().await {
+        match page {
+            Ok(balancers) => listing.balancers.extend(balancers),
+            Err(error) if error.kind == ErrorKind::Unsupported => listing.notices.push(format!("going on without: {error}")),
+            Err(error) => {
+                listing.failed = Some(error);
+                break;
+            }
+        }
+    }
+    listing
+}
+
+/// Names by hostname in lower case, and what could not be read.
+pub(crate) async fn names(ctx: &Context) -> (BTreeMap<String, String>, Vec<String>) {
+    let listing = list(ctx).await;
+    let mut notices = listing.notices;
+    notices.extend(listing.failed.map(|error| format!("load balancers could not be read: {error}")));
+    (listing.balancers.into_iter().map(|b| (b.hostname.to_ascii_lowercase(), b.name)).collect(), notices)
+}
+
+/// The hostname, or else address, that a Service's load balancer has.
+pub(crate) fn hostname(service: &Object) -> Option<String> {
+    let ingress = service.list_at(&["status", "loadBalancer", "ingress"]).first()?;
+    let text = |field: &str| ingress.get(field).and_then(serde_json::Value::as_str);
+    text("hostname").or_else(|| text("ip")).map(str::to_owned)
+}
+
+/// Source ranges of a Service: the field goes before the annotation.
+pub(crate) fn source_ranges(service: &Object) -> Vec<String> {
+    let field: Vec<_> = service.list_at(&["spec", "loadBalancerSourceRanges"]).iter().filter_map(|v| Some(v.as_str()?.to_owned())).collect();
+    if !field.is_empty() {
+        return field;
+    }
+    let annotation = service.annotation("service.beta.kubernetes.io/load-balancer-source-ranges").unwrap_or_default();
+    annotation.split(',').map(str::trim).filter(|range| !range.is_empty()).map(str::to_owned).collect()
+}
+
+/// A Service as far as load balancers go.
+struct ServiceView {
+    hostname: Option<String>,
+    source_ranges: Vec<String>,
+}
+
+/// All Services of the cluster that want load balancers.
+struct Services {
+    by_key: BTreeMap<Key, ServiceView>,
+}
+
+impl Services {
+    async fn read(ctx: &Context) -> Result<Self, moorline_api::Error> {
+        let keep = |service: Object| {
+            let wants = service.str_at(&["spec", "type"]) == Some("LoadBalancer");
+            let key = (service.namespace()?.to_owned(), service.name().to_owned());
+            wants.then(|| (key, ServiceView { hostname: hostname(&service), source_ranges: source_ranges(&service) }))
+        };
+        let (services, _) = observe::list(ctx, ListQuery::everywhere(ResourceKind::service()), keep).await?;
+        Ok(Self { by_key: services.into_iter().collect() })
+    }
+
+    fn pending(&self) -> Vec<String> {
+        self.by_key.iter().filter(|(_, service)| service.hostname.is_none()).map(|((ns, name), _)| format!("{ns}/{name}")).collect()
+    }
+
+    /// The names by which tags call this cluster: its UID, and those on load balancers that its Services use right now.
+    fn cluster_names(&self, balancers: &[LoadBalancer], uid: &str) -> BTreeSet<String> {
+        let used: BTreeSet<String> = self.by_key.values().filter_map(|s| s.hostname.as_ref()).map(|h| h.to_ascii_lowercase()).collect();
+        let ours = balancers.iter().filter(|balancer| used.contains(&balancer.hostname.to_ascii_lowercase()));
+        ours.flat_map(cluster_tags).map(str::to_owned).chain([uid.to_owned()]).collect()
+    }
+
+    fn row(&self, balancer: &LoadBalancer, cluster_names: &BTreeSet<String>) -> BalancerRow {
+        let by_hostname = self.by_key.iter().find(|(_, s)| s.hostname.as_ref().is_some_and(|h| h.eq_ignore_ascii_case(&balancer.hostname)));
+        let tagged = balancer.service().map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+        let by_tag = tagged.as_ref().and_then(|key| self.by_key.get_key_value(key));
+        let joined = by_hostname.map(|found| (found, "hostname")).or_else(|| by_tag.map(|found| (found, "tag")));
+        let verdict = match (&joined, &tagged) {
+            (Some((_, "hostname")), _) => "in use",
+            // The Service is there and waits for a hostname, or has another load balancer: not proof that this one is unused.
+            (Some(_), _) => "claimed",
+            (None, Some(_)) if cluster_tags(balancer).any(|name| cluster_names.contains(name)) => "service gone",
+            (None, Some(_)) => "unknown",
+            (None, None) => "foreign",
+        };
+        let name_of = |(namespace, name): &Key| format!("{namespace}/{name}");
+        BalancerRow {
+            name: balancer.name.clone(),
+            kind: balancer.kind,
+            hostname: balancer.hostname.clone(),
+            scheme: balancer.scheme.clone(),
+            state: balancer.state.clone(),
+            service: joined.map(|((key, _), _)| name_of(key)).or_else(|| tagged.as_ref().map(name_of)),
+            joined_by: joined.map_or("", |(_, how)| how).to_owned(),
+            source_ranges: joined.map(|((_, service), _)| service.source_ranges.clone()).unwrap_or_default(),
+            verdict: verdict.to_owned(),
+            created: balancer.created,
+        }
+    }
+}
+
+/// The clusters that a load balancer's tags say it belongs to.
+fn cluster_tags(balancer: &LoadBalancer) -> impl Iterator<Item = &str> {
+    let owned = balancer.tags.iter().filter(|(_, value)| *value == "owned").filter_map(|(key, _)| key.strip_prefix("kubernetes.io/cluster/"));
+    owned.chain(["KubernetesCluster", "elbv2.k8s.aws/cluster"].into_iter().filter_map(|key| balancer.tags.get(key).map(String::as_str)))
+}

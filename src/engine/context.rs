@@ -1,0 +1,71 @@
+//! What a run stands on: the cluster, the cloud, where events go, and when to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use moorline_api::{Accounts, Cluster, LoadBalancers, StorageRules, Volumes};
+use tokio_util::sync::CancellationToken;
+
+use crate::event::{Event, EventSink};
+
+/// A cloud by its capabilities.
+#[derive(Clone)]
+pub struct Cloud {
+    /// Who we are.
+    pub accounts: Arc<dyn Accounts>,
+    /// Volumes.
+    pub volumes: Arc<dyn Volumes>,
+    /// Load balancers.
+    pub load_balancers: Arc<dyn LoadBalancers>,
+    /// Storage rules.
+    pub rules: Arc<dyn StorageRules>,
+}
+
+/// Bounds of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long the waiting may take in all; `up` and `down` fail with what is not ready after it.
+    pub timeout: Duration,
+    /// Things under way at once.
+    pub concurrency: usize,
+    /// Take fields that other managers own instead of stopping at the conflict.
+    pub force_conflicts: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { timeout: Duration::from_mins(10), concurrency: 64, force_conflicts: false }
+    }
+}
+
+/// Everything a run needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// The cluster.
+    pub cluster: Arc<dyn Cluster>,
+    /// The cloud.
+    pub cloud: Cloud,
+    /// Where events go.
+    pub events: Arc<dyn EventSink>,
+    /// Cancelled by the first Ctrl-C: no new call begins, calls under way are awaited.
+    pub stop: CancellationToken,
+    /// Bounds.
+    pub limits: Limits,
+    /// The time, for ages; passed in so that a test can hold it.
+    pub now: fn() -> Timestamp,
+    /// Random bits for names that must be new; passed in so that a plan can be repeated.
+    pub entropy: fn() -> u64,
+}
+
+impl Context {
+    /// Sends an event.
+    pub fn emit(&self, event: Event) {
+        self.events.emit(event);
+    }
+
+    /// Sends a notice.
+    pub fn notice(&self, text: impl Into<String>) {
+        self.emit(Event::Notice { text: text.into() });
+    }
+}

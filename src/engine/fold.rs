@@ -1,0 +1,151 @@
+//! Small views of cluster objects: what the engine keeps of each, so that memory does not grow with manifests.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use moorline_api::{Object, ReclaimPolicy, StorageRules, VolumeId, quantity};
+
+use crate::names;
+
+/// Namespace and name.
+pub(crate) type Key = (String, String);
+
+/// A claim.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ClaimView {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) phase: String,
+    pub(crate) volume_name: String,
+    pub(crate) class: String,
+    pub(crate) capacity: String,
+    pub(crate) access_modes: Vec<String>,
+    pub(crate) requested: u64,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Who was chosen to provision it, where Kubernetes has chosen.
+    pub(crate) provisioner: Option<String>,
+    pub(crate) terminating: bool,
+    pub(crate) created: Option<Timestamp>,
+}
+
+impl ClaimView {
+    pub(crate) fn of(claim: &Object) -> Self {
+        let text = |path: &[&str]| claim.str_at(path).unwrap_or_default().to_owned();
+        let strings = |path: &[&str]| claim.list_at(path).iter().filter_map(|v| Some(v.as_str()?.to_owned())).collect::<Vec<_>>();
+        let bound_modes = strings(&["status", "accessModes"]);
+        Self {
+            namespace: text(&["metadata", "namespace"]),
+            name: text(&["metadata", "name"]),
+            uid: text(&["metadata", "uid"]),
+            phase: text(&["status", "phase"]),
+            volume_name: text(&["spec", "volumeName"]),
+            class: text(&["spec", "storageClassName"]),
+            capacity: text(&["status", "capacity", "storage"]),
+            access_modes: if bound_modes.is_empty() { strings(&["spec", "accessModes"]) } else { bound_modes },
+            requested: claim.str_at(&["spec", "resources", "requests", "storage"]).and_then(quantity::bytes).unwrap_or(0),
+            labels: string_map(claim, &["metadata", "labels"]),
+            provisioner: ["volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"]
+                .iter()
+                .find_map(|key| claim.annotation(key))
+                .map(str::to_owned),
+            terminating: claim.is_terminating(),
+            created: claim.created(),
+        }
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        (self.namespace.clone(), self.name.clone())
+    }
+
+    pub(crate) fn is_bound(&self) -> bool {
+        self.phase == "Bound" && !self.volume_name.is_empty()
+    }
+
+    /// The profile that made it.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.labels.get(names::PROFILE).map(String::as_str)
+    }
+}
+
+/// A PersistentVolume.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PvView {
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) phase: String,
+    pub(crate) claim: Option<Key>,
+    pub(crate) claim_uid: Option<String>,
+    pub(crate) reclaim: ReclaimPolicy,
+    pub(crate) volume: Option<VolumeId>,
+    pub(crate) profile: Option<String>,
+    /// What an earlier `down` had decided for its volume.
+    pub(crate) decided: Option<String>,
+}
+
+impl PvView {
+    pub(crate) fn of(pv: &Object, rules: &dyn StorageRules) -> Self {
+        let text = |path: &[&str]| pv.str_at(path).unwrap_or_default().to_owned();
+        let claim = pv.str_at(&["spec", "claimRef", "name"]).map(|name| (text(&["spec", "claimRef", "namespace"]), name.to_owned()));
+        Self {
+            name: text(&["metadata", "name"]),
+            uid: text(&["metadata", "uid"]),
+            phase: text(&["status", "phase"]),
+            claim,
+            claim_uid: pv.str_at(&["spec", "claimRef", "uid"]).map(str::to_owned),
+            // The API server's default is Retain, and so is ours for anything we do not know.
+            reclaim: match pv.str_at(&["spec", "persistentVolumeReclaimPolicy"]) {
+                Some("Delete") => ReclaimPolicy::Delete,
+                _ => ReclaimPolicy::Retain,
+            },
+            volume: rules.volume_id(pv),
+            profile: pv.label(names::PROFILE).map(str::to_owned),
+            decided: pv.annotation(names::ON_DOWN).map(str::to_owned),
+        }
+    }
+}
+
+/// A node: where it is and what selectors see of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeView {
+    pub(crate) zone: String,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl NodeView {
+    /// `None` for a node without a zone, which no zonal volume can follow.
+    pub(crate) fn of(node: &Object) -> Option<Self> {
+        let zone = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
+        let zone = zone.iter().find_map(|key| node.label(key))?.to_owned();
+        Some(Self { zone, labels: string_map(node, &["metadata", "labels"]) })
+    }
+}
+
+/// The strings of a JSON object; others are left out.
+pub(crate) fn string_map(object: &Object, path: &[&str]) -> BTreeMap<String, String> {
+    let map = object.at(path).and_then(serde_json::Value::as_object);
+    map.into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+}
+
+/// Drops what no view needs and what is often the largest part of an object.
+pub(crate) fn slim(mut object: Object) -> Object {
+    if let Some(metadata) = object.fields_mut().get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    object
+}
+
+/// The claims that a pod mounts.
+pub(crate) fn claims_of_pod(pod_spec: &serde_json::Value) -> impl Iterator<Item = &str> {
+    let volumes = pod_spec.get("volumes").and_then(serde_json::Value::as_array);
+    volumes.into_iter().flatten().filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str())
+}
+
+/// Whether the fields of this object were applied by moorline.
+pub(crate) fn applied_by_us(object: &Object) -> bool {
+    let entries = object.list_at(&["metadata", "managedFields"]);
+    entries.iter().any(|entry| {
+        entry.get("manager").and_then(serde_json::Value::as_str) == Some(names::FIELD_MANAGER)
+            && entry.get("operation").and_then(serde_json::Value::as_str) == Some("Apply")
+    })
+}

@@ -1,0 +1,26 @@
+//! The labels, annotations and tags by which moorline finds its things again.
+
+/// Label of every object that a profile made, and tag of every volume: the profile's name.
+pub const PROFILE: &str = "moorline.dev/profile";
+/// Annotation of claims and tag of volumes: who the profile says owns it.
+pub const OWNER: &str = "moorline.dev/owner";
+/// Annotation of a claim, written when its PersistentVolume exists: the volume's id. Writing it makes Kubernetes bind at once.
+pub const VOLUME: &str = "moorline.dev/volume";
+/// Annotation of a claim: the StatefulSet it was made for, `<name>`; outlives the set.
+pub const SET: &str = "moorline.dev/stateful-set";
+/// Tag: UID of the cluster's namespace `kube-system`.
+pub const CLUSTER_UID: &str = "moorline.dev/cluster-uid";
+/// Tag: the claim's namespace.
+pub const NAMESPACE: &str = "moorline.dev/namespace";
+/// Tag: the claim's name.
+pub const CLAIM: &str = "moorline.dev/claim";
+/// Tag: the claim's UID.
+pub const CLAIM_UID: &str = "moorline.dev/claim-uid";
+/// The field manager of every write.
+pub const FIELD_MANAGER: &str = "moorline";
+/// Annotation of a PersistentVolume: the CSI driver that may delete its volume.
+pub const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
+/// Annotation of a PersistentVolume: what a `down` decided for its volume, so that the next run goes on with it.
+pub const ON_DOWN: &str = "moorline.dev/on-down";
+/// Annotation of a claim: when a later run found its PersistentVolume made but the claim unbound, and woke the binder.
+pub const RESUMED: &str = "moorline.dev/resumed";

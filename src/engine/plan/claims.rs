@@ -1,0 +1,328 @@
+//! Which claims the profile needs, and what each of them lacks. Pure.
+
+use std::collections::BTreeMap;
+
+use moorline_api::{ClaimShape, Object, Placement, StorageClass, StorageRules, VolumeSpec, VolumeState};
+use moorline_profile::{ClaimTemplate, ClassRef, Profile, SetClaims, StandaloneClaim};
+use serde_json::{Value, json};
+
+use super::zones::{common, fnv1a, spread, zones_for_pod};
+use super::{ClaimAction, ClaimPlan, ClaimStorage};
+use crate::fold::{ClaimView, Key, NodeView, PvView};
+use crate::names;
+use crate::observe::CloudVolumes;
+use crate::outcome::Cause;
+
+/// What planning claims looks at.
+pub(crate) struct ClaimInputs<'a> {
+    pub(crate) profile: &'a Profile,
+    pub(crate) rules: &'a dyn StorageRules,
+    /// Replicas of each set, by namespace and name.
+    pub(crate) replicas: &'a BTreeMap<Key, u32>,
+    /// Every class that a claim of the profile names, from manifests and cluster.
+    pub(crate) classes: &'a BTreeMap<String, StorageClass>,
+    pub(crate) default_class: Option<&'a StorageClass>,
+    pub(crate) claims: &'a BTreeMap<Key, ClaimView>,
+    pub(crate) persistent_volumes: &'a BTreeMap<String, PvView>,
+    pub(crate) volumes: &'a CloudVolumes,
+    pub(crate) nodes: &'a [NodeView],
+    pub(crate) region: &'a str,
+    pub(crate) zones: &'a [String],
+    pub(crate) entropy: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct PlannedClaims {
+    pub(crate) claims: Vec<ClaimPlan>,
+    pub(crate) blocked: Vec<Cause>,
+    pub(crate) notices: Vec<String>,
+}
+
+/// A claim that the profile wants.
+struct Wanted<'a> {
+    key: Key,
+    set: Option<&'a SetClaims>,
+    ordinal: u32,
+    class: &'a ClassRef,
+    shape: &'a ClaimShape,
+    spec: &'a Value,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of_set(set: &'a SetClaims, template: &'a ClaimTemplate, ordinal: u32) -> Self {
+        // As the StatefulSet controller does: the template's labels, and over them the selector's.
+        let labels = template.labels.clone().into_iter().chain(set.match_labels.clone()).collect();
+        Self {
+            key: (set.namespace.clone(), set.claim_name(&template.name, ordinal)),
+            set: Some(set),
+            ordinal,
+            class: &template.class,
+            shape: &template.shape,
+            spec: &template.spec,
+            labels,
+            annotations: template.annotations.clone(),
+        }
+    }
+
+    fn standalone(claim: &'a StandaloneClaim) -> Self {
+        Self {
+            key: (claim.namespace.clone(), claim.name.clone()),
+            set: None,
+            ordinal: 0,
+            class: &claim.class,
+            shape: &claim.shape,
+            spec: &claim.spec,
+            labels: claim.labels.clone(),
+            annotations: claim.annotations.clone(),
+        }
+    }
+
+    /// Claims of one group and ordinal share a zone: a pod needs all of its volumes in one.
+    fn group(&self, profile: &Profile) -> String {
+        self.set.map_or_else(|| profile.name.clone(), |set| format!("{}/{}", set.namespace, set.name))
+    }
+}
+
+/// Plans every claim of the profile, in the order of set, ordinal and template, then standalone ones.
+pub(crate) fn plan_claims(inputs: &ClaimInputs<'_>) -> PlannedClaims {
+    let mut planned = PlannedClaims::default();
+    for set in &inputs.profile.sets {
+        let replicas = inputs.replicas.get(&(set.namespace.clone(), set.name.clone())).copied().unwrap_or(0);
+        for ordinal in set.ordinals(replicas) {
+            for template in &set.templates {
+                plan_claim(inputs, &Wanted::of_set(set, template, ordinal), &mut planned);
+            }
+        }
+    }
+    for claim in &inputs.profile.claims {
+        plan_claim(inputs, &Wanted::standalone(claim), &mut planned);
+    }
+    planned
+}
+
+fn plan_claim(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, planned: &mut PlannedClaims) {
+    let what = format!("claim {}/{}", wanted.key.0, wanted.key.1);
+    let block = |why: String, hint: &str| Cause { what: what.clone(), why, hint: Some(hint.to_owned()), fatal: true };
+    let live = inputs.claims.get(&wanted.key);
+    if let Some(live) = live
+        && let Some(owner) = live.profile().filter(|owner| *owner != inputs.profile.name)
+    {
+        planned.blocked.push(block(format!("it belongs to profile {owner}"), "give one of the two another name or namespace"));
+        return;
+    }
+    let class = match class_of(inputs, wanted) {
+        Ok(Some(class)) => class,
+        // Without a class only an existing PersistentVolume can satisfy it, and Kubernetes finds that one itself.
+        Ok(None) => return,
+        Err(why) => {
+            planned.blocked.push(block(why, "name a StorageClass that the profile or the cluster has"));
+            return;
+        }
+    };
+    let foreign = !inputs.rules.serves(&class.provisioner);
+    let action = if foreign {
+        ClaimAction::Await { reason: format!("class {} is provisioned by {}, not by moorline", class.name, class.provisioner) }
+    } else {
+        match live.map_or(Ok(ClaimAction::Create), |live| resume(inputs, wanted, live, planned)) {
+            Ok(action) => action,
+            Err((why, hint)) => {
+                planned.blocked.push(block(why, hint));
+                return;
+            }
+        }
+    };
+    let placement = if foreign { None } else { place(inputs, class, wanted, &what, planned) };
+    if !foreign && placement.is_none() {
+        return;
+    }
+    let volume = match placement {
+        None => None,
+        Some(placement) => match locate(inputs, wanted, &placement) {
+            Ok(zone) => Some(VolumeSpec { size_gib: placement.size_gib, zone, config: placement.config }),
+            Err(why) if matches!(action, ClaimAction::Keep) => {
+                planned.notices.push(format!("{what}: {why}"));
+                None
+            }
+            Err(why) => {
+                planned.blocked.push(block(why, "add nodes in an allowed zone, or widen allowedTopologies"));
+                return;
+            }
+        },
+    };
+    let creates = matches!(action, ClaimAction::Create | ClaimAction::Resume { volume: None, .. });
+    let persistent_volume = live.map(|live| live.volume_name.clone()).filter(|name| !name.is_empty());
+    let persistent_volume = persistent_volume.unwrap_or_else(|| if foreign { String::new() } else { new_name(inputs.entropy, &wanted.key) });
+    planned.claims.push(ClaimPlan {
+        namespace: wanted.key.0.clone(),
+        name: wanted.key.1.clone(),
+        set: wanted.set.map(|set| set.name.clone()),
+        class: class.name.clone(),
+        monthly_usd: volume.as_ref().filter(|_| creates).and_then(|spec| inputs.rules.monthly_cost(inputs.region, spec)),
+        object: (action == ClaimAction::Create).then(|| claim_object(inputs.profile, wanted, class, &persistent_volume)),
+        storage: Some(ClaimStorage { class: class.clone(), shape: wanted.shape.clone() }),
+        persistent_volume,
+        action,
+        volume,
+    });
+}
+
+/// The claim's class; `Ok(None)` where it asks for none on purpose.
+fn class_of<'a>(inputs: &'a ClaimInputs<'_>, wanted: &Wanted<'_>) -> Result<Option<&'a StorageClass>, String> {
+    match wanted.class {
+        ClassRef::None => Ok(None),
+        ClassRef::Named(name) => match inputs.classes.get(name) {
+            Some(class) => Ok(Some(class)),
+            None => Err(format!("StorageClass {name} is not in the cluster")),
+        },
+        ClassRef::ClusterDefault => match inputs.default_class {
+            Some(class) => Ok(Some(class)),
+            None => Err("it names no StorageClass, and the cluster has no default one".to_owned()),
+        },
+    }
+}
+
+fn place(inputs: &ClaimInputs<'_>, class: &StorageClass, wanted: &Wanted<'_>, what: &str, planned: &mut PlannedClaims) -> Option<Placement> {
+    match inputs.rules.place(class, wanted.shape, Some(inputs.zones)) {
+        Ok(placement) => Some(placement),
+        Err(problems) => {
+            let cause = |p: moorline_api::FieldProblem| Cause { what: what.to_owned(), why: p.cause, hint: Some(p.cure), fatal: true };
+            planned.blocked.extend(problems.into_iter().map(cause).filter(|cause| !planned.blocked.contains(cause)).collect::<Vec<_>>());
+            None
+        }
+    }
+}
+
+/// The zone of a claim's volume: where its pod's other volumes are, or by spreading over what everyone allows.
+fn locate(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, placement: &Placement) -> Result<Option<String>, String> {
+    if !placement.zonal {
+        return Ok(None);
+    }
+    if let Some(zone) = zone_of_siblings(inputs, wanted) {
+        return Ok(Some(zone));
+    }
+    let selector = wanted.set.and_then(|set| set.node_selector.as_ref());
+    let affinity = wanted.set.and_then(|set| set.affinity.as_ref());
+    let of_nodes = zones_for_pod(inputs.nodes, selector, affinity);
+    let allowed = common(&[Some(inputs.zones), placement.zones.as_deref(), of_nodes.as_deref()]).unwrap_or_default();
+    match spread(&allowed, &wanted.group(inputs.profile), wanted.ordinal) {
+        Some(zone) => Ok(Some(zone.clone())),
+        None => Err(format!(
+            "no zone is allowed by all: the region has {}, the class allows {}, nodes that the pod accepts are in {}",
+            inputs.zones.join(", "),
+            placement.zones.as_ref().map_or_else(|| "all".to_owned(), |zones| zones.join(", ")),
+            of_nodes.map_or_else(|| "none".to_owned(), |zones| if zones.is_empty() { "none".to_owned() } else { zones.join(", ") }),
+        )),
+    }
+}
+
+/// The zone of a volume that a claim of the same pod has already; its own first.
+fn zone_of_siblings(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>) -> Option<String> {
+    let names: Vec<String> = match wanted.set {
+        Some(set) => set.templates.iter().map(|template| set.claim_name(&template.name, wanted.ordinal)).collect(),
+        None => inputs.profile.claims.iter().filter(|c| c.namespace == wanted.key.0).map(|c| c.name.clone()).collect(),
+    };
+    let own = std::iter::once(wanted.key.1.clone());
+    own.chain(names).find_map(|name| {
+        let claim = inputs.claims.get(&(wanted.key.0.clone(), name))?;
+        let by_pv = inputs.persistent_volumes.get(&claim.volume_name).and_then(|pv| inputs.volumes.get(pv.volume.as_ref()?));
+        let volume = by_pv.or_else(|| inputs.volumes.of_claim(&claim.uid).into_iter().find(|volume| is_alive(volume.state)))?;
+        volume.spec.zone.clone()
+    })
+}
+
+fn is_alive(state: VolumeState) -> bool {
+    !matches!(state, VolumeState::Deleting | VolumeState::Deleted | VolumeState::Error)
+}
+
+/// What an existing claim lacks; the error is why nothing can be done for it, and what to do.
+fn resume(
+    inputs: &ClaimInputs<'_>,
+    wanted: &Wanted<'_>,
+    live: &ClaimView,
+    planned: &mut PlannedClaims,
+) -> Result<ClaimAction, (String, &'static str)> {
+    let what = format!("claim {}/{}", live.namespace, live.name);
+    if live.terminating {
+        planned.notices.push(format!("{what} is being deleted; a new one is made when it is gone"));
+        return Ok(ClaimAction::Create);
+    }
+    if live.phase == "Lost" {
+        let why = format!("it is Lost: PersistentVolume {} is gone, and with it the way to its data", live.volume_name);
+        return Err((why, "restore the PersistentVolume, or delete the claim and run up again"));
+    }
+    let pv = inputs.persistent_volumes.get(&live.volume_name);
+    if live.is_bound() {
+        planned.notices.extend(differences(inputs, wanted, live, pv).into_iter().map(|text| format!("{what}: {text}")));
+        return Ok(ClaimAction::Keep);
+    }
+    if live.volume_name.is_empty() {
+        let by = live.provisioner.as_deref().unwrap_or("a provisioner");
+        return Ok(ClaimAction::Await { reason: format!("it was made without volumeName, not by moorline, and waits for {by}") });
+    }
+    if live.profile().is_none() {
+        return Ok(ClaimAction::Await { reason: format!("it was made by someone else for PersistentVolume {}", live.volume_name) });
+    }
+    if let Some(pv) = pv {
+        let reserved = pv.claim_uid.as_deref() == Some(&*live.uid);
+        if !reserved {
+            let why = format!("PersistentVolume {} exists and is not reserved for it", live.volume_name);
+            return Err((why, "delete the claim and run up again"));
+        }
+        return Ok(ClaimAction::Resume { uid: live.uid.clone(), volume: pv.volume.clone(), persistent_volume: true });
+    }
+    let alive: Vec<_> = inputs.volumes.of_claim(&live.uid).into_iter().filter(|volume| is_alive(volume.state)).collect();
+    if let [_, others @ ..] = &alive[..] {
+        let text = |volume: &&moorline_api::Volume| format!("{what}: volume {} was made for it too and is not used", volume.id);
+        planned.notices.extend(others.iter().map(text));
+    }
+    Ok(ClaimAction::Resume { uid: live.uid.clone(), volume: alive.first().map(|volume| volume.id.clone()), persistent_volume: false })
+}
+
+/// How a bound claim and its volume differ from what the profile asks, a sentence each.
+fn differences(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, live: &ClaimView, pv: Option<&PvView>) -> Vec<String> {
+    let mut found = Vec::new();
+    if live.requested < wanted.shape.bytes {
+        let (has, asks) = (live.requested, wanted.shape.bytes);
+        found.push(format!("it has {has} bytes and the profile asks {asks}; up does not grow volumes: kubectl patch the claim where the class allows expansion"));
+    }
+    if let ClassRef::Named(class) = wanted.class
+        && *class != live.class
+    {
+        found.push(format!("it is of class {} and the profile asks {class}; a bound claim keeps its class", live.class));
+    }
+    match pv.map(|pv| (pv, pv.volume.as_ref())) {
+        None => found.push(format!("PersistentVolume {} cannot be found", live.volume_name)),
+        Some((_, Some(id))) if inputs.volumes.get(id).is_none_or(|volume| !is_alive(volume.state)) => {
+            found.push(format!("volume {id} behind it is not in this account and region any more"));
+        }
+        Some(_) => {}
+    }
+    found
+}
+
+/// The claim as it is created: with the name of the PersistentVolume to come, which keeps every provisioner away.
+fn claim_object(profile: &Profile, wanted: &Wanted<'_>, class: &StorageClass, persistent_volume: &str) -> Object {
+    let mut spec = wanted.spec.clone();
+    spec["volumeName"] = json!(persistent_volume);
+    spec["storageClassName"] = json!(class.name);
+    let mut labels = wanted.labels.clone();
+    labels.insert(names::PROFILE.to_owned(), profile.name.clone());
+    let mut annotations = wanted.annotations.clone();
+    annotations.extend(profile.owner.iter().map(|owner| (names::OWNER.to_owned(), owner.clone())));
+    annotations.extend(wanted.set.map(|set| (names::SET.to_owned(), set.name.clone())));
+    let mut object = Object::default();
+    object.set(&["apiVersion"], json!("v1"));
+    object.set(&["kind"], json!("PersistentVolumeClaim"));
+    object.set(&["metadata"], json!({"namespace": wanted.key.0, "name": wanted.key.1, "labels": labels, "annotations": annotations}));
+    object.set(&["spec"], spec);
+    object
+}
+
+/// A name that no PersistentVolume has had: a claim deleted and made again must not meet the Released volume of its former life.
+fn new_name(entropy: u64, key: &Key) -> String {
+    let mixed = entropy ^ fnv1a(&format!("{}/{}", key.0, key.1)).rotate_left(17);
+    format!("moorline-{mixed:016x}")
+}

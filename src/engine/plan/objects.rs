@@ -1,0 +1,123 @@
+//! What would happen to one object. Pure.
+
+use moorline_api::{Error, ErrorKind, Object, ObjectRef};
+use moorline_profile::Profile;
+use serde_json::Value;
+
+use super::{ObjectAction, ObjectPlan, field_changes};
+use crate::error::Conflict;
+use crate::names;
+use crate::outcome::Cause;
+
+/// A manifest as it is applied: in its namespace, with the profile's label.
+pub(crate) fn prepared(profile: &Profile, manifest: &Object, namespaced: bool) -> Object {
+    let mut object = manifest.clone();
+    if namespaced && object.namespace().is_none() {
+        object.set(&["metadata", "namespace"], Value::from(profile.namespace.clone()));
+    }
+    object.set(&["metadata", "labels", names::PROFILE], Value::from(profile.name.clone()));
+    object
+}
+
+/// What the server's dry run said.
+pub(crate) enum DryRun {
+    /// The object as it would be.
+    Would {
+        /// The object.
+        object: Box<Object>,
+        /// Whether our own other writes had to be overruled.
+        forced: bool,
+    },
+    /// It cannot be asked yet: its namespace or kind comes with this very plan.
+    Later,
+    /// It refused.
+    Refused(Error),
+}
+
+/// Why an object cannot be planned.
+pub(crate) enum Obstacle {
+    Conflicts(Vec<Conflict>),
+    Blocked(Cause),
+    Failed(Error),
+}
+
+/// What would happen to an object, from how it is and what the server's dry run said.
+pub(crate) fn plan_object(profile: &str, target: ObjectRef, object: Object, live: Option<&Object>, dry: DryRun) -> Result<ObjectPlan, Obstacle> {
+    if let Some(owner) = live.and_then(|live| live.label(names::PROFILE)).filter(|owner| *owner != profile) {
+        return Err(Obstacle::Conflicts(vec![belongs_to(target, owner)]));
+    }
+    if live.is_some_and(Object::is_terminating) {
+        return Err(blocked(&target, "it is being deleted", "wait until it is gone, then run again"));
+    }
+    let (action, force) = match (live, dry) {
+        (None, DryRun::Would { forced, .. }) => (ObjectAction::Create, forced),
+        (None, DryRun::Later) => (ObjectAction::Create, false),
+        // The kind is not served, yet an object of it was read: cannot happen, and must not pass for "unchanged".
+        (Some(_), DryRun::Later) => return Err(blocked(&target, "the server could not be asked about it", "run again")),
+        (Some(live), DryRun::Would { object, forced }) => (difference(live, &object), forced),
+        (live, DryRun::Refused(error)) => (refused(&target, live, error)?, false),
+    };
+    Ok(ObjectPlan { target, action, object, force })
+}
+
+fn difference(live: &Object, after: &Object) -> ObjectAction {
+    let changes = field_changes(live, after);
+    if changes.is_empty() && owned_fields(live) == owned_fields(after) {
+        return ObjectAction::Unchanged;
+    }
+    ObjectAction::Update { destroys: scale_down_deletes(live, after), changes }
+}
+
+/// What each manager owns, without the times, which change nothing.
+fn owned_fields(object: &Object) -> Vec<Value> {
+    let mut entries = object.list_at(&["metadata", "managedFields"]).to_vec();
+    for entry in &mut entries {
+        entry.as_object_mut().map(|entry| entry.remove("time"));
+    }
+    entries.sort_by_key(ToString::to_string);
+    entries
+}
+
+/// A set that shrinks under `whenScaled: Delete` loses claims, and with them volumes.
+fn scale_down_deletes(live: &Object, after: &Object) -> Option<String> {
+    let replicas = |object: &Object| object.i64_at(&["spec", "replicas"]);
+    let (before, then) = (replicas(live)?, replicas(after)?);
+    let policy = after.str_at(&["spec", "persistentVolumeClaimRetentionPolicy", "whenScaled"]);
+    (then < before && policy == Some("Delete"))
+        .then(|| format!("scaling from {before} to {then} deletes the claims of {} ordinals (whenScaled: Delete)", before - then))
+}
+
+/// A refusal is a replacement where only a field that cannot change stands in the way of a kind that can be made anew.
+fn refused(target: &ObjectRef, live: Option<&Object>, error: Error) -> Result<ObjectAction, Obstacle> {
+    if let ErrorKind::FieldConflicts(fields) = error.kind {
+        let conflict = |field| Conflict { target: target.clone(), field };
+        return Err(Obstacle::Conflicts(fields.into_iter().map(conflict).collect()));
+    }
+    if error.kind != ErrorKind::Invalid {
+        return Err(Obstacle::Failed(error));
+    }
+    let message = error.message.to_ascii_lowercase();
+    let immutable = ["immutable", "forbidden: updates to", "updates to parameters are forbidden", "updates to provisioner are forbidden"];
+    let irreplaceable = ["Namespace", "CustomResourceDefinition", "PersistentVolume", "PersistentVolumeClaim", "Node"];
+    let replaceable = live.is_some()
+        && immutable.iter().any(|words| message.contains(words))
+        && !irreplaceable.contains(&&*target.resource.gvk.kind);
+    if let Some(uid) = live.filter(|_| replaceable).and_then(Object::uid) {
+        let uid = uid.to_owned();
+        return Ok(ObjectAction::Replace { reason: error.message, keeps_dependents: target.resource.gvk.kind == "StatefulSet", uid });
+    }
+    Err(blocked(target, &error.message, "correct the manifest"))
+}
+
+fn blocked(target: &ObjectRef, why: &str, hint: &str) -> Obstacle {
+    Obstacle::Blocked(Cause { what: target.to_string(), why: why.to_owned(), hint: Some(hint.to_owned()), fatal: true })
+}
+
+fn belongs_to(target: ObjectRef, owner: &str) -> Conflict {
+    let field = moorline_api::FieldConflict {
+        owner: format!("profile {owner}"),
+        manager: names::FIELD_MANAGER.to_owned(),
+        field: format!(".metadata.labels[{:?}]", names::PROFILE),
+    };
+    Conflict { target, field }
+}

@@ -1,0 +1,163 @@
+//! Whether everything is Bound and Ready, and if not, why, in words. Pure and level-triggered: it looks at objects as
+//! they are and remembers nothing.
+
+mod pods;
+mod workloads;
+
+use std::collections::BTreeMap;
+
+use moorline_api::{ListQuery, Object, ResourceKind};
+use moorline_profile::{Profile, SetClaims};
+
+use crate::fold::{ClaimView, Key};
+use crate::observe;
+use crate::outcome::Cause;
+use crate::tracker::Snapshot;
+
+pub(crate) use pods::pod_summary;
+pub(crate) use workloads::workload;
+
+/// How far things are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Readiness {
+    pub(crate) ready: usize,
+    pub(crate) total: usize,
+    pub(crate) causes: Vec<Cause>,
+}
+
+impl Readiness {
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready == self.total
+    }
+
+    /// Causes that waiting cannot mend.
+    pub(crate) fn fatal(&self) -> Vec<Cause> {
+        self.causes.iter().filter(|cause| cause.fatal).cloned().collect()
+    }
+
+    fn count(&mut self, cause: Option<Cause>) {
+        self.total += 1;
+        match cause {
+            None => self.ready += 1,
+            Some(cause) => self.causes.push(cause),
+        }
+    }
+}
+
+/// What must be read to judge a profile.
+pub(crate) fn queries(profile: &Profile) -> Vec<ListQuery> {
+    let mut kinds = vec![ResourceKind::claim(), ResourceKind::pod(), ResourceKind::service(), ResourceKind::event()];
+    kinds.extend(workloads::kinds(profile));
+    let mut queries = Vec::new();
+    for namespace in observe::namespaces(profile) {
+        queries.extend(kinds.iter().map(|kind| ListQuery::within(kind.clone(), &namespace)));
+    }
+    queries
+}
+
+/// Judges the whole profile.
+pub(crate) fn assess(profile: &Profile, snapshot: &Snapshot) -> Readiness {
+    let mut readiness = Readiness::default();
+    for (namespace, name) in wanted_claims(profile, snapshot) {
+        let live = snapshot.get(&ResourceKind::claim(), &namespace, &name);
+        readiness.count(claim_cause(snapshot, &namespace, &name, live));
+    }
+    for manifest in &profile.manifests {
+        let namespace = manifest.object.namespace().unwrap_or(&profile.namespace);
+        let gvk = manifest.object.gvk();
+        if gvk.is("", "Service") {
+            if manifest.object.str_at(&["spec", "type"]) == Some("LoadBalancer") {
+                readiness.count(service_cause(snapshot, namespace, manifest.object.name()));
+            }
+        } else if let Some(kind) = workloads::kind(&gvk) {
+            let causes = workloads::causes(snapshot, &kind, namespace, manifest.object.name());
+            readiness.total += 1;
+            readiness.ready += usize::from(causes.is_empty());
+            readiness.causes.extend(causes);
+        }
+    }
+    readiness.causes.sort();
+    readiness.causes.dedup();
+    readiness
+}
+
+/// Replicas of a set: the live ones, else what the manifest says, else Kubernetes' default.
+pub(crate) fn replicas(set: &SetClaims, live: Option<&Object>) -> u32 {
+    let live = live.and_then(|live| u32::try_from(live.i64_at(&["spec", "replicas"])?).ok());
+    live.or(set.replicas).unwrap_or(1)
+}
+
+/// The claims that the profile needs now, in the order of set, ordinal and template.
+pub(crate) fn wanted_claims(profile: &Profile, snapshot: &Snapshot) -> Vec<Key> {
+    let mut wanted = Vec::new();
+    for set in &profile.sets {
+        let live = snapshot.get(&ResourceKind::stateful_set(), &set.namespace, &set.name);
+        for ordinal in set.ordinals(replicas(set, live)) {
+            wanted.extend(set.templates.iter().map(|t| (set.namespace.clone(), set.claim_name(&t.name, ordinal))));
+        }
+    }
+    wanted.extend(profile.claims.iter().map(|claim| (claim.namespace.clone(), claim.name.clone())));
+    wanted
+}
+
+fn claim_cause(snapshot: &Snapshot, namespace: &str, name: &str, live: Option<&Object>) -> Option<Cause> {
+    let cause = |why: String, hint: Option<&str>, fatal| {
+        Some(Cause { what: format!("claim {namespace}/{name}"), why, hint: hint.map(str::to_owned), fatal })
+    };
+    let Some(claim) = live.map(ClaimView::of) else { return cause("it does not exist yet".to_owned(), None, false) };
+    match &*claim.phase {
+        "Bound" if claim.terminating => cause("it is being deleted".to_owned(), None, false),
+        "Bound" => None,
+        "Lost" => {
+            let why = format!("Lost: PersistentVolume {} is gone", claim.volume_name);
+            cause(why, Some("restore the PersistentVolume, or delete the claim and run up again"), true)
+        }
+        _ => {
+            let event = latest_event(snapshot, "PersistentVolumeClaim", namespace, name);
+            let why = match (&*claim.volume_name, event) {
+                ("", None) => "unbound".to_owned(),
+                ("", Some(event)) => format!("unbound: {event}"),
+                (volume, None) => format!("unbound: waits for PersistentVolume {volume}"),
+                (volume, Some(event)) => format!("unbound: waits for PersistentVolume {volume}; {event}"),
+            };
+            cause(why, None, false)
+        }
+    }
+}
+
+fn service_cause(snapshot: &Snapshot, namespace: &str, name: &str) -> Option<Cause> {
+    let live = snapshot.get(&ResourceKind::service(), namespace, name);
+    let ingress = live.map_or(&[][..], |service| service.list_at(&["status", "loadBalancer", "ingress"]));
+    if !ingress.is_empty() {
+        return None;
+    }
+    let why = match latest_event(snapshot, "Service", namespace, name) {
+        Some(event) => format!("load balancer pending: {event}"),
+        None => "load balancer pending".to_owned(),
+    };
+    Some(Cause { what: format!("service {namespace}/{name}"), why, hint: None, fatal: false })
+}
+
+/// The newest event about an object: `ProvisioningFailed: no such key`. Warnings go before what is merely newer.
+pub(crate) fn latest_event(snapshot: &Snapshot, kind: &str, namespace: &str, name: &str) -> Option<String> {
+    let about = |event: &&Object| {
+        let involved = |field| event.str_at(&["involvedObject", field]);
+        involved("kind") == Some(kind) && involved("name") == Some(name) && event.namespace() == Some(namespace)
+    };
+    let events = snapshot.all(&ResourceKind::event()).filter(about);
+    let newest = events.max_by_key(|event| (event.str_at(&["type"]) == Some("Warning"), event_time(event)))?;
+    let text = |field| newest.str_at(&[field]).unwrap_or_default();
+    Some(format!("{}: {}", text("reason"), text("message")))
+}
+
+/// When an event was last seen, in any of the fields that writers use.
+pub(crate) fn event_time(event: &Object) -> Option<jiff::Timestamp> {
+    let paths: [&[&str]; 5] =
+        [&["series", "lastObservedTime"], &["lastTimestamp"], &["eventTime"], &["firstTimestamp"], &["metadata", "creationTimestamp"]];
+    paths.iter().find_map(|path| event.str_at(path)?.parse().ok())
+}
+
+/// Whether `labels` has everything that `selector` asks.
+pub(crate) fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}

@@ -1,0 +1,326 @@
+//! What is there: the tutorials' `kubectl get` and `describe` in one place, joined with the cloud.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use moorline_api::{Object, ResourceKind, Volume};
+use moorline_profile::Profile;
+use tokio::time::Instant;
+
+use crate::balancers;
+use crate::context::Context;
+use crate::error::EngineError;
+use crate::fold::{ClaimView, Key, PvView, string_map};
+use crate::observe::{self, CloudVolumes, Site};
+use crate::outcome::{ClaimStatus, CloudVolume, EventStatus, PodStatus, ServiceStatus, Status, WorkloadStatus};
+use crate::readiness::{self, pod_summary};
+use crate::tracker::{Snapshot, Tracker, Waited};
+
+/// Recent events that a status carries.
+const EVENTS: usize = 20;
+
+/// Reads where a profile stands. What cannot be read is named in `notices` and makes it `incomplete`; only a cluster that
+/// cannot be reached, or a profile that does not belong here, is an error.
+pub async fn status(ctx: &Context, profile: &Profile) -> Result<Status, EngineError> {
+    let site = observe::site(ctx, profile).await?;
+    let snapshot = Snapshot::read(ctx, &readiness::queries(profile)).await?;
+    Ok(compose(ctx, profile, &site, &snapshot).await)
+}
+
+/// Calls `on_change` with the status now and after every change, until the run is stopped.
+pub async fn watch_status(ctx: &Context, profile: &Profile, on_change: &mut (dyn FnMut(&Status) + Send)) -> Result<(), EngineError> {
+    let site = observe::site(ctx, profile).await?;
+    let tracker = Tracker::start(ctx, readiness::queries(profile));
+    let far = Instant::now() + std::time::Duration::from_hours(24 * 365);
+    let mut last: Option<Status> = None;
+    loop {
+        let seen = tracker.until(far, |snapshot| Some(snapshot.clone())).await;
+        let Waited::Done(snapshot) = seen else { return Ok(()) };
+        let mut now = compose(ctx, profile, &site, &snapshot).await;
+        now.notices.extend(tracker.failing());
+        if last.as_ref() != Some(&now) {
+            on_change(&now);
+            last = Some(now);
+        }
+        let judged = readiness::assess(profile, &snapshot);
+        // The cloud has no watch: look again when the cluster changes, or after a while for what only the cloud knows.
+        let again = Instant::now() + std::time::Duration::from_secs(5);
+        let changed = |current: &Snapshot| (readiness::assess(profile, current) != judged).then_some(());
+        if let Waited::Stopped = tracker.until(again, changed).await {
+            return Ok(());
+        }
+    }
+}
+
+/// Joins what was read of the cluster with the cloud.
+pub(crate) async fn compose(ctx: &Context, profile: &Profile, site: &Site, snapshot: &Snapshot) -> Status {
+    let judged = readiness::assess(profile, snapshot);
+    let mut notices = site.notices.clone();
+    let mut incomplete = !snapshot.unreadable.is_empty();
+    notices.extend(snapshot.unreadable.iter().cloned());
+    let claims = claims_of(profile, snapshot);
+    let cloud = match behind(ctx, profile, site, &claims).await {
+        Ok(cloud) => cloud,
+        Err(error) => {
+            notices.push(format!("volumes could not be read: {error}"));
+            incomplete = true;
+            Behind::default()
+        }
+    };
+    let services = services(profile, snapshot);
+    let wants_balancers = services.iter().any(|(_, status)| status.service_type == "LoadBalancer");
+    let (names, unread) = if wants_balancers && site.account.is_some() { balancers::names(ctx).await } else { Default::default() };
+    // An emulator without an ELB API leaves the rest whole: said, and no failure.
+    notices.extend(unread);
+    let services = services.into_iter().map(|(_, mut status)| {
+        status.load_balancer = names.get(&status.hostname.to_ascii_lowercase()).cloned();
+        status
+    });
+    Status {
+        profile: profile.name.clone(),
+        cluster: site.cluster.clone(),
+        account: site.account.clone(),
+        ready: judged.is_ready(),
+        claims: claims.iter().map(|claim| claim_status(claim, &cloud)).collect(),
+        workloads: workloads(profile, snapshot),
+        pods: pods(profile, snapshot),
+        services: services.collect(),
+        events: events(profile, snapshot, &claims),
+        waiting: judged.causes,
+        notices,
+        incomplete,
+    }
+}
+
+/// A claim of the profile, there or missing, and whether its set still wants it.
+struct Listed {
+    key: Key,
+    live: Option<ClaimView>,
+    wanted: bool,
+}
+
+/// The wanted claims, then those of ordinals that a set no longer has.
+fn claims_of(profile: &Profile, snapshot: &Snapshot) -> Vec<Listed> {
+    let live: BTreeMap<Key, ClaimView> = snapshot.all(&ResourceKind::claim()).map(ClaimView::of).map(|claim| (claim.key(), claim)).collect();
+    let wanted = readiness::wanted_claims(profile, snapshot);
+    let known: BTreeSet<&Key> = wanted.iter().collect();
+    let surplus: Vec<Key> = live.keys().filter(|key| !known.contains(key) && set_of(profile, key).is_some()).cloned().collect();
+    let list = |key: Key, wanted| Listed { live: live.get(&key).cloned(), key, wanted };
+    let surplus: Vec<Listed> = surplus.into_iter().map(|key| list(key, false)).collect();
+    wanted.into_iter().map(|key| list(key, true)).chain(surplus).collect()
+}
+
+/// The set and ordinal that a claim's name says, matched forwards from the profile's sets: `a-0` is also a set's name.
+pub(crate) fn set_of<'a>(profile: &'a Profile, (namespace, name): &Key) -> Option<(&'a moorline_profile::SetClaims, u32)> {
+    profile.sets.iter().filter(|set| set.namespace == *namespace).find_map(|set| {
+        set.templates.iter().find_map(|template| {
+            let ordinal = name.strip_prefix(&*template.name)?.strip_prefix('-')?.strip_prefix(&*set.name)?.strip_prefix('-')?;
+            let canonical = ordinal == "0" || (!ordinal.starts_with('0') && ordinal.bytes().all(|b| b.is_ascii_digit()));
+            Some((set, ordinal.parse().ok().filter(|_| canonical)?))
+        })
+    })
+}
+
+/// PersistentVolumes and cloud volumes behind claims.
+#[derive(Default)]
+struct Behind {
+    persistent_volumes: BTreeMap<String, PvView>,
+    volumes: CloudVolumes,
+}
+
+async fn behind(ctx: &Context, profile: &Profile, site: &Site, claims: &[Listed]) -> Result<Behind, moorline_api::Error> {
+    let names = claims.iter().filter_map(|claim| claim.live.as_ref()).map(|live| live.volume_name.clone()).filter(|name| !name.is_empty());
+    let persistent_volumes = observe::persistent_volumes(ctx, names.collect()).await?;
+    if claims.is_empty() || site.account.is_none() {
+        return Ok(Behind { persistent_volumes, volumes: CloudVolumes::default() });
+    }
+    let ids = persistent_volumes.values().filter_map(|pv| pv.volume.clone()).collect();
+    let volumes = CloudVolumes::read(ctx, &site.cluster.uid, &profile.name, ids).await?;
+    Ok(Behind { persistent_volumes, volumes })
+}
+
+fn claim_status(claim: &Listed, cloud: &Behind) -> ClaimStatus {
+    let (namespace, name) = claim.key.clone();
+    let Some(live) = &claim.live else {
+        return ClaimStatus {
+            namespace,
+            name,
+            status: "Missing".to_owned(),
+            volume: String::new(),
+            capacity: String::new(),
+            access_modes: String::new(),
+            storage_class: String::new(),
+            created: None,
+            cloud: None,
+            note: "not created yet".to_owned(),
+        };
+    };
+    let pv = cloud.persistent_volumes.get(&live.volume_name);
+    let id = pv.and_then(|pv| pv.volume.clone());
+    let volume = match &id {
+        Some(id) => cloud.volumes.get(id),
+        None => cloud.volumes.of_claim(&live.uid).into_iter().next(),
+    };
+    let note = match (claim.wanted, &id, volume) {
+        (_, Some(id), None) => format!("volume {id} is not in this account and region"),
+        (false, ..) => "kept: its set was scaled down".to_owned(),
+        _ => String::new(),
+    };
+    ClaimStatus {
+        namespace,
+        name,
+        status: if live.terminating { "Terminating".to_owned() } else { live.phase.clone() },
+        // As kubectl shows it: a claim has a volume when it is bound.
+        volume: if live.is_bound() { live.volume_name.clone() } else { String::new() },
+        capacity: live.capacity.clone(),
+        access_modes: short_modes(&live.access_modes),
+        storage_class: live.class.clone(),
+        created: live.created,
+        cloud: volume.map(cloud_volume),
+        note,
+    }
+}
+
+fn cloud_volume(volume: &Volume) -> CloudVolume {
+    CloudVolume {
+        id: volume.id.to_string(),
+        zone: volume.spec.zone.clone(),
+        volume_type: volume.spec.config.type_name().to_owned(),
+        size_gib: volume.spec.size_gib,
+        state: volume.state.to_string(),
+        attachments: volume.attachments.clone(),
+    }
+}
+
+/// `ReadWriteOnce` as `RWO`, as kubectl does.
+fn short_modes(modes: &[String]) -> String {
+    let short = |mode: &String| match &**mode {
+        "ReadWriteOnce" => "RWO".to_owned(),
+        "ReadOnlyMany" => "ROX".to_owned(),
+        "ReadWriteMany" => "RWX".to_owned(),
+        "ReadWriteOncePod" => "RWOP".to_owned(),
+        other => other.to_owned(),
+    };
+    modes.iter().map(short).collect::<Vec<_>>().join(",")
+}
+
+fn workloads(profile: &Profile, snapshot: &Snapshot) -> Vec<WorkloadStatus> {
+    let status = |manifest: &moorline_profile::Manifest| {
+        let object = &manifest.object;
+        let namespace = object.namespace().unwrap_or(&profile.namespace);
+        let (kind, live) = readiness::workload(snapshot, &object.gvk(), namespace, object.name())?;
+        let counts = live.as_ref().map(|(counts, _)| *counts);
+        Some(WorkloadStatus {
+            kind: kind.qualified(),
+            namespace: namespace.to_owned(),
+            name: object.name().to_owned(),
+            desired: counts.map_or_else(|| object.i64_at(&["spec", "replicas"]).unwrap_or(1), |c| c.desired),
+            ready: counts.map_or(0, |c| c.ready),
+            updated: counts.map_or(0, |c| c.updated),
+            created: live.and_then(|(_, live)| live.created()),
+        })
+    };
+    profile.manifests.iter().filter_map(status).collect()
+}
+
+/// The pods that the profile's workloads select, ordinals in their order.
+fn pods(profile: &Profile, snapshot: &Snapshot) -> Vec<PodStatus> {
+    let selectors: Vec<_> = profile
+        .manifests
+        .iter()
+        .map(|m| (m.object.namespace().unwrap_or(&profile.namespace), string_map(&m.object, &["spec", "selector", "matchLabels"])))
+        .collect();
+    let mine = |pod: &&Object| {
+        let labels = string_map(pod, &["metadata", "labels"]);
+        selectors.iter().any(|(namespace, selector)| pod.namespace() == Some(*namespace) && readiness::selects(selector, &labels))
+    };
+    let mut pods: Vec<_> = snapshot.all(&ResourceKind::pod()).filter(mine).collect();
+    pods.sort_by_key(|pod| natural(pod.name()));
+    pods.into_iter().map(pod_status).collect()
+}
+
+/// Sorts `web-2` before `web-10`.
+fn natural(name: &str) -> (String, u64) {
+    let split = name.rsplit_once('-').and_then(|(stem, ordinal)| Some((stem.to_owned(), ordinal.parse().ok()?)));
+    split.unwrap_or_else(|| (name.to_owned(), 0))
+}
+
+fn pod_status(pod: &Object) -> PodStatus {
+    let summary = pod_summary(pod);
+    let text = |path: &[&str]| pod.str_at(path).unwrap_or_default().to_owned();
+    PodStatus {
+        namespace: text(&["metadata", "namespace"]),
+        name: pod.name().to_owned(),
+        ready: format!("{}/{}", summary.ready, summary.containers),
+        status: summary.status,
+        restarts: summary.restarts,
+        node: text(&["spec", "nodeName"]),
+        ip: text(&["status", "podIP"]),
+        created: pod.created(),
+    }
+}
+
+fn services(profile: &Profile, snapshot: &Snapshot) -> Vec<(Key, ServiceStatus)> {
+    let wanted = profile.manifests.iter().filter(|manifest| manifest.object.gvk().is("", "Service"));
+    let keys = wanted.map(|m| (m.object.namespace().unwrap_or(&profile.namespace).to_owned(), m.object.name().to_owned()));
+    keys.filter_map(|key| {
+        let live = snapshot.get(&ResourceKind::service(), &key.0, &key.1)?;
+        let status = service_status(live);
+        Some((key, status))
+    })
+    .collect()
+}
+
+fn service_status(service: &Object) -> ServiceStatus {
+    let text = |path: &[&str]| service.str_at(path).unwrap_or_default().to_owned();
+    let service_type = service.str_at(&["spec", "type"]).unwrap_or("ClusterIP").to_owned();
+    let hostname = balancers::hostname(service).unwrap_or_default();
+    let hostname = if hostname.is_empty() && service_type == "LoadBalancer" { "<pending>".to_owned() } else { hostname };
+    let port = |port: &serde_json::Value| {
+        let number = |field: &str| port.get(field).and_then(serde_json::Value::as_i64);
+        let protocol = port.get("protocol").and_then(serde_json::Value::as_str).unwrap_or("TCP");
+        let node = number("nodePort").map(|node| format!(":{node}")).unwrap_or_default();
+        format!("{}{node}/{protocol}", number("port").unwrap_or_default())
+    };
+    ServiceStatus {
+        namespace: text(&["metadata", "namespace"]),
+        name: service.name().to_owned(),
+        service_type,
+        cluster_ip: text(&["spec", "clusterIP"]),
+        hostname,
+        ports: service.list_at(&["spec", "ports"]).iter().map(port).collect::<Vec<_>>().join(","),
+        source_ranges: balancers::source_ranges(service),
+        load_balancer: None,
+        created: service.created(),
+    }
+}
+
+/// The newest events about the profile's objects, their pods and claims.
+fn events(profile: &Profile, snapshot: &Snapshot, claims: &[Listed]) -> Vec<EventStatus> {
+    let mut names: BTreeSet<(String, String)> = profile
+        .manifests
+        .iter()
+        .map(|m| (m.object.namespace().unwrap_or(&profile.namespace).to_owned(), m.object.name().to_owned()))
+        .collect();
+    names.extend(pods(profile, snapshot).into_iter().map(|pod| (pod.namespace, pod.name)));
+    names.extend(claims.iter().map(|claim| claim.key.clone()));
+    let about = |event: &&Object| {
+        let name = event.str_at(&["involvedObject", "name"]).unwrap_or_default().to_owned();
+        names.contains(&(event.namespace().unwrap_or_default().to_owned(), name))
+    };
+    let mut events: Vec<_> = snapshot.all(&ResourceKind::event()).filter(about).map(event_status).collect();
+    events.sort_by(|a, b| (a.last_seen, &a.object, &a.message).cmp(&(b.last_seen, &b.object, &b.message)));
+    events.split_off(events.len().saturating_sub(EVENTS))
+}
+
+fn event_status(event: &Object) -> EventStatus {
+    let text = |path: &[&str]| event.str_at(path).unwrap_or_default().to_owned();
+    let count = event.i64_at(&["series", "count"]).or_else(|| event.i64_at(&["count"])).unwrap_or(1);
+    EventStatus {
+        last_seen: readiness::event_time(event),
+        event_type: text(&["type"]),
+        reason: text(&["reason"]),
+        object: format!("{}/{}", text(&["involvedObject", "kind"]).to_lowercase(), text(&["involvedObject", "name"])),
+        message: text(&["message"]),
+        count,
+    }
+}

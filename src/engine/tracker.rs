@@ -1,0 +1,208 @@
+//! What is in the cluster now: read once for a report, or kept current by watches while a run waits.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use moorline_api::{Error, ErrorKind, ListQuery, Object, ResourceKind, WatchEvent};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::context::Context;
+use crate::fold::{Key, slim};
+use crate::observe;
+
+/// Between two attempts to list or watch what could not be.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The objects of some kinds and namespaces.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    kinds: BTreeMap<String, BTreeMap<Key, Object>>,
+    /// Kinds that may not be read, a sentence each.
+    pub(crate) unreadable: Vec<String>,
+}
+
+impl Snapshot {
+    /// Reads everything once. What is forbidden is named in `unreadable`; any other failure is the error.
+    pub(crate) async fn read(ctx: &Context, queries: &[ListQuery]) -> Result<Self, Error> {
+        let mut snapshot = Self::default();
+        let reads = queries.iter().map(|query| async move { (query, observe::list(ctx, query.clone(), |o| Some(slim(o))).await) });
+        for (query, result) in futures::future::join_all(reads).await {
+            match result {
+                Ok((objects, _)) => snapshot.insert_all(&query.resource, objects),
+                Err(error) if error.kind == ErrorKind::Forbidden => snapshot.unreadable.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// The objects of a kind, by namespace and name.
+    pub(crate) fn all<'a>(&'a self, kind: &ResourceKind) -> impl Iterator<Item = &'a Object> + use<'a> {
+        self.kinds.get(&kind.qualified()).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Whether objects of this kind are read at all.
+    pub(crate) fn holds(&self, kind: &ResourceKind) -> bool {
+        self.kinds.contains_key(&kind.qualified())
+    }
+
+    /// One object.
+    pub(crate) fn get(&self, kind: &ResourceKind, namespace: &str, name: &str) -> Option<&Object> {
+        self.kinds.get(&kind.qualified())?.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    fn insert_all(&mut self, kind: &ResourceKind, objects: Vec<Object>) {
+        let of_kind = self.kinds.entry(kind.qualified()).or_default();
+        of_kind.extend(objects.into_iter().map(|object| (key(&object), object)));
+    }
+
+    /// Puts a fresh listing of one query in the place of what an older one held.
+    fn replace(&mut self, query: &ListQuery, objects: Vec<Object>) {
+        let of_kind = self.kinds.entry(query.resource.qualified()).or_default();
+        of_kind.retain(|(namespace, _), _| query.namespace.as_ref().is_some_and(|n| n != namespace));
+        of_kind.extend(objects.into_iter().map(|object| (key(&object), object)));
+    }
+}
+
+fn key(object: &Object) -> Key {
+    (object.namespace().unwrap_or_default().to_owned(), object.name().to_owned())
+}
+
+/// What a tracked wait came to.
+pub(crate) enum Waited<T> {
+    /// The condition held.
+    Done(T),
+    /// The deadline passed.
+    TimedOut,
+    /// The user asked to stop.
+    Stopped,
+}
+
+#[derive(Default)]
+struct Shared {
+    snapshot: Mutex<Snapshot>,
+    /// Queries that were listed at least once.
+    synced: Mutex<usize>,
+    /// The last failure of each query that cannot be read now.
+    failing: Mutex<BTreeMap<usize, String>>,
+}
+
+/// Keeps a [`Snapshot`] current. Its tasks end with it.
+pub(crate) struct Tracker {
+    shared: Arc<Shared>,
+    version: watch::Receiver<u64>,
+    queries: usize,
+    stop: tokio_util::sync::CancellationToken,
+    _tasks: JoinSet<()>,
+}
+
+impl Tracker {
+    /// Begins to watch.
+    pub(crate) fn start(ctx: &Context, queries: Vec<ListQuery>) -> Self {
+        let (sender, version) = watch::channel(0);
+        let shared = Arc::new(Shared::default());
+        let sender = Arc::new(sender);
+        let count = queries.len();
+        let mut tasks = JoinSet::new();
+        for (index, query) in queries.into_iter().enumerate() {
+            let follower = Follower { ctx: ctx.clone(), query, index, shared: shared.clone(), version: sender.clone() };
+            tasks.spawn(follower.run());
+        }
+        Self { shared, version, queries: count, stop: ctx.stop.clone(), _tasks: tasks }
+    }
+
+    /// Waits until `condition` gives something, looking again after every change. It first looks when everything was read.
+    pub(crate) async fn until<T>(&self, deadline: Instant, mut condition: impl FnMut(&Snapshot) -> Option<T>) -> Waited<T> {
+        let mut version = self.version.clone();
+        loop {
+            version.borrow_and_update();
+            if *lock(&self.shared.synced) >= self.queries
+                && let Some(value) = condition(&lock(&self.shared.snapshot))
+            {
+                return Waited::Done(value);
+            }
+            tokio::select! {
+                changed = version.changed() => if changed.is_err() { return Waited::TimedOut },
+                () = tokio::time::sleep_until(deadline) => return Waited::TimedOut,
+                () = self.stop.cancelled() => return Waited::Stopped,
+            }
+        }
+    }
+
+    /// Why what is not current is not.
+    pub(crate) fn failing(&self) -> Vec<String> {
+        lock(&self.shared.failing).values().cloned().collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Follows one query: lists it, watches from there, and lists again whenever the watch ends.
+struct Follower {
+    ctx: Context,
+    query: ListQuery,
+    index: usize,
+    shared: Arc<Shared>,
+    version: Arc<watch::Sender<u64>>,
+}
+
+impl Follower {
+    async fn run(self) {
+        let mut synced = false;
+        loop {
+            match observe::list(&self.ctx, self.query.clone(), |object| Some(slim(object))).await {
+                Ok((objects, from)) => {
+                    self.change(|snapshot| snapshot.replace(&self.query, objects));
+                    lock(&self.shared.failing).remove(&self.index);
+                    if !std::mem::replace(&mut synced, true) {
+                        *lock(&self.shared.synced) += 1;
+                        self.version.send_modify(|version| *version += 1);
+                    }
+                    if let Err(error) = self.follow(from).await
+                        && error.kind != ErrorKind::Expired
+                    {
+                        self.fail(&error).await;
+                    }
+                }
+                Err(error) => self.fail(&error).await,
+            }
+        }
+    }
+
+    async fn follow(&self, from: String) -> Result<(), Error> {
+        let mut events = self.ctx.cluster.watch(self.query.clone(), from);
+        while let Some(event) = events.next().await {
+            match event? {
+                WatchEvent::Applied(object) => {
+                    let object = slim(object);
+                    self.change(|snapshot| snapshot.insert_all(&self.query.resource, vec![object]));
+                }
+                WatchEvent::Deleted(object) => self.change(|snapshot| {
+                    if let Some(of_kind) = snapshot.kinds.get_mut(&self.query.resource.qualified()) {
+                        of_kind.remove(&key(&object));
+                    }
+                }),
+                WatchEvent::Bookmark(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        change(&mut lock(&self.shared.snapshot));
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Remembers the failure, so that whoever waits can say it, and gives the server a moment.
+    async fn fail(&self, error: &Error) {
+        lock(&self.shared.failing).insert(self.index, error.to_string());
+        self.version.send_modify(|version| *version += 1);
+        tokio::time::sleep(RETRY).await;
+    }
+}
