@@ -26,7 +26,11 @@ pub async fn load_balancers(ctx: &Context, profile: Option<&Profile>) -> Result<
         return Err(error.into());
     }
     let names = services.cluster_names(&listing.balancers, &cluster.uid);
-    let mut rows: Vec<_> = listing.balancers.iter().map(|balancer| services.row(balancer, &names)).collect();
+    let mut rows: Vec<_> = listing
+        .balancers
+        .iter()
+        .map(|balancer| services.row(balancer, &names))
+        .collect();
     let mut pending = services.pending();
     if let Some(profile) = profile {
         let mine = mine(profile);
@@ -34,12 +38,28 @@ pub async fn load_balancers(ctx: &Context, profile: Option<&Profile>) -> Result<
         pending.retain(|service| mine.contains(service));
     }
     rows.sort_by(|a, b| (&a.service, &a.name).cmp(&(&b.service, &b.name)));
-    Ok(BalancerReport { balancers: rows, pending, notices: listing.notices, incomplete: false })
+    Ok(BalancerReport {
+        balancers: rows,
+        pending,
+        notices: listing.notices,
+        incomplete: false,
+    })
 }
 
 fn mine(profile: &Profile) -> Vec<String> {
-    let services = profile.manifests.iter().filter(|manifest| manifest.object.gvk().is("", "Service"));
-    services.map(|m| format!("{}/{}", m.object.namespace().unwrap_or(&profile.namespace), m.object.name())).collect()
+    let services = profile
+        .manifests
+        .iter()
+        .filter(|manifest| manifest.object.gvk().is("", "Service"));
+    services
+        .map(|m| {
+            format!(
+                "{}/{}",
+                m.object.namespace().unwrap_or(&profile.namespace),
+                m.object.name()
+            )
+        })
+        .collect()
 }
 
 /// What listing load balancers came to.
@@ -59,7 +79,9 @@ pub(crate) async fn list(ctx: &Context) -> Listing {
     while let Some(page) = pages.next().await {
         match page {
             Ok(balancers) => listing.balancers.extend(balancers),
-            Err(error) if error.kind == ErrorKind::Unsupported => listing.notices.push(format!("going on without: {error}")),
+            Err(error) if error.kind == ErrorKind::Unsupported => {
+                listing.notices.push(format!("going on without: {error}"))
+            }
             Err(error) => {
                 listing.failed = Some(error);
                 break;
@@ -73,8 +95,19 @@ pub(crate) async fn list(ctx: &Context) -> Listing {
 pub(crate) async fn names(ctx: &Context) -> (BTreeMap<String, String>, Vec<String>) {
     let listing = list(ctx).await;
     let mut notices = listing.notices;
-    notices.extend(listing.failed.map(|error| format!("load balancers could not be read: {error}")));
-    (listing.balancers.into_iter().map(|b| (b.hostname.to_ascii_lowercase(), b.name)).collect(), notices)
+    notices.extend(
+        listing
+            .failed
+            .map(|error| format!("load balancers could not be read: {error}")),
+    );
+    (
+        listing
+            .balancers
+            .into_iter()
+            .map(|b| (b.hostname.to_ascii_lowercase(), b.name))
+            .collect(),
+        notices,
+    )
 }
 
 /// The hostname, or else address, that a Service's load balancer has.
@@ -86,12 +119,23 @@ pub(crate) fn hostname(service: &Object) -> Option<String> {
 
 /// Source ranges of a Service: the field goes before the annotation.
 pub(crate) fn source_ranges(service: &Object) -> Vec<String> {
-    let field: Vec<_> = service.list_at(&["spec", "loadBalancerSourceRanges"]).iter().filter_map(|v| Some(v.as_str()?.to_owned())).collect();
+    let field: Vec<_> = service
+        .list_at(&["spec", "loadBalancerSourceRanges"])
+        .iter()
+        .filter_map(|v| Some(v.as_str()?.to_owned()))
+        .collect();
     if !field.is_empty() {
         return field;
     }
-    let annotation = service.annotation("service.beta.kubernetes.io/load-balancer-source-ranges").unwrap_or_default();
-    annotation.split(',').map(str::trim).filter(|range| !range.is_empty()).map(str::to_owned).collect()
+    let annotation = service
+        .annotation("service.beta.kubernetes.io/load-balancer-source-ranges")
+        .unwrap_or_default();
+    annotation
+        .split(',')
+        .map(str::trim)
+        .filter(|range| !range.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A Service as far as load balancers go.
@@ -110,28 +154,60 @@ impl Services {
         let keep = |service: Object| {
             let wants = service.str_at(&["spec", "type"]) == Some("LoadBalancer");
             let key = (service.namespace()?.to_owned(), service.name().to_owned());
-            wants.then(|| (key, ServiceView { hostname: hostname(&service), source_ranges: source_ranges(&service) }))
+            wants.then(|| {
+                (
+                    key,
+                    ServiceView {
+                        hostname: hostname(&service),
+                        source_ranges: source_ranges(&service),
+                    },
+                )
+            })
         };
         let (services, _) = observe::list(ctx, ListQuery::everywhere(ResourceKind::service()), keep).await?;
-        Ok(Self { by_key: services.into_iter().collect() })
+        Ok(Self {
+            by_key: services.into_iter().collect(),
+        })
     }
 
     fn pending(&self) -> Vec<String> {
-        self.by_key.iter().filter(|(_, service)| service.hostname.is_none()).map(|((ns, name), _)| format!("{ns}/{name}")).collect()
+        self.by_key
+            .iter()
+            .filter(|(_, service)| service.hostname.is_none())
+            .map(|((ns, name), _)| format!("{ns}/{name}"))
+            .collect()
     }
 
     /// The names by which tags call this cluster: its UID, and those on load balancers that its Services use right now.
     fn cluster_names(&self, balancers: &[LoadBalancer], uid: &str) -> BTreeSet<String> {
-        let used: BTreeSet<String> = self.by_key.values().filter_map(|s| s.hostname.as_ref()).map(|h| h.to_ascii_lowercase()).collect();
-        let ours = balancers.iter().filter(|balancer| used.contains(&balancer.hostname.to_ascii_lowercase()));
-        ours.flat_map(cluster_tags).map(str::to_owned).chain([uid.to_owned()]).collect()
+        let used: BTreeSet<String> = self
+            .by_key
+            .values()
+            .filter_map(|s| s.hostname.as_ref())
+            .map(|h| h.to_ascii_lowercase())
+            .collect();
+        let ours = balancers
+            .iter()
+            .filter(|balancer| used.contains(&balancer.hostname.to_ascii_lowercase()));
+        ours.flat_map(cluster_tags)
+            .map(str::to_owned)
+            .chain([uid.to_owned()])
+            .collect()
     }
 
     fn row(&self, balancer: &LoadBalancer, cluster_names: &BTreeSet<String>) -> BalancerRow {
-        let by_hostname = self.by_key.iter().find(|(_, s)| s.hostname.as_ref().is_some_and(|h| h.eq_ignore_ascii_case(&balancer.hostname)));
-        let tagged = balancer.service().map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+        let by_hostname = self.by_key.iter().find(|(_, s)| {
+            s.hostname
+                .as_ref()
+                .is_some_and(|h| h.eq_ignore_ascii_case(&balancer.hostname))
+        });
+        let tagged = balancer
+            .service()
+            .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
         let by_tag = tagged.as_ref().and_then(|key| self.by_key.get_key_value(key));
-        let joined = by_hostname.map(|found| (found, "hostname")).or_else(|| by_tag.map(|found| (found, "tag")));
+        let joined = by_hostname
+            .map(|found| (found, "hostname"))
+            .or_else(|| by_tag.map(|found| (found, "tag")));
         let verdict = match (&joined, &tagged) {
             (Some((_, "hostname")), _) => "in use",
             // The Service is there and waits for a hostname, or has another load balancer: not proof that this one is unused.
@@ -147,9 +223,13 @@ impl Services {
             hostname: balancer.hostname.clone(),
             scheme: balancer.scheme.clone(),
             state: balancer.state.clone(),
-            service: joined.map(|((key, _), _)| name_of(key)).or_else(|| tagged.as_ref().map(name_of)),
+            service: joined
+                .map(|((key, _), _)| name_of(key))
+                .or_else(|| tagged.as_ref().map(name_of)),
             joined_by: joined.map_or("", |(_, how)| how).to_owned(),
-            source_ranges: joined.map(|((_, service), _)| service.source_ranges.clone()).unwrap_or_default(),
+            source_ranges: joined
+                .map(|((_, service), _)| service.source_ranges.clone())
+                .unwrap_or_default(),
             verdict: verdict.to_owned(),
             created: balancer.created,
         }
@@ -158,6 +238,14 @@ impl Services {
 
 /// The clusters that a load balancer's tags say it belongs to.
 fn cluster_tags(balancer: &LoadBalancer) -> impl Iterator<Item = &str> {
-    let owned = balancer.tags.iter().filter(|(_, value)| *value == "owned").filter_map(|(key, _)| key.strip_prefix("kubernetes.io/cluster/"));
-    owned.chain(["KubernetesCluster", "elbv2.k8s.aws/cluster"].into_iter().filter_map(|key| balancer.tags.get(key).map(String::as_str)))
+    let owned = balancer
+        .tags
+        .iter()
+        .filter(|(_, value)| *value == "owned")
+        .filter_map(|(key, _)| key.strip_prefix("kubernetes.io/cluster/"));
+    owned.chain(
+        ["KubernetesCluster", "elbv2.k8s.aws/cluster"]
+            .into_iter()
+            .filter_map(|key| balancer.tags.get(key).map(String::as_str)),
+    )
 }

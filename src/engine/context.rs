@@ -35,7 +35,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { timeout: Duration::from_mins(10), concurrency: 64, force_conflicts: false }
+        Self {
+            timeout: Duration::from_mins(10),
+            concurrency: 64,
+            force_conflicts: false,
+        }
     }
 }
 

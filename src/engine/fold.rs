@@ -32,7 +32,13 @@ pub(crate) struct ClaimView {
 impl ClaimView {
     pub(crate) fn of(claim: &Object) -> Self {
         let text = |path: &[&str]| claim.str_at(path).unwrap_or_default().to_owned();
-        let strings = |path: &[&str]| claim.list_at(path).iter().filter_map(|v| Some(v.as_str()?.to_owned())).collect::<Vec<_>>();
+        let strings = |path: &[&str]| {
+            claim
+                .list_at(path)
+                .iter()
+                .filter_map(|v| Some(v.as_str()?.to_owned()))
+                .collect::<Vec<_>>()
+        };
         let bound_modes = strings(&["status", "accessModes"]);
         Self {
             namespace: text(&["metadata", "namespace"]),
@@ -42,13 +48,23 @@ impl ClaimView {
             volume_name: text(&["spec", "volumeName"]),
             class: text(&["spec", "storageClassName"]),
             capacity: text(&["status", "capacity", "storage"]),
-            access_modes: if bound_modes.is_empty() { strings(&["spec", "accessModes"]) } else { bound_modes },
-            requested: claim.str_at(&["spec", "resources", "requests", "storage"]).and_then(quantity::bytes).unwrap_or(0),
+            access_modes: if bound_modes.is_empty() {
+                strings(&["spec", "accessModes"])
+            } else {
+                bound_modes
+            },
+            requested: claim
+                .str_at(&["spec", "resources", "requests", "storage"])
+                .and_then(quantity::bytes)
+                .unwrap_or(0),
             labels: string_map(claim, &["metadata", "labels"]),
-            provisioner: ["volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"]
-                .iter()
-                .find_map(|key| claim.annotation(key))
-                .map(str::to_owned),
+            provisioner: [
+                "volume.kubernetes.io/storage-provisioner",
+                "volume.beta.kubernetes.io/storage-provisioner",
+            ]
+            .iter()
+            .find_map(|key| claim.annotation(key))
+            .map(str::to_owned),
             terminating: claim.is_terminating(),
             created: claim.created(),
         }
@@ -86,7 +102,9 @@ pub(crate) struct PvView {
 impl PvView {
     pub(crate) fn of(pv: &Object, rules: &dyn StorageRules) -> Self {
         let text = |path: &[&str]| pv.str_at(path).unwrap_or_default().to_owned();
-        let claim = pv.str_at(&["spec", "claimRef", "name"]).map(|name| (text(&["spec", "claimRef", "namespace"]), name.to_owned()));
+        let claim = pv
+            .str_at(&["spec", "claimRef", "name"])
+            .map(|name| (text(&["spec", "claimRef", "namespace"]), name.to_owned()));
         Self {
             name: text(&["metadata", "name"]),
             uid: text(&["metadata", "uid"]),
@@ -117,19 +135,29 @@ impl NodeView {
     pub(crate) fn of(node: &Object) -> Option<Self> {
         let zone = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
         let zone = zone.iter().find_map(|key| node.label(key))?.to_owned();
-        Some(Self { zone, labels: string_map(node, &["metadata", "labels"]) })
+        Some(Self {
+            zone,
+            labels: string_map(node, &["metadata", "labels"]),
+        })
     }
 }
 
 /// The strings of a JSON object; others are left out.
 pub(crate) fn string_map(object: &Object, path: &[&str]) -> BTreeMap<String, String> {
     let map = object.at(path).and_then(serde_json::Value::as_object);
-    map.into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+    map.into_iter()
+        .flatten()
+        .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
+        .collect()
 }
 
 /// Drops what no view needs and what is often the largest part of an object.
 pub(crate) fn slim(mut object: Object) -> Object {
-    if let Some(metadata) = object.fields_mut().get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+    if let Some(metadata) = object
+        .fields_mut()
+        .get_mut("metadata")
+        .and_then(serde_json::Value::as_object_mut)
+    {
         metadata.remove("managedFields");
     }
     object
@@ -138,7 +166,10 @@ pub(crate) fn slim(mut object: Object) -> Object {
 /// The claims that a pod mounts.
 pub(crate) fn claims_of_pod(pod_spec: &serde_json::Value) -> impl Iterator<Item = &str> {
     let volumes = pod_spec.get("volumes").and_then(serde_json::Value::as_array);
-    volumes.into_iter().flatten().filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str())
+    volumes
+        .into_iter()
+        .flatten()
+        .filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str())
 }
 
 /// Whether the fields of this object were applied by moorline.

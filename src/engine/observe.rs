@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use moorline_api::{
-    Account, ClusterIdentity, Error, ErrorKind, Gvk, ListQuery, Object, ObjectRef, ResourceKind, StorageClass, Tags, Volume, VolumeFilter,
-    VolumeId,
+    Account, ClusterIdentity, Error, ErrorKind, Gvk, ListQuery, Object, ObjectRef, ResourceKind, StorageClass, Tags,
+    Volume, VolumeFilter, VolumeId,
 };
 use moorline_profile::{Profile, ProviderBlock};
 
@@ -34,27 +34,57 @@ pub(crate) async fn site(ctx: &Context, profile: &Profile) -> Result<Site, Engin
     let (cluster, account) = futures::join!(ctx.cluster.identity(), ctx.cloud.accounts.account());
     let cluster = cluster?;
     check_cluster(profile, &cluster)?;
-    let ProviderBlock::Aws { region, account: pinned } = &profile.provider;
-    let needs_cloud = !profile.sets.iter().all(|set| set.templates.is_empty()) || !profile.claims.is_empty() || pinned.is_some();
+    let ProviderBlock::Aws {
+        region,
+        account: pinned,
+    } = &profile.provider;
+    let needs_cloud =
+        !profile.sets.iter().all(|set| set.templates.is_empty()) || !profile.claims.is_empty() || pinned.is_some();
     let mut notices = Vec::new();
     let account = match account {
         Ok(account) => Some(account),
         Err(error) if needs_cloud => return Err(error.into()),
         Err(error) => {
-            notices.push(format!("going on without the cloud, which this profile needs only for its load balancers' state: {error}"));
+            notices.push(format!(
+                "going on without the cloud, which this profile needs only for its load balancers' state: {error}"
+            ));
             None
         }
     };
     if let Some(account) = &account {
-        check_pin("account", pinned.as_deref(), &account.id.0, "use credentials of that account, or another --aws-profile")?;
-        check_pin("region", region.as_deref(), &account.region, "pass --region, or unset the one that overrides it")?;
+        check_pin(
+            "account",
+            pinned.as_deref(),
+            &account.id.0,
+            "use credentials of that account, or another --aws-profile",
+        )?;
+        check_pin(
+            "region",
+            region.as_deref(),
+            &account.region,
+            "pass --region, or unset the one that overrides it",
+        )?;
     }
-    Ok(Site { cluster, account, notices })
+    Ok(Site {
+        cluster,
+        account,
+        notices,
+    })
 }
 
 fn check_cluster(profile: &Profile, cluster: &ClusterIdentity) -> Result<(), EngineError> {
-    check_pin("cluster context", profile.cluster.context.as_deref(), &cluster.context, "pass --context, or switch with kubectl config use-context")?;
-    check_pin("cluster UID", profile.cluster.uid.as_deref(), &cluster.uid, "switch to the cluster whose namespace kube-system has that UID")
+    check_pin(
+        "cluster context",
+        profile.cluster.context.as_deref(),
+        &cluster.context,
+        "pass --context, or switch with kubectl config use-context",
+    )?;
+    check_pin(
+        "cluster UID",
+        profile.cluster.uid.as_deref(),
+        &cluster.uid,
+        "switch to the cluster whose namespace kube-system has that UID",
+    )
 }
 
 fn check_pin(what: &str, pinned: Option<&str>, actual: &str, cure: &str) -> Result<(), EngineError> {
@@ -75,7 +105,9 @@ pub(crate) struct Catalog {
 
 impl Catalog {
     pub(crate) async fn read(ctx: &Context) -> Result<Self, Error> {
-        Ok(Self { kinds: ctx.cluster.kinds().await? })
+        Ok(Self {
+            kinds: ctx.cluster.kinds().await?,
+        })
     }
 
     /// The kind of a manifest. Discovery names each group's preferred version; a manifest's own version is kept, and the
@@ -83,24 +115,35 @@ impl Catalog {
     pub(crate) fn find(&self, gvk: &Gvk) -> Option<ResourceKind> {
         let exact = self.kinds.iter().find(|kind| kind.gvk == *gvk);
         let found = exact.or_else(|| self.kinds.iter().find(|kind| kind.gvk.is(&gvk.group, &gvk.kind)))?;
-        Some(ResourceKind { gvk: gvk.clone(), ..found.clone() })
+        Some(ResourceKind {
+            gvk: gvk.clone(),
+            ..found.clone()
+        })
     }
 
     /// Kinds whose objects can be listed.
     pub(crate) fn listable(&self) -> impl Iterator<Item = &ResourceKind> {
-        self.kinds.iter().filter(|kind| kind.verbs.iter().any(|verb| verb == "list"))
+        self.kinds
+            .iter()
+            .filter(|kind| kind.verbs.iter().any(|verb| verb == "list"))
     }
 
     /// Kinds whose objects a profile can have made: listable and deletable.
     pub(crate) fn deletable(&self) -> impl Iterator<Item = &ResourceKind> {
         let can = |kind: &ResourceKind, verb: &str| kind.verbs.iter().any(|v| v == verb);
-        self.kinds.iter().filter(move |kind| can(kind, "list") && can(kind, "delete") && can(kind, "patch"))
+        self.kinds
+            .iter()
+            .filter(move |kind| can(kind, "list") && can(kind, "delete") && can(kind, "patch"))
     }
 }
 
 /// Lists everything that matches and keeps what `fold` makes of it, with the version to watch from.
 /// A listing that expires half-way begins again from nothing.
-pub(crate) async fn list<T>(ctx: &Context, query: ListQuery, fold: impl Fn(Object) -> Option<T>) -> Result<(Vec<T>, String), Error> {
+pub(crate) async fn list<T>(
+    ctx: &Context,
+    query: ListQuery,
+    fold: impl Fn(Object) -> Option<T>,
+) -> Result<(Vec<T>, String), Error> {
     let mut relists = 0;
     loop {
         let mut kept = Vec::new();
@@ -123,9 +166,15 @@ pub(crate) async fn list<T>(ctx: &Context, query: ListQuery, fold: impl Fn(Objec
 
 /// The namespaces that the profile's namespaced things live in.
 pub(crate) fn namespaces(profile: &Profile) -> BTreeSet<String> {
-    let manifests = profile.manifests.iter().map(|manifest| manifest.object.namespace().unwrap_or(&profile.namespace).to_owned());
+    let manifests = profile
+        .manifests
+        .iter()
+        .map(|manifest| manifest.object.namespace().unwrap_or(&profile.namespace).to_owned());
     let sets = profile.sets.iter().map(|set| set.namespace.clone());
-    manifests.chain(sets).chain(profile.claims.iter().map(|claim| claim.namespace.clone())).collect()
+    manifests
+        .chain(sets)
+        .chain(profile.claims.iter().map(|claim| claim.namespace.clone()))
+        .collect()
 }
 
 /// Every claim of these namespaces.
@@ -140,7 +189,10 @@ pub(crate) async fn claims(ctx: &Context, namespaces: &BTreeSet<String>) -> Resu
 }
 
 /// The named PersistentVolumes that exist.
-pub(crate) async fn persistent_volumes(ctx: &Context, wanted: BTreeSet<String>) -> Result<BTreeMap<String, PvView>, Error> {
+pub(crate) async fn persistent_volumes(
+    ctx: &Context,
+    wanted: BTreeSet<String>,
+) -> Result<BTreeMap<String, PvView>, Error> {
     let rules = &*ctx.cloud.rules;
     if wanted.len() > READ_ONE_BY_ONE {
         let query = ListQuery::everywhere(ResourceKind::persistent_volume());
@@ -152,38 +204,61 @@ pub(crate) async fn persistent_volumes(ctx: &Context, wanted: BTreeSet<String>) 
         let target = ObjectRef::new(ResourceKind::persistent_volume(), "", name);
         ctx.cluster.get(&target).await
     });
-    let found: Vec<Option<Object>> = stream::iter(reads).buffered(ctx.limits.concurrency.max(1)).try_collect().await?;
-    Ok(found.into_iter().flatten().map(|pv| PvView::of(&pv, rules)).map(|pv| (pv.name.clone(), pv)).collect())
+    let found: Vec<Option<Object>> = stream::iter(reads)
+        .buffered(ctx.limits.concurrency.max(1))
+        .try_collect()
+        .await?;
+    Ok(found
+        .into_iter()
+        .flatten()
+        .map(|pv| PvView::of(&pv, rules))
+        .map(|pv| (pv.name.clone(), pv))
+        .collect())
 }
 
 /// PersistentVolumes that this profile made.
 pub(crate) async fn labelled_persistent_volumes(ctx: &Context, profile: &str) -> Result<Vec<PvView>, Error> {
-    let query = ListQuery::everywhere(ResourceKind::persistent_volume()).labelled(format!("{}={profile}", names::PROFILE));
+    let query =
+        ListQuery::everywhere(ResourceKind::persistent_volume()).labelled(format!("{}={profile}", names::PROFILE));
     let rules = &*ctx.cloud.rules;
     Ok(list(ctx, query, |pv| Some(PvView::of(&pv, rules))).await?.0)
 }
 
 /// The nodes' zones and labels.
 pub(crate) async fn nodes(ctx: &Context) -> Result<Vec<NodeView>, Error> {
-    Ok(list(ctx, ListQuery::everywhere(ResourceKind::node()), |node| NodeView::of(&node)).await?.0)
+    Ok(list(ctx, ListQuery::everywhere(ResourceKind::node()), |node| {
+        NodeView::of(&node)
+    })
+    .await?
+    .0)
 }
 
 /// One StorageClass of the cluster.
 pub(crate) async fn storage_class(ctx: &Context, name: &str) -> Result<Option<StorageClass>, Error> {
     let target = ObjectRef::new(ResourceKind::storage_class(), "", name);
-    Ok(ctx.cluster.get(&target).await?.map(|class| StorageClass::from_object(&class)))
+    Ok(ctx
+        .cluster
+        .get(&target)
+        .await?
+        .map(|class| StorageClass::from_object(&class)))
 }
 
 /// The cluster's default StorageClass: of several the newest, as the API server chooses.
 pub(crate) async fn default_class(ctx: &Context) -> Result<Option<StorageClass>, Error> {
     let query = ListQuery::everywhere(ResourceKind::storage_class());
-    let marks = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+    let marks = [
+        "storageclass.kubernetes.io/is-default-class",
+        "storageclass.beta.kubernetes.io/is-default-class",
+    ];
     let keep = |class: Object| {
         let default = marks.iter().any(|mark| class.annotation(mark) == Some("true"));
         default.then(|| (class.created(), StorageClass::from_object(&class)))
     };
     let (classes, _) = list(ctx, query, keep).await?;
-    Ok(classes.into_iter().max_by(|(a, x), (b, y)| a.cmp(b).then_with(|| y.name.cmp(&x.name))).map(|(_, class)| class))
+    Ok(classes
+        .into_iter()
+        .max_by(|(a, x), (b, y)| a.cmp(b).then_with(|| y.name.cmp(&x.name)))
+        .map(|(_, class)| class))
 }
 
 /// Cloud volumes, found by the claim they were made for and by id.
@@ -195,9 +270,17 @@ pub(crate) struct CloudVolumes {
 
 impl CloudVolumes {
     /// The volumes of this profile in this cluster, by their tags, and those of `ids` beside them.
-    pub(crate) async fn read(ctx: &Context, cluster: &str, profile: &str, ids: BTreeSet<VolumeId>) -> Result<Self, Error> {
+    pub(crate) async fn read(
+        ctx: &Context,
+        cluster: &str,
+        profile: &str,
+        ids: BTreeSet<VolumeId>,
+    ) -> Result<Self, Error> {
         let mut volumes = Self::default();
-        let tags = Tags::from([(names::CLUSTER_UID.to_owned(), cluster.to_owned()), (names::PROFILE.to_owned(), profile.to_owned())]);
+        let tags = Tags::from([
+            (names::CLUSTER_UID.to_owned(), cluster.to_owned()),
+            (names::PROFILE.to_owned(), profile.to_owned()),
+        ]);
         volumes.extend(ctx, VolumeFilter::Tagged(tags)).await?;
         let others: Vec<VolumeId> = ids.into_iter().filter(|id| !volumes.by_id.contains_key(id)).collect();
         if !others.is_empty() {
@@ -230,7 +313,10 @@ impl CloudVolumes {
 
     fn insert(&mut self, volume: Volume) {
         if let Some(uid) = volume.tags.get(names::CLAIM_UID) {
-            self.by_claim_uid.entry(uid.clone()).or_default().push(volume.id.clone());
+            self.by_claim_uid
+                .entry(uid.clone())
+                .or_default()
+                .push(volume.id.clone());
         }
         self.by_id.insert(volume.id.clone(), volume);
     }

@@ -46,7 +46,12 @@ impl Readiness {
 
 /// What must be read to judge a profile.
 pub(crate) fn queries(profile: &Profile) -> Vec<ListQuery> {
-    let mut kinds = vec![ResourceKind::claim(), ResourceKind::pod(), ResourceKind::service(), ResourceKind::event()];
+    let mut kinds = vec![
+        ResourceKind::claim(),
+        ResourceKind::pod(),
+        ResourceKind::service(),
+        ResourceKind::event(),
+    ];
     kinds.extend(workloads::kinds(profile));
     let mut queries = Vec::new();
     for namespace in observe::namespaces(profile) {
@@ -93,24 +98,44 @@ pub(crate) fn wanted_claims(profile: &Profile, snapshot: &Snapshot) -> Vec<Key> 
     for set in &profile.sets {
         let live = snapshot.get(&ResourceKind::stateful_set(), &set.namespace, &set.name);
         for ordinal in set.ordinals(replicas(set, live)) {
-            wanted.extend(set.templates.iter().map(|t| (set.namespace.clone(), set.claim_name(&t.name, ordinal))));
+            wanted.extend(
+                set.templates
+                    .iter()
+                    .map(|t| (set.namespace.clone(), set.claim_name(&t.name, ordinal))),
+            );
         }
     }
-    wanted.extend(profile.claims.iter().map(|claim| (claim.namespace.clone(), claim.name.clone())));
+    wanted.extend(
+        profile
+            .claims
+            .iter()
+            .map(|claim| (claim.namespace.clone(), claim.name.clone())),
+    );
     wanted
 }
 
 fn claim_cause(snapshot: &Snapshot, namespace: &str, name: &str, live: Option<&Object>) -> Option<Cause> {
     let cause = |why: String, hint: Option<&str>, fatal| {
-        Some(Cause { what: format!("claim {namespace}/{name}"), why, hint: hint.map(str::to_owned), fatal })
+        Some(Cause {
+            what: format!("claim {namespace}/{name}"),
+            why,
+            hint: hint.map(str::to_owned),
+            fatal,
+        })
     };
-    let Some(claim) = live.map(ClaimView::of) else { return cause("it does not exist yet".to_owned(), None, false) };
+    let Some(claim) = live.map(ClaimView::of) else {
+        return cause("it does not exist yet".to_owned(), None, false);
+    };
     match &*claim.phase {
         "Bound" if claim.terminating => cause("it is being deleted".to_owned(), None, false),
         "Bound" => None,
         "Lost" => {
             let why = format!("Lost: PersistentVolume {} is gone", claim.volume_name);
-            cause(why, Some("restore the PersistentVolume, or delete the claim and run up again"), true)
+            cause(
+                why,
+                Some("restore the PersistentVolume, or delete the claim and run up again"),
+                true,
+            )
         }
         _ => {
             let event = latest_event(snapshot, "PersistentVolumeClaim", namespace, name);
@@ -127,7 +152,9 @@ fn claim_cause(snapshot: &Snapshot, namespace: &str, name: &str, live: Option<&O
 
 fn service_cause(snapshot: &Snapshot, namespace: &str, name: &str) -> Option<Cause> {
     let live = snapshot.get(&ResourceKind::service(), namespace, name);
-    let ingress = live.map_or(&[][..], |service| service.list_at(&["status", "loadBalancer", "ingress"]));
+    let ingress = live.map_or(&[][..], |service| {
+        service.list_at(&["status", "loadBalancer", "ingress"])
+    });
     if !ingress.is_empty() {
         return None;
     }
@@ -135,7 +162,12 @@ fn service_cause(snapshot: &Snapshot, namespace: &str, name: &str) -> Option<Cau
         Some(event) => format!("load balancer pending: {event}"),
         None => "load balancer pending".to_owned(),
     };
-    Some(Cause { what: format!("service {namespace}/{name}"), why, hint: None, fatal: false })
+    Some(Cause {
+        what: format!("service {namespace}/{name}"),
+        why,
+        hint: None,
+        fatal: false,
+    })
 }
 
 /// The newest event about an object: `ProvisioningFailed: no such key`. Warnings go before what is merely newer.
@@ -152,8 +184,13 @@ pub(crate) fn latest_event(snapshot: &Snapshot, kind: &str, namespace: &str, nam
 
 /// When an event was last seen, in any of the fields that writers use.
 pub(crate) fn event_time(event: &Object) -> Option<jiff::Timestamp> {
-    let paths: [&[&str]; 5] =
-        [&["series", "lastObservedTime"], &["lastTimestamp"], &["eventTime"], &["firstTimestamp"], &["metadata", "creationTimestamp"]];
+    let paths: [&[&str]; 5] = [
+        &["series", "lastObservedTime"],
+        &["lastTimestamp"],
+        &["eventTime"],
+        &["firstTimestamp"],
+        &["metadata", "creationTimestamp"],
+    ];
     paths.iter().find_map(|path| event.str_at(path)?.parse().ok())
 }
 

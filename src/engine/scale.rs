@@ -7,7 +7,7 @@ use moorline_api::{Object, ObjectRef, ResourceKind};
 use moorline_profile::{Profile, SetClaims};
 use tokio::time::Instant;
 
-use crate::apply::{self, Run, Tally};
+use crate::apply::{self, Run, Tally, Written};
 use crate::context::Context;
 use crate::down;
 use crate::error::EngineError;
@@ -22,28 +22,48 @@ use crate::up::{assemble, observe_claims, wait_ready};
 
 /// Says what scaling one set of the profile would do.
 pub async fn plan_scale(ctx: &Context, profile: &Profile, set: &str, replicas: u32) -> Result<UpPlan, EngineError> {
-    ctx.emit(Event::Stage { stage: Stage::Observe, total: 0 });
+    ctx.emit(Event::Stage {
+        stage: Stage::Observe,
+        total: 0,
+    });
     let site = observe::site(ctx, profile).await?;
     let (wanted, live) = find(ctx, profile, set).await?;
-    let from = live.i64_at(&["spec", "replicas"]).and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
+    let from = live
+        .i64_at(&["spec", "replicas"])
+        .and_then(|n| u32::try_from(n).ok())
+        .unwrap_or(1);
     let target = ObjectRef::new(ResourceKind::stateful_set(), &wanted.namespace, &wanted.name);
     let (claims, releases) = if replicas > from {
         (new_claims(ctx, profile, &site, wanted, replicas).await?, Vec::new())
     } else {
         let deletes = live.str_at(&["spec", "persistentVolumeClaimRetentionPolicy", "whenScaled"]) == Some("Delete");
-        let releases = if deletes { releases(ctx, profile, &site, wanted, replicas..from).await? } else { Vec::new() };
+        let releases = if deletes {
+            releases(ctx, profile, &site, wanted, replicas..from).await?
+        } else {
+            Vec::new()
+        };
         (PlannedClaims::default(), releases)
     };
     let mut notices = site.notices.clone();
     notices.extend(claims.notices);
     if replicas < from && releases.is_empty() && !wanted.templates.is_empty() {
-        notices.push(format!("the claims and volumes of {} ordinals are kept (whenScaled: Retain)", from - replicas));
+        notices.push(format!(
+            "the claims and volumes of {} ordinals are kept (whenScaled: Retain)",
+            from - replicas
+        ));
     }
     if wanted.replicas.is_some_and(|manifest| manifest != replicas) {
-        notices.push(format!("the manifest says {} replicas; the next up goes back to that", wanted.replicas.unwrap_or_default()));
+        notices.push(format!(
+            "the manifest says {} replicas; the next up goes back to that",
+            wanted.replicas.unwrap_or_default()
+        ));
     }
     let mut plan = assemble(ctx, profile, site, Vec::new(), claims.claims);
-    plan.scale = Some(ScaleStep { target, from, to: replicas });
+    plan.scale = Some(ScaleStep {
+        target,
+        from,
+        to: replicas,
+    });
     plan.releases = releases;
     plan.notices = notices;
     plan.blocked = claims.blocked;
@@ -53,26 +73,49 @@ pub async fn plan_scale(ctx: &Context, profile: &Profile, set: &str, replicas: u
 /// The set in the profile and in the cluster.
 async fn find<'a>(ctx: &Context, profile: &'a Profile, set: &str) -> Result<(&'a SetClaims, Object), EngineError> {
     let blocked = |why: String, hint: String| {
-        EngineError::Blocked(vec![Cause { what: format!("statefulset {set}"), why, hint: Some(hint), fatal: true }])
+        EngineError::Blocked(vec![Cause {
+            what: format!("statefulset {set}"),
+            why,
+            hint: Some(hint),
+            fatal: true,
+        }])
     };
     let Some(wanted) = profile.sets.iter().find(|wanted| wanted.name == set) else {
         let names: Vec<_> = profile.sets.iter().map(|set| &*set.name).collect();
-        let hint = if names.is_empty() { "it has no StatefulSet".to_owned() } else { format!("it has {}", names.join(", ")) };
+        let hint = if names.is_empty() {
+            "it has no StatefulSet".to_owned()
+        } else {
+            format!("it has {}", names.join(", "))
+        };
         return Err(blocked("the profile has no such StatefulSet".to_owned(), hint));
     };
     let target = ObjectRef::new(ResourceKind::stateful_set(), &wanted.namespace, &wanted.name);
     match ctx.cluster.get(&target).await? {
-        Some(live) if live.is_terminating() => Err(blocked("it is being deleted".to_owned(), "wait until it is gone, then run up".to_owned())),
+        Some(live) if live.is_terminating() => Err(blocked(
+            "it is being deleted".to_owned(),
+            "wait until it is gone, then run up".to_owned(),
+        )),
         Some(live) => Ok((wanted, live)),
-        None => Err(blocked("it is not in the cluster".to_owned(), format!("run: moorline up {}", profile.folder.display()))),
+        None => Err(blocked(
+            "it is not in the cluster".to_owned(),
+            format!("run: moorline up {}", profile.folder.display()),
+        )),
     }
 }
 
 /// The claims that the set will have, of which only those that lack something are work. Standalone claims are `up`'s.
-async fn new_claims(ctx: &Context, profile: &Profile, site: &Site, set: &SetClaims, replicas: u32) -> Result<PlannedClaims, EngineError> {
+async fn new_claims(
+    ctx: &Context,
+    profile: &Profile,
+    site: &Site,
+    set: &SetClaims,
+    replicas: u32,
+) -> Result<PlannedClaims, EngineError> {
     let wanted = BTreeMap::from([((set.namespace.clone(), set.name.clone()), replicas)]);
     let mut planned = observe_claims(ctx, profile, site, &wanted).await?;
-    planned.claims.retain(|claim| claim.set.as_ref() == Some(&set.name) && claim.namespace == set.namespace);
+    planned
+        .claims
+        .retain(|claim| claim.set.as_ref() == Some(&set.name) && claim.namespace == set.namespace);
     Ok(planned)
 }
 
@@ -86,7 +129,13 @@ pub(crate) async fn releases(
 ) -> Result<Vec<ClaimRemoval>, EngineError> {
     let first = set.first_ordinal;
     let lost = (first + lost.start)..(first + lost.end);
-    let names = lost.flat_map(|ordinal| set.templates.iter().map(move |t| (set.namespace.clone(), set.claim_name(&t.name, ordinal)))).collect();
+    let names = lost
+        .flat_map(|ordinal| {
+            set.templates
+                .iter()
+                .map(move |t| (set.namespace.clone(), set.claim_name(&t.name, ordinal)))
+        })
+        .collect();
     down::removals_of(ctx, profile, site, names, moorline_profile::OnDown::ReclaimPolicy).await
 }
 
@@ -101,13 +150,26 @@ pub async fn execute_scale(ctx: &Context, profile: &Profile, plan: UpPlan) -> Re
     let deadline = Instant::now() + std::time::Duration::from_secs_f64(seconds);
     let tally = Tally::default();
     tally.creates_left.store(plan.volume_creates, Ordering::Relaxed);
-    let run = Run { ctx, profile, site: &site, plan: &plan, tracker: &tracker, deadline, tally, written: Default::default() };
+    let run = Run {
+        ctx,
+        profile,
+        site: &site,
+        plan: &plan,
+        tracker: &tracker,
+        deadline,
+        tally,
+        written: Written::default(),
+    };
     run.scale().await?;
     wait_ready(&run).await?;
     let remaining = down::release(ctx, &site, &plan.releases, deadline).await;
-    apply::verdict(remaining, ctx.limits.timeout.as_secs(), || "volumes of the removed ordinals are left; run the same scale again".to_owned())?;
+    apply::verdict(remaining, ctx.limits.timeout.as_secs(), || {
+        "volumes of the removed ordinals are left; run the same scale again".to_owned()
+    })?;
     let Waited::Done(snapshot) = tracker.until(deadline, |snapshot| Some(snapshot.clone())).await else {
-        return Err(EngineError::Interrupted { left: "the set is scaled and ready; only the report is missing".to_owned() });
+        return Err(EngineError::Interrupted {
+            left: "the set is scaled and ready; only the report is missing".to_owned(),
+        });
     };
     Ok(UpOutcome {
         changed: run.tally.changed.load(Ordering::Relaxed),
@@ -120,12 +182,24 @@ pub async fn execute_scale(ctx: &Context, profile: &Profile, plan: UpPlan) -> Re
 impl Run<'_> {
     async fn scale(&self) -> Result<(), EngineError> {
         let Some(step) = &self.plan.scale else { return Ok(()) };
-        let work: Vec<_> = self.plan.claims.iter().filter(|c| matches!(c.action, ClaimAction::Create | ClaimAction::Resume { .. })).collect();
+        let work: Vec<_> = self
+            .plan
+            .claims
+            .iter()
+            .filter(|c| matches!(c.action, ClaimAction::Create | ClaimAction::Resume { .. }))
+            .collect();
         let seconds = self.ctx.limits.timeout.as_secs();
         let left = || format!("replicas are still {}; run the same scale again to go on", step.from);
         if !work.is_empty() {
-            self.ctx.emit(Event::Stage { stage: Stage::Volumes, total: work.len() });
-            let halts = apply::all(self.ctx.limits.concurrency * 8, work.iter().map(|claim| self.provision(claim))).await;
+            self.ctx.emit(Event::Stage {
+                stage: Stage::Volumes,
+                total: work.len(),
+            });
+            let halts = apply::all(
+                self.ctx.limits.concurrency * 8,
+                work.iter().map(|claim| self.provision(claim)),
+            )
+            .await;
             apply::verdict(halts, seconds, left)?;
             apply::verdict(self.wait_bound(&work).await.err().into_iter().collect(), seconds, left)?;
         }
@@ -133,13 +207,21 @@ impl Run<'_> {
             return Ok(());
         }
         apply::verdict(self.gate().err().into_iter().collect(), seconds, left)?;
-        self.ctx.emit(Event::Stage { stage: Stage::Workloads, total: 1 });
+        self.ctx.emit(Event::Stage {
+            stage: Stage::Workloads,
+            total: 1,
+        });
         self.ctx.cluster.scale(&step.target, step.to).await?;
         Tally::add(&self.tally.changed);
         if let Some(live) = self.ctx.cluster.get(&step.target).await? {
             self.written.note(&step.target, &live);
         }
-        self.done(Stage::Workloads, apply::kubectl_name(&step.target), Change::Configured, format!("{} → {} replicas", step.from, step.to));
+        self.done(
+            Stage::Workloads,
+            apply::kubectl_name(&step.target),
+            Change::Configured,
+            format!("{} → {} replicas", step.from, step.to),
+        );
         Ok(())
     }
 }

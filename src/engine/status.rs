@@ -27,7 +27,11 @@ pub async fn status(ctx: &Context, profile: &Profile) -> Result<Status, EngineEr
 }
 
 /// Calls `on_change` with the status now and after every change, until the run is stopped.
-pub async fn watch_status(ctx: &Context, profile: &Profile, on_change: &mut (dyn FnMut(&Status) + Send)) -> Result<(), EngineError> {
+pub async fn watch_status(
+    ctx: &Context,
+    profile: &Profile,
+    on_change: &mut (dyn FnMut(&Status) + Send),
+) -> Result<(), EngineError> {
     let site = observe::site(ctx, profile).await?;
     let tracker = Tracker::start(ctx, readiness::queries(profile));
     let far = Instant::now() + std::time::Duration::from_hours(24 * 365);
@@ -68,7 +72,11 @@ pub(crate) async fn compose(ctx: &Context, profile: &Profile, site: &Site, snaps
     };
     let services = services(profile, snapshot);
     let wants_balancers = services.iter().any(|(_, status)| status.service_type == "LoadBalancer");
-    let (names, unread) = if wants_balancers && site.account.is_some() { balancers::names(ctx).await } else { Default::default() };
+    let (names, unread) = if wants_balancers && site.account.is_some() {
+        balancers::names(ctx).await
+    } else {
+        Default::default()
+    };
     // An emulator without an ELB API leaves the rest whole: said, and no failure.
     notices.extend(unread);
     let services = services.into_iter().map(|(_, mut status)| {
@@ -100,24 +108,48 @@ struct Listed {
 
 /// The wanted claims, then those of ordinals that a set no longer has.
 fn claims_of(profile: &Profile, snapshot: &Snapshot) -> Vec<Listed> {
-    let live: BTreeMap<Key, ClaimView> = snapshot.all(&ResourceKind::claim()).map(ClaimView::of).map(|claim| (claim.key(), claim)).collect();
+    let live: BTreeMap<Key, ClaimView> = snapshot
+        .all(&ResourceKind::claim())
+        .map(ClaimView::of)
+        .map(|claim| (claim.key(), claim))
+        .collect();
     let wanted = readiness::wanted_claims(profile, snapshot);
     let known: BTreeSet<&Key> = wanted.iter().collect();
-    let surplus: Vec<Key> = live.keys().filter(|key| !known.contains(key) && set_of(profile, key).is_some()).cloned().collect();
-    let list = |key: Key, wanted| Listed { live: live.get(&key).cloned(), key, wanted };
+    let surplus: Vec<Key> = live
+        .keys()
+        .filter(|key| !known.contains(key) && set_of(profile, key).is_some())
+        .cloned()
+        .collect();
+    let list = |key: Key, wanted| Listed {
+        live: live.get(&key).cloned(),
+        key,
+        wanted,
+    };
     let surplus: Vec<Listed> = surplus.into_iter().map(|key| list(key, false)).collect();
     wanted.into_iter().map(|key| list(key, true)).chain(surplus).collect()
 }
 
 /// The set and ordinal that a claim's name says, matched forwards from the profile's sets: `a-0` is also a set's name.
-pub(crate) fn set_of<'a>(profile: &'a Profile, (namespace, name): &Key) -> Option<(&'a moorline_profile::SetClaims, u32)> {
-    profile.sets.iter().filter(|set| set.namespace == *namespace).find_map(|set| {
-        set.templates.iter().find_map(|template| {
-            let ordinal = name.strip_prefix(&*template.name)?.strip_prefix('-')?.strip_prefix(&*set.name)?.strip_prefix('-')?;
-            let canonical = ordinal == "0" || (!ordinal.starts_with('0') && ordinal.bytes().all(|b| b.is_ascii_digit()));
-            Some((set, ordinal.parse().ok().filter(|_| canonical)?))
+pub(crate) fn set_of<'a>(
+    profile: &'a Profile,
+    (namespace, name): &Key,
+) -> Option<(&'a moorline_profile::SetClaims, u32)> {
+    profile
+        .sets
+        .iter()
+        .filter(|set| set.namespace == *namespace)
+        .find_map(|set| {
+            set.templates.iter().find_map(|template| {
+                let ordinal = name
+                    .strip_prefix(&*template.name)?
+                    .strip_prefix('-')?
+                    .strip_prefix(&*set.name)?
+                    .strip_prefix('-')?;
+                let canonical =
+                    ordinal == "0" || (!ordinal.starts_with('0') && ordinal.bytes().all(|b| b.is_ascii_digit()));
+                Some((set, ordinal.parse().ok().filter(|_| canonical)?))
+            })
         })
-    })
 }
 
 /// PersistentVolumes and cloud volumes behind claims.
@@ -127,15 +159,30 @@ struct Behind {
     volumes: CloudVolumes,
 }
 
-async fn behind(ctx: &Context, profile: &Profile, site: &Site, claims: &[Listed]) -> Result<Behind, moorline_api::Error> {
-    let names = claims.iter().filter_map(|claim| claim.live.as_ref()).map(|live| live.volume_name.clone()).filter(|name| !name.is_empty());
+async fn behind(
+    ctx: &Context,
+    profile: &Profile,
+    site: &Site,
+    claims: &[Listed],
+) -> Result<Behind, moorline_api::Error> {
+    let names = claims
+        .iter()
+        .filter_map(|claim| claim.live.as_ref())
+        .map(|live| live.volume_name.clone())
+        .filter(|name| !name.is_empty());
     let persistent_volumes = observe::persistent_volumes(ctx, names.collect()).await?;
     if claims.is_empty() || site.account.is_none() {
-        return Ok(Behind { persistent_volumes, volumes: CloudVolumes::default() });
+        return Ok(Behind {
+            persistent_volumes,
+            volumes: CloudVolumes::default(),
+        });
     }
     let ids = persistent_volumes.values().filter_map(|pv| pv.volume.clone()).collect();
     let volumes = CloudVolumes::read(ctx, &site.cluster.uid, &profile.name, ids).await?;
-    Ok(Behind { persistent_volumes, volumes })
+    Ok(Behind {
+        persistent_volumes,
+        volumes,
+    })
 }
 
 fn claim_status(claim: &Listed, cloud: &Behind) -> ClaimStatus {
@@ -168,9 +215,17 @@ fn claim_status(claim: &Listed, cloud: &Behind) -> ClaimStatus {
     ClaimStatus {
         namespace,
         name,
-        status: if live.terminating { "Terminating".to_owned() } else { live.phase.clone() },
+        status: if live.terminating {
+            "Terminating".to_owned()
+        } else {
+            live.phase.clone()
+        },
         // As kubectl shows it: a claim has a volume when it is bound.
-        volume: if live.is_bound() { live.volume_name.clone() } else { String::new() },
+        volume: if live.is_bound() {
+            live.volume_name.clone()
+        } else {
+            String::new()
+        },
         capacity: live.capacity.clone(),
         access_modes: short_modes(&live.access_modes),
         storage_class: live.class.clone(),
@@ -227,11 +282,18 @@ fn pods(profile: &Profile, snapshot: &Snapshot) -> Vec<PodStatus> {
     let selectors: Vec<_> = profile
         .manifests
         .iter()
-        .map(|m| (m.object.namespace().unwrap_or(&profile.namespace), string_map(&m.object, &["spec", "selector", "matchLabels"])))
+        .map(|m| {
+            (
+                m.object.namespace().unwrap_or(&profile.namespace),
+                string_map(&m.object, &["spec", "selector", "matchLabels"]),
+            )
+        })
         .collect();
     let mine = |pod: &&Object| {
         let labels = string_map(pod, &["metadata", "labels"]);
-        selectors.iter().any(|(namespace, selector)| pod.namespace() == Some(*namespace) && readiness::selects(selector, &labels))
+        selectors
+            .iter()
+            .any(|(namespace, selector)| pod.namespace() == Some(*namespace) && readiness::selects(selector, &labels))
     };
     let mut pods: Vec<_> = snapshot.all(&ResourceKind::pod()).filter(mine).collect();
     pods.sort_by_key(|pod| natural(pod.name()));
@@ -240,7 +302,9 @@ fn pods(profile: &Profile, snapshot: &Snapshot) -> Vec<PodStatus> {
 
 /// Sorts `web-2` before `web-10`.
 fn natural(name: &str) -> (String, u64) {
-    let split = name.rsplit_once('-').and_then(|(stem, ordinal)| Some((stem.to_owned(), ordinal.parse().ok()?)));
+    let split = name
+        .rsplit_once('-')
+        .and_then(|(stem, ordinal)| Some((stem.to_owned(), ordinal.parse().ok()?)));
     split.unwrap_or_else(|| (name.to_owned(), 0))
 }
 
@@ -260,8 +324,16 @@ fn pod_status(pod: &Object) -> PodStatus {
 }
 
 fn services(profile: &Profile, snapshot: &Snapshot) -> Vec<(Key, ServiceStatus)> {
-    let wanted = profile.manifests.iter().filter(|manifest| manifest.object.gvk().is("", "Service"));
-    let keys = wanted.map(|m| (m.object.namespace().unwrap_or(&profile.namespace).to_owned(), m.object.name().to_owned()));
+    let wanted = profile
+        .manifests
+        .iter()
+        .filter(|manifest| manifest.object.gvk().is("", "Service"));
+    let keys = wanted.map(|m| {
+        (
+            m.object.namespace().unwrap_or(&profile.namespace).to_owned(),
+            m.object.name().to_owned(),
+        )
+    });
     keys.filter_map(|key| {
         let live = snapshot.get(&ResourceKind::service(), &key.0, &key.1)?;
         let status = service_status(live);
@@ -274,10 +346,17 @@ fn service_status(service: &Object) -> ServiceStatus {
     let text = |path: &[&str]| service.str_at(path).unwrap_or_default().to_owned();
     let service_type = service.str_at(&["spec", "type"]).unwrap_or("ClusterIP").to_owned();
     let hostname = balancers::hostname(service).unwrap_or_default();
-    let hostname = if hostname.is_empty() && service_type == "LoadBalancer" { "<pending>".to_owned() } else { hostname };
+    let hostname = if hostname.is_empty() && service_type == "LoadBalancer" {
+        "<pending>".to_owned()
+    } else {
+        hostname
+    };
     let port = |port: &serde_json::Value| {
         let number = |field: &str| port.get(field).and_then(serde_json::Value::as_i64);
-        let protocol = port.get("protocol").and_then(serde_json::Value::as_str).unwrap_or("TCP");
+        let protocol = port
+            .get("protocol")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or("TCP");
         let node = number("nodePort").map(|node| format!(":{node}")).unwrap_or_default();
         format!("{}{node}/{protocol}", number("port").unwrap_or_default())
     };
@@ -287,7 +366,12 @@ fn service_status(service: &Object) -> ServiceStatus {
         service_type,
         cluster_ip: text(&["spec", "clusterIP"]),
         hostname,
-        ports: service.list_at(&["spec", "ports"]).iter().map(port).collect::<Vec<_>>().join(","),
+        ports: service
+            .list_at(&["spec", "ports"])
+            .iter()
+            .map(port)
+            .collect::<Vec<_>>()
+            .join(","),
         source_ranges: balancers::source_ranges(service),
         load_balancer: None,
         created: service.created(),
@@ -299,7 +383,12 @@ fn events(profile: &Profile, snapshot: &Snapshot, claims: &[Listed]) -> Vec<Even
     let mut names: BTreeSet<(String, String)> = profile
         .manifests
         .iter()
-        .map(|m| (m.object.namespace().unwrap_or(&profile.namespace).to_owned(), m.object.name().to_owned()))
+        .map(|m| {
+            (
+                m.object.namespace().unwrap_or(&profile.namespace).to_owned(),
+                m.object.name().to_owned(),
+            )
+        })
         .collect();
     names.extend(pods(profile, snapshot).into_iter().map(|pod| (pod.namespace, pod.name)));
     names.extend(claims.iter().map(|claim| claim.key.clone()));
@@ -307,19 +396,30 @@ fn events(profile: &Profile, snapshot: &Snapshot, claims: &[Listed]) -> Vec<Even
         let name = event.str_at(&["involvedObject", "name"]).unwrap_or_default().to_owned();
         names.contains(&(event.namespace().unwrap_or_default().to_owned(), name))
     };
-    let mut events: Vec<_> = snapshot.all(&ResourceKind::event()).filter(about).map(event_status).collect();
+    let mut events: Vec<_> = snapshot
+        .all(&ResourceKind::event())
+        .filter(about)
+        .map(event_status)
+        .collect();
     events.sort_by(|a, b| (a.last_seen, &a.object, &a.message).cmp(&(b.last_seen, &b.object, &b.message)));
     events.split_off(events.len().saturating_sub(EVENTS))
 }
 
 fn event_status(event: &Object) -> EventStatus {
     let text = |path: &[&str]| event.str_at(path).unwrap_or_default().to_owned();
-    let count = event.i64_at(&["series", "count"]).or_else(|| event.i64_at(&["count"])).unwrap_or(1);
+    let count = event
+        .i64_at(&["series", "count"])
+        .or_else(|| event.i64_at(&["count"]))
+        .unwrap_or(1);
     EventStatus {
         last_seen: readiness::event_time(event),
         event_type: text(&["type"]),
         reason: text(&["reason"]),
-        object: format!("{}/{}", text(&["involvedObject", "kind"]).to_lowercase(), text(&["involvedObject", "name"])),
+        object: format!(
+            "{}/{}",
+            text(&["involvedObject", "kind"]).to_lowercase(),
+            text(&["involvedObject", "name"])
+        ),
         message: text(&["message"]),
         count,
     }

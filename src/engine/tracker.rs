@@ -29,7 +29,9 @@ impl Snapshot {
     /// Reads everything once. What is forbidden is named in `unreadable`; any other failure is the error.
     pub(crate) async fn read(ctx: &Context, queries: &[ListQuery]) -> Result<Self, Error> {
         let mut snapshot = Self::default();
-        let reads = queries.iter().map(|query| async move { (query, observe::list(ctx, query.clone(), |o| Some(slim(o))).await) });
+        let reads = queries
+            .iter()
+            .map(|query| async move { (query, observe::list(ctx, query.clone(), |o| Some(slim(o))).await) });
         for (query, result) in futures::future::join_all(reads).await {
             match result {
                 Ok((objects, _)) => snapshot.insert_all(&query.resource, objects),
@@ -52,7 +54,9 @@ impl Snapshot {
 
     /// One object.
     pub(crate) fn get(&self, kind: &ResourceKind, namespace: &str, name: &str) -> Option<&Object> {
-        self.kinds.get(&kind.qualified())?.get(&(namespace.to_owned(), name.to_owned()))
+        self.kinds
+            .get(&kind.qualified())?
+            .get(&(namespace.to_owned(), name.to_owned()))
     }
 
     fn insert_all(&mut self, kind: &ResourceKind, objects: Vec<Object>) {
@@ -69,7 +73,10 @@ impl Snapshot {
 }
 
 fn key(object: &Object) -> Key {
-    (object.namespace().unwrap_or_default().to_owned(), object.name().to_owned())
+    (
+        object.namespace().unwrap_or_default().to_owned(),
+        object.name().to_owned(),
+    )
 }
 
 /// What a tracked wait came to.
@@ -109,14 +116,30 @@ impl Tracker {
         let count = queries.len();
         let mut tasks = JoinSet::new();
         for (index, query) in queries.into_iter().enumerate() {
-            let follower = Follower { ctx: ctx.clone(), query, index, shared: shared.clone(), version: sender.clone() };
+            let follower = Follower {
+                ctx: ctx.clone(),
+                query,
+                index,
+                shared: shared.clone(),
+                version: sender.clone(),
+            };
             tasks.spawn(follower.run());
         }
-        Self { shared, version, queries: count, stop: ctx.stop.clone(), _tasks: tasks }
+        Self {
+            shared,
+            version,
+            queries: count,
+            stop: ctx.stop.clone(),
+            _tasks: tasks,
+        }
     }
 
     /// Waits until `condition` gives something, looking again after every change. It first looks when everything was read.
-    pub(crate) async fn until<T>(&self, deadline: Instant, mut condition: impl FnMut(&Snapshot) -> Option<T>) -> Waited<T> {
+    pub(crate) async fn until<T>(
+        &self,
+        deadline: Instant,
+        mut condition: impl FnMut(&Snapshot) -> Option<T>,
+    ) -> Waited<T> {
         let mut version = self.version.clone();
         loop {
             version.borrow_and_update();

@@ -8,7 +8,7 @@ use moorline_api::{ApplyOptions, Error, ErrorKind, Gvk, ListQuery, Object, Objec
 use moorline_profile::{ClassRef, Profile};
 use tokio::time::Instant;
 
-use crate::apply::{self, Halt, Run, Tally};
+use crate::apply::{self, Halt, Run, Tally, Written};
 use crate::context::Context;
 use crate::down;
 use crate::error::{Conflict, EngineError};
@@ -17,7 +17,10 @@ use crate::fold::{Key, applied_by_us, claims_of_pod};
 use crate::names;
 use crate::observe::{self, Catalog, CloudVolumes, Site};
 use crate::outcome::{Cause, UpOutcome};
-use crate::plan::{ClaimAction, ClaimInputs, ClaimPlan, ClaimRemoval, DryRun, ObjectAction, ObjectPlan, Obstacle, PlannedClaims, Removal, UpPlan, plan_claims, plan_object, prepared};
+use crate::plan::{
+    ClaimAction, ClaimInputs, ClaimPlan, ClaimRemoval, DryRun, ObjectAction, ObjectPlan, Obstacle, PlannedClaims,
+    Removal, UpPlan, plan_claims, plan_object, prepared,
+};
 use crate::readiness;
 use crate::scale;
 use crate::status::compose;
@@ -25,7 +28,10 @@ use crate::tracker::{Tracker, Waited};
 
 /// Reads cluster and cloud and says what `up` would do. Changes nothing: the API server is asked by dry run.
 pub async fn plan_up(ctx: &Context, profile: &Profile) -> Result<UpPlan, EngineError> {
-    ctx.emit(Event::Stage { stage: Stage::Observe, total: 0 });
+    ctx.emit(Event::Stage {
+        stage: Stage::Observe,
+        total: 0,
+    });
     tokio::select! {
         plan = observe_and_plan(ctx, profile) => plan,
         () = ctx.stop.cancelled() => Err(EngineError::Interrupted { left: "nothing was changed".to_owned() }),
@@ -37,7 +43,11 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<UpPlan, En
     let (site, catalog) = (site?, catalog?);
     let live = LiveObjects::read(ctx, profile, &catalog).await?;
     let replicas = live.replicas(profile);
-    let (objects, claims) = future::join(plan_objects(ctx, profile, &catalog, &live), observe_claims(ctx, profile, &site, &replicas)).await;
+    let (objects, claims) = future::join(
+        plan_objects(ctx, profile, &catalog, &live),
+        observe_claims(ctx, profile, &site, &replicas),
+    )
+    .await;
     let (objects, claims) = (objects?, claims?);
     let mut notices = site.notices.clone();
     notices.extend(live.notices.iter().cloned());
@@ -54,11 +64,26 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<UpPlan, En
 }
 
 /// What goes with the ordinals of sets that shrink under `whenScaled: Delete`.
-async fn releases(ctx: &Context, profile: &Profile, site: &Site, live: &LiveObjects, plans: &[ObjectPlan]) -> Result<Vec<ClaimRemoval>, EngineError> {
+async fn releases(
+    ctx: &Context,
+    profile: &Profile,
+    site: &Site,
+    live: &LiveObjects,
+    plans: &[ObjectPlan],
+) -> Result<Vec<ClaimRemoval>, EngineError> {
     let mut releases = Vec::new();
-    for plan in plans.iter().filter(|plan| matches!(plan.action, ObjectAction::Update { destroys: Some(_), .. })) {
-        let set = profile.sets.iter().find(|set| set.name == plan.target.name && Some(&set.namespace) == plan.target.namespace.as_ref());
-        let before = live.live.get(&plan.target).and_then(|live| u32::try_from(live.i64_at(&["spec", "replicas"])?).ok());
+    for plan in plans
+        .iter()
+        .filter(|plan| matches!(plan.action, ObjectAction::Update { destroys: Some(_), .. }))
+    {
+        let set = profile
+            .sets
+            .iter()
+            .find(|set| set.name == plan.target.name && Some(&set.namespace) == plan.target.namespace.as_ref());
+        let before = live
+            .live
+            .get(&plan.target)
+            .and_then(|live| u32::try_from(live.i64_at(&["spec", "replicas"])?).ok());
         let Some((set, before)) = set.zip(before) else { continue };
         releases.extend(scale::releases(ctx, profile, site, set, set.replicas.unwrap_or(before)..before).await?);
     }
@@ -66,9 +91,27 @@ async fn releases(ctx: &Context, profile: &Profile, site: &Site, live: &LiveObje
 }
 
 /// A plan of these objects and claims, with what they cost.
-pub(crate) fn assemble(ctx: &Context, profile: &Profile, site: Site, objects: Vec<ObjectPlan>, claims: Vec<ClaimPlan>) -> UpPlan {
-    let creates: Vec<&ClaimPlan> =
-        claims.iter().filter(|c| matches!(c.action, ClaimAction::Create | ClaimAction::Resume { volume: None, persistent_volume: false, .. })).collect();
+pub(crate) fn assemble(
+    ctx: &Context,
+    profile: &Profile,
+    site: Site,
+    objects: Vec<ObjectPlan>,
+    claims: Vec<ClaimPlan>,
+) -> UpPlan {
+    let creates: Vec<&ClaimPlan> = claims
+        .iter()
+        .filter(|c| {
+            matches!(
+                c.action,
+                ClaimAction::Create
+                    | ClaimAction::Resume {
+                        volume: None,
+                        persistent_volume: false,
+                        ..
+                    }
+            )
+        })
+        .collect();
     let volume_creates = u32::try_from(creates.len()).unwrap_or(u32::MAX);
     let monthly_usd = creates.iter().filter_map(|claim| claim.monthly_usd).sum();
     let unpriced = creates.iter().filter(|claim| claim.monthly_usd.is_none()).count();
@@ -103,11 +146,26 @@ struct LiveObjects {
 
 impl LiveObjects {
     async fn read(ctx: &Context, profile: &Profile, catalog: &Catalog) -> Result<Self, Error> {
-        let mut this = Self { targets: Vec::new(), live: HashMap::new(), later: BTreeSet::new(), unknown: Vec::new(), removals: Vec::new(), notices: Vec::new() };
+        let mut this = Self {
+            targets: Vec::new(),
+            live: HashMap::new(),
+            later: BTreeSet::new(),
+            unknown: Vec::new(),
+            removals: Vec::new(),
+            notices: Vec::new(),
+        };
         this.resolve(profile, catalog);
         let labelled = this.labelled(ctx, profile, catalog).await?;
-        let unread: Vec<ObjectRef> = this.targets.iter().map(|(target, _)| target).filter(|t| !labelled.contains_key(t) && !this.later.contains(&t.resource.gvk)).cloned().collect();
-        let reads = unread.into_iter().map(|target| async move { (ctx.cluster.get(&target).await, target) });
+        let unread: Vec<ObjectRef> = this
+            .targets
+            .iter()
+            .map(|(target, _)| target)
+            .filter(|t| !labelled.contains_key(t) && !this.later.contains(&t.resource.gvk))
+            .cloned()
+            .collect();
+        let reads = unread
+            .into_iter()
+            .map(|target| async move { (ctx.cluster.get(&target).await, target) });
         let mut reads = stream::iter(reads).buffer_unordered(ctx.limits.concurrency.max(1));
         while let Some((found, target)) = reads.next().await {
             this.live.extend(found?.map(|object| (target, object)));
@@ -124,36 +182,58 @@ impl LiveObjects {
             if is_claim(&gvk) {
                 continue;
             }
-            let own = || kind_of_crd(profile, &gvk);
-            let kind = match catalog.find(&gvk) {
-                Some(kind) => kind,
-                None => match own() {
-                    Some(kind) => {
-                        self.later.insert(gvk.clone());
-                        kind
-                    }
-                    None => {
-                        let what = format!("{}:{}: {gvk} {}", manifest.origin.file.display(), manifest.origin.line, manifest.object.name());
-                        let hint = Some("install its CustomResourceDefinition first, or correct apiVersion and kind".to_owned());
-                        self.unknown.push(Cause { what, why: "the cluster serves no such kind".to_owned(), hint, fatal: true });
-                        continue;
-                    }
-                },
+            let kind = if let Some(kind) = catalog.find(&gvk) {
+                kind
+            } else {
+                let Some(kind) = kind_of_crd(profile, &gvk) else {
+                    let what = format!(
+                        "{}:{}: {gvk} {}",
+                        manifest.origin.file.display(),
+                        manifest.origin.line,
+                        manifest.object.name()
+                    );
+                    let hint =
+                        Some("install its CustomResourceDefinition first, or correct apiVersion and kind".to_owned());
+                    self.unknown.push(Cause {
+                        what,
+                        why: "the cluster serves no such kind".to_owned(),
+                        hint,
+                        fatal: true,
+                    });
+                    continue;
+                };
+                self.later.insert(gvk.clone());
+                kind
             };
             let object = prepared(profile, &manifest.object, kind.namespaced);
             let namespace = object.namespace().unwrap_or_default().to_owned();
-            self.targets.push((ObjectRef::new(kind, &namespace, object.name()), object));
+            self.targets
+                .push((ObjectRef::new(kind, &namespace, object.name()), object));
         }
     }
 
     /// Every object that carries the profile's label. A kind that may not be listed is named in a notice: nothing of it is removed.
-    async fn labelled(&mut self, ctx: &Context, profile: &Profile, catalog: &Catalog) -> Result<HashMap<ObjectRef, Object>, Error> {
+    async fn labelled(
+        &mut self,
+        ctx: &Context,
+        profile: &Profile,
+        catalog: &Catalog,
+    ) -> Result<HashMap<ObjectRef, Object>, Error> {
         let namespaces = observe::namespaces(profile);
         let selector = format!("{}={}", names::PROFILE, profile.name);
         let queries = catalog.deletable().filter(|kind| !is_kept(&kind.gvk)).flat_map(|kind| {
-            let spaces: Vec<Option<String>> = if kind.namespaced { namespaces.iter().cloned().map(Some).collect() } else { vec![None] };
+            let spaces: Vec<Option<String>> = if kind.namespaced {
+                namespaces.iter().cloned().map(Some).collect()
+            } else {
+                vec![None]
+            };
             let selector = &selector;
-            spaces.into_iter().map(move |namespace| ListQuery { resource: kind.clone(), namespace, labels: Some(selector.clone()), fields: None })
+            spaces.into_iter().map(move |namespace| ListQuery {
+                resource: kind.clone(),
+                namespace,
+                labels: Some(selector.clone()),
+                fields: None,
+            })
         });
         let lists = queries.map(|query| async move { (observe::list(ctx, query.clone(), Some).await, query) });
         let mut lists = stream::iter(lists.collect::<Vec<_>>()).buffer_unordered(ctx.limits.concurrency.max(1));
@@ -163,9 +243,17 @@ impl LiveObjects {
             match result {
                 Ok((objects, _)) => found.extend(objects.into_iter().map(|object| {
                     let namespace = object.namespace().unwrap_or_default().to_owned();
-                    (ObjectRef::new(query.resource.clone(), &namespace, object.name()), object)
+                    (
+                        ObjectRef::new(query.resource.clone(), &namespace, object.name()),
+                        object,
+                    )
                 })),
-                Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Unsupported) => {
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Unsupported
+                    ) =>
+                {
                     forbidden.insert(query.resource.qualified());
                 }
                 Err(error) => return Err(error),
@@ -173,14 +261,20 @@ impl LiveObjects {
         }
         if !forbidden.is_empty() {
             let kinds = forbidden.into_iter().collect::<Vec<_>>().join(", ");
-            self.notices.push(format!("could not look for objects that the profile no longer names among {kinds}: they may not be listed"));
+            self.notices.push(format!(
+                "could not look for objects that the profile no longer names among {kinds}: they may not be listed"
+            ));
         }
         Ok(found)
     }
 
     /// Parts what is labelled into the profile's objects and what it no longer names.
     fn sort_out(&mut self, labelled: HashMap<ObjectRef, Object>) {
-        let same = |a: &ObjectRef, b: &ObjectRef| a.resource.gvk.is(&b.resource.gvk.group, &b.resource.gvk.kind) && a.namespace == b.namespace && a.name == b.name;
+        let same = |a: &ObjectRef, b: &ObjectRef| {
+            a.resource.gvk.is(&b.resource.gvk.group, &b.resource.gvk.kind)
+                && a.namespace == b.namespace
+                && a.name == b.name
+        };
         for (found, object) in labelled {
             if let Some((target, _)) = self.targets.iter().find(|(target, _)| same(target, &found)) {
                 self.live.insert(target.clone(), object);
@@ -197,9 +291,20 @@ impl LiveObjects {
     fn replicas(&self, profile: &Profile) -> BTreeMap<Key, u32> {
         let of_set = |set: &moorline_profile::SetClaims| {
             let target = ObjectRef::new(ResourceKind::stateful_set(), &set.namespace, &set.name);
-            let same = |(found, _): &(&ObjectRef, &Object)| found.resource.plural == target.resource.plural && found.namespace == target.namespace && found.name == target.name;
-            let live = self.live.iter().find(same).and_then(|(_, live)| u32::try_from(live.i64_at(&["spec", "replicas"])?).ok());
-            ((set.namespace.clone(), set.name.clone()), set.replicas.or(live).unwrap_or(1))
+            let same = |(found, _): &(&ObjectRef, &Object)| {
+                found.resource.plural == target.resource.plural
+                    && found.namespace == target.namespace
+                    && found.name == target.name
+            };
+            let live = self
+                .live
+                .iter()
+                .find(same)
+                .and_then(|(_, live)| u32::try_from(live.i64_at(&["spec", "replicas"])?).ok());
+            (
+                (set.namespace.clone(), set.name.clone()),
+                set.replicas.or(live).unwrap_or(1),
+            )
         };
         profile.sets.iter().map(of_set).collect()
     }
@@ -212,13 +317,27 @@ fn is_claim(gvk: &Gvk) -> bool {
 
 /// Kinds whose objects are never removed because a profile stopped naming them: data, and what others make.
 pub(crate) fn is_kept(gvk: &Gvk) -> bool {
-    let kinds = ["PersistentVolumeClaim", "PersistentVolume", "Pod", "Event", "Endpoints", "Node", "EndpointSlice", "ControllerRevision", "Lease"];
+    let kinds = [
+        "PersistentVolumeClaim",
+        "PersistentVolume",
+        "Pod",
+        "Event",
+        "Endpoints",
+        "Node",
+        "EndpointSlice",
+        "ControllerRevision",
+        "Lease",
+    ];
     kinds.contains(&&*gvk.kind)
 }
 
 /// The kind that one of the profile's own CRDs will serve.
 fn kind_of_crd(profile: &Profile, gvk: &Gvk) -> Option<ResourceKind> {
-    let crds = profile.manifests.iter().map(|m| &m.object).filter(|o| o.gvk().is("apiextensions.k8s.io", "CustomResourceDefinition"));
+    let crds = profile
+        .manifests
+        .iter()
+        .map(|m| &m.object)
+        .filter(|o| o.gvk().is("apiextensions.k8s.io", "CustomResourceDefinition"));
     let crd = crds.into_iter().find(|crd| {
         crd.str_at(&["spec", "group"]) == Some(&gvk.group) && crd.str_at(&["spec", "names", "kind"]) == Some(&gvk.kind)
     })?;
@@ -236,7 +355,12 @@ struct PlannedObjects {
     blocked: Vec<Cause>,
 }
 
-async fn plan_objects(ctx: &Context, profile: &Profile, catalog: &Catalog, live: &LiveObjects) -> Result<PlannedObjects, EngineError> {
+async fn plan_objects(
+    ctx: &Context,
+    profile: &Profile,
+    catalog: &Catalog,
+    live: &LiveObjects,
+) -> Result<PlannedObjects, EngineError> {
     let coming: BTreeSet<&str> = live
         .targets
         .iter()
@@ -245,26 +369,52 @@ async fn plan_objects(ctx: &Context, profile: &Profile, catalog: &Catalog, live:
         .collect();
     let (later_kinds, coming) = (&live.later, &coming);
     let dry_runs = live.targets.iter().map(|(target, object)| async move {
-        let later = later_kinds.contains(&target.resource.gvk) || target.namespace.as_deref().is_some_and(|n| coming.contains(n));
-        let dry = if later { Ok(DryRun::Later) } else { dry_run(ctx, target, object).await };
+        let later = later_kinds.contains(&target.resource.gvk)
+            || target.namespace.as_deref().is_some_and(|n| coming.contains(n));
+        let dry = if later {
+            Ok(DryRun::Later)
+        } else {
+            dry_run(ctx, target, object).await
+        };
         (target, object, dry)
     });
-    let results: Vec<_> = stream::iter(dry_runs).buffered(ctx.limits.concurrency.max(1)).collect().await;
-    let mut planned = PlannedObjects { plans: Vec::new(), blocked: live.unknown.clone() };
+    let results: Vec<_> = stream::iter(dry_runs)
+        .buffered(ctx.limits.concurrency.max(1))
+        .collect()
+        .await;
+    let mut planned = PlannedObjects {
+        plans: Vec::new(),
+        blocked: live.unknown.clone(),
+    };
     let mut conflicts: Vec<Conflict> = Vec::new();
     for (target, object, dry) in results {
-        match plan_object(&profile.name, target.clone(), object.clone(), live.live.get(target), dry?) {
+        match plan_object(
+            &profile.name,
+            target.clone(),
+            object.clone(),
+            live.live.get(target),
+            dry?,
+        ) {
             Ok(plan) => planned.plans.push(plan),
             Err(Obstacle::Conflicts(found)) => conflicts.extend(found),
             Err(Obstacle::Blocked(cause)) => planned.blocked.push(cause),
             Err(Obstacle::Failed(error)) if error.is_not_found() && catalog.find(&target.resource.gvk).is_some() => {
                 let hint = Some("add the Namespace to the profile, or create it".to_owned());
-                planned.blocked.push(Cause { what: target.to_string(), why: error.message, hint, fatal: true });
+                planned.blocked.push(Cause {
+                    what: target.to_string(),
+                    why: error.message,
+                    hint,
+                    fatal: true,
+                });
             }
             Err(Obstacle::Failed(error)) => return Err(error.into()),
         }
     }
-    if conflicts.is_empty() { Ok(planned) } else { Err(EngineError::Conflicts(conflicts)) }
+    if conflicts.is_empty() {
+        Ok(planned)
+    } else {
+        Err(EngineError::Conflicts(conflicts))
+    }
 }
 
 /// Asks the server what an apply would do. Fields that only our own other writes own (`scale` writes replicas through
@@ -272,11 +422,26 @@ async fn plan_objects(ctx: &Context, profile: &Profile, catalog: &Catalog, live:
 async fn dry_run(ctx: &Context, target: &ObjectRef, object: &Object) -> Result<DryRun, Error> {
     let mut force = ctx.limits.force_conflicts;
     loop {
-        match ctx.cluster.apply(target, object, ApplyOptions { dry_run: true, force }).await {
-            Ok(applied) => return Ok(DryRun::Would { object: Box::new(applied.object), forced: force }),
+        match ctx
+            .cluster
+            .apply(target, object, ApplyOptions { dry_run: true, force })
+            .await
+        {
+            Ok(applied) => {
+                return Ok(DryRun::Would {
+                    object: Box::new(applied.object),
+                    forced: force,
+                });
+            }
             Err(error) => match &error.kind {
-                ErrorKind::FieldConflicts(fields) if !force && fields.iter().all(|f| f.manager == names::FIELD_MANAGER) => force = true,
-                ErrorKind::FieldConflicts(_) | ErrorKind::Invalid | ErrorKind::NotFound => return Ok(DryRun::Refused(error)),
+                ErrorKind::FieldConflicts(fields)
+                    if !force && fields.iter().all(|f| f.manager == names::FIELD_MANAGER) =>
+                {
+                    force = true
+                }
+                ErrorKind::FieldConflicts(_) | ErrorKind::Invalid | ErrorKind::NotFound => {
+                    return Ok(DryRun::Refused(error));
+                }
                 _ => return Err(error),
             },
         }
@@ -284,25 +449,57 @@ async fn dry_run(ctx: &Context, target: &ObjectRef, object: &Object) -> Result<D
 }
 
 /// Reads what claims need and plans them.
-pub(crate) async fn observe_claims(ctx: &Context, profile: &Profile, site: &Site, replicas: &BTreeMap<Key, u32>) -> Result<PlannedClaims, EngineError> {
+pub(crate) async fn observe_claims(
+    ctx: &Context,
+    profile: &Profile,
+    site: &Site,
+    replicas: &BTreeMap<Key, u32>,
+) -> Result<PlannedClaims, EngineError> {
     if profile.claims.is_empty() && profile.sets.iter().all(|set| set.templates.is_empty()) {
         return Ok(PlannedClaims::default());
     }
-    let Some(account) = &site.account else { return Ok(PlannedClaims::default()) };
-    let namespaces: BTreeSet<String> = profile.sets.iter().map(|s| s.namespace.clone()).chain(profile.claims.iter().map(|c| c.namespace.clone())).collect();
-    let (claims, nodes, classes) = future::join3(observe::claims(ctx, &namespaces), observe::nodes(ctx), Classes::read(ctx, profile)).await;
+    let Some(account) = &site.account else {
+        return Ok(PlannedClaims::default());
+    };
+    let namespaces: BTreeSet<String> = profile
+        .sets
+        .iter()
+        .map(|s| s.namespace.clone())
+        .chain(profile.claims.iter().map(|c| c.namespace.clone()))
+        .collect();
+    let (claims, nodes, classes) = future::join3(
+        observe::claims(ctx, &namespaces),
+        observe::nodes(ctx),
+        Classes::read(ctx, profile),
+    )
+    .await;
     let (claims, classes) = (claims?, classes?);
     let mut notices = Vec::new();
     let nodes = nodes.or_else(|error| match error.kind {
         ErrorKind::Forbidden => {
-            notices.push(format!("volumes are spread over all zones of the region, because nodes may not be listed: {error}"));
+            notices.push(format!(
+                "volumes are spread over all zones of the region, because nodes may not be listed: {error}"
+            ));
             Ok(Vec::new())
         }
         _ => Err(error),
     })?;
-    let mut ours: BTreeSet<Key> = profile.claims.iter().map(|c| (c.namespace.clone(), c.name.clone())).collect();
-    ours.extend(claims.keys().filter(|key| crate::status::set_of(profile, key).is_some()).cloned());
-    let names = ours.iter().filter_map(|key| claims.get(key)).map(|claim| claim.volume_name.clone()).filter(|name| !name.is_empty());
+    let mut ours: BTreeSet<Key> = profile
+        .claims
+        .iter()
+        .map(|c| (c.namespace.clone(), c.name.clone()))
+        .collect();
+    ours.extend(
+        claims
+            .keys()
+            .filter(|key| crate::status::set_of(profile, key).is_some())
+            .cloned(),
+    );
+    let names = ours
+        .iter()
+        .filter_map(|key| claims.get(key))
+        .map(|claim| claim.volume_name.clone())
+        .filter(|name| !name.is_empty());
     let persistent_volumes = observe::persistent_volumes(ctx, names.collect()).await?;
     let ids = persistent_volumes.values().filter_map(|pv| pv.volume.clone()).collect();
     let volumes = CloudVolumes::read(ctx, &site.cluster.uid, &profile.name, ids).await?;
@@ -332,19 +529,32 @@ struct Classes {
 
 impl Classes {
     async fn read(ctx: &Context, profile: &Profile) -> Result<Self, Error> {
-        let refs = profile.sets.iter().flat_map(|set| &set.templates).map(|t| &t.class).chain(profile.claims.iter().map(|c| &c.class));
+        let refs = profile
+            .sets
+            .iter()
+            .flat_map(|set| &set.templates)
+            .map(|t| &t.class)
+            .chain(profile.claims.iter().map(|c| &c.class));
         let mut named = profile.classes.clone();
         let mut wants_default = false;
         for class in refs {
             match class {
                 ClassRef::Named(name) if !named.contains_key(name) => {
-                    named.extend(observe::storage_class(ctx, name).await?.map(|class| (name.clone(), class)));
+                    named.extend(
+                        observe::storage_class(ctx, name)
+                            .await?
+                            .map(|class| (name.clone(), class)),
+                    );
                 }
                 ClassRef::ClusterDefault => wants_default = true,
                 _ => {}
             }
         }
-        let default = if wants_default { observe::default_class(ctx).await? } else { None };
+        let default = if wants_default {
+            observe::default_class(ctx).await?
+        } else {
+            None
+        };
         Ok(Self { named, default })
     }
 }
@@ -360,14 +570,29 @@ pub async fn execute_up(ctx: &Context, profile: &Profile, plan: UpPlan) -> Resul
     let deadline = Instant::now() + std::time::Duration::from_secs_f64(seconds);
     let tally = Tally::default();
     tally.creates_left.store(plan.volume_creates, Ordering::Relaxed);
-    let run = Run { ctx, profile, site: &site, plan: &plan, tracker: &tracker, deadline, tally, written: Default::default() };
+    let run = Run {
+        ctx,
+        profile,
+        site: &site,
+        plan: &plan,
+        tracker: &tracker,
+        deadline,
+        tally,
+        written: Written::default(),
+    };
     run.stages().await?;
     wait_ready(&run).await?;
     let halts = down::release(ctx, &site, &plan.releases, deadline).await;
-    apply::verdict(halts, ctx.limits.timeout.as_secs(), || "volumes of removed ordinals are left; run up again".to_owned())?;
+    apply::verdict(halts, ctx.limits.timeout.as_secs(), || {
+        "volumes of removed ordinals are left; run up again".to_owned()
+    })?;
     let snapshot = match tracker.until(deadline, |snapshot| Some(snapshot.clone())).await {
         Waited::Done(snapshot) => snapshot,
-        Waited::TimedOut | Waited::Stopped => return Err(EngineError::Interrupted { left: "everything is applied and ready; only the report is missing".to_owned() }),
+        Waited::TimedOut | Waited::Stopped => {
+            return Err(EngineError::Interrupted {
+                left: "everything is applied and ready; only the report is missing".to_owned(),
+            });
+        }
     };
     let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
     Ok(UpOutcome {
@@ -390,7 +615,14 @@ fn wave(plan: &ObjectPlan) -> Wave {
     let kind = &*plan.target.resource.gvk.kind;
     match kind {
         "Namespace" | "CustomResourceDefinition" => Wave::Foundation,
-        "Pod" | "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "ReplicationController" => Wave::Workload,
+        "Pod"
+        | "Deployment"
+        | "ReplicaSet"
+        | "StatefulSet"
+        | "DaemonSet"
+        | "Job"
+        | "CronJob"
+        | "ReplicationController" => Wave::Workload,
         _ => Wave::Object,
     }
 }
@@ -400,9 +632,18 @@ impl Run<'_> {
     async fn stages(&self) -> Result<(), EngineError> {
         let seconds = self.ctx.limits.timeout.as_secs();
         let pending = |wanted: Wave| {
-            self.plan.objects.iter().filter(move |plan| wave(plan) == wanted && plan.action != ObjectAction::Unchanged).collect::<Vec<_>>()
+            self.plan
+                .objects
+                .iter()
+                .filter(move |plan| wave(plan) == wanted && plan.action != ObjectAction::Unchanged)
+                .collect::<Vec<_>>()
         };
-        let left = || format!("volumes and workloads are left to do; run up again to go on{}", self.failing());
+        let left = || {
+            format!(
+                "volumes and workloads are left to do; run up again to go on{}",
+                self.failing()
+            )
+        };
         for (stage, wanted) in [(Stage::Foundations, Wave::Foundation), (Stage::Objects, Wave::Object)] {
             apply::verdict(self.apply_all(stage, pending(wanted)).await, seconds, left)?;
             if stage == Stage::Foundations {
@@ -415,29 +656,48 @@ impl Run<'_> {
 
     fn failing(&self) -> String {
         let failing = self.tracker.failing();
-        if failing.is_empty() { String::new() } else { format!(" ({})", failing.join("; ")) }
+        if failing.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", failing.join("; "))
+        }
     }
 
     async fn apply_all(&self, stage: Stage, plans: Vec<&ObjectPlan>) -> Vec<Halt> {
         if plans.is_empty() {
             return Vec::new();
         }
-        self.ctx.emit(Event::Stage { stage, total: plans.len() });
-        apply::all(self.ctx.limits.concurrency, plans.into_iter().map(|plan| self.apply_object(stage, plan))).await
+        self.ctx.emit(Event::Stage {
+            stage,
+            total: plans.len(),
+        });
+        apply::all(
+            self.ctx.limits.concurrency,
+            plans.into_iter().map(|plan| self.apply_object(stage, plan)),
+        )
+        .await
     }
 
     /// Custom resources can be applied only when their definitions are established.
     async fn wait_foundations(&self) -> Result<(), EngineError> {
-        for plan in self.plan.objects.iter().filter(|p| p.target.resource.gvk.kind == "CustomResourceDefinition" && p.action != ObjectAction::Unchanged) {
+        for plan in
+            self.plan.objects.iter().filter(|p| {
+                p.target.resource.gvk.kind == "CustomResourceDefinition" && p.action != ObjectAction::Unchanged
+            })
+        {
             loop {
                 let established = self.ctx.cluster.get(&plan.target).await?.is_some_and(|crd| {
-                    crd.list_at(&["status", "conditions"]).iter().any(|c| c["type"] == "Established" && c["status"] == "True")
+                    crd.list_at(&["status", "conditions"])
+                        .iter()
+                        .any(|c| c["type"] == "Established" && c["status"] == "True")
                 });
                 if established {
                     break;
                 }
                 if self.gate().is_err() {
-                    return Err(EngineError::Interrupted { left: format!("{} is not established yet; run up again to go on", plan.target) });
+                    return Err(EngineError::Interrupted {
+                        left: format!("{} is not established yet; run up again to go on", plan.target),
+                    });
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
@@ -447,15 +707,28 @@ impl Run<'_> {
 
     /// Workloads that wait for no planned claim are applied at once; each other one as soon as its own claims are Bound.
     async fn volumes_and_workloads(&self, workloads: Vec<&ObjectPlan>) -> Vec<Halt> {
-        let claims: Vec<&ClaimPlan> =
-            self.plan.claims.iter().filter(|c| matches!(c.action, ClaimAction::Create | ClaimAction::Resume { .. })).collect();
+        let claims: Vec<&ClaimPlan> = self
+            .plan
+            .claims
+            .iter()
+            .filter(|c| matches!(c.action, ClaimAction::Create | ClaimAction::Resume { .. }))
+            .collect();
         if !claims.is_empty() {
-            self.ctx.emit(Event::Stage { stage: Stage::Volumes, total: claims.len() });
+            self.ctx.emit(Event::Stage {
+                stage: Stage::Volumes,
+                total: claims.len(),
+            });
         }
         if !workloads.is_empty() {
-            self.ctx.emit(Event::Stage { stage: Stage::Workloads, total: workloads.len() });
+            self.ctx.emit(Event::Stage {
+                stage: Stage::Workloads,
+                total: workloads.len(),
+            });
         }
-        let provision = apply::all(self.ctx.limits.concurrency * 8, claims.iter().map(|claim| self.provision(claim)));
+        let provision = apply::all(
+            self.ctx.limits.concurrency * 8,
+            claims.iter().map(|claim| self.provision(claim)),
+        );
         let failed = tokio_util::sync::CancellationToken::new();
         let provisioned = async {
             let halts = provision.await;
@@ -464,13 +737,23 @@ impl Run<'_> {
             }
             halts
         };
-        let applied = apply::all(self.ctx.limits.concurrency, workloads.iter().map(|plan| self.apply_when_bound(plan, &claims, &failed)));
+        let applied = apply::all(
+            self.ctx.limits.concurrency,
+            workloads
+                .iter()
+                .map(|plan| self.apply_when_bound(plan, &claims, &failed)),
+        );
         let (mut halts, applied) = future::join(provisioned, applied).await;
         halts.extend(applied);
         halts
     }
 
-    async fn apply_when_bound(&self, plan: &ObjectPlan, claims: &[&ClaimPlan], failed: &tokio_util::sync::CancellationToken) -> Result<(), Halt> {
+    async fn apply_when_bound(
+        &self,
+        plan: &ObjectPlan,
+        claims: &[&ClaimPlan],
+        failed: &tokio_util::sync::CancellationToken,
+    ) -> Result<(), Halt> {
         let needed: Vec<&ClaimPlan> = claims.iter().filter(|claim| needs(plan, claim)).copied().collect();
         if !needed.is_empty() {
             tokio::select! {
@@ -487,10 +770,22 @@ impl Run<'_> {
     async fn remove(&self) -> Vec<Halt> {
         let removals = self.plan.removals.iter().map(|removal| async {
             self.gate()?;
-            let gone = apply::delete_and_wait(self.ctx, &removal.target, &removal.uid, moorline_api::Propagation::Background, self.deadline).await;
+            let gone = apply::delete_and_wait(
+                self.ctx,
+                &removal.target,
+                &removal.uid,
+                moorline_api::Propagation::Background,
+                self.deadline,
+            )
+            .await;
             gone.map_err(|error| Halt::failed(removal.target.to_string(), error))?;
             Tally::add(&self.tally.changed);
-            self.done(Stage::Workloads, apply::kubectl_name(&removal.target), crate::event::Change::Deleted, "no longer in the profile");
+            self.done(
+                Stage::Workloads,
+                apply::kubectl_name(&removal.target),
+                crate::event::Change::Deleted,
+                "no longer in the profile",
+            );
             Ok(())
         });
         apply::all(self.ctx.limits.concurrency, removals).await
@@ -505,36 +800,64 @@ fn needs(workload: &ObjectPlan, claim: &ClaimPlan) -> bool {
     if let Some(set) = &claim.set {
         return workload.target.resource.gvk.is("apps", "StatefulSet") && workload.target.name == *set;
     }
-    let templates: [&[&str]; 3] = [&["spec", "template", "spec"], &["spec"], &["spec", "jobTemplate", "spec", "template", "spec"]];
-    templates.iter().filter_map(|path| workload.object.at(path)).any(|spec| claims_of_pod(spec).any(|name| name == claim.name))
+    let templates: [&[&str]; 3] = [
+        &["spec", "template", "spec"],
+        &["spec"],
+        &["spec", "jobTemplate", "spec", "template", "spec"],
+    ];
+    templates
+        .iter()
+        .filter_map(|path| workload.object.at(path))
+        .any(|spec| claims_of_pod(spec).any(|name| name == claim.name))
 }
 
 /// Waits until everything is Bound and Ready, telling what is not, and why, whenever that changes.
 pub(crate) async fn wait_ready(run: &Run<'_>) -> Result<(), EngineError> {
-    run.ctx.emit(Event::Stage { stage: Stage::Wait, total: 0 });
+    run.ctx.emit(Event::Stage {
+        stage: Stage::Wait,
+        total: 0,
+    });
     let mut last = readiness::Readiness::default();
     let waited = {
         let last = &mut last;
-        run.tracker.until(run.deadline, |snapshot| {
-            let now = readiness::assess(run.profile, snapshot);
-            if now != *last {
-                run.ctx.emit(Event::Waiting { ready: now.ready, total: now.total, causes: now.causes.clone() });
-                *last = now.clone();
-            }
-            let settled = now.is_ready() || !now.fatal().is_empty();
-            (settled && run.written.is_seen_in(snapshot)).then_some(now)
-        })
-        .await
+        run.tracker
+            .until(run.deadline, |snapshot| {
+                let now = readiness::assess(run.profile, snapshot);
+                if now != *last {
+                    run.ctx.emit(Event::Waiting {
+                        ready: now.ready,
+                        total: now.total,
+                        causes: now.causes.clone(),
+                    });
+                    *last = now.clone();
+                }
+                let settled = now.is_ready() || !now.fatal().is_empty();
+                (settled && run.written.is_seen_in(snapshot)).then_some(now)
+            })
+            .await
     };
     match waited {
         Waited::Done(now) if now.is_ready() => Ok(()),
         Waited::Done(now) => Err(EngineError::NeverReady(now.fatal())),
-        Waited::Stopped => Err(EngineError::Interrupted { left: format!("everything is applied; {} of {} are ready; moorline status shows the rest", last.ready, last.total) }),
+        Waited::Stopped => Err(EngineError::Interrupted {
+            left: format!(
+                "everything is applied; {} of {} are ready; moorline status shows the rest",
+                last.ready, last.total
+            ),
+        }),
         Waited::TimedOut => {
             let mut causes = last.causes;
             let failing = run.tracker.failing().into_iter();
-            causes.extend(failing.map(|why| Cause { what: "the cluster".to_owned(), why, hint: None, fatal: false }));
-            Err(EngineError::TimedOut { seconds: run.ctx.limits.timeout.as_secs(), causes })
+            causes.extend(failing.map(|why| Cause {
+                what: "the cluster".to_owned(),
+                why,
+                hint: None,
+                fatal: false,
+            }));
+            Err(EngineError::TimedOut {
+                seconds: run.ctx.limits.timeout.as_secs(),
+                causes,
+            })
         }
     }
 }

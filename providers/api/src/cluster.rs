@@ -37,12 +37,22 @@ impl ListQuery {
     /// Everything of a kind, in one namespace where the kind has them.
     pub fn within(resource: ResourceKind, namespace: &str) -> Self {
         let namespace = resource.namespaced.then(|| namespace.to_owned());
-        Self { resource, namespace, labels: None, fields: None }
+        Self {
+            resource,
+            namespace,
+            labels: None,
+            fields: None,
+        }
     }
 
     /// Everything of a kind in the whole cluster.
     pub fn everywhere(resource: ResourceKind) -> Self {
-        Self { resource, namespace: None, labels: None, fields: None }
+        Self {
+            resource,
+            namespace: None,
+            labels: None,
+            fields: None,
+        }
     }
 
     /// The same, of objects with these labels.

@@ -73,8 +73,19 @@ pub struct Error {
 
 impl Error {
     /// An error without an underlying one.
-    pub fn new(kind: ErrorKind, operation: impl Into<String>, resource: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { operation: operation.into(), resource: resource.into(), message: message.into(), kind, source: None }
+    pub fn new(
+        kind: ErrorKind,
+        operation: impl Into<String>,
+        resource: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            operation: operation.into(),
+            resource: resource.into(),
+            message: message.into(),
+            kind,
+            source: None,
+        }
     }
 
     /// The same error with its cause attached.
@@ -88,7 +99,11 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::Throttled { .. } | ErrorKind::Unreachable | ErrorKind::Internal | ErrorKind::Expired | ErrorKind::Stale
+            ErrorKind::Throttled { .. }
+                | ErrorKind::Unreachable
+                | ErrorKind::Internal
+                | ErrorKind::Expired
+                | ErrorKind::Stale
         )
     }
 

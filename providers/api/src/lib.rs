@@ -19,8 +19,10 @@ pub use cluster::{
 pub use error::{Error, ErrorKind, FieldConflict, Result};
 pub use load_balancer::{LoadBalancer, LoadBalancerKind, LoadBalancers};
 pub use object::{Gvk, Object, ObjectRef, ResourceKind};
-pub use storage::{BindingMode, ClaimShape, FieldPath, FieldProblem, Placement, PvSource, ReclaimPolicy, StorageClass, StorageRules};
+pub use storage::{
+    BindingMode, ClaimShape, FieldPath, FieldProblem, Placement, PvSource, ReclaimPolicy, StorageClass, StorageRules,
+};
 pub use volume::{
-    Attachment, ClientToken, NewVolume, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSpec, VolumeState,
-    Volumes,
+    Attachment, ClientToken, NewVolume, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSpec,
+    VolumeState, Volumes,
 };

@@ -46,7 +46,9 @@ impl LoadBalancer {
     /// Namespace and name of the Service that the tags name, whichever controller wrote them
     /// (cloud provider: `kubernetes.io/service-name`; AWS Load Balancer Controller: `service.k8s.aws/stack`).
     pub fn service(&self) -> Option<(&str, &str)> {
-        ["kubernetes.io/service-name", "service.k8s.aws/stack"].iter().find_map(|key| self.tags.get(*key)?.split_once('/'))
+        ["kubernetes.io/service-name", "service.k8s.aws/stack"]
+            .iter()
+            .find_map(|key| self.tags.get(*key)?.split_once('/'))
     }
 }
 

@@ -20,12 +20,20 @@ impl Gvk {
     /// From the two fields of a manifest.
     pub fn new(api_version: &str, kind: &str) -> Self {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        Self { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() }
+        Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+        }
     }
 
     /// `group/version`, or `version` in the core group.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// Whether this is `kind` of `group`, in any version.
@@ -55,9 +63,20 @@ pub struct ResourceKind {
 
 impl ResourceKind {
     fn built_in(group: &str, version: &str, kind: &str, plural: &str, namespaced: bool) -> Self {
-        let verbs = ["get", "list", "watch", "create", "update", "patch", "delete"].map(str::to_owned).to_vec();
-        let gvk = Gvk { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() };
-        Self { gvk, plural: plural.to_owned(), namespaced, verbs }
+        let verbs = ["get", "list", "watch", "create", "update", "patch", "delete"]
+            .map(str::to_owned)
+            .to_vec();
+        let gvk = Gvk {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+        };
+        Self {
+            gvk,
+            plural: plural.to_owned(),
+            namespaced,
+            verbs,
+        }
     }
 
     /// `v1 PersistentVolumeClaim`.
@@ -117,7 +136,11 @@ impl ResourceKind {
 
     /// Plural with its group, as `kubectl` names it: `statefulsets.apps`.
     pub fn qualified(&self) -> String {
-        if self.gvk.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.gvk.group) }
+        if self.gvk.group.is_empty() {
+            self.plural.clone()
+        } else {
+            format!("{}.{}", self.plural, self.gvk.group)
+        }
     }
 }
 
@@ -136,7 +159,11 @@ impl ObjectRef {
     /// Names an object; the namespace is dropped for kinds that have none.
     pub fn new(resource: ResourceKind, namespace: &str, name: impl Into<String>) -> Self {
         let namespace = resource.namespaced.then(|| namespace.to_owned());
-        Self { resource, namespace, name: name.into() }
+        Self {
+            resource,
+            namespace,
+            name: name.into(),
+        }
     }
 }
 
@@ -206,10 +233,14 @@ impl Object {
 
     /// Sets the value at a path and makes the objects on the way; a scalar on the way is replaced.
     pub fn set(&mut self, path: &[&str], value: Value) {
-        let Some((last, parents)) = path.split_last() else { return };
+        let Some((last, parents)) = path.split_last() else {
+            return;
+        };
         let mut map = &mut self.0;
         for segment in parents {
-            let entry = map.entry((*segment).to_owned()).or_insert_with(|| Value::Object(Map::new()));
+            let entry = map
+                .entry((*segment).to_owned())
+                .or_insert_with(|| Value::Object(Map::new()));
             if !entry.is_object() {
                 *entry = Value::Object(Map::new());
             }
@@ -221,7 +252,10 @@ impl Object {
 
     /// Group, version and kind; empty strings where the manifest has none.
     pub fn gvk(&self) -> Gvk {
-        Gvk::new(self.str_at(&["apiVersion"]).unwrap_or_default(), self.str_at(&["kind"]).unwrap_or_default())
+        Gvk::new(
+            self.str_at(&["apiVersion"]).unwrap_or_default(),
+            self.str_at(&["kind"]).unwrap_or_default(),
+        )
     }
 
     /// `metadata.name`, or the empty string.

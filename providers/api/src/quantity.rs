@@ -2,7 +2,9 @@
 
 /// Bytes of a quantity such as `10Gi`, `50Mi`, `1e9`, `1.5G`; rounded up. `None` where it is not one, negative, or over 2^63.
 pub fn bytes(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '+' || c == '-')).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '+' || c == '-'))
+        .unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits);
     let factor: (u64, u64) = match suffix {
         "" => (1, 1),

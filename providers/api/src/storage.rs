@@ -50,8 +50,17 @@ impl StorageClass {
     /// Reads a well-formed class; what is missing takes the API server's default.
     pub fn from_object(object: &Object) -> Self {
         let parameters = object.at(&["parameters"]).and_then(Value::as_object);
-        let parameters = parameters.into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())));
-        let strings = |path: &[&str]| object.list_at(path).iter().filter_map(|v| Some(v.as_str()?.to_owned())).collect();
+        let parameters = parameters
+            .into_iter()
+            .flatten()
+            .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())));
+        let strings = |path: &[&str]| {
+            object
+                .list_at(path)
+                .iter()
+                .filter_map(|v| Some(v.as_str()?.to_owned()))
+                .collect()
+        };
         Self {
             name: object.name().to_owned(),
             provisioner: object.str_at(&["provisioner"]).unwrap_or_default().to_owned(),
@@ -141,7 +150,12 @@ pub trait StorageRules: Send + Sync {
     fn provisioners(&self) -> &'static [&'static str];
 
     /// What a claim of this class gets, or all that is wrong. `zones` are those of the region where they are known.
-    fn place(&self, class: &StorageClass, claim: &ClaimShape, zones: Option<&[String]>) -> Result<Placement, Vec<FieldProblem>>;
+    fn place(
+        &self,
+        class: &StorageClass,
+        claim: &ClaimShape,
+        zones: Option<&[String]>,
+    ) -> Result<Placement, Vec<FieldProblem>>;
 
     /// How a volume appears in its PersistentVolume.
     fn pv_source(&self, class: &StorageClass, id: &VolumeId, spec: &VolumeSpec, claim: &ClaimShape) -> PvSource;

@@ -37,7 +37,11 @@ pub struct ClientToken {
 impl fmt::Display for ClientToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.claim_uid)?;
-        if self.generation > 1 { write!(f, "-{}", self.generation) } else { Ok(()) }
+        if self.generation > 1 {
+            write!(f, "-{}", self.generation)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -112,6 +116,13 @@ pub enum VolumeState {
     Error,
     /// A state this version does not know: treat as alive.
     Unknown,
+}
+
+impl VolumeState {
+    /// Whether a claim can still be served by a volume in this state. An unknown state counts as alive: in doubt, keep.
+    pub fn is_alive(self) -> bool {
+        !matches!(self, Self::Deleting | Self::Deleted | Self::Error)
+    }
 }
 
 impl fmt::Display for VolumeState {

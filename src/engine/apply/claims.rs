@@ -1,9 +1,13 @@
 //! Claim, volume, PersistentVolume, touch: in this order, so that a kill between any two leaves what the next run finishes.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use moorline_api::{ClientToken, Error, ErrorKind, NewVolume, Object, ObjectRef, ReclaimPolicy, ResourceKind, Tags, Volume, VolumeId, VolumeSpec};
+use moorline_api::{
+    ClientToken, Error, ErrorKind, NewVolume, Object, ObjectRef, ReclaimPolicy, ResourceKind, Tags, Volume, VolumeId,
+    VolumeSpec,
+};
 use serde_json::{Value, json};
 
 use super::{Halt, Run, Tally, refusal};
@@ -29,13 +33,22 @@ impl Run<'_> {
     /// Makes whatever a claim lacks, up to the touch that binds it.
     pub(crate) async fn provision(&self, plan: &ClaimPlan) -> Result<(), Halt> {
         let what = format!("claim {}/{}", plan.namespace, plan.name);
-        let (Some(spec), Some(storage)) = (&plan.volume, &plan.storage) else { return Ok(()) };
+        let (Some(spec), Some(storage)) = (&plan.volume, &plan.storage) else {
+            return Ok(());
+        };
         let fail = |error| Halt::failed(what.clone(), error);
         let (anchor, volume, has_pv) = match &plan.action {
             ClaimAction::Keep | ClaimAction::Await { .. } => return Ok(()),
             ClaimAction::Create => (self.create_claim(plan, &what).await?, None, false),
-            ClaimAction::Resume { uid, volume, persistent_volume } => {
-                let anchor = Anchor { uid: uid.clone(), persistent_volume: plan.persistent_volume.clone() };
+            ClaimAction::Resume {
+                uid,
+                volume,
+                persistent_volume,
+            } => {
+                let anchor = Anchor {
+                    uid: uid.clone(),
+                    persistent_volume: plan.persistent_volume.clone(),
+                };
                 (anchor, volume.clone(), *persistent_volume)
             }
         };
@@ -47,7 +60,9 @@ impl Run<'_> {
             None => self.create_volume(plan, spec, &anchor).await?,
         };
         self.gate()?;
-        self.create_persistent_volume(plan, storage, &anchor, &volume).await.map_err(fail)?;
+        self.create_persistent_volume(plan, storage, &anchor, &volume)
+            .await
+            .map_err(fail)?;
         self.touch(plan, &anchor, Some(&volume.id)).await
     }
 
@@ -59,20 +74,38 @@ impl Run<'_> {
     async fn create_claim(&self, plan: &ClaimPlan, what: &str) -> Result<Anchor, Halt> {
         let target = Self::claim_ref(plan);
         let Some(object) = &plan.object else {
-            return Err(Halt::failed(what, refusal(ErrorKind::Invalid, "create claim", what, "the plan has no object for it")));
+            return Err(Halt::failed(
+                what,
+                refusal(
+                    ErrorKind::Invalid,
+                    "create claim",
+                    what,
+                    "the plan has no object for it",
+                ),
+            ));
         };
         for _ in 0..ATTEMPTS {
             self.gate()?;
             match self.ctx.cluster.create(&target, object).await {
                 Ok(created) => {
                     Tally::add(&self.tally.changed);
-                    self.done(Stage::Volumes, format!("persistentvolumeclaim/{}", plan.name), Change::Created, "");
-                    return self.anchor(&created).map_err(|error| Halt::failed(what, error));
+                    self.done(
+                        Stage::Volumes,
+                        format!("persistentvolumeclaim/{}", plan.name),
+                        Change::Created,
+                        "",
+                    );
+                    return Self::anchor(&created).map_err(|error| Halt::failed(what, error));
                 }
                 Err(error) if error.kind == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Halt::failed(what, error)),
             }
-            let live = self.ctx.cluster.get(&target).await.map_err(|error| Halt::failed(what, error))?;
+            let live = self
+                .ctx
+                .cluster
+                .get(&target)
+                .await
+                .map_err(|error| Halt::failed(what, error))?;
             let Some(live) = live else { continue };
             if live.is_terminating() {
                 self.wait_replaced(plan, live.uid().unwrap_or_default()).await?;
@@ -80,18 +113,39 @@ impl Run<'_> {
             }
             let view = ClaimView::of(&live);
             if view.profile() == Some(&*self.profile.name) && !view.volume_name.is_empty() && !view.is_bound() {
-                return self.anchor(&live).map_err(|error| Halt::failed(what, error));
+                return Self::anchor(&live).map_err(|error| Halt::failed(what, error));
             }
             let message = "someone else made it after this run was planned; run again to plan with it";
-            return Err(Halt::failed(what, refusal(ErrorKind::Stale, "create claim", what, message)));
+            return Err(Halt::failed(
+                what,
+                refusal(ErrorKind::Stale, "create claim", what, message),
+            ));
         }
-        Err(Halt::failed(what, refusal(ErrorKind::Stale, "create claim", what, "it keeps being made and deleted by someone else")))
+        Err(Halt::failed(
+            what,
+            refusal(
+                ErrorKind::Stale,
+                "create claim",
+                what,
+                "it keeps being made and deleted by someone else",
+            ),
+        ))
     }
 
-    fn anchor(&self, claim: &Object) -> Result<Anchor, Error> {
-        let uid = claim.uid().ok_or_else(|| refusal(ErrorKind::Internal, "create claim", claim.name(), "the API server gave it no UID"))?;
+    fn anchor(claim: &Object) -> Result<Anchor, Error> {
+        let uid = claim.uid().ok_or_else(|| {
+            refusal(
+                ErrorKind::Internal,
+                "create claim",
+                claim.name(),
+                "the API server gave it no UID",
+            )
+        })?;
         let persistent_volume = claim.str_at(&["spec", "volumeName"]).unwrap_or_default().to_owned();
-        Ok(Anchor { uid: uid.to_owned(), persistent_volume })
+        Ok(Anchor {
+            uid: uid.to_owned(),
+            persistent_volume,
+        })
     }
 
     /// Waits until the claim with this UID is gone.
@@ -114,19 +168,35 @@ impl Run<'_> {
         let tags = self.tags(plan, anchor);
         for generation in 1..=GENERATIONS {
             self.gate()?;
-            let token = ClientToken { claim_uid: anchor.uid.clone(), generation };
-            let new = NewVolume { spec: spec.clone(), token, tags: tags.clone() };
+            let token = ClientToken {
+                claim_uid: anchor.uid.clone(),
+                generation,
+            };
+            let new = NewVolume {
+                spec: spec.clone(),
+                token,
+                tags: tags.clone(),
+            };
             match self.ctx.cloud.volumes.create(&new).await {
                 Ok(volume) => {
                     Tally::add(&self.tally.changed);
                     Tally::add(&self.tally.volumes_created);
                     self.pace();
                     let zone = volume.spec.zone.clone().unwrap_or_default();
-                    self.done(Stage::Volumes, format!("volume/{}", volume.id), Change::Created, format!("for {} in {zone}", plan.name));
+                    self.done(
+                        Stage::Volumes,
+                        format!("volume/{}", volume.id),
+                        Change::Created,
+                        format!("for {} in {zone}", plan.name),
+                    );
                     return self.usable(&volume.id, &what).await;
                 }
                 Err(error) if matches!(error.kind, ErrorKind::TokenBurnt | ErrorKind::LimitExceeded) => {
-                    if let Some(volume) = self.made_before(&anchor.uid).await.map_err(|error| Halt::failed(what.clone(), error))? {
+                    if let Some(volume) = self
+                        .made_before(&anchor.uid)
+                        .await
+                        .map_err(|error| Halt::failed(what.clone(), error))?
+                    {
                         return self.adopt(plan, spec, volume.id).await;
                     }
                     if error.kind == ErrorKind::LimitExceeded {
@@ -136,13 +206,22 @@ impl Run<'_> {
                 Err(error) => return Err(Halt::failed(what, error)),
             }
         }
-        let message = format!("{GENERATIONS} volumes of this claim have failed or were deleted; delete the claim and run up again");
-        Err(Halt::failed(what.clone(), refusal(ErrorKind::TokenBurnt, "create volume", &what, message)))
+        let message = format!(
+            "{GENERATIONS} volumes of this claim have failed or were deleted; delete the claim and run up again"
+        );
+        Err(Halt::failed(
+            what.clone(),
+            refusal(ErrorKind::TokenBurnt, "create volume", &what, message),
+        ))
     }
 
     /// How long the rest of the volumes takes at least, for the reporter.
     fn pace(&self) {
-        let left = self.tally.creates_left.fetch_sub(1, Ordering::Relaxed).saturating_sub(1);
+        let left = self
+            .tally
+            .creates_left
+            .fetch_sub(1, Ordering::Relaxed)
+            .saturating_sub(1);
         let all = self.plan.volume_creates;
         let done = all.saturating_sub(left);
         let floor = |creates| self.ctx.cloud.volumes.creation_floor(creates).as_secs_f64();
@@ -153,9 +232,12 @@ impl Run<'_> {
     }
 
     async fn made_before(&self, claim_uid: &str) -> Result<Option<Volume>, Error> {
-        let volumes = CloudVolumes::read(self.ctx, &self.site.cluster.uid, &self.profile.name, Default::default()).await?;
-        let alive = |volume: &&Volume| matches!(volume.state, moorline_api::VolumeState::Creating | moorline_api::VolumeState::Available | moorline_api::VolumeState::InUse);
-        Ok(volumes.of_claim(claim_uid).into_iter().find(alive).cloned())
+        let volumes = CloudVolumes::read(self.ctx, &self.site.cluster.uid, &self.profile.name, BTreeSet::new()).await?;
+        Ok(volumes
+            .of_claim(claim_uid)
+            .into_iter()
+            .find(|volume| volume.state.is_alive())
+            .cloned())
     }
 
     /// Uses a volume that an earlier run made for this very claim, if it is what is asked for.
@@ -171,10 +253,18 @@ impl Run<'_> {
                 asks.size_gib,
                 asks.config.type_name(),
             );
-            return Err(Halt::failed(what, refusal(ErrorKind::AlreadyExists, "adopt", &id.0, message)));
+            return Err(Halt::failed(
+                what,
+                refusal(ErrorKind::AlreadyExists, "adopt", &id.0, message),
+            ));
         }
         Tally::add(&self.tally.volumes_adopted);
-        self.done(Stage::Volumes, format!("volume/{id}"), Change::Adopted, format!("for {}", plan.name));
+        self.done(
+            Stage::Volumes,
+            format!("volume/{id}"),
+            Change::Adopted,
+            format!("for {}", plan.name),
+        );
         Ok(volume)
     }
 
@@ -187,7 +277,11 @@ impl Run<'_> {
     }
 
     fn tags(&self, plan: &ClaimPlan, anchor: &Anchor) -> Tags {
-        let mut tags = self.ctx.cloud.rules.standard_tags(&plan.namespace, &plan.name, &anchor.uid, &anchor.persistent_volume);
+        let mut tags =
+            self.ctx
+                .cloud
+                .rules
+                .standard_tags(&plan.namespace, &plan.name, &anchor.uid, &anchor.persistent_volume);
         let ours = [
             (names::CLUSTER_UID, self.site.cluster.uid.clone()),
             (names::NAMESPACE, plan.namespace.clone()),
@@ -196,25 +290,42 @@ impl Run<'_> {
             (names::PROFILE, self.profile.name.clone()),
         ];
         tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
-        tags.extend(self.profile.owner.iter().map(|owner| (names::OWNER.to_owned(), owner.clone())));
+        tags.extend(
+            self.profile
+                .owner
+                .iter()
+                .map(|owner| (names::OWNER.to_owned(), owner.clone())),
+        );
         tags
     }
 
     /// Creates the PersistentVolume, reserved for this life of the claim. One of that name is ours only if it points from
     /// the same claim to the same volume.
-    async fn create_persistent_volume(&self, plan: &ClaimPlan, storage: &ClaimStorage, anchor: &Anchor, volume: &Volume) -> Result<(), Error> {
+    async fn create_persistent_volume(
+        &self,
+        plan: &ClaimPlan,
+        storage: &ClaimStorage,
+        anchor: &Anchor,
+        volume: &Volume,
+    ) -> Result<(), Error> {
         let target = ObjectRef::new(ResourceKind::persistent_volume(), "", anchor.persistent_volume.clone());
         let object = self.persistent_volume(plan, storage, anchor, volume);
         match self.ctx.cluster.create(&target, &object).await {
             Ok(_) => {
                 Tally::add(&self.tally.changed);
-                self.done(Stage::Volumes, format!("persistentvolume/{}", target.name), Change::Created, format!("for {}", plan.name));
+                self.done(
+                    Stage::Volumes,
+                    format!("persistentvolume/{}", target.name),
+                    Change::Created,
+                    format!("for {}", plan.name),
+                );
                 Ok(())
             }
             Err(error) if error.kind == ErrorKind::AlreadyExists => {
                 let live = self.ctx.cluster.get(&target).await?;
                 let same = live.is_some_and(|live| {
-                    live.str_at(&["spec", "claimRef", "uid"]) == Some(&*anchor.uid) && self.ctx.cloud.rules.volume_id(&live).as_ref() == Some(&volume.id)
+                    live.str_at(&["spec", "claimRef", "uid"]) == Some(&*anchor.uid)
+                        && self.ctx.cloud.rules.volume_id(&live).as_ref() == Some(&volume.id)
                 });
                 if same { Ok(()) } else { Err(error) }
             }
@@ -223,7 +334,11 @@ impl Run<'_> {
     }
 
     fn persistent_volume(&self, plan: &ClaimPlan, storage: &ClaimStorage, anchor: &Anchor, volume: &Volume) -> Object {
-        let source = self.ctx.cloud.rules.pv_source(&storage.class, &volume.id, &volume.spec, &storage.shape);
+        let source = self
+            .ctx
+            .cloud
+            .rules
+            .pv_source(&storage.class, &volume.id, &volume.spec, &storage.shape);
         let reclaim = match storage.class.reclaim_policy {
             ReclaimPolicy::Delete => "Delete",
             ReclaimPolicy::Retain => "Retain",
@@ -258,9 +373,16 @@ impl Run<'_> {
             "labels": { names::PROFILE: self.profile.name },
             "annotations": annotations,
         });
-        let fields = [("apiVersion", json!("v1")), ("kind", json!("PersistentVolume")), ("metadata", metadata), ("spec", spec)];
+        let fields = [
+            ("apiVersion", json!("v1")),
+            ("kind", json!("PersistentVolume")),
+            ("metadata", metadata),
+            ("spec", spec),
+        ];
         let mut object = Object::default();
-        object.fields_mut().extend(fields.map(|(key, value): (&str, Value)| (key.to_owned(), value)));
+        object
+            .fields_mut()
+            .extend(fields.map(|(key, value): (&str, Value)| (key.to_owned(), value)));
         object
     }
 
@@ -271,11 +393,17 @@ impl Run<'_> {
         let annotation = match volume {
             Some(id) => json!({ names::VOLUME: id.0 }),
             // An earlier run may have written the id already; the same again would change nothing and wake no one.
-            None => json!({ names::RESUMED: (self.ctx.now)().round(jiff::Unit::Millisecond).unwrap_or(Timestamp::UNIX_EPOCH).to_string() }),
+            None => {
+                json!({ names::RESUMED: (self.ctx.now)().round(jiff::Unit::Millisecond).unwrap_or(Timestamp::UNIX_EPOCH).to_string() })
+            }
         };
         let patch = json!({"metadata": {"uid": anchor.uid, "annotations": annotation}});
         let what = format!("claim {}/{}", plan.namespace, plan.name);
-        self.ctx.cluster.merge(&Self::claim_ref(plan), &patch).await.map_err(|error| Halt::failed(what, error))?;
+        self.ctx
+            .cluster
+            .merge(&Self::claim_ref(plan), &patch)
+            .await
+            .map_err(|error| Halt::failed(what, error))?;
         Tally::add(&self.tally.changed);
         Ok(())
     }
@@ -292,7 +420,12 @@ impl Run<'_> {
         match self.tracker.until(self.deadline, unbound).await {
             Waited::Done(()) => {
                 for claim in claims {
-                    self.done(Stage::Volumes, format!("persistentvolumeclaim/{}", claim.name), Change::Settled, "Bound");
+                    self.done(
+                        Stage::Volumes,
+                        format!("persistentvolumeclaim/{}", claim.name),
+                        Change::Settled,
+                        "Bound",
+                    );
                 }
                 Ok(())
             }

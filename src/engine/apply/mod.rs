@@ -47,10 +47,19 @@ impl Written {
     /// Whether a snapshot is at least as new as every write to the kinds that it holds.
     pub(crate) fn is_seen_in(&self, snapshot: &Snapshot) -> bool {
         let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        written.iter().filter(|(target, ..)| snapshot.holds(&target.resource)).all(|(target, uid, generation)| {
-            let live = snapshot.get(&target.resource, target.namespace.as_deref().unwrap_or_default(), &target.name);
-            live.is_some_and(|live| live.uid() == Some(uid) && live.i64_at(&["metadata", "generation"]).unwrap_or(0) >= *generation)
-        })
+        written
+            .iter()
+            .filter(|(target, ..)| snapshot.holds(&target.resource))
+            .all(|(target, uid, generation)| {
+                let live = snapshot.get(
+                    &target.resource,
+                    target.namespace.as_deref().unwrap_or_default(),
+                    &target.name,
+                );
+                live.is_some_and(|live| {
+                    live.uid() == Some(uid) && live.i64_at(&["metadata", "generation"]).unwrap_or(0) >= *generation
+                })
+            })
     }
 }
 
@@ -73,7 +82,7 @@ impl Tally {
 #[derive(Debug)]
 pub(crate) enum Halt {
     /// It failed.
-    Failed(Failure),
+    Failed(Box<Failure>),
     /// The user asked to stop before it was begun or finished.
     Stopped,
     /// The deadline passed first.
@@ -82,7 +91,10 @@ pub(crate) enum Halt {
 
 impl Halt {
     pub(crate) fn failed(what: impl Into<String>, error: Error) -> Self {
-        Self::Failed(Failure { what: what.into(), error })
+        Self::Failed(Box::new(Failure {
+            what: what.into(),
+            error,
+        }))
     }
 }
 
@@ -92,24 +104,49 @@ impl Run<'_> {
         if self.ctx.stop.is_cancelled() {
             return Err(Halt::Stopped);
         }
-        if Instant::now() >= self.deadline { Err(Halt::TimedOut) } else { Ok(()) }
+        if Instant::now() >= self.deadline {
+            Err(Halt::TimedOut)
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn done(&self, stage: Stage, what: impl Into<String>, change: Change, detail: impl Into<String>) {
-        self.ctx.emit(Event::Done { stage, what: what.into(), change, detail: detail.into() });
+        self.ctx.emit(Event::Done {
+            stage,
+            what: what.into(),
+            change,
+            detail: detail.into(),
+        });
     }
 }
 
 /// Does pieces of work at once, at most `bound` of them; all are tried, whatever comes of one.
-pub(crate) async fn all<F: Future<Output = Result<(), Halt>>>(bound: usize, work: impl IntoIterator<Item = F>) -> Vec<Halt> {
-    stream::iter(work).buffer_unordered(bound.max(1)).filter_map(|result| async { result.err() }).collect().await
+pub(crate) async fn all<F: Future<Output = Result<(), Halt>>>(
+    bound: usize,
+    work: impl IntoIterator<Item = F>,
+) -> Vec<Halt> {
+    stream::iter(work)
+        .buffer_unordered(bound.max(1))
+        .filter_map(|result| async { result.err() })
+        .collect()
+        .await
 }
 
 /// What the halts of a stage come to; `left` says what a stopped run leaves.
 pub(crate) fn verdict(halts: Vec<Halt>, seconds: u64, left: impl FnOnce() -> String) -> Result<(), EngineError> {
     let stopped = halts.iter().any(|halt| matches!(halt, Halt::Stopped));
     let timed_out = halts.iter().any(|halt| matches!(halt, Halt::TimedOut));
-    let failures: Vec<Failure> = halts.into_iter().filter_map(|halt| if let Halt::Failed(failure) = halt { Some(failure) } else { None }).collect();
+    let failures: Vec<Failure> = halts
+        .into_iter()
+        .filter_map(|halt| {
+            if let Halt::Failed(failure) = halt {
+                Some(*failure)
+            } else {
+                None
+            }
+        })
+        .collect();
     if stopped {
         return Err(EngineError::Interrupted { left: left() });
     }
@@ -117,8 +154,16 @@ pub(crate) fn verdict(halts: Vec<Halt>, seconds: u64, left: impl FnOnce() -> Str
         return Err(EngineError::Failed(dedupe(failures)));
     }
     if timed_out {
-        let cause = crate::outcome::Cause { what: "the run".to_owned(), why: left(), hint: Some("run it again; it goes on where it stopped".to_owned()), fatal: false };
-        return Err(EngineError::TimedOut { seconds, causes: vec![cause] });
+        let cause = crate::outcome::Cause {
+            what: "the run".to_owned(),
+            why: left(),
+            hint: Some("run it again; it goes on where it stopped".to_owned()),
+            fatal: false,
+        };
+        return Err(EngineError::TimedOut {
+            seconds,
+            causes: vec![cause],
+        });
     }
     Ok(())
 }
@@ -127,7 +172,9 @@ pub(crate) fn verdict(halts: Vec<Halt>, seconds: u64, left: impl FnOnce() -> Str
 fn dedupe(failures: Vec<Failure>) -> Vec<Failure> {
     let mut kept: Vec<(Failure, usize)> = Vec::new();
     for failure in failures {
-        let twin = kept.iter_mut().find(|(other, _)| other.error.kind == failure.error.kind && other.error.message == failure.error.message);
+        let twin = kept
+            .iter_mut()
+            .find(|(other, _)| other.error.kind == failure.error.kind && other.error.message == failure.error.message);
         match twin {
             Some((_, more)) => *more += 1,
             None => kept.push((failure, 0)),
@@ -135,7 +182,10 @@ fn dedupe(failures: Vec<Failure>) -> Vec<Failure> {
     }
     let said = |(failure, more): (Failure, usize)| match more {
         0 => failure,
-        more => Failure { what: format!("{} and {more} more", failure.what), error: failure.error },
+        more => Failure {
+            what: format!("{} and {more} more", failure.what),
+            error: failure.error,
+        },
     };
     kept.into_iter().map(said).collect()
 }

@@ -15,7 +15,11 @@ const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
 pub(crate) fn kubectl_name(target: &ObjectRef) -> String {
     let gvk = &target.resource.gvk;
     let kind = gvk.kind.to_lowercase();
-    if gvk.group.is_empty() { format!("{kind}/{}", target.name) } else { format!("{kind}.{}/{}", gvk.group, target.name) }
+    if gvk.group.is_empty() {
+        format!("{kind}/{}", target.name)
+    } else {
+        format!("{kind}.{}/{}", gvk.group, target.name)
+    }
 }
 
 impl Run<'_> {
@@ -26,9 +30,15 @@ impl Run<'_> {
             ObjectAction::Unchanged => return Ok(()),
             ObjectAction::Create => Change::Created,
             ObjectAction::Update { .. } => Change::Configured,
-            ObjectAction::Replace { keeps_dependents, uid, .. } => {
+            ObjectAction::Replace {
+                keeps_dependents, uid, ..
+            } => {
                 self.gate()?;
-                let propagation = if *keeps_dependents { Propagation::Orphan } else { Propagation::Background };
+                let propagation = if *keeps_dependents {
+                    Propagation::Orphan
+                } else {
+                    Propagation::Background
+                };
                 let gone = delete_and_wait(self.ctx, &plan.target, uid, propagation, self.deadline).await;
                 gone.map_err(|error| Halt::failed(what.clone(), error))?;
                 Tally::add(&self.tally.changed);
@@ -36,8 +46,16 @@ impl Run<'_> {
             }
         };
         self.gate()?;
-        let options = ApplyOptions { dry_run: false, force: plan.force };
-        let applied = self.ctx.cluster.apply(&plan.target, &plan.object, options).await.map_err(|error| Halt::failed(what, error))?;
+        let options = ApplyOptions {
+            dry_run: false,
+            force: plan.force,
+        };
+        let applied = self
+            .ctx
+            .cluster
+            .apply(&plan.target, &plan.object, options)
+            .await
+            .map_err(|error| Halt::failed(what, error))?;
         Tally::add(&self.tally.changed);
         self.written.note(&plan.target, &applied.object);
         for warning in applied.warnings {
@@ -49,8 +67,18 @@ impl Run<'_> {
 }
 
 /// Deletes the object with this UID and waits until it is gone. One that is absent, or was made anew by someone, is success.
-pub(crate) async fn delete_and_wait(ctx: &Context, target: &ObjectRef, uid: &str, propagation: Propagation, deadline: Instant) -> Result<(), Error> {
-    let options = DeleteOptions { uid: Some(uid.to_owned()), propagation, dry_run: false };
+pub(crate) async fn delete_and_wait(
+    ctx: &Context,
+    target: &ObjectRef,
+    uid: &str,
+    propagation: Propagation,
+    deadline: Instant,
+) -> Result<(), Error> {
+    let options = DeleteOptions {
+        uid: Some(uid.to_owned()),
+        propagation,
+        dry_run: false,
+    };
     match ctx.cluster.delete(target, &options).await {
         Ok(Deletion::Absent) => return Ok(()),
         Ok(Deletion::Gone | Deletion::Terminating) => {}
@@ -60,10 +88,21 @@ pub(crate) async fn delete_and_wait(ctx: &Context, target: &ObjectRef, uid: &str
     }
     loop {
         let live = ctx.cluster.get(target).await?;
-        let Some(live) = live.filter(|live| live.uid() == Some(uid)) else { return Ok(()) };
+        let Some(live) = live.filter(|live| live.uid() == Some(uid)) else {
+            return Ok(());
+        };
         if Instant::now() + LOOK_AGAIN >= deadline {
-            let held = live.list_at(&["metadata", "finalizers"]).iter().filter_map(|f| f.as_str()).collect::<Vec<_>>().join(", ");
-            let why = if held.is_empty() { "it is still terminating".to_owned() } else { format!("finalizers hold it: {held}") };
+            let held = live
+                .list_at(&["metadata", "finalizers"])
+                .iter()
+                .filter_map(|f| f.as_str())
+                .collect::<Vec<_>>()
+                .join(", ");
+            let why = if held.is_empty() {
+                "it is still terminating".to_owned()
+            } else {
+                format!("finalizers hold it: {held}")
+            };
             return Err(refusal(ErrorKind::InUse, "delete", &target.to_string(), why));
         }
         tokio::select! {

@@ -40,7 +40,16 @@ pub(crate) enum Turn {
 
 pub(crate) fn turn(target: &ObjectRef) -> Turn {
     match &*target.resource.gvk.kind {
-        "Pod" | "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "ReplicationController" | "Service" | "Ingress" => Turn::Workload,
+        "Pod"
+        | "Deployment"
+        | "ReplicaSet"
+        | "StatefulSet"
+        | "DaemonSet"
+        | "Job"
+        | "CronJob"
+        | "ReplicationController"
+        | "Service"
+        | "Ingress" => Turn::Workload,
         "Namespace" | "CustomResourceDefinition" => Turn::Foundation,
         _ => Turn::Object,
     }
@@ -50,25 +59,39 @@ pub(crate) fn turn(target: &ObjectRef) -> Turn {
 pub async fn execute_down(ctx: &Context, profile: &Profile, plan: DownPlan) -> Result<DownOutcome, EngineError> {
     let site = observe::site(ctx, profile).await?;
     let deadline = Instant::now() + ctx.limits.timeout;
-    let mut outcome = DownOutcome { kept: plan.keeps.clone(), notices: plan.notices.clone(), ..DownOutcome::default() };
-    let stopped = |left: &str| EngineError::Interrupted { left: format!("{left}; run down again to go on") };
+    let mut outcome = DownOutcome {
+        kept: plan.keeps.clone(),
+        notices: plan.notices.clone(),
+        ..DownOutcome::default()
+    };
+    let stopped = |left: &str| EngineError::Interrupted {
+        left: format!("{left}; run down again to go on"),
+    };
     // Whoever honours a reclaim policy must not act on a volume that is to be kept or snapshotted first.
     reclaim::pin(ctx, &plan.claims).await?;
 
-    ctx.emit(Event::Stage { stage: Stage::Teardown, total: plan.objects.len() });
+    ctx.emit(Event::Stage {
+        stage: Stage::Teardown,
+        total: plan.objects.len(),
+    });
     delete_turn(ctx, &plan, Turn::Workload, deadline, &mut outcome).await;
     if ctx.stop.is_cancelled() {
         return Err(stopped("some workloads are deleted; claims and volumes are untouched"));
     }
     let (balancers, reclaimed) = futures::future::join(wait_balancers(ctx, &plan.load_balancers, deadline), async {
-        ctx.emit(Event::Stage { stage: Stage::Reclaim, total: plan.claims.len() });
+        ctx.emit(Event::Stage {
+            stage: Stage::Reclaim,
+            total: plan.claims.len(),
+        });
         reclaim::all(ctx, &site, &plan.claims, deadline).await
     })
     .await;
     merge(&mut outcome, balancers);
     merge(&mut outcome, reclaimed);
     if ctx.stop.is_cancelled() {
-        return Err(stopped("workloads are deleted; some claims, volumes or load balancers are left"));
+        return Err(stopped(
+            "workloads are deleted; some claims, volumes or load balancers are left",
+        ));
     }
     delete_turn(ctx, &plan, Turn::Object, deadline, &mut outcome).await;
     delete_foundations(ctx, &plan, deadline, &mut outcome).await;
@@ -90,24 +113,46 @@ fn merge(outcome: &mut DownOutcome, other: DownOutcome) {
 
 /// Deletes the objects of one turn at once, and waits until each is gone with what depends on it.
 async fn delete_turn(ctx: &Context, plan: &DownPlan, wanted: Turn, deadline: Instant, outcome: &mut DownOutcome) {
-    let removals: Vec<&Removal> = plan.objects.iter().filter(|removal| turn(&removal.target) == wanted).collect();
-    let work = removals.iter().map(|removal| async { (*removal, delete(ctx, removal, deadline).await) });
+    let removals: Vec<&Removal> = plan
+        .objects
+        .iter()
+        .filter(|removal| turn(&removal.target) == wanted)
+        .collect();
+    let work = removals
+        .iter()
+        .map(|removal| async { (*removal, delete(ctx, removal, deadline).await) });
     for (removal, result) in futures::future::join_all(work).await {
         let what = removal.target.to_string();
         match result {
-            Ok(()) => outcome.gone.push(Fate { what, why: "no longer in the cluster".to_owned() }),
-            Err(error) => outcome.remaining.push(Fate { what, why: error.to_string() }),
+            Ok(()) => outcome.gone.push(Fate {
+                what,
+                why: "no longer in the cluster".to_owned(),
+            }),
+            Err(error) => outcome.remaining.push(Fate {
+                what,
+                why: error.to_string(),
+            }),
         }
     }
 }
 
 async fn delete(ctx: &Context, removal: &Removal, deadline: Instant) -> Result<(), Error> {
     if ctx.stop.is_cancelled() {
-        return Err(apply::refusal(moorline_api::ErrorKind::InUse, "delete", &removal.target.to_string(), "stopped before it was begun"));
+        return Err(apply::refusal(
+            moorline_api::ErrorKind::InUse,
+            "delete",
+            &removal.target.to_string(),
+            "stopped before it was begun",
+        ));
     }
     // In the foreground, so that a set counts as gone only when its pods are.
     apply::delete_and_wait(ctx, &removal.target, &removal.uid, Propagation::Foreground, deadline).await?;
-    ctx.emit(Event::Done { stage: Stage::Teardown, what: kubectl_name(&removal.target), change: Change::Deleted, detail: String::new() });
+    ctx.emit(Event::Done {
+        stage: Stage::Teardown,
+        what: kubectl_name(&removal.target),
+        change: Change::Deleted,
+        detail: String::new(),
+    });
     Ok(())
 }
 
@@ -117,22 +162,47 @@ async fn wait_balancers(ctx: &Context, names: &[String], deadline: Instant) -> D
     let mut waiting: Vec<&String> = names.iter().collect();
     while !waiting.is_empty() {
         let listing = balancers::list(ctx).await;
-        let remain = |why: &str| waiting.iter().map(|name| Fate { what: format!("load balancer {name}"), why: why.to_owned() }).collect::<Vec<_>>();
+        let remain = |why: &str| {
+            waiting
+                .iter()
+                .map(|name| Fate {
+                    what: format!("load balancer {name}"),
+                    why: why.to_owned(),
+                })
+                .collect::<Vec<_>>()
+        };
         if let Some(error) = listing.failed {
             outcome.remaining = remain(&format!("its state is unknown: {error}"));
             return outcome;
         }
-        let (left, gone): (Vec<&String>, Vec<&String>) = waiting.iter().copied().partition(|name| listing.balancers.iter().any(|b| b.name == **name));
+        let (left, gone): (Vec<&String>, Vec<&String>) = waiting
+            .iter()
+            .copied()
+            .partition(|name| listing.balancers.iter().any(|b| b.name == **name));
         for name in gone {
-            ctx.emit(Event::Done { stage: Stage::Teardown, what: format!("load balancer/{name}"), change: Change::Deleted, detail: String::new() });
-            outcome.gone.push(Fate { what: format!("load balancer {name}"), why: "no longer listed by the cloud".to_owned() });
+            ctx.emit(Event::Done {
+                stage: Stage::Teardown,
+                what: format!("load balancer/{name}"),
+                change: Change::Deleted,
+                detail: String::new(),
+            });
+            outcome.gone.push(Fate {
+                what: format!("load balancer {name}"),
+                why: "no longer listed by the cloud".to_owned(),
+            });
         }
         waiting = left;
         if waiting.is_empty() {
             break;
         }
         if Instant::now() + BALANCER_LOOK >= deadline || ctx.stop.is_cancelled() {
-            outcome.remaining = waiting.iter().map(|name| Fate { what: format!("load balancer {name}"), why: "still listed by the cloud".to_owned() }).collect();
+            outcome.remaining = waiting
+                .iter()
+                .map(|name| Fate {
+                    what: format!("load balancer {name}"),
+                    why: "still listed by the cloud".to_owned(),
+                })
+                .collect();
             return outcome;
         }
         tokio::select! {
@@ -145,15 +215,31 @@ async fn wait_balancers(ctx: &Context, names: &[String], deadline: Instant) -> D
 
 /// Namespaces and definitions go last and only when nothing that is not ours would go with them.
 async fn delete_foundations(ctx: &Context, plan: &DownPlan, deadline: Instant, outcome: &mut DownOutcome) {
-    for removal in plan.objects.iter().filter(|removal| turn(&removal.target) == Turn::Foundation) {
+    for removal in plan
+        .objects
+        .iter()
+        .filter(|removal| turn(&removal.target) == Turn::Foundation)
+    {
         let what = removal.target.to_string();
         match inhabitants(ctx, &removal.target).await {
             Ok(found) if found.is_empty() => match delete(ctx, removal, deadline).await {
-                Ok(()) => outcome.gone.push(Fate { what, why: "no longer in the cluster".to_owned() }),
-                Err(error) => outcome.remaining.push(Fate { what, why: error.to_string() }),
+                Ok(()) => outcome.gone.push(Fate {
+                    what,
+                    why: "no longer in the cluster".to_owned(),
+                }),
+                Err(error) => outcome.remaining.push(Fate {
+                    what,
+                    why: error.to_string(),
+                }),
             },
-            Ok(found) => outcome.kept.push(Fate { what, why: format!("it still holds {}", found.join(", ")) }),
-            Err(error) => outcome.remaining.push(Fate { what, why: format!("what it holds could not be read: {error}") }),
+            Ok(found) => outcome.kept.push(Fate {
+                what,
+                why: format!("it still holds {}", found.join(", ")),
+            }),
+            Err(error) => outcome.remaining.push(Fate {
+                what,
+                why: format!("what it holds could not be read: {error}"),
+            }),
         }
     }
 }
@@ -162,9 +248,15 @@ async fn delete_foundations(ctx: &Context, plan: &DownPlan, deadline: Instant, o
 async fn inhabitants(ctx: &Context, target: &ObjectRef) -> Result<Vec<String>, Error> {
     let kinds: Vec<ResourceKind> = if target.resource.gvk.kind == "Namespace" {
         let catalog = Catalog::read(ctx).await?;
-        catalog.listable().filter(|kind| kind.namespaced && !comes_by_itself(kind)).cloned().collect()
+        catalog
+            .listable()
+            .filter(|kind| kind.namespaced && !comes_by_itself(kind))
+            .cloned()
+            .collect()
     } else {
-        let Some(crd) = ctx.cluster.get(target).await? else { return Ok(Vec::new()) };
+        let Some(crd) = ctx.cluster.get(target).await? else {
+            return Ok(Vec::new());
+        };
         served_by(&crd).into_iter().collect()
     };
     let mut found = Vec::new();
@@ -173,8 +265,16 @@ async fn inhabitants(ctx: &Context, target: &ObjectRef) -> Result<Vec<String>, E
         if target.resource.gvk.kind == "Namespace" {
             query.namespace = Some(target.name.clone());
         }
-        let (objects, _) = observe::list(ctx, query, |object| (!is_furniture(&object)).then(|| object.name().to_owned())).await?;
-        found.extend(objects.iter().take(3).map(|name| format!("{} {name}", kind.qualified())));
+        let (objects, _) = observe::list(ctx, query, |object| {
+            (!is_furniture(&object)).then(|| object.name().to_owned())
+        })
+        .await?;
+        found.extend(
+            objects
+                .iter()
+                .take(3)
+                .map(|name| format!("{} {name}", kind.qualified())),
+        );
     }
     Ok(found)
 }
@@ -187,16 +287,27 @@ fn comes_by_itself(kind: &ResourceKind) -> bool {
 /// What every namespace has from its first moment.
 fn is_furniture(object: &Object) -> bool {
     let gvk = object.gvk();
-    (gvk.is("", "ServiceAccount") && object.name() == "default") || (gvk.is("", "ConfigMap") && object.name() == "kube-root-ca.crt")
+    (gvk.is("", "ServiceAccount") && object.name() == "default")
+        || (gvk.is("", "ConfigMap") && object.name() == "kube-root-ca.crt")
 }
 
 fn served_by(crd: &Object) -> Option<ResourceKind> {
-    let version = crd.list_at(&["spec", "versions"]).iter().find(|v| v["served"] == Value::Bool(true))?.get("name")?.as_str()?;
+    let version = crd
+        .list_at(&["spec", "versions"])
+        .iter()
+        .find(|v| v["served"] == Value::Bool(true))?
+        .get("name")?
+        .as_str()?;
     let gvk = moorline_api::Gvk {
         group: crd.str_at(&["spec", "group"])?.to_owned(),
         version: version.to_owned(),
         kind: crd.str_at(&["spec", "names", "kind"])?.to_owned(),
     };
     let plural = crd.str_at(&["spec", "names", "plural"])?.to_owned();
-    Some(ResourceKind { gvk, plural, namespaced: crd.str_at(&["spec", "scope"]) == Some("Namespaced"), verbs: Vec::new() })
+    Some(ResourceKind {
+        gvk,
+        plural,
+        namespaced: crd.str_at(&["spec", "scope"]) == Some("Namespaced"),
+        verbs: Vec::new(),
+    })
 }

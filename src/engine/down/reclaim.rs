@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::apply::{self, Halt, refusal};
 use crate::context::Context;
+use crate::error::Failure;
 use crate::event::{Change, Event, Stage};
 use crate::fold::PvView;
 use crate::names;
@@ -53,21 +54,36 @@ pub(crate) async fn all(ctx: &Context, site: &Site, removals: &[ClaimRemoval], d
 /// Reclaims what `scale` lets go; what is left is the halts.
 pub(crate) async fn release(ctx: &Context, site: &Site, removals: &[ClaimRemoval], deadline: Instant) -> Vec<Halt> {
     let outcome = all(ctx, site, removals, deadline).await;
-    let halt = |fate: Fate| Halt::failed(fate.what.clone(), refusal(ErrorKind::InUse, "delete", &fate.what, fate.why));
+    let halt = |fate: Fate| {
+        Halt::failed(
+            fate.what.clone(),
+            refusal(ErrorKind::InUse, "delete", &fate.what, fate.why),
+        )
+    };
     outcome.remaining.into_iter().map(halt).collect()
 }
 
 async fn one(ctx: &Context, site: &Site, removal: &ClaimRemoval, deadline: Instant) -> DownOutcome {
     let mut outcome = DownOutcome::default();
-    if let Err((what, error)) = steps(ctx, site, removal, deadline, &mut outcome).await {
-        outcome.remaining.push(Fate { what, why: error.to_string() });
+    if let Err(failure) = steps(ctx, site, removal, deadline, &mut outcome).await {
+        outcome.remaining.push(Fate {
+            what: failure.what,
+            why: failure.error.to_string(),
+        });
     }
     outcome
 }
 
-type Step<T> = Result<T, (String, Error)>;
+/// A step's failure carries what it was about.
+type Step<T> = Result<T, Box<Failure>>;
 
-async fn steps(ctx: &Context, site: &Site, removal: &ClaimRemoval, deadline: Instant, outcome: &mut DownOutcome) -> Step<()> {
+async fn steps(
+    ctx: &Context,
+    site: &Site,
+    removal: &ClaimRemoval,
+    deadline: Instant,
+    outcome: &mut DownOutcome,
+) -> Step<()> {
     // A volume that no PersistentVolume names can be in use nowhere, and once the claim is gone nothing would point to it:
     // here the volume goes first.
     if removal.persistent_volume.is_none() && removal.fate != VolumeFate::Keep {
@@ -76,8 +92,18 @@ async fn steps(ctx: &Context, site: &Site, removal: &ClaimRemoval, deadline: Ins
     claim(ctx, removal, deadline, outcome).await?;
     if removal.fate == VolumeFate::Keep {
         if let Some(id) = &removal.volume {
-            let why = format!("{}; PersistentVolume {} points to it", removal.why, removal.persistent_volume.as_ref().map_or("(none)", |pv| &pv.target.name));
-            outcome.kept.push(Fate { what: format!("volume {id} of claim {}", removal.claim_name), why });
+            let why = format!(
+                "{}; PersistentVolume {} points to it",
+                removal.why,
+                removal
+                    .persistent_volume
+                    .as_ref()
+                    .map_or("(none)", |pv| &pv.target.name)
+            );
+            outcome.kept.push(Fate {
+                what: format!("volume {id} of claim {}", removal.claim_name),
+                why,
+            });
         }
         return Ok(());
     }
@@ -88,15 +114,30 @@ async fn steps(ctx: &Context, site: &Site, removal: &ClaimRemoval, deadline: Ins
     Ok(())
 }
 
+fn failure(what: &str, error: Error) -> Box<Failure> {
+    Box::new(Failure {
+        what: what.to_owned(),
+        error,
+    })
+}
+
 fn gate(ctx: &Context, what: &str) -> Step<()> {
     if ctx.stop.is_cancelled() {
-        return Err((what.to_owned(), refusal(ErrorKind::InUse, "delete", what, "stopped before it was begun")));
+        return Err(failure(
+            what,
+            refusal(ErrorKind::InUse, "delete", what, "stopped before it was begun"),
+        ));
     }
     Ok(())
 }
 
 fn deleted(ctx: &Context, what: String, detail: &str) {
-    ctx.emit(Event::Done { stage: Stage::Reclaim, what, change: Change::Deleted, detail: detail.to_owned() });
+    ctx.emit(Event::Done {
+        stage: Stage::Reclaim,
+        what,
+        change: Change::Deleted,
+        detail: detail.to_owned(),
+    });
 }
 
 async fn claim(ctx: &Context, removal: &ClaimRemoval, deadline: Instant, outcome: &mut DownOutcome) -> Step<()> {
@@ -104,20 +145,31 @@ async fn claim(ctx: &Context, removal: &ClaimRemoval, deadline: Instant, outcome
     let what = claim.target.to_string();
     gate(ctx, &what)?;
     let gone = apply::delete_and_wait(ctx, &claim.target, &claim.uid, Propagation::Background, deadline).await;
-    gone.map_err(|error| (what.clone(), error))?;
+    gone.map_err(|error| failure(&what, error))?;
     deleted(ctx, apply::kubectl_name(&claim.target), "");
-    outcome.gone.push(Fate { what, why: "no longer in the cluster".to_owned() });
+    outcome.gone.push(Fate {
+        what,
+        why: "no longer in the cluster".to_owned(),
+    });
     Ok(())
 }
 
 /// Deletes the volume once it is detached and its evidence still holds.
-async fn volume(ctx: &Context, site: &Site, removal: &ClaimRemoval, deadline: Instant, outcome: &mut DownOutcome) -> Step<()> {
+async fn volume(
+    ctx: &Context,
+    site: &Site,
+    removal: &ClaimRemoval,
+    deadline: Instant,
+    outcome: &mut DownOutcome,
+) -> Step<()> {
     let Some(id) = &removal.volume else { return Ok(()) };
     let what = format!("volume {id} of claim {}", removal.claim_name);
-    let fail = |error: Error| (what.clone(), error);
+    let fail = |error| failure(&what, error);
     loop {
         gate(ctx, &what)?;
-        let Some(seen) = look(ctx, id).await.map_err(fail)? else { break };
+        let Some(seen) = look(ctx, id).await.map_err(fail)? else {
+            break;
+        };
         if detached(&seen) {
             still_unused(ctx, removal).await.map_err(fail)?;
             if removal.fate == VolumeFate::SnapshotThenDelete {
@@ -131,8 +183,18 @@ async fn volume(ctx: &Context, site: &Site, removal: &ClaimRemoval, deadline: In
             }
         }
         if Instant::now() + DETACH_LOOK >= deadline {
-            let where_ = seen.attachments.iter().map(|a| &*a.instance).collect::<Vec<_>>().join(", ");
-            return Err(fail(refusal(ErrorKind::InUse, "delete", &id.0, format!("still {} at {where_}", seen.state))));
+            let where_ = seen
+                .attachments
+                .iter()
+                .map(|a| &*a.instance)
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(fail(refusal(
+                ErrorKind::InUse,
+                "delete",
+                &id.0,
+                format!("still {} at {where_}", seen.state),
+            )));
         }
         tokio::time::sleep(DETACH_LOOK).await;
     }
@@ -142,7 +204,10 @@ async fn volume(ctx: &Context, site: &Site, removal: &ClaimRemoval, deadline: In
         () = ctx.stop.cancelled() => return Err(fail(refusal(ErrorKind::InUse, "delete", &id.0, "stopped while it was being deleted"))),
     }
     deleted(ctx, format!("volume/{id}"), &format!("of {}", removal.claim_name));
-    outcome.gone.push(Fate { what, why: "no longer listed by the cloud".to_owned() });
+    outcome.gone.push(Fate {
+        what,
+        why: "no longer listed by the cloud".to_owned(),
+    });
     Ok(())
 }
 
@@ -164,19 +229,32 @@ fn detached(volume: &Volume) -> bool {
 /// The second look: the claim of that UID must be gone, or unbound where there never was a PersistentVolume; and the
 /// PersistentVolume, where it is still there, must be the planned one and bound to nothing.
 async fn still_unused(ctx: &Context, removal: &ClaimRemoval) -> Result<(), Error> {
-    let alive = |what: &ObjectRef, why: &str| Err(refusal(ErrorKind::InUse, "delete volume of", &what.to_string(), why));
+    let alive =
+        |what: &ObjectRef, why: &str| Err(refusal(ErrorKind::InUse, "delete volume of", &what.to_string(), why));
     if let (Some(claim), Some(_)) = (&removal.claim, &removal.persistent_volume)
-        && ctx.cluster.get(&claim.target).await?.is_some_and(|live| live.uid() == Some(&claim.uid))
+        && ctx
+            .cluster
+            .get(&claim.target)
+            .await?
+            .is_some_and(|live| live.uid() == Some(&claim.uid))
     {
         return alive(&claim.target, "the claim is there again");
     }
     if let (Some(claim), None) = (&removal.claim, &removal.persistent_volume)
-        && ctx.cluster.get(&claim.target).await?.is_some_and(|live| live.str_at(&["status", "phase"]) == Some("Bound"))
+        && ctx
+            .cluster
+            .get(&claim.target)
+            .await?
+            .is_some_and(|live| live.str_at(&["status", "phase"]) == Some("Bound"))
     {
         return alive(&claim.target, "the claim was bound meanwhile; run down again");
     }
-    let Some(pv) = &removal.persistent_volume else { return Ok(()) };
-    let Some(live) = ctx.cluster.get(&pv.target).await? else { return Ok(()) };
+    let Some(pv) = &removal.persistent_volume else {
+        return Ok(());
+    };
+    let Some(live) = ctx.cluster.get(&pv.target).await? else {
+        return Ok(());
+    };
     let view = PvView::of(&live, &*ctx.cloud.rules);
     if view.uid != pv.uid || view.phase == "Bound" || view.volume != removal.volume {
         return alive(&pv.target, "the PersistentVolume is in use again");
@@ -184,27 +262,59 @@ async fn still_unused(ctx: &Context, removal: &ClaimRemoval) -> Result<(), Error
     Ok(())
 }
 
-async fn snapshot(ctx: &Context, site: &Site, removal: &ClaimRemoval, volume: &Volume, outcome: &mut DownOutcome) -> Result<(), Error> {
-    let mut tags: Tags = volume.tags.iter().filter(|(key, _)| !key.starts_with("aws:")).map(|(k, v)| (k.clone(), v.clone())).collect();
+async fn snapshot(
+    ctx: &Context,
+    site: &Site,
+    removal: &ClaimRemoval,
+    volume: &Volume,
+    outcome: &mut DownOutcome,
+) -> Result<(), Error> {
+    let mut tags: Tags = volume
+        .tags
+        .iter()
+        .filter(|(key, _)| !key.starts_with("aws:"))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     tags.insert(names::CLUSTER_UID.to_owned(), site.cluster.uid.clone());
     let name = format!("moorline-down-{}", volume.id);
     let snapshot = ctx.cloud.volumes.snapshot(&volume.id, &name, &tags).await?;
-    ctx.emit(Event::Done { stage: Stage::Reclaim, what: format!("snapshot/{}", snapshot.id), change: Change::Snapshotted, detail: format!("of {}", volume.id) });
-    outcome.kept.push(Fate { what: format!("snapshot {} of volume {}", snapshot.id, volume.id), why: format!("of claim {}", removal.claim_name) });
+    ctx.emit(Event::Done {
+        stage: Stage::Reclaim,
+        what: format!("snapshot/{}", snapshot.id),
+        change: Change::Snapshotted,
+        detail: format!("of {}", volume.id),
+    });
+    outcome.kept.push(Fate {
+        what: format!("snapshot {} of volume {}", snapshot.id, volume.id),
+        why: format!("of claim {}", removal.claim_name),
+    });
     Ok(())
 }
 
-async fn persistent_volume(ctx: &Context, removal: &ClaimRemoval, deadline: Instant, outcome: &mut DownOutcome) -> Step<()> {
-    let Some(pv) = &removal.persistent_volume else { return Ok(()) };
+async fn persistent_volume(
+    ctx: &Context,
+    removal: &ClaimRemoval,
+    deadline: Instant,
+    outcome: &mut DownOutcome,
+) -> Step<()> {
+    let Some(pv) = &removal.persistent_volume else {
+        return Ok(());
+    };
     let what = pv.target.to_string();
     if removal.volume.is_none() {
-        outcome.kept.push(Fate { what, why: "it points to no volume that moorline knows".to_owned() });
+        outcome.kept.push(Fate {
+            what,
+            why: "it points to no volume that moorline knows".to_owned(),
+        });
         return Ok(());
     }
     gate(ctx, &what)?;
     let gone = apply::delete_and_wait(ctx, &pv.target, &pv.uid, Propagation::Background, deadline).await;
-    gone.map_err(|error| (what.clone(), error))?;
+    gone.map_err(|error| failure(&what, error))?;
     deleted(ctx, apply::kubectl_name(&pv.target), "");
-    outcome.gone.push(Fate { what, why: "no longer in the cluster".to_owned() });
+    outcome.gone.push(Fate {
+        what,
+        why: "no longer in the cluster".to_owned(),
+    });
     Ok(())
 }

@@ -6,7 +6,14 @@ use super::FieldChange;
 use moorline_api::Object;
 
 /// Fields that the server writes; they say nothing about a change.
-const SERVER_FIELDS: [&str; 6] = ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"];
+const SERVER_FIELDS: [&str; 6] = [
+    "managedFields",
+    "resourceVersion",
+    "generation",
+    "uid",
+    "creationTimestamp",
+    "selfLink",
+];
 
 /// What differs between `before` and `after`, leaving out status and what only the server writes.
 /// List items are matched by name, type, port or key where they have one, otherwise by position.
@@ -49,14 +56,23 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, changes: &
         (before, after) if before == after => {}
         (Some(Value::Object(before)), Some(Value::Object(after))) => compare_maps(path, before, after, changes),
         (Some(Value::Array(before)), Some(Value::Array(after))) => compare_lists(path, before, after, changes),
-        (before, after) => changes.push(FieldChange { path: path.to_owned(), before: before.cloned(), after: after.cloned() }),
+        (before, after) => changes.push(FieldChange {
+            path: path.to_owned(),
+            before: before.cloned(),
+            after: after.cloned(),
+        }),
     }
 }
 
 fn compare_lists(path: &str, before: &[Value], after: &[Value], changes: &mut Vec<FieldChange>) {
     let Some(field) = key_field(before, after) else {
         for index in 0..before.len().max(after.len()) {
-            compare(&format!("{path}[{index}]"), before.get(index), after.get(index), changes);
+            compare(
+                &format!("{path}[{index}]"),
+                before.get(index),
+                after.get(index),
+                changes,
+            );
         }
         return;
     };
@@ -73,16 +89,22 @@ fn compare_lists(path: &str, before: &[Value], after: &[Value], changes: &mut Ve
 
 /// The field by which every item of both lists can be told apart.
 fn key_field(before: &[Value], after: &[Value]) -> Option<&'static str> {
-    ["name", "mountPath", "type", "containerPort", "port", "key", "ip"].into_iter().find(|field| {
-        [before, after].iter().all(|list| {
-            let keys: Vec<_> = list.iter().filter_map(|item| item.get(field)).collect();
-            keys.len() == list.len() && keys.iter().enumerate().all(|(i, key)| !keys[..i].contains(key))
+    ["name", "mountPath", "type", "containerPort", "port", "key", "ip"]
+        .into_iter()
+        .find(|field| {
+            [before, after].iter().all(|list| {
+                let keys: Vec<_> = list.iter().filter_map(|item| item.get(field)).collect();
+                keys.len() == list.len() && keys.iter().enumerate().all(|(i, key)| !keys[..i].contains(key))
+            })
         })
-    })
 }
 
 fn join(path: &str, key: &str) -> String {
-    if key.contains(['.', '/']) { format!("{path}[{key:?}]") } else { format!("{path}.{key}") }
+    if key.contains(['.', '/']) {
+        format!("{path}[{key:?}]")
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 #[cfg(test)]
@@ -93,13 +115,20 @@ mod tests {
 
     fn paths(before: Value, after: Value) -> Vec<String> {
         let object = |value| Object::from_value(value).unwrap();
-        field_changes(&object(before), &object(after)).into_iter().map(|change| change.path).collect()
+        field_changes(&object(before), &object(after))
+            .into_iter()
+            .map(|change| change.path)
+            .collect()
     }
 
     #[test]
     fn server_fields_and_status_are_no_change() {
-        let before = json!({"metadata": {"resourceVersion": "1", "generation": 1, "managedFields": []}, "status": {"a": 1}});
-        assert_eq!(paths(before, json!({"metadata": {"resourceVersion": "2", "generation": 2}})), Vec::<String>::new());
+        let before =
+            json!({"metadata": {"resourceVersion": "1", "generation": 1, "managedFields": []}, "status": {"a": 1}});
+        assert_eq!(
+            paths(before, json!({"metadata": {"resourceVersion": "2", "generation": 2}})),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -112,13 +141,19 @@ mod tests {
 
     #[test]
     fn lists_of_scalars_are_matched_by_position() {
-        assert_eq!(paths(json!({"a": ["x", "y"]}), json!({"a": ["x", "z", "w"]})), [".a[1]", ".a[2]"]);
+        assert_eq!(
+            paths(json!({"a": ["x", "y"]}), json!({"a": ["x", "z", "w"]})),
+            [".a[1]", ".a[2]"]
+        );
     }
 
     #[test]
     fn keys_with_dots_are_quoted() {
         let after = json!({"metadata": {"labels": {"moorline.dev/profile": "p"}}});
-        assert_eq!(paths(json!({"metadata": {"labels": {}}}), after), [".metadata.labels[\"moorline.dev/profile\"]"]);
+        assert_eq!(
+            paths(json!({"metadata": {"labels": {}}}), after),
+            [".metadata.labels[\"moorline.dev/profile\"]"]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use moorline_api::{ClaimShape, Object, Placement, StorageClass, StorageRules, VolumeSpec, VolumeState};
+use moorline_api::{ClaimShape, Object, Placement, StorageClass, StorageRules, VolumeSpec};
 use moorline_profile::{ClaimTemplate, ClassRef, Profile, SetClaims, StandaloneClaim};
 use serde_json::{Value, json};
 
@@ -54,7 +54,12 @@ struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     fn of_set(set: &'a SetClaims, template: &'a ClaimTemplate, ordinal: u32) -> Self {
         // As the StatefulSet controller does: the template's labels, and over them the selector's.
-        let labels = template.labels.clone().into_iter().chain(set.match_labels.clone()).collect();
+        let labels = template
+            .labels
+            .clone()
+            .into_iter()
+            .chain(set.match_labels.clone())
+            .collect();
         Self {
             key: (set.namespace.clone(), set.claim_name(&template.name, ordinal)),
             set: Some(set),
@@ -82,7 +87,8 @@ impl<'a> Wanted<'a> {
 
     /// Claims of one group and ordinal share a zone: a pod needs all of its volumes in one.
     fn group(&self, profile: &Profile) -> String {
-        self.set.map_or_else(|| profile.name.clone(), |set| format!("{}/{}", set.namespace, set.name))
+        self.set
+            .map_or_else(|| profile.name.clone(), |set| format!("{}/{}", set.namespace, set.name))
     }
 }
 
@@ -90,7 +96,11 @@ impl<'a> Wanted<'a> {
 pub(crate) fn plan_claims(inputs: &ClaimInputs<'_>) -> PlannedClaims {
     let mut planned = PlannedClaims::default();
     for set in &inputs.profile.sets {
-        let replicas = inputs.replicas.get(&(set.namespace.clone(), set.name.clone())).copied().unwrap_or(0);
+        let replicas = inputs
+            .replicas
+            .get(&(set.namespace.clone(), set.name.clone()))
+            .copied()
+            .unwrap_or(0);
         for ordinal in set.ordinals(replicas) {
             for template in &set.templates {
                 plan_claim(inputs, &Wanted::of_set(set, template, ordinal), &mut planned);
@@ -105,12 +115,20 @@ pub(crate) fn plan_claims(inputs: &ClaimInputs<'_>) -> PlannedClaims {
 
 fn plan_claim(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, planned: &mut PlannedClaims) {
     let what = format!("claim {}/{}", wanted.key.0, wanted.key.1);
-    let block = |why: String, hint: &str| Cause { what: what.clone(), why, hint: Some(hint.to_owned()), fatal: true };
+    let block = |why: String, hint: &str| Cause {
+        what: what.clone(),
+        why,
+        hint: Some(hint.to_owned()),
+        fatal: true,
+    };
     let live = inputs.claims.get(&wanted.key);
     if let Some(live) = live
         && let Some(owner) = live.profile().filter(|owner| *owner != inputs.profile.name)
     {
-        planned.blocked.push(block(format!("it belongs to profile {owner}"), "give one of the two another name or namespace"));
+        planned.blocked.push(block(
+            format!("it belongs to profile {owner}"),
+            "give one of the two another name or namespace",
+        ));
         return;
     }
     let class = match class_of(inputs, wanted) {
@@ -118,13 +136,20 @@ fn plan_claim(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, planned: &mut Plann
         // Without a class only an existing PersistentVolume can satisfy it, and Kubernetes finds that one itself.
         Ok(None) => return,
         Err(why) => {
-            planned.blocked.push(block(why, "name a StorageClass that the profile or the cluster has"));
+            planned
+                .blocked
+                .push(block(why, "name a StorageClass that the profile or the cluster has"));
             return;
         }
     };
     let foreign = !inputs.rules.serves(&class.provisioner);
     let action = if foreign {
-        ClaimAction::Await { reason: format!("class {} is provisioned by {}, not by moorline", class.name, class.provisioner) }
+        ClaimAction::Await {
+            reason: format!(
+                "class {} is provisioned by {}, not by moorline",
+                class.name, class.provisioner
+            ),
+        }
     } else {
         match live.map_or(Ok(ClaimAction::Create), |live| resume(inputs, wanted, live, planned)) {
             Ok(action) => action,
@@ -134,35 +159,60 @@ fn plan_claim(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, planned: &mut Plann
             }
         }
     };
-    let placement = if foreign { None } else { place(inputs, class, wanted, &what, planned) };
+    let placement = if foreign {
+        None
+    } else {
+        place(inputs, class, wanted, &what, planned)
+    };
     if !foreign && placement.is_none() {
         return;
     }
     let volume = match placement {
         None => None,
         Some(placement) => match locate(inputs, wanted, &placement) {
-            Ok(zone) => Some(VolumeSpec { size_gib: placement.size_gib, zone, config: placement.config }),
+            Ok(zone) => Some(VolumeSpec {
+                size_gib: placement.size_gib,
+                zone,
+                config: placement.config,
+            }),
             Err(why) if matches!(action, ClaimAction::Keep) => {
                 planned.notices.push(format!("{what}: {why}"));
                 None
             }
             Err(why) => {
-                planned.blocked.push(block(why, "add nodes in an allowed zone, or widen allowedTopologies"));
+                planned
+                    .blocked
+                    .push(block(why, "add nodes in an allowed zone, or widen allowedTopologies"));
                 return;
             }
         },
     };
     let creates = matches!(action, ClaimAction::Create | ClaimAction::Resume { volume: None, .. });
-    let persistent_volume = live.map(|live| live.volume_name.clone()).filter(|name| !name.is_empty());
-    let persistent_volume = persistent_volume.unwrap_or_else(|| if foreign { String::new() } else { new_name(inputs.entropy, &wanted.key) });
+    let persistent_volume = live
+        .map(|live| live.volume_name.clone())
+        .filter(|name| !name.is_empty());
+    let persistent_volume = persistent_volume.unwrap_or_else(|| {
+        if foreign {
+            String::new()
+        } else {
+            new_name(inputs.entropy, &wanted.key)
+        }
+    });
     planned.claims.push(ClaimPlan {
         namespace: wanted.key.0.clone(),
         name: wanted.key.1.clone(),
         set: wanted.set.map(|set| set.name.clone()),
         class: class.name.clone(),
-        monthly_usd: volume.as_ref().filter(|_| creates).and_then(|spec| inputs.rules.monthly_cost(inputs.region, spec)),
-        object: (action == ClaimAction::Create).then(|| claim_object(inputs.profile, wanted, class, &persistent_volume)),
-        storage: Some(ClaimStorage { class: class.clone(), shape: wanted.shape.clone() }),
+        monthly_usd: volume
+            .as_ref()
+            .filter(|_| creates)
+            .and_then(|spec| inputs.rules.monthly_cost(inputs.region, spec)),
+        object: (action == ClaimAction::Create)
+            .then(|| claim_object(inputs.profile, wanted, class, &persistent_volume)),
+        storage: Some(ClaimStorage {
+            class: class.clone(),
+            shape: wanted.shape.clone(),
+        }),
         persistent_volume,
         action,
         volume,
@@ -184,12 +234,29 @@ fn class_of<'a>(inputs: &'a ClaimInputs<'_>, wanted: &Wanted<'_>) -> Result<Opti
     }
 }
 
-fn place(inputs: &ClaimInputs<'_>, class: &StorageClass, wanted: &Wanted<'_>, what: &str, planned: &mut PlannedClaims) -> Option<Placement> {
+fn place(
+    inputs: &ClaimInputs<'_>,
+    class: &StorageClass,
+    wanted: &Wanted<'_>,
+    what: &str,
+    planned: &mut PlannedClaims,
+) -> Option<Placement> {
     match inputs.rules.place(class, wanted.shape, Some(inputs.zones)) {
         Ok(placement) => Some(placement),
         Err(problems) => {
-            let cause = |p: moorline_api::FieldProblem| Cause { what: what.to_owned(), why: p.cause, hint: Some(p.cure), fatal: true };
-            planned.blocked.extend(problems.into_iter().map(cause).filter(|cause| !planned.blocked.contains(cause)).collect::<Vec<_>>());
+            let cause = |p: moorline_api::FieldProblem| Cause {
+                what: what.to_owned(),
+                why: p.cause,
+                hint: Some(p.cure),
+                fatal: true,
+            };
+            planned.blocked.extend(
+                problems
+                    .into_iter()
+                    .map(cause)
+                    .filter(|cause| !planned.blocked.contains(cause))
+                    .collect::<Vec<_>>(),
+            );
             None
         }
     }
@@ -212,8 +279,18 @@ fn locate(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, placement: &Placement) 
         None => Err(format!(
             "no zone is allowed by all: the region has {}, the class allows {}, nodes that the pod accepts are in {}",
             inputs.zones.join(", "),
-            placement.zones.as_ref().map_or_else(|| "all".to_owned(), |zones| zones.join(", ")),
-            of_nodes.map_or_else(|| "none".to_owned(), |zones| if zones.is_empty() { "none".to_owned() } else { zones.join(", ") }),
+            placement
+                .zones
+                .as_ref()
+                .map_or_else(|| "all".to_owned(), |zones| zones.join(", ")),
+            of_nodes.map_or_else(
+                || "none".to_owned(),
+                |zones| if zones.is_empty() {
+                    "none".to_owned()
+                } else {
+                    zones.join(", ")
+                }
+            ),
         )),
     }
 }
@@ -221,20 +298,35 @@ fn locate(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, placement: &Placement) 
 /// The zone of a volume that a claim of the same pod has already; its own first.
 fn zone_of_siblings(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>) -> Option<String> {
     let names: Vec<String> = match wanted.set {
-        Some(set) => set.templates.iter().map(|template| set.claim_name(&template.name, wanted.ordinal)).collect(),
-        None => inputs.profile.claims.iter().filter(|c| c.namespace == wanted.key.0).map(|c| c.name.clone()).collect(),
+        Some(set) => set
+            .templates
+            .iter()
+            .map(|template| set.claim_name(&template.name, wanted.ordinal))
+            .collect(),
+        None => inputs
+            .profile
+            .claims
+            .iter()
+            .filter(|c| c.namespace == wanted.key.0)
+            .map(|c| c.name.clone())
+            .collect(),
     };
     let own = std::iter::once(wanted.key.1.clone());
     own.chain(names).find_map(|name| {
         let claim = inputs.claims.get(&(wanted.key.0.clone(), name))?;
-        let by_pv = inputs.persistent_volumes.get(&claim.volume_name).and_then(|pv| inputs.volumes.get(pv.volume.as_ref()?));
-        let volume = by_pv.or_else(|| inputs.volumes.of_claim(&claim.uid).into_iter().find(|volume| is_alive(volume.state)))?;
+        let by_pv = inputs
+            .persistent_volumes
+            .get(&claim.volume_name)
+            .and_then(|pv| inputs.volumes.get(pv.volume.as_ref()?));
+        let volume = by_pv.or_else(|| {
+            inputs
+                .volumes
+                .of_claim(&claim.uid)
+                .into_iter()
+                .find(|volume| volume.state.is_alive())
+        })?;
         volume.spec.zone.clone()
     })
-}
-
-fn is_alive(state: VolumeState) -> bool {
-    !matches!(state, VolumeState::Deleting | VolumeState::Deleted | VolumeState::Error)
 }
 
 /// What an existing claim lacks; the error is why nothing can be done for it, and what to do.
@@ -246,39 +338,73 @@ fn resume(
 ) -> Result<ClaimAction, (String, &'static str)> {
     let what = format!("claim {}/{}", live.namespace, live.name);
     if live.terminating {
-        planned.notices.push(format!("{what} is being deleted; a new one is made when it is gone"));
+        planned
+            .notices
+            .push(format!("{what} is being deleted; a new one is made when it is gone"));
         return Ok(ClaimAction::Create);
     }
     if live.phase == "Lost" {
-        let why = format!("it is Lost: PersistentVolume {} is gone, and with it the way to its data", live.volume_name);
-        return Err((why, "restore the PersistentVolume, or delete the claim and run up again"));
+        let why = format!(
+            "it is Lost: PersistentVolume {} is gone, and with it the way to its data",
+            live.volume_name
+        );
+        return Err((
+            why,
+            "restore the PersistentVolume, or delete the claim and run up again",
+        ));
     }
     let pv = inputs.persistent_volumes.get(&live.volume_name);
     if live.is_bound() {
-        planned.notices.extend(differences(inputs, wanted, live, pv).into_iter().map(|text| format!("{what}: {text}")));
+        planned.notices.extend(
+            differences(inputs, wanted, live, pv)
+                .into_iter()
+                .map(|text| format!("{what}: {text}")),
+        );
         return Ok(ClaimAction::Keep);
     }
     if live.volume_name.is_empty() {
         let by = live.provisioner.as_deref().unwrap_or("a provisioner");
-        return Ok(ClaimAction::Await { reason: format!("it was made without volumeName, not by moorline, and waits for {by}") });
+        return Ok(ClaimAction::Await {
+            reason: format!("it was made without volumeName, not by moorline, and waits for {by}"),
+        });
     }
     if live.profile().is_none() {
-        return Ok(ClaimAction::Await { reason: format!("it was made by someone else for PersistentVolume {}", live.volume_name) });
+        return Ok(ClaimAction::Await {
+            reason: format!("it was made by someone else for PersistentVolume {}", live.volume_name),
+        });
     }
     if let Some(pv) = pv {
         let reserved = pv.claim_uid.as_deref() == Some(&*live.uid);
         if !reserved {
-            let why = format!("PersistentVolume {} exists and is not reserved for it", live.volume_name);
+            let why = format!(
+                "PersistentVolume {} exists and is not reserved for it",
+                live.volume_name
+            );
             return Err((why, "delete the claim and run up again"));
         }
-        return Ok(ClaimAction::Resume { uid: live.uid.clone(), volume: pv.volume.clone(), persistent_volume: true });
+        return Ok(ClaimAction::Resume {
+            uid: live.uid.clone(),
+            volume: pv.volume.clone(),
+            persistent_volume: true,
+        });
     }
-    let alive: Vec<_> = inputs.volumes.of_claim(&live.uid).into_iter().filter(|volume| is_alive(volume.state)).collect();
+    let alive: Vec<_> = inputs
+        .volumes
+        .of_claim(&live.uid)
+        .into_iter()
+        .filter(|volume| volume.state.is_alive())
+        .collect();
     if let [_, others @ ..] = &alive[..] {
-        let text = |volume: &&moorline_api::Volume| format!("{what}: volume {} was made for it too and is not used", volume.id);
+        let text = |volume: &&moorline_api::Volume| {
+            format!("{what}: volume {} was made for it too and is not used", volume.id)
+        };
         planned.notices.extend(others.iter().map(text));
     }
-    Ok(ClaimAction::Resume { uid: live.uid.clone(), volume: alive.first().map(|volume| volume.id.clone()), persistent_volume: false })
+    Ok(ClaimAction::Resume {
+        uid: live.uid.clone(),
+        volume: alive.first().map(|volume| volume.id.clone()),
+        persistent_volume: false,
+    })
 }
 
 /// How a bound claim and its volume differ from what the profile asks, a sentence each.
@@ -291,12 +417,17 @@ fn differences(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, live: &ClaimView, 
     if let ClassRef::Named(class) = wanted.class
         && *class != live.class
     {
-        found.push(format!("it is of class {} and the profile asks {class}; a bound claim keeps its class", live.class));
+        found.push(format!(
+            "it is of class {} and the profile asks {class}; a bound claim keeps its class",
+            live.class
+        ));
     }
     match pv.map(|pv| (pv, pv.volume.as_ref())) {
         None => found.push(format!("PersistentVolume {} cannot be found", live.volume_name)),
-        Some((_, Some(id))) if inputs.volumes.get(id).is_none_or(|volume| !is_alive(volume.state)) => {
-            found.push(format!("volume {id} behind it is not in this account and region any more"));
+        Some((_, Some(id))) if inputs.volumes.get(id).is_none_or(|volume| !volume.state.is_alive()) => {
+            found.push(format!(
+                "volume {id} behind it is not in this account and region any more"
+            ));
         }
         Some(_) => {}
     }
@@ -311,12 +442,20 @@ fn claim_object(profile: &Profile, wanted: &Wanted<'_>, class: &StorageClass, pe
     let mut labels = wanted.labels.clone();
     labels.insert(names::PROFILE.to_owned(), profile.name.clone());
     let mut annotations = wanted.annotations.clone();
-    annotations.extend(profile.owner.iter().map(|owner| (names::OWNER.to_owned(), owner.clone())));
+    annotations.extend(
+        profile
+            .owner
+            .iter()
+            .map(|owner| (names::OWNER.to_owned(), owner.clone())),
+    );
     annotations.extend(wanted.set.map(|set| (names::SET.to_owned(), set.name.clone())));
     let mut object = Object::default();
     object.set(&["apiVersion"], json!("v1"));
     object.set(&["kind"], json!("PersistentVolumeClaim"));
-    object.set(&["metadata"], json!({"namespace": wanted.key.0, "name": wanted.key.1, "labels": labels, "annotations": annotations}));
+    object.set(
+        &["metadata"],
+        json!({"namespace": wanted.key.0, "name": wanted.key.1, "labels": labels, "annotations": annotations}),
+    );
     object.set(&["spec"], spec);
     object
 }

@@ -187,20 +187,42 @@ pub struct UpPlan {
 impl UpPlan {
     /// How many objects and claims would change.
     pub fn changes(&self) -> usize {
-        let objects = self.objects.iter().filter(|o| o.action != ObjectAction::Unchanged).count();
-        let claims = self.claims.iter().filter(|c| matches!(c.action, ClaimAction::Create | ClaimAction::Resume { .. })).count();
-        objects + claims + self.removals.len() + self.releases.len() + usize::from(self.scale.as_ref().is_some_and(|s| s.from != s.to))
+        let objects = self
+            .objects
+            .iter()
+            .filter(|o| o.action != ObjectAction::Unchanged)
+            .count();
+        let claims = self
+            .claims
+            .iter()
+            .filter(|c| matches!(c.action, ClaimAction::Create | ClaimAction::Resume { .. }))
+            .count();
+        objects
+            + claims
+            + self.removals.len()
+            + self.releases.len()
+            + usize::from(self.scale.as_ref().is_some_and(|s| s.from != s.to))
     }
 
     /// What would be deleted or replaced, a line each; the user is asked where there is any.
     pub fn destroys(&self) -> Vec<String> {
         let objects = self.objects.iter().filter_map(|o| match &o.action {
             ObjectAction::Replace { reason, .. } => Some(format!("replace {}: {reason}", o.target)),
-            ObjectAction::Update { destroys: Some(what), .. } => Some(format!("change {}: {what}", o.target)),
+            ObjectAction::Update {
+                destroys: Some(what), ..
+            } => Some(format!("change {}: {what}", o.target)),
             _ => None,
         });
-        let removals = self.removals.iter().map(|r| format!("delete {}: no longer in the profile", r.target));
-        let releases = self.releases.iter().map(|r| format!("delete claim {}: whenScaled: Delete; its volume: {}", r.claim_name, r.why));
+        let removals = self
+            .removals
+            .iter()
+            .map(|r| format!("delete {}: no longer in the profile", r.target));
+        let releases = self.releases.iter().map(|r| {
+            format!(
+                "delete claim {}: whenScaled: Delete; its volume: {}",
+                r.claim_name, r.why
+            )
+        });
         objects.chain(removals).chain(releases).collect()
     }
 }

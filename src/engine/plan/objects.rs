@@ -15,7 +15,10 @@ pub(crate) fn prepared(profile: &Profile, manifest: &Object, namespaced: bool) -
     if namespaced && object.namespace().is_none() {
         object.set(&["metadata", "namespace"], Value::from(profile.namespace.clone()));
     }
-    object.set(&["metadata", "labels", names::PROFILE], Value::from(profile.name.clone()));
+    object.set(
+        &["metadata", "labels", names::PROFILE],
+        Value::from(profile.name.clone()),
+    );
     object
 }
 
@@ -42,22 +45,42 @@ pub(crate) enum Obstacle {
 }
 
 /// What would happen to an object, from how it is and what the server's dry run said.
-pub(crate) fn plan_object(profile: &str, target: ObjectRef, object: Object, live: Option<&Object>, dry: DryRun) -> Result<ObjectPlan, Obstacle> {
-    if let Some(owner) = live.and_then(|live| live.label(names::PROFILE)).filter(|owner| *owner != profile) {
+pub(crate) fn plan_object(
+    profile: &str,
+    target: ObjectRef,
+    object: Object,
+    live: Option<&Object>,
+    dry: DryRun,
+) -> Result<ObjectPlan, Obstacle> {
+    if let Some(owner) = live
+        .and_then(|live| live.label(names::PROFILE))
+        .filter(|owner| *owner != profile)
+    {
         return Err(Obstacle::Conflicts(vec![belongs_to(target, owner)]));
     }
     if live.is_some_and(Object::is_terminating) {
-        return Err(blocked(&target, "it is being deleted", "wait until it is gone, then run again"));
+        return Err(blocked(
+            &target,
+            "it is being deleted",
+            "wait until it is gone, then run again",
+        ));
     }
     let (action, force) = match (live, dry) {
         (None, DryRun::Would { forced, .. }) => (ObjectAction::Create, forced),
         (None, DryRun::Later) => (ObjectAction::Create, false),
         // The kind is not served, yet an object of it was read: cannot happen, and must not pass for "unchanged".
-        (Some(_), DryRun::Later) => return Err(blocked(&target, "the server could not be asked about it", "run again")),
+        (Some(_), DryRun::Later) => {
+            return Err(blocked(&target, "the server could not be asked about it", "run again"));
+        }
         (Some(live), DryRun::Would { object, forced }) => (difference(live, &object), forced),
         (live, DryRun::Refused(error)) => (refused(&target, live, error)?, false),
     };
-    Ok(ObjectPlan { target, action, object, force })
+    Ok(ObjectPlan {
+        target,
+        action,
+        object,
+        force,
+    })
 }
 
 fn difference(live: &Object, after: &Object) -> ObjectAction {
@@ -65,7 +88,10 @@ fn difference(live: &Object, after: &Object) -> ObjectAction {
     if changes.is_empty() && owned_fields(live) == owned_fields(after) {
         return ObjectAction::Unchanged;
     }
-    ObjectAction::Update { destroys: scale_down_deletes(live, after), changes }
+    ObjectAction::Update {
+        destroys: scale_down_deletes(live, after),
+        changes,
+    }
 }
 
 /// What each manager owns, without the times, which change nothing.
@@ -83,34 +109,61 @@ fn scale_down_deletes(live: &Object, after: &Object) -> Option<String> {
     let replicas = |object: &Object| object.i64_at(&["spec", "replicas"]);
     let (before, then) = (replicas(live)?, replicas(after)?);
     let policy = after.str_at(&["spec", "persistentVolumeClaimRetentionPolicy", "whenScaled"]);
-    (then < before && policy == Some("Delete"))
-        .then(|| format!("scaling from {before} to {then} deletes the claims of {} ordinals (whenScaled: Delete)", before - then))
+    (then < before && policy == Some("Delete")).then(|| {
+        format!(
+            "scaling from {before} to {then} deletes the claims of {} ordinals (whenScaled: Delete)",
+            before - then
+        )
+    })
 }
 
 /// A refusal is a replacement where only a field that cannot change stands in the way of a kind that can be made anew.
 fn refused(target: &ObjectRef, live: Option<&Object>, error: Error) -> Result<ObjectAction, Obstacle> {
     if let ErrorKind::FieldConflicts(fields) = error.kind {
-        let conflict = |field| Conflict { target: target.clone(), field };
+        let conflict = |field| Conflict {
+            target: target.clone(),
+            field,
+        };
         return Err(Obstacle::Conflicts(fields.into_iter().map(conflict).collect()));
     }
     if error.kind != ErrorKind::Invalid {
         return Err(Obstacle::Failed(error));
     }
     let message = error.message.to_ascii_lowercase();
-    let immutable = ["immutable", "forbidden: updates to", "updates to parameters are forbidden", "updates to provisioner are forbidden"];
-    let irreplaceable = ["Namespace", "CustomResourceDefinition", "PersistentVolume", "PersistentVolumeClaim", "Node"];
+    let immutable = [
+        "immutable",
+        "forbidden: updates to",
+        "updates to parameters are forbidden",
+        "updates to provisioner are forbidden",
+    ];
+    let irreplaceable = [
+        "Namespace",
+        "CustomResourceDefinition",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "Node",
+    ];
     let replaceable = live.is_some()
         && immutable.iter().any(|words| message.contains(words))
         && !irreplaceable.contains(&&*target.resource.gvk.kind);
     if let Some(uid) = live.filter(|_| replaceable).and_then(Object::uid) {
         let uid = uid.to_owned();
-        return Ok(ObjectAction::Replace { reason: error.message, keeps_dependents: target.resource.gvk.kind == "StatefulSet", uid });
+        return Ok(ObjectAction::Replace {
+            reason: error.message,
+            keeps_dependents: target.resource.gvk.kind == "StatefulSet",
+            uid,
+        });
     }
     Err(blocked(target, &error.message, "correct the manifest"))
 }
 
 fn blocked(target: &ObjectRef, why: &str, hint: &str) -> Obstacle {
-    Obstacle::Blocked(Cause { what: target.to_string(), why: why.to_owned(), hint: Some(hint.to_owned()), fatal: true })
+    Obstacle::Blocked(Cause {
+        what: target.to_string(),
+        why: why.to_owned(),
+        hint: Some(hint.to_owned()),
+        fatal: true,
+    })
 }
 
 fn belongs_to(target: ObjectRef, owner: &str) -> Conflict {

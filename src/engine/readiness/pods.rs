@@ -20,16 +20,33 @@ pub(crate) fn pod_summary(pod: &Object) -> PodSummary {
     let statuses = pod.list_at(&["status", "containerStatuses"]);
     let init = pod.list_at(&["status", "initContainerStatuses"]);
     let restarts = statuses.iter().filter_map(|s| s.get("restartCount")?.as_i64()).sum();
-    let ready = statuses.iter().filter(|s| s.get("ready") == Some(&Value::Bool(true))).count();
-    let phase = pod.str_at(&["status", "reason"]).or_else(|| pod.str_at(&["status", "phase"])).unwrap_or("Pending");
+    let ready = statuses
+        .iter()
+        .filter(|s| s.get("ready") == Some(&Value::Bool(true)))
+        .count();
+    let phase = pod
+        .str_at(&["status", "reason"])
+        .or_else(|| pod.str_at(&["status", "phase"]))
+        .unwrap_or("Pending");
     let failed_init = init.iter().find_map(|s| Some(format!("Init:{}", waiting(s)?.0)));
     let status = if pod.is_terminating() {
         "Terminating".to_owned()
     } else {
-        let container = || statuses.iter().find_map(|s| waiting(s).map(|(reason, _)| reason).or_else(|| terminated(s)));
-        failed_init.or_else(|| container().map(str::to_owned)).unwrap_or_else(|| phase.to_owned())
+        let container = || {
+            statuses
+                .iter()
+                .find_map(|s| waiting(s).map(|(reason, _)| reason).or_else(|| terminated(s)))
+        };
+        failed_init
+            .or_else(|| container().map(str::to_owned))
+            .unwrap_or_else(|| phase.to_owned())
     };
-    PodSummary { ready, containers: pod.list_at(&["spec", "containers"]).len(), status, restarts }
+    PodSummary {
+        ready,
+        containers: pod.list_at(&["spec", "containers"]).len(),
+        status,
+        restarts,
+    }
 }
 
 /// Why this pod is not ready; `None` when it is.
@@ -39,7 +56,12 @@ pub(super) fn cause(snapshot: &Snapshot, pod: &Object) -> Option<Cause> {
         return None;
     }
     let (why, hint) = why(snapshot, pod, namespace);
-    Some(Cause { what: format!("pod {namespace}/{}", pod.name()), why, hint: hint.map(str::to_owned), fatal: false })
+    Some(Cause {
+        what: format!("pod {namespace}/{}", pod.name()),
+        why,
+        hint: hint.map(str::to_owned),
+        fatal: false,
+    })
 }
 
 fn why(snapshot: &Snapshot, pod: &Object, namespace: &str) -> (String, Option<&'static str>) {
@@ -49,19 +71,38 @@ fn why(snapshot: &Snapshot, pod: &Object, namespace: &str) -> (String, Option<&'
     if let Some(condition) = condition(pod, "PodScheduled").filter(|c| c["status"] == "False") {
         return (format!("unschedulable: {}", text(condition, "message")), None);
     }
-    let statuses = pod.list_at(&["status", "initContainerStatuses"]).iter().chain(pod.list_at(&["status", "containerStatuses"]));
+    let statuses = pod
+        .list_at(&["status", "initContainerStatuses"])
+        .iter()
+        .chain(pod.list_at(&["status", "containerStatuses"]));
     for status in statuses {
-        let Some((reason, message)) = waiting(status) else { continue };
+        let Some((reason, message)) = waiting(status) else {
+            continue;
+        };
         let image = text(status, "image");
         match reason {
             "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" => {
-                return (format!("image pull: {image}: {reason} {message}").trim_end().to_owned(), Some("check the image's name and the pull secret"));
+                return (
+                    format!("image pull: {image}: {reason} {message}").trim_end().to_owned(),
+                    Some("check the image's name and the pull secret"),
+                );
             }
             "ContainerCreating" | "PodInitializing" => {
                 let event = latest_event(snapshot, "Pod", namespace, pod.name());
-                return (event.map_or_else(|| "container is being created".to_owned(), |e| format!("container is being created: {e}")), None);
+                return (
+                    event.map_or_else(
+                        || "container is being created".to_owned(),
+                        |e| format!("container is being created: {e}"),
+                    ),
+                    None,
+                );
             }
-            "CrashLoopBackOff" => return (format!("crash loop: {message}"), Some("read its logs: kubectl logs --previous")),
+            "CrashLoopBackOff" => {
+                return (
+                    format!("crash loop: {message}"),
+                    Some("read its logs: kubectl logs --previous"),
+                );
+            }
             reason => return (format!("{reason} {message}").trim_end().to_owned(), None),
         }
     }
@@ -77,12 +118,18 @@ pub(super) fn is_ready(pod: &Object) -> bool {
 }
 
 pub(super) fn condition<'a>(object: &'a Object, kind: &str) -> Option<&'a Value> {
-    object.list_at(&["status", "conditions"]).iter().find(|condition| condition["type"] == kind)
+    object
+        .list_at(&["status", "conditions"])
+        .iter()
+        .find(|condition| condition["type"] == kind)
 }
 
 fn waiting(status: &Value) -> Option<(&str, &str)> {
     let waiting = status.pointer("/state/waiting")?;
-    Some((waiting.get("reason")?.as_str()?, waiting.get("message").and_then(Value::as_str).unwrap_or_default()))
+    Some((
+        waiting.get("reason")?.as_str()?,
+        waiting.get("message").and_then(Value::as_str).unwrap_or_default(),
+    ))
 }
 
 fn terminated(status: &Value) -> Option<&str> {

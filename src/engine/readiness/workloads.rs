@@ -22,13 +22,25 @@ const KINDS: [(&str, &str, &str); 5] = [
 /// The kind as it is listed, where it is one that is waited for.
 pub(super) fn kind(gvk: &Gvk) -> Option<ResourceKind> {
     let (group, kind, plural) = KINDS.iter().find(|(group, kind, _)| gvk.is(group, kind))?;
-    let gvk = Gvk { group: (*group).to_owned(), version: "v1".to_owned(), kind: (*kind).to_owned() };
-    Some(ResourceKind { gvk, plural: (*plural).to_owned(), ..ResourceKind::stateful_set() })
+    let gvk = Gvk {
+        group: (*group).to_owned(),
+        version: "v1".to_owned(),
+        kind: (*kind).to_owned(),
+    };
+    Some(ResourceKind {
+        gvk,
+        plural: (*plural).to_owned(),
+        ..ResourceKind::stateful_set()
+    })
 }
 
 /// The kinds among the profile's manifests that are waited for.
 pub(super) fn kinds(profile: &Profile) -> BTreeSet<ResourceKind> {
-    profile.manifests.iter().filter_map(|manifest| kind(&manifest.object.gvk())).collect()
+    profile
+        .manifests
+        .iter()
+        .filter_map(|manifest| kind(&manifest.object.gvk()))
+        .collect()
 }
 
 /// Replica counts of a workload.
@@ -40,23 +52,42 @@ pub(crate) struct Workload {
 }
 
 /// The workload's kind and counts, where its kind is waited for.
-pub(crate) fn workload(snapshot: &Snapshot, gvk: &Gvk, namespace: &str, name: &str) -> Option<(ResourceKind, Option<(Workload, Object)>)> {
+pub(crate) fn workload(
+    snapshot: &Snapshot,
+    gvk: &Gvk,
+    namespace: &str,
+    name: &str,
+) -> Option<(ResourceKind, Option<(Workload, Object)>)> {
     let kind = kind(gvk)?;
-    let live = snapshot.get(&kind, namespace, name).map(|object| (counts(object), object.clone()));
+    let live = snapshot
+        .get(&kind, namespace, name)
+        .map(|object| (counts(object), object.clone()));
     Some((kind, live))
 }
 
 fn counts(object: &Object) -> Workload {
     let status = |field: &str| object.i64_at(&["status", field]).unwrap_or(0);
     match &*object.gvk().kind {
-        "DaemonSet" => Workload { desired: status("desiredNumberScheduled"), ready: status("numberReady"), updated: status("updatedNumberScheduled") },
+        "DaemonSet" => Workload {
+            desired: status("desiredNumberScheduled"),
+            ready: status("numberReady"),
+            updated: status("updatedNumberScheduled"),
+        },
         "Job" => {
             let desired = object.i64_at(&["spec", "completions"]).unwrap_or(1);
-            Workload { desired, ready: status("succeeded"), updated: status("succeeded") }
+            Workload {
+                desired,
+                ready: status("succeeded"),
+                updated: status("succeeded"),
+            }
         }
         "ReplicaSet" => {
             let ready = status("readyReplicas");
-            Workload { desired: object.i64_at(&["spec", "replicas"]).unwrap_or(1), ready, updated: ready }
+            Workload {
+                desired: object.i64_at(&["spec", "replicas"]).unwrap_or(1),
+                ready,
+                updated: ready,
+            }
         }
         _ => Workload {
             desired: object.i64_at(&["spec", "replicas"]).unwrap_or(1),
@@ -69,8 +100,15 @@ fn counts(object: &Object) -> Workload {
 /// Why a workload is not ready; empty when it is.
 pub(super) fn causes(snapshot: &Snapshot, kind: &ResourceKind, namespace: &str, name: &str) -> Vec<Cause> {
     let what = format!("{} {namespace}/{name}", kind.gvk.kind.to_lowercase());
-    let cause = |why: String, fatal| Cause { what: what.clone(), why, hint: None, fatal };
-    let Some(live) = snapshot.get(kind, namespace, name) else { return vec![cause("it does not exist yet".to_owned(), false)] };
+    let cause = |why: String, fatal| Cause {
+        what: what.clone(),
+        why,
+        hint: None,
+        fatal,
+    };
+    let Some(live) = snapshot.get(kind, namespace, name) else {
+        return vec![cause("it does not exist yet".to_owned(), false)];
+    };
     if let Some(why) = failed(live) {
         return vec![cause(why, true)];
     }
@@ -78,7 +116,10 @@ pub(super) fn causes(snapshot: &Snapshot, kind: &ResourceKind, namespace: &str, 
     let mut causes = pods_causes(snapshot, live, namespace);
     if causes.is_empty() {
         let event = latest_event(snapshot, &kind.gvk.kind, namespace, name).filter(|event| event.starts_with("Failed"));
-        causes.push(cause(event.map_or(why.clone(), |event| format!("{why}; {event}")), false));
+        causes.push(cause(
+            event.map_or(why.clone(), |event| format!("{why}; {event}")),
+            false,
+        ));
     }
     causes
 }
@@ -88,7 +129,11 @@ fn failed(live: &Object) -> Option<String> {
     let progressing = pods::condition(live, "Progressing").filter(|c| c["reason"] == "ProgressDeadlineExceeded");
     let failed = pods::condition(live, "Failed").filter(|c| c["status"] == "True");
     let condition = progressing.or(failed)?;
-    Some(format!("{}: {}", pods::text(condition, "reason"), pods::text(condition, "message")))
+    Some(format!(
+        "{}: {}",
+        pods::text(condition, "reason"),
+        pods::text(condition, "message")
+    ))
 }
 
 /// What is still to come; `None` when it is ready.
@@ -105,11 +150,17 @@ fn unfinished(live: &Object) -> Option<String> {
     }
     let wanted_updates = counts.desired - held_back(live);
     if counts.updated < wanted_updates {
-        return Some(format!("{} of {} pods have the new revision", counts.updated, wanted_updates));
+        return Some(format!(
+            "{} of {} pods have the new revision",
+            counts.updated, wanted_updates
+        ));
     }
     let existing = live.i64_at(&["status", "replicas"]).unwrap_or(counts.desired);
     if live.gvk().kind != "DaemonSet" && existing > counts.desired {
-        return Some(format!("{} surplus pods are still terminating", existing - counts.desired));
+        return Some(format!(
+            "{} surplus pods are still terminating",
+            existing - counts.desired
+        ));
     }
     (counts.ready < counts.desired).then(|| format!("{} of {} pods are ready", counts.ready, counts.desired))
 }
@@ -119,12 +170,21 @@ fn held_back(live: &Object) -> i64 {
     let replicas = live.i64_at(&["spec", "replicas"]).unwrap_or(1);
     match live.str_at(&["spec", "updateStrategy", "type"]) {
         Some("OnDelete") => i64::MAX / 2,
-        _ => live.i64_at(&["spec", "updateStrategy", "rollingUpdate", "partition"]).unwrap_or(0).clamp(0, replicas),
+        _ => live
+            .i64_at(&["spec", "updateStrategy", "rollingUpdate", "partition"])
+            .unwrap_or(0)
+            .clamp(0, replicas),
     }
 }
 
 fn pods_causes(snapshot: &Snapshot, live: &Object, namespace: &str) -> Vec<Cause> {
     let selector = string_map(live, &["spec", "selector", "matchLabels"]);
-    let mine = |pod: &&Object| pod.namespace() == Some(namespace) && selects(&selector, &string_map(pod, &["metadata", "labels"]));
-    snapshot.all(&ResourceKind::pod()).filter(mine).filter_map(|pod| pods::cause(snapshot, pod)).collect()
+    let mine = |pod: &&Object| {
+        pod.namespace() == Some(namespace) && selects(&selector, &string_map(pod, &["metadata", "labels"]))
+    };
+    snapshot
+        .all(&ResourceKind::pod())
+        .filter(mine)
+        .filter_map(|pod| pods::cause(snapshot, pod))
+        .collect()
 }
