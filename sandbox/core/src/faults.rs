@@ -145,7 +145,7 @@ impl Faults {
         for effect in self.strike(call, moment) {
             match effect {
                 Effect::Latency(milliseconds) => {
-                    tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await
+                    tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
                 }
                 Effect::Hang => std::future::pending().await,
                 Effect::Abort => std::process::abort(),

@@ -9,11 +9,13 @@ mod clock;
 mod disk;
 mod faults;
 mod journal;
+mod serve;
 
 pub use audit::{Audit, AuditRow, Outcome};
 pub use clock::Clock;
 pub use faults::{Effect, Fault, Faults, Moment};
 pub use journal::{Journal, JournalError};
+pub use serve::{cut_connection, serve, serve_connection};
 
 use std::sync::Arc;
 
