@@ -58,9 +58,10 @@ impl Selector {
             && self.fields.iter().all(|(pointer, wanted, equal)| (field_text(object, pointer) == *wanted) == *equal)
     }
 
-    /// The name that the selector pins, where it pins one.
-    pub(crate) fn pinned_name(&self) -> Option<&str> {
-        self.fields.iter().find(|(pointer, _, equal)| *equal && pointer == "/metadata/name").map(|(_, name, _)| name.as_str())
+    /// The same selector for one name only.
+    pub(crate) fn and_name(mut self, name: &str) -> Self {
+        self.fields.push(("/metadata/name".to_owned(), name.to_owned(), true));
+        self
     }
 }
 

@@ -45,7 +45,7 @@ impl ApiServer {
 
     /// The HTTP side. Serve it on loopback: there is no TLS, and every token is let in unless the settings name one.
     pub fn router(&self) -> axum::Router {
-        axum::Router::new()
+        crate::http::router(self.clone())
     }
 
     /// The settings in force.
