@@ -80,7 +80,7 @@ pub(crate) async fn list(ctx: &Context) -> Listing {
         match page {
             Ok(balancers) => listing.balancers.extend(balancers),
             Err(error) if error.kind == ErrorKind::Unsupported => {
-                listing.notices.push(format!("going on without: {error}"))
+                listing.notices.push(format!("going on without: {error}"));
             }
             Err(error) => {
                 listing.failed = Some(error);

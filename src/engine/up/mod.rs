@@ -1,0 +1,180 @@
+//! `up`: observe → plan → apply → wait → report.
+
+mod claims;
+mod objects;
+mod stages;
+
+use std::sync::atomic::Ordering;
+
+use futures::future;
+use moorline_profile::Profile;
+use tokio::time::Instant;
+
+use crate::apply::{self, Run, Tally, Written};
+use crate::context::Context;
+use crate::down;
+use crate::error::EngineError;
+use crate::event::{Event, Stage};
+use crate::observe::{self, Catalog, Site};
+use crate::outcome::UpOutcome;
+use crate::plan::{ClaimAction, ClaimPlan, ClaimRemoval, ObjectAction, ObjectPlan, UpPlan};
+use crate::readiness;
+use crate::scale;
+use crate::status::compose;
+use crate::tracker::{Tracker, Waited};
+
+pub(crate) use claims::observe_claims;
+pub(crate) use objects::is_kept;
+use objects::{LiveObjects, plan_objects};
+pub(crate) use stages::wait_ready;
+
+/// Reads cluster and cloud and says what `up` would do. Changes nothing: the API server is asked by dry run.
+pub async fn plan_up(ctx: &Context, profile: &Profile) -> Result<UpPlan, EngineError> {
+    ctx.emit(Event::Stage {
+        stage: Stage::Observe,
+        total: 0,
+    });
+    tokio::select! {
+        plan = observe_and_plan(ctx, profile) => plan,
+        () = ctx.stop.cancelled() => Err(EngineError::Interrupted { left: "nothing was changed".to_owned() }),
+    }
+}
+
+async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<UpPlan, EngineError> {
+    let (site, catalog) = future::join(observe::site(ctx, profile), Catalog::read(ctx)).await;
+    let (site, catalog) = (site?, catalog?);
+    let live = LiveObjects::read(ctx, profile, &catalog).await?;
+    let replicas = live.replicas(profile);
+    let (objects, claims) = future::join(
+        plan_objects(ctx, profile, &catalog, &live),
+        observe_claims(ctx, profile, &site, &replicas),
+    )
+    .await;
+    let (objects, claims) = (objects?, claims?);
+    let mut notices = site.notices.clone();
+    notices.extend(live.notices.iter().cloned());
+    notices.extend(claims.notices);
+    let mut blocked = objects.blocked;
+    blocked.extend(claims.blocked);
+    let releases = releases(ctx, profile, &site, &live, &objects.plans).await?;
+    let mut plan = assemble(ctx, profile, site, objects.plans, claims.claims);
+    plan.removals = live.removals;
+    plan.releases = releases;
+    plan.notices = notices;
+    plan.blocked = blocked;
+    Ok(plan)
+}
+
+/// What goes with the ordinals of sets that shrink under `whenScaled: Delete`.
+async fn releases(
+    ctx: &Context,
+    profile: &Profile,
+    site: &Site,
+    live: &LiveObjects,
+    plans: &[ObjectPlan],
+) -> Result<Vec<ClaimRemoval>, EngineError> {
+    let mut releases = Vec::new();
+    for plan in plans
+        .iter()
+        .filter(|plan| matches!(plan.action, ObjectAction::Update { destroys: Some(_), .. }))
+    {
+        let set = profile
+            .sets
+            .iter()
+            .find(|set| set.name == plan.target.name && Some(&set.namespace) == plan.target.namespace.as_ref());
+        let before = live
+            .live
+            .get(&plan.target)
+            .and_then(|live| u32::try_from(live.i64_at(&["spec", "replicas"])?).ok());
+        let Some((set, before)) = set.zip(before) else { continue };
+        releases.extend(scale::releases(ctx, profile, site, set, set.replicas.unwrap_or(before)..before).await?);
+    }
+    Ok(releases)
+}
+
+/// A plan of these objects and claims, with what they cost.
+pub(crate) fn assemble(
+    ctx: &Context,
+    profile: &Profile,
+    site: Site,
+    objects: Vec<ObjectPlan>,
+    claims: Vec<ClaimPlan>,
+) -> UpPlan {
+    let creates: Vec<&ClaimPlan> = claims
+        .iter()
+        .filter(|c| {
+            matches!(
+                c.action,
+                ClaimAction::Create
+                    | ClaimAction::Resume {
+                        volume: None,
+                        persistent_volume: false,
+                        ..
+                    }
+            )
+        })
+        .collect();
+    let volume_creates = u32::try_from(creates.len()).unwrap_or(u32::MAX);
+    let monthly_usd = creates.iter().filter_map(|claim| claim.monthly_usd).sum();
+    let unpriced = creates.iter().filter(|claim| claim.monthly_usd.is_none()).count();
+    UpPlan {
+        profile: profile.name.clone(),
+        cluster: site.cluster,
+        account: site.account,
+        volume_creates,
+        monthly_usd,
+        unpriced,
+        floor_seconds: ctx.cloud.volumes.creation_floor(volume_creates).as_secs_f64(),
+        objects,
+        claims,
+        removals: Vec::new(),
+        scale: None,
+        releases: Vec::new(),
+        notices: site.notices,
+        blocked: Vec::new(),
+    }
+}
+
+/// Carries out a plan, waits until everything is Bound and Ready, and says where things stand.
+pub async fn execute_up(ctx: &Context, profile: &Profile, plan: UpPlan) -> Result<UpOutcome, EngineError> {
+    if !plan.blocked.is_empty() {
+        return Err(EngineError::Blocked(plan.blocked));
+    }
+    let site = observe::site(ctx, profile).await?;
+    let tracker = Tracker::start(ctx, readiness::queries(profile));
+    let seconds = ctx.limits.timeout.as_secs_f64() + plan.floor_seconds;
+    let deadline = Instant::now() + std::time::Duration::from_secs_f64(seconds);
+    let tally = Tally::default();
+    tally.creates_left.store(plan.volume_creates, Ordering::Relaxed);
+    let run = Run {
+        ctx,
+        profile,
+        site: &site,
+        plan: &plan,
+        tracker: &tracker,
+        deadline,
+        tally,
+        written: Written::default(),
+    };
+    run.stages().await?;
+    wait_ready(&run).await?;
+    let halts = down::release(ctx, &site, &plan.releases, deadline).await;
+    apply::verdict(halts, ctx.limits.timeout.as_secs(), || {
+        "volumes of removed ordinals are left; run up again".to_owned()
+    })?;
+    let snapshot = match tracker.until(deadline, |snapshot| Some(snapshot.clone())).await {
+        Waited::Done(snapshot) => snapshot,
+        Waited::TimedOut | Waited::Stopped => {
+            return Err(EngineError::Interrupted {
+                left: "everything is applied and ready; only the report is missing".to_owned(),
+            });
+        }
+    };
+    let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
+    Ok(UpOutcome {
+        changed: count(&run.tally.changed),
+        volumes_created: count(&run.tally.volumes_created),
+        volumes_adopted: count(&run.tally.volumes_adopted),
+        status: compose(ctx, profile, &site, &snapshot).await,
+    })
+}
