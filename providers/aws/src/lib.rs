@@ -1,1 +1,24 @@
-//! placeholder
+//! AWS behind moorline's provider traits: EBS volumes, classic ELB and ELBv2, the account.
+//!
+//! [`AwsProvider::connect`] does no I/O; configuration and credentials are found at the first call, by the rules of every
+//! AWS tool. Each call is paced by one client-side budget per call family, bounded in number and in time, and repeated only
+//! where a repeat is harmless. No task outlives the call that started it.
+
+mod account;
+mod call;
+mod clients;
+mod convert;
+mod errors;
+mod governor;
+mod listing;
+mod load_balancers;
+mod provider;
+mod settings;
+mod snapshots;
+mod volumes;
+mod waiting;
+mod words;
+
+pub use moorline_aws_rules::EbsRules;
+pub use provider::AwsProvider;
+pub use settings::{AwsSettings, Budget, Budgets, StaticKeys};

@@ -1,0 +1,157 @@
+//! The SDK's clients, made at the first call.
+
+use std::time::Duration;
+
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::imds;
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_sdk_ec2::config::timeout::TimeoutConfig;
+use aws_sdk_ec2::config::{Credentials, IdentityCache, SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider as Tls;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
+use moorline_api::{Error, ErrorKind, Result};
+
+use crate::settings::{AwsSettings, StaticKeys};
+
+/// How long the instance's metadata service may take: elsewhere than on EC2 nobody answers there.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long credentials may take: a profile may call STS or a program.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// One client for each service.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    pub(crate) region: String,
+    /// Where calls go, for messages.
+    pub(crate) place: String,
+    pub(crate) ec2: aws_sdk_ec2::Client,
+    pub(crate) elb: aws_sdk_elasticloadbalancing::Client,
+    pub(crate) elbv2: aws_sdk_elasticloadbalancingv2::Client,
+    pub(crate) sts: aws_sdk_sts::Client,
+}
+
+impl Clients {
+    /// Finds region and credentials; fails where there is no region.
+    pub(crate) async fn find(settings: &AwsSettings) -> Result<Self> {
+        let config = match (&settings.keys, &settings.region) {
+            (Some(keys), Some(region)) => fixed(settings, keys, region),
+            _ => found(settings).await,
+        };
+        let Some(region) = config.region().map(ToString::to_string) else {
+            let message = "no AWS region is set; set AWS_REGION, or region in the profile or in profile.yaml";
+            return Err(Error::new(ErrorKind::Invalid, "aws configuration", "", message));
+        };
+        let place = config.endpoint_url().map_or_else(|| format!("AWS in region {region}"), str::to_owned);
+        Ok(Self {
+            ec2: aws_sdk_ec2::Client::new(&config),
+            elb: aws_sdk_elasticloadbalancing::Client::new(&config),
+            elbv2: aws_sdk_elasticloadbalancingv2::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+            region,
+            place,
+        })
+    }
+}
+
+fn http_client(settings: &AwsSettings) -> SharedHttpClient {
+    match &settings.endpoint {
+        // Without TLS nobody reads the machine's root certificates, and loopback needs no proxy.
+        Some(endpoint) if endpoint.starts_with("http://") => Builder::new().build_http(),
+        _ => Builder::new().build_with_connector_fn(|settings, components| {
+            let mut connector = Connector::builder();
+            connector.set_connector_settings(settings.cloned());
+            connector.set_sleep_impl(components.and_then(aws_sdk_ec2::config::RuntimeComponents::sleep_impl));
+            connector.set_proxy_config(Some(ProxyConfig::from_env()));
+            connector.tls_provider(Tls::Rustls(CryptoMode::Ring)).build()
+        }),
+    }
+}
+
+fn timeouts(settings: &AwsSettings) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(settings.connect_timeout).operation_attempt_timeout(settings.call_timeout).build()
+}
+
+/// Nothing outside is read: a sandbox needs no more, and must not meet real credentials.
+fn fixed(settings: &AwsSettings, keys: &StaticKeys, region: &str) -> SdkConfig {
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(static_credentials(keys))
+        .identity_cache(IdentityCache::lazy().build())
+        .http_client(http_client(settings))
+        .sleep_impl(sleep())
+        .timeout_config(timeouts(settings))
+        .retry_config(RetryConfig::disabled());
+    config.set_endpoint_url(settings.endpoint.clone());
+    config.set_app_name(AppName::new("moorline").ok());
+    config.build()
+}
+
+/// The environment, the configuration files and the instance's metadata, in the order of every AWS tool.
+async fn found(settings: &AwsSettings) -> SdkConfig {
+    let http = http_client(settings);
+    let provider_config = ProviderConfig::empty().with_http_client(http.clone()).with_sleep_impl(sleep());
+    let metadata = imds::Client::builder()
+        .configure(&provider_config)
+        .max_attempts(1)
+        .connect_timeout(METADATA_TIMEOUT)
+        .read_timeout(METADATA_TIMEOUT)
+        .operation_timeout(METADATA_TIMEOUT)
+        .build();
+
+    let mut profile_region = ProfileFileRegionProvider::builder().configure(&provider_config);
+    if let Some(profile) = &settings.profile {
+        profile_region = profile_region.profile_name(profile);
+    }
+    let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(profile_region.build())
+        .or_else(ImdsRegionProvider::builder().configure(&provider_config).imds_client(metadata.clone()).build())
+        .region()
+        .await;
+
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(region.clone())
+        .http_client(http)
+        .sleep_impl(sleep())
+        .timeout_config(timeouts(settings))
+        .retry_config(RetryConfig::disabled())
+        .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build());
+    if let Ok(name) = AppName::new("moorline") {
+        loader = loader.app_name(name);
+    }
+    if let Some(profile) = &settings.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(endpoint) = &settings.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    loader = if let Some(keys) = &settings.keys {
+        loader.credentials_provider(static_credentials(keys))
+    } else {
+        let mut chain = DefaultCredentialsChain::builder().configure(provider_config).imds_client(metadata);
+        chain.set_region(region);
+        if let Some(profile) = &settings.profile {
+            chain = chain.profile_name(profile);
+        }
+        loader.credentials_provider(chain.build().await)
+    };
+    loader.load().await
+}
+
+fn static_credentials(keys: &StaticKeys) -> SharedCredentialsProvider {
+    let StaticKeys { access_key_id, secret_access_key } = keys;
+    SharedCredentialsProvider::new(Credentials::new(access_key_id, secret_access_key, None, None, "moorline settings"))
+}
+
+fn sleep() -> SharedAsyncSleep {
+    SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new())
+}

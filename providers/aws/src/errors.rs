@@ -1,0 +1,232 @@
+//! What AWS's refusals mean, and what to do about them.
+//!
+//! EC2 models no errors: its codes are words in the answer (EC2 API reference, "Error codes").
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_ec2::config::http::HttpResponse;
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use moorline_api::{Error, ErrorKind};
+
+use crate::words::clean;
+
+/// What a call was about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    /// `ec2:CreateVolume`.
+    pub(crate) operation: &'static str,
+    /// `vol-0abc`; empty where there is no one subject.
+    pub(crate) resource: &'a str,
+    /// Where the call went, for people: `region us-east-1`, or an address.
+    pub(crate) place: &'a str,
+}
+
+impl Subject<'_> {
+    pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, self.operation, self.resource, message)
+    }
+}
+
+/// The error of a call, in our terms. The SDK's own error is not kept: its text is neither cleaned nor short.
+pub(crate) fn from_sdk<E>(subject: &Subject<'_>, error: &SdkError<E, HttpResponse>) -> Error
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    match error {
+        SdkError::ServiceError(context) => {
+            let refusal = Refusal {
+                code: context.err().code().unwrap_or_default(),
+                message: context.err().message().unwrap_or_default(),
+                status: context.raw().status().as_u16(),
+                retry_after: retry_after(context.raw()),
+            };
+            refusal.into_error(subject)
+        }
+        SdkError::ResponseError(context) => {
+            let status = context.raw().status().as_u16();
+            let message =
+                format!("{} gave an answer (HTTP {status}) that is not AWS's; check the endpoint and any proxy", subject.place);
+            subject.error(ErrorKind::Internal, message)
+        }
+        SdkError::TimeoutError(_) => {
+            subject.error(ErrorKind::Unreachable, format!("{} did not answer in time; try again", subject.place))
+        }
+        other => not_sent(subject, other),
+    }
+}
+
+/// Nothing was sent, or no connection was made.
+fn not_sent(subject: &Subject<'_>, error: &(dyn StdError + 'static)) -> Error {
+    let chain = || causes(error);
+    let root = clean(&chain().last().map_or_else(String::new, ToString::to_string));
+    match chain().find_map(<dyn StdError>::downcast_ref::<CredentialsError>) {
+        Some(CredentialsError::CredentialsNotLoaded(_)) => subject.error(
+            ErrorKind::Unauthenticated,
+            "no AWS credentials found; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws sso login`",
+        ),
+        Some(CredentialsError::ProviderTimedOut(_)) => subject.error(
+            ErrorKind::Unauthenticated,
+            "the credentials' provider did not answer in time; check AWS_PROFILE and the network",
+        ),
+        Some(_) => subject.error(
+            ErrorKind::Unauthenticated,
+            format!("the AWS credentials cannot be had: {root}; sign in again (`aws sso login`), or check the profile"),
+        ),
+        None => subject.error(
+            ErrorKind::Unreachable,
+            format!(
+                "cannot connect to {}: {root}; check the network, any proxy, and that the region or endpoint exists",
+                subject.place
+            ),
+        ),
+    }
+}
+
+/// An error and what caused it, down to the root.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let current = next?;
+        next = current.source();
+        Some(current)
+    })
+}
+
+/// `Retry-After` in seconds; dates are not read.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    response.headers().get("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// An answer that says no.
+struct Refusal<'a> {
+    code: &'a str,
+    message: &'a str,
+    status: u16,
+    retry_after: Option<Duration>,
+}
+
+impl Refusal<'_> {
+    fn into_error(self, subject: &Subject<'_>) -> Error {
+        let (kind, cure) = self.meaning();
+        let words = match (clean(self.code), clean(self.message)) {
+            (code, message) if code.is_empty() && message.is_empty() => format!("HTTP {} without an explanation", self.status),
+            (code, message) if message.is_empty() => code,
+            (code, message) if code.is_empty() => message,
+            (code, message) => format!("{} ({code})", message.trim_end_matches('.')),
+        };
+        let message = if cure.is_empty() { words } else { format!("{words}; {cure}") };
+        subject.error(kind, message)
+    }
+
+    fn meaning(&self) -> (ErrorKind, &'static str) {
+        let about_time = ["expired", "not yet current"].iter().any(|words| self.message.contains(words));
+        match self.code {
+            "RequestLimitExceeded"
+            | "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "TooManyRequestsException"
+            | "EC2ThrottledException"
+            | "BandwidthLimitExceeded" => (ErrorKind::Throttled { retry_after: self.retry_after }, ""),
+            "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
+                (ErrorKind::Unauthenticated, "the session has expired: sign in again (`aws sso login`), or get new keys")
+            }
+            "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => {
+                (ErrorKind::Unauthenticated, "check this machine's clock")
+            }
+            "SignatureDoesNotMatch" | "InvalidSignatureException" if about_time => {
+                (ErrorKind::Unauthenticated, "check this machine's clock")
+            }
+            "AuthFailure" | "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => (
+                ErrorKind::Unauthenticated,
+                "check that the keys are current, that this machine's clock is right, and that the account may use this region",
+            ),
+            "SignatureDoesNotMatch" | "InvalidSignatureException" | "MissingAuthenticationToken" | "IncompleteSignature" => {
+                (ErrorKind::Unauthenticated, "check the access key and its secret")
+            }
+            "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "OptInRequired" | "Blocked" => {
+                (ErrorKind::Forbidden, "ask for this permission in the account")
+            }
+            "IdempotentParameterMismatch" => (ErrorKind::TokenBurnt, ""),
+            "VolumeInUse" => (ErrorKind::InUse, ""),
+            "IncorrectState" | "IncorrectStateException" => (ErrorKind::Stale, ""),
+            "InsufficientVolumeCapacity" => (ErrorKind::LimitExceeded, "try another zone or volume type"),
+            "InvalidAction" | "UnknownAction" | "UnsupportedOperation" | "NotImplemented" => (ErrorKind::Unsupported, ""),
+            "InternalFailure" if self.says_it_is_lacking() => (ErrorKind::Unsupported, ""),
+            "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable" => (ErrorKind::Internal, ""),
+            "LoadBalancerNotFound" | "AccessPointNotFound" => (ErrorKind::NotFound, ""),
+            code if code.starts_with("InvalidVolume.") || code.starts_with("InvalidSnapshot.") => (ErrorKind::NotFound, ""),
+            "InvalidNextToken" | "InvalidMarker" => (ErrorKind::Expired, ""),
+            code if code.ends_with("LimitExceeded") => (ErrorKind::LimitExceeded, "ask AWS to raise the quota, or free some"),
+            _ if self.message.contains("associated with a resource that is already deleted") => (ErrorKind::TokenBurnt, ""),
+            _ => self.meaning_of_status(),
+        }
+    }
+
+    fn meaning_of_status(&self) -> (ErrorKind, &'static str) {
+        match self.status {
+            401 | 403 => (ErrorKind::Forbidden, "ask for this permission in the account"),
+            429 => (ErrorKind::Throttled { retry_after: self.retry_after }, ""),
+            501 => (ErrorKind::Unsupported, ""),
+            404 if self.code.is_empty() => (ErrorKind::Unsupported, "check the endpoint"),
+            500.. => (ErrorKind::Internal, ""),
+            _ => (ErrorKind::Invalid, ""),
+        }
+    }
+
+    /// LocalStack's words for an API that its free edition lacks.
+    fn says_it_is_lacking(&self) -> bool {
+        self.status == 501
+            || ["not included in your", "not yet implemented", "not implemented"].iter().any(|words| self.message.contains(words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBJECT: Subject<'_> = Subject { operation: "ec2:CreateVolume", resource: "", place: "region us-east-1" };
+
+    #[test]
+    fn knows_the_codes() {
+        let throttled = ErrorKind::Throttled { retry_after: None };
+        for (code, status, message, kind) in [
+            ("RequestLimitExceeded", 503, "Request limit exceeded.", throttled),
+            ("VolumeLimitExceeded", 400, "", ErrorKind::LimitExceeded),
+            ("IdempotentParameterMismatch", 400, "", ErrorKind::TokenBurnt),
+            ("InvalidParameterValue", 400, "… associated with a resource that is already deleted", ErrorKind::TokenBurnt),
+            ("InvalidVolume.NotFound", 400, "", ErrorKind::NotFound),
+            ("InvalidZone.NotFound", 400, "", ErrorKind::Invalid),
+            ("VolumeInUse", 400, "", ErrorKind::InUse),
+            ("AuthFailure", 401, "", ErrorKind::Unauthenticated),
+            ("ExpiredToken", 403, "", ErrorKind::Unauthenticated),
+            ("UnauthorizedOperation", 403, "", ErrorKind::Forbidden),
+            (
+                "InternalFailure",
+                501,
+                "the API for service elb is not included in your current license plan",
+                ErrorKind::Unsupported,
+            ),
+            ("InternalFailure", 500, "oops", ErrorKind::Internal),
+            ("", 502, "", ErrorKind::Internal),
+            ("Whatever", 400, "", ErrorKind::Invalid),
+        ] {
+            let error = Refusal { code, message, status, retry_after: None }.into_error(&SUBJECT);
+            assert_eq!(error.kind, kind, "{code} {status}: {error}");
+        }
+    }
+
+    #[test]
+    fn one_clear_sentence() {
+        let refusal = |code, message| Refusal { code, message, status: 400, retry_after: None }.into_error(&SUBJECT).to_string();
+        assert_eq!(
+            refusal("RequestExpired", "Request has expired.\u{1b}[2J"),
+            "ec2:CreateVolume: Request has expired (RequestExpired); check this machine's clock"
+        );
+        assert_eq!(refusal("", ""), "ec2:CreateVolume: HTTP 400 without an explanation");
+    }
+}

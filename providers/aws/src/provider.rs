@@ -1,0 +1,51 @@
+//! The provider itself: settings, the clients once they are made, and what all calls share.
+
+use std::fmt;
+
+use moorline_api::{Account, Result};
+use tokio::sync::OnceCell;
+
+use crate::call::Caller;
+use crate::clients::Clients;
+use crate::errors::Subject;
+use crate::governor::Governor;
+use crate::settings::AwsSettings;
+use crate::waiting::Waiting;
+
+/// One AWS account and region. Cheap to make; one provider should serve a whole run, because its tasks share the account's
+/// budgets and batch their reads through it.
+pub struct AwsProvider {
+    pub(crate) settings: AwsSettings,
+    clients: OnceCell<Clients>,
+    pub(crate) account: OnceCell<Account>,
+    pub(crate) caller: Caller,
+    pub(crate) waiting: Waiting,
+}
+
+impl AwsProvider {
+    /// A provider that has not called anyone yet: region and credentials are looked for at the first call.
+    pub fn connect(settings: AwsSettings) -> Self {
+        let governor = Governor::new(&settings.budgets);
+        let caller = Caller::new(governor, settings.concurrency, settings.patience);
+        let waiting = Waiting::new(settings.visibility_grace);
+        Self { settings, clients: OnceCell::new(), account: OnceCell::new(), caller, waiting }
+    }
+
+    /// The clients; a failure to make them is not remembered.
+    pub(crate) async fn clients(&self) -> Result<&Clients> {
+        self.clients.get_or_try_init(|| Clients::find(&self.settings)).await
+    }
+}
+
+impl fmt::Debug for AwsProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsProvider").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Clients {
+    /// Names a call that goes through these clients.
+    pub(crate) fn subject<'a>(&'a self, operation: &'static str, resource: &'a str) -> Subject<'a> {
+        Subject { operation, resource, place: &self.place }
+    }
+}

@@ -1,0 +1,113 @@
+//! Snapshots, found again by name: `CreateSnapshot` takes no client token.
+
+use std::time::Duration;
+
+use aws_sdk_ec2::types::{self as ec2, Filter, ResourceType, SnapshotState};
+use moorline_api::{ErrorKind, Result, Snapshot, Tags, VolumeId};
+use tokio::time::sleep;
+
+use crate::call::{Manner, READ};
+use crate::convert;
+use crate::governor::Family;
+use crate::listing::{Pages, exactly};
+use crate::provider::AwsProvider;
+use crate::words::clean;
+
+/// The tag by which the EBS CSI driver names its snapshots too.
+const NAME_TAG: &str = "CSIVolumeSnapshotName";
+
+/// Creation is not sent again blindly: a second snapshot would be made.
+const CREATE: Manner = Manner { family: Family::VolumeWrites, repeatable: false };
+const CREATE_ATTEMPTS: u32 = 3;
+/// How long a snapshot whose creation went unanswered may take to show up.
+const SETTLE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+impl AwsProvider {
+    pub(crate) async fn take_snapshot(&self, id: &VolumeId, name: &str, tags: &Tags) -> Result<Snapshot> {
+        let filters = vec![exactly("volume-id", &id.0), exactly(&format!("tag:{NAME_TAG}"), name)];
+        let mut attempt = 1;
+        let begun = loop {
+            if let Some(found) = self.snapshots(filters.clone()).await?.into_iter().find(is_alive) {
+                break found;
+            }
+            match self.create_snapshot(id, name, tags).await {
+                Ok(snapshot) => break snapshot,
+                Err(error) if error.is_transient() && attempt < CREATE_ATTEMPTS => sleep(SETTLE).await,
+                Err(error) => return Err(error),
+            }
+            attempt += 1;
+        };
+        self.wait_complete(begun).await
+    }
+
+    async fn create_snapshot(&self, id: &VolumeId, name: &str, tags: &Tags) -> Result<ec2::Snapshot> {
+        let clients = self.clients().await?;
+        let mut tags = tags.clone();
+        tags.insert(NAME_TAG.to_owned(), name.to_owned());
+        let request = || {
+            let tags = convert::tag_specification(ResourceType::Snapshot, &tags);
+            clients.ec2.create_snapshot().volume_id(&id.0).description(name).set_tag_specifications(tags).send()
+        };
+        let answer = self.caller.call(clients.subject("ec2:CreateSnapshot", &id.0), CREATE, request).await?;
+        Ok(ec2::Snapshot::builder()
+            .set_snapshot_id(answer.snapshot_id)
+            .set_volume_id(answer.volume_id)
+            .set_state(answer.state)
+            .set_tags(answer.tags)
+            .build())
+    }
+
+    /// Progress is slow and unsteady: the pause grows.
+    async fn wait_complete(&self, begun: ec2::Snapshot) -> Result<Snapshot> {
+        let clients = self.clients().await?;
+        let id = begun.snapshot_id.clone().unwrap_or_default();
+        let subject = clients.subject("ec2:DescribeSnapshots", &id);
+        let mut pause = FIRST_PAUSE;
+        let mut current = begun;
+        loop {
+            match &current.state {
+                Some(SnapshotState::Completed) => break,
+                Some(SnapshotState::Error) => {
+                    let reason = clean(current.state_message.as_deref().unwrap_or("AWS gives no reason"));
+                    return Err(subject.error(ErrorKind::Internal, format!("the snapshot failed: {reason}")));
+                }
+                _ => sleep(pause).await,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            // Absent so soon after its creation means that reads lag.
+            if let Some(seen) = self.snapshots(vec![exactly("snapshot-id", &id)]).await?.into_iter().next() {
+                current = seen;
+            }
+        }
+        convert::snapshot(current).ok_or_else(|| subject.error(ErrorKind::Internal, "the answer names no snapshot"))
+    }
+
+    async fn snapshots(&self, filters: Vec<Filter>) -> Result<Vec<ec2::Snapshot>> {
+        let clients = self.clients().await?;
+        let mut pages = Pages::of("ec2:DescribeSnapshots");
+        let mut found = Vec::new();
+        while !pages.finished() {
+            let request = || {
+                clients
+                    .ec2
+                    .describe_snapshots()
+                    .owner_ids("self")
+                    .set_filters(Some(filters.clone()))
+                    .max_results(500)
+                    .set_next_token(pages.token())
+                    .send()
+            };
+            let answer = self.caller.call(clients.subject("ec2:DescribeSnapshots", ""), READ, request).await?;
+            found.extend(answer.snapshots.unwrap_or_default());
+            pages = pages.advance(answer.next_token)?;
+        }
+        Ok(found)
+    }
+}
+
+/// A snapshot that failed is no snapshot: another one is begun.
+fn is_alive(snapshot: &ec2::Snapshot) -> bool {
+    snapshot.state != Some(SnapshotState::Error)
+}

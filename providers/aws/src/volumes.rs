@@ -1,0 +1,156 @@
+//! EBS volumes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{ResourceType, VolumeType};
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
+use moorline_api::{
+    ClientToken, Error, ErrorKind, NewVolume, Result, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeState,
+    Volumes,
+};
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, sleep};
+
+use crate::call::Manner;
+use crate::clients::Clients;
+use crate::convert;
+use crate::governor::Family;
+use crate::listing::{queries, until_error};
+use crate::provider::AwsProvider;
+use crate::waiting::{Goal, Reader};
+
+/// Creation has a token and deletion has an id: both may be sent again.
+pub(crate) const WRITE: Manner = Manner { family: Family::VolumeWrites, repeatable: true };
+
+/// How long a volume may be in a state that forbids deletion for a moment, such as `creating`.
+const STATE_PATIENCE: Duration = Duration::from_secs(15);
+
+#[async_trait]
+impl Volumes for AwsProvider {
+    async fn create(&self, new: &NewVolume) -> Result<Volume> {
+        let clients = self.clients().await?;
+        let token = client_token(&new.token);
+        let subject = clients.subject("ec2:CreateVolume", &token);
+        let VolumeConfig::Ebs { volume_type, iops, throughput, encrypted, kms_key_id } = &new.spec.config else {
+            return Err(subject.error(ErrorKind::Invalid, "this is no EBS volume"));
+        };
+        let number =
+            |value: u32| i32::try_from(value).map_err(|_| subject.error(ErrorKind::Invalid, format!("{value} is too large")));
+        let (size, iops) = (number(new.spec.size_gib)?, iops.map(number).transpose()?);
+        let throughput = throughput.map(number).transpose()?;
+        let request = || {
+            clients
+                .ec2
+                .create_volume()
+                .client_token(&token)
+                .size(size)
+                .set_availability_zone(new.spec.zone.clone())
+                .volume_type(VolumeType::from(volume_type.as_str()))
+                .set_iops(iops)
+                .set_throughput(throughput)
+                .set_encrypted(*encrypted)
+                .set_kms_key_id(kms_key_id.clone())
+                .set_tag_specifications(convert::tag_specification(ResourceType::Volume, &new.tags))
+                .send()
+        };
+        let answer = self.caller.call(subject, WRITE, request).await?;
+        let volume = convert::created_volume(answer)
+            .ok_or_else(|| subject.error(ErrorKind::Internal, "the answer names no volume; run again to find it by its tags"))?;
+        match volume.state {
+            // The token found the volume that it made before, and that one is lost.
+            VolumeState::Deleting | VolumeState::Deleted | VolumeState::Error => {
+                let message = format!("the token belongs to {}, which is {}", volume.id, volume.state);
+                Err(subject.error(ErrorKind::TokenBurnt, message))
+            }
+            _ => Ok(volume),
+        }
+    }
+
+    fn list(&self, filter: VolumeFilter) -> BoxStream<'_, Result<Vec<Volume>>> {
+        until_error(stream::iter(queries(&filter)).flat_map(|filters| self.volume_pages(filters))).boxed()
+    }
+
+    async fn wait_usable(&self, id: &VolumeId) -> Result<Volume> {
+        let volume = self.waiting.wait(self, id, Goal::Usable).await?;
+        volume.ok_or_else(|| Error::new(ErrorKind::Internal, "ec2:DescribeVolumes", &id.0, "the wait ended without a volume"))
+    }
+
+    async fn delete(&self, id: &VolumeId) -> Result<()> {
+        let clients = self.clients().await?;
+        let deadline = Instant::now() + STATE_PATIENCE;
+        loop {
+            let error = match self.delete_once(clients, id).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_not_found() => return Ok(()),
+                Err(error) => error,
+            };
+            if error.kind != ErrorKind::Stale {
+                return Err(error);
+            }
+            // `IncorrectState` says that the state forbids it, and not which state that is.
+            match self.volumes_of(vec![id.clone()]).await?.first().map(|volume| volume.state) {
+                Some(VolumeState::Deleting | VolumeState::Deleted) => return Ok(()),
+                Some(VolumeState::InUse) => return Err(Error { kind: ErrorKind::InUse, ..error }),
+                _ if Instant::now() > deadline => return Err(error),
+                _ => sleep(Duration::from_secs(1)).await,
+            }
+        }
+    }
+
+    async fn wait_gone(&self, id: &VolumeId) -> Result<()> {
+        self.waiting.wait(self, id, Goal::Gone).await.map(drop)
+    }
+
+    async fn snapshot(&self, id: &VolumeId, name: &str, tags: &Tags) -> Result<Snapshot> {
+        self.take_snapshot(id, name, tags).await
+    }
+
+    fn creation_floor(&self, creates: u32) -> Duration {
+        self.settings.budgets.creation_floor(creates)
+    }
+}
+
+impl AwsProvider {
+    async fn delete_once(&self, clients: &Clients, id: &VolumeId) -> Result<()> {
+        let subject = clients.subject("ec2:DeleteVolume", &id.0);
+        self.caller.call(subject, WRITE, || clients.ec2.delete_volume().volume_id(&id.0).send()).await.map(drop)
+    }
+}
+
+impl Reader for AwsProvider {
+    fn read(&self, ids: Vec<VolumeId>) -> impl Future<Output = Result<Vec<Volume>>> + Send {
+        self.volumes_of(ids)
+    }
+
+    fn is_relaxed(&self) -> bool {
+        self.caller.governor.is_relaxed(Family::Reads)
+    }
+}
+
+/// EC2 takes at most 64 ASCII characters.
+fn client_token(token: &ClientToken) -> String {
+    let plain = token.to_string();
+    if plain.len() <= 64 && plain.is_ascii() {
+        return plain;
+    }
+    Sha256::digest(plain.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_fit() {
+        let token = |claim_uid: &str, generation| client_token(&ClientToken { claim_uid: claim_uid.to_owned(), generation });
+        let uid = "0b8bd6a5-2b8e-4a5e-9d2c-6f1f1a0c7d11";
+        assert_eq!(token(uid, 1), uid);
+        assert_eq!(token(uid, 12), format!("{uid}-12"));
+        let long = "u".repeat(70);
+        assert_eq!(token(&long, 1).len(), 64);
+        assert_ne!(token(&long, 1), token(&long, 2));
+        assert_eq!(token("ü", 1).len(), 64);
+    }
+}

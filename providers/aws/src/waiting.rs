@@ -1,0 +1,382 @@
+//! Many waits, few reads: whoever waits takes turns at reading for all.
+//!
+//! There is no task of its own. One of the waiting callers holds the turn, sleeps until the next read is due, reads every volume
+//! that is due in batches, and hands out the answers. When it has its own, or is dropped, the next caller takes over.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::join_all;
+use moorline_api::{Error, ErrorKind, Result, Volume, VolumeId, VolumeState};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+/// Pauses before the reads of one volume; the last one repeats. EBS takes 1.5 s in the median, a sandbox nothing.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+];
+/// Volumes that are due this soon are read along.
+const COALESCE: Duration = Duration::from_millis(25);
+/// Least time between rounds: while the budget is full, and when half of it is spent.
+const RELAXED_GAP: Duration = Duration::from_millis(50);
+const BUSY_GAP: Duration = Duration::from_secs(1);
+/// Volumes that one read asks for.
+const BATCH: usize = 200;
+/// A volume that was seen counts as vanished after this many reads without it, over at least this time: reads lag.
+const VANISHED_MISSES: u32 = 3;
+const VANISHED_AFTER: Duration = Duration::from_secs(5);
+/// Reads in a row without a volume that was asked to go.
+const GONE_MISSES: u32 = 2;
+
+/// What a wait is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    Usable,
+    Gone,
+}
+
+/// Reads volumes for all who wait.
+pub(crate) trait Reader: Sync {
+    /// Those of these volumes that exist.
+    fn read(&self, ids: Vec<VolumeId>) -> impl Future<Output = Result<Vec<Volume>>> + Send;
+
+    /// Whether reads may be frequent.
+    fn is_relaxed(&self) -> bool;
+}
+
+/// All waits of a provider.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    visibility_grace: Duration,
+    state: Mutex<State>,
+    turn: tokio::sync::Mutex<()>,
+    /// Told of each new wait: it may be due before what the turn's holder sleeps for.
+    joined: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_ticket: u64,
+    waiters: BTreeMap<u64, Waiter>,
+    last_round: Option<Instant>,
+}
+
+type Answer = Result<Option<Volume>>;
+
+#[derive(Debug)]
+struct Waiter {
+    id: VolumeId,
+    goal: Goal,
+    since: Instant,
+    due: Instant,
+    reads: usize,
+    seen: bool,
+    misses: u32,
+    missed_since: Option<Instant>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Takes the waiter off the list when its caller stops waiting.
+struct Ticket<'a> {
+    waiting: &'a Waiting,
+    number: u64,
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.waiting.state().waiters.remove(&self.number);
+    }
+}
+
+impl Waiting {
+    pub(crate) fn new(visibility_grace: Duration) -> Self {
+        Self { visibility_grace, state: Mutex::default(), turn: tokio::sync::Mutex::new(()), joined: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the volume is as wanted; the volume, where it still is.
+    pub(crate) async fn wait<R: Reader>(&self, reader: &R, id: &VolumeId, goal: Goal) -> Answer {
+        let (ticket, mut answer) = self.join(id, goal);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut answer => {
+                    drop(ticket);
+                    let lost = || Error::new(ErrorKind::Internal, "ec2:DescribeVolumes", &id.0, "the wait was lost");
+                    return outcome.unwrap_or_else(|_| Err(lost()));
+                }
+                _turn = self.turn.lock() => self.round(reader).await,
+            }
+        }
+    }
+
+    fn join(&self, id: &VolumeId, goal: Goal) -> (Ticket<'_>, oneshot::Receiver<Answer>) {
+        let (answer, receiver) = oneshot::channel();
+        let waiter = Waiter::new(id.clone(), goal, Instant::now(), answer);
+        let mut state = self.state();
+        let number = state.next_ticket;
+        state.next_ticket += 1;
+        state.waiters.insert(number, waiter);
+        drop(state);
+        self.joined.notify_one();
+        (Ticket { waiting: self, number }, receiver)
+    }
+
+    /// Waits until a read is due, reads, and answers.
+    async fn round<R: Reader>(&self, reader: &R) {
+        while let Some(due) = self.next_due(reader.is_relaxed()) {
+            if due <= Instant::now() {
+                break;
+            }
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = self.joined.notified() => {}
+            }
+        }
+        let ids = self.begin_round();
+        let reads = ids.chunks(BATCH).map(|batch| async move { (batch, reader.read(batch.to_vec()).await) });
+        for (batch, outcome) in join_all(reads).await {
+            self.settle(batch, outcome);
+        }
+    }
+
+    fn next_due(&self, relaxed: bool) -> Option<Instant> {
+        let state = self.state();
+        let first = state.waiters.values().map(|waiter| waiter.due).min()?;
+        let gap = if relaxed { RELAXED_GAP } else { BUSY_GAP };
+        Some(state.last_round.map_or(first, |last| first.max(last + gap)))
+    }
+
+    /// The volumes to read now, each once.
+    fn begin_round(&self) -> Vec<VolumeId> {
+        let mut state = self.state();
+        let now = Instant::now();
+        state.last_round = Some(now);
+        let due: BTreeSet<_> =
+            state.waiters.values().filter(|waiter| waiter.due <= now + COALESCE).map(|waiter| waiter.id.clone()).collect();
+        due.into_iter().collect()
+    }
+
+    fn settle(&self, batch: &[VolumeId], outcome: Result<Vec<Volume>>) {
+        let asked: BTreeSet<_> = batch.iter().collect();
+        let mut state = self.state();
+        let of_batch: Vec<_> =
+            state.waiters.iter().filter(|(_, waiter)| asked.contains(&waiter.id)).map(|(number, _)| *number).collect();
+        let now = Instant::now();
+        let found =
+            outcome.map(|volumes| volumes.into_iter().map(|volume| (volume.id.clone(), volume)).collect::<HashMap<_, _>>());
+        for number in of_batch {
+            let Some(waiter) = state.waiters.get_mut(&number) else { continue };
+            let verdict = match &found {
+                Ok(found) => waiter.judge(found.get(&waiter.id), now, self.visibility_grace),
+                Err(error) => Some(Err(Error::new(error.kind.clone(), &error.operation, &waiter.id.0, &error.message))),
+            };
+            let Some(verdict) = verdict else { continue };
+            if let Some(waiter) = state.waiters.remove(&number) {
+                // A caller that stopped waiting needs no answer.
+                _ = waiter.answer.send(verdict);
+            }
+        }
+    }
+}
+
+impl Waiter {
+    fn new(id: VolumeId, goal: Goal, now: Instant, answer: oneshot::Sender<Answer>) -> Self {
+        Self { id, goal, since: now, due: now + PAUSES[0], reads: 0, seen: false, misses: 0, missed_since: None, answer }
+    }
+
+    /// What a read says of the wait; `None` where it goes on.
+    fn judge(&mut self, found: Option<&Volume>, now: Instant, visibility_grace: Duration) -> Option<Answer> {
+        self.reads += 1;
+        self.due = now + PAUSES[self.reads.min(PAUSES.len() - 1)];
+        match found {
+            Some(volume) => {
+                self.seen = true;
+                self.misses = 0;
+                self.missed_since = None;
+                self.judge_state(volume)
+            }
+            None => {
+                self.misses += 1;
+                let missed_since = *self.missed_since.get_or_insert(now);
+                self.judge_absence(now - missed_since, now - self.since, visibility_grace)
+            }
+        }
+    }
+
+    fn judge_state(&self, volume: &Volume) -> Option<Answer> {
+        let fail = |kind, message: String| Some(Err(Error::new(kind, "ec2:DescribeVolumes", &self.id.0, message)));
+        match (self.goal, volume.state) {
+            (Goal::Gone, VolumeState::Deleted) => Some(Ok(None)),
+            (Goal::Gone, _) | (Goal::Usable, VolumeState::Creating | VolumeState::Unknown) => None,
+            (Goal::Usable, VolumeState::Available | VolumeState::InUse) => Some(Ok(Some(volume.clone()))),
+            (Goal::Usable, VolumeState::Error) => {
+                let message =
+                    "the volume failed for good: its state is error; if it is encrypted, check that its KMS key can be used";
+                fail(ErrorKind::Invalid, message.to_owned())
+            }
+            (Goal::Usable, state) => fail(ErrorKind::NotFound, format!("the volume is {state}: someone deleted it")),
+        }
+    }
+
+    fn judge_absence(&self, missed_for: Duration, waited: Duration, visibility_grace: Duration) -> Option<Answer> {
+        if self.goal == Goal::Gone {
+            return (self.misses >= GONE_MISSES).then_some(Ok(None));
+        }
+        let vanished =
+            if self.seen { self.misses >= VANISHED_MISSES && missed_for >= VANISHED_AFTER } else { waited >= visibility_grace };
+        let message = "the volume vanished; if it is encrypted, check that its KMS key can be used, for EBS drops it otherwise";
+        vanished.then(|| Err(Error::new(ErrorKind::NotFound, "ec2:DescribeVolumes", &self.id.0, message)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use VolumeState::{Available, Creating, Deleted, Deleting, InUse, Unknown};
+    use moorline_api::{Tags, VolumeConfig, VolumeSpec};
+
+    use super::*;
+
+    fn volume(id: VolumeId, state: VolumeState) -> Volume {
+        let config =
+            VolumeConfig::Ebs { volume_type: "gp3".to_owned(), iops: None, throughput: None, encrypted: None, kms_key_id: None };
+        let spec = VolumeSpec { size_gib: 1, zone: None, config };
+        Volume { id, spec, state, attachments: Vec::new(), tags: Tags::new(), created: None }
+    }
+
+    fn id(n: usize) -> VolumeId {
+        VolumeId(format!("vol-{n}"))
+    }
+
+    /// Reads these states one by one, each when it is due, and the last one again and again: the answer, and after how many
+    /// seconds.
+    fn judge(goal: Goal, states: &[Option<VolumeState>]) -> (Answer, u64) {
+        let start = Instant::now();
+        let mut waiter = Waiter::new(id(0), goal, start, oneshot::channel().0);
+        for read in 0.. {
+            let now = waiter.due;
+            let found = states[read.min(states.len() - 1)].map(|state| volume(id(0), state));
+            if let Some(answer) = waiter.judge(found.as_ref(), now, Duration::from_mins(1)) {
+                return (answer, (now - start).as_secs());
+            }
+            assert!(now - start < Duration::from_secs(600), "{states:?} never ends");
+        }
+        unreachable!("reads have no end")
+    }
+
+    #[test]
+    fn usable_when_it_can_be_attached() {
+        for states in [
+            &[Some(Available)][..],
+            &[Some(Creating), Some(Unknown), Some(InUse)],
+            // Reads lag: absence for a while is no proof, neither at first nor later.
+            &[None, None, Some(Creating), None, None, None, Some(Creating), Some(Available)],
+        ] {
+            let volume = judge(Goal::Usable, states).0.unwrap().unwrap();
+            assert!(matches!(volume.state, Available | InUse), "{states:?}");
+        }
+    }
+
+    #[test]
+    fn fails_when_it_never_will() {
+        for (states, kind, least, most) in [
+            (&[Some(Creating), Some(VolumeState::Error)][..], ErrorKind::Invalid, 0, 0),
+            (&[Some(Creating), Some(Deleting)], ErrorKind::NotFound, 0, 0),
+            (&[Some(Creating), None], ErrorKind::NotFound, 5, 7),
+            (&[None], ErrorKind::NotFound, 60, 61),
+        ] {
+            let (answer, took) = judge(Goal::Usable, states);
+            assert_eq!(answer.unwrap_err().kind, kind, "{states:?}");
+            assert!((least..=most).contains(&took), "{states:?}: {took} s");
+        }
+    }
+
+    #[test]
+    fn gone_when_absent_twice_or_deleted() {
+        for (states, reads) in [
+            (&[None][..], 2),
+            (&[Some(Deleting), None, Some(Deleting), None, None], 5),
+            (&[Some(InUse), Some(Deleting), Some(Deleted)], 3),
+        ] {
+            let mut waiter = Waiter::new(id(0), Goal::Gone, Instant::now(), oneshot::channel().0);
+            let mut read = 0;
+            let answer = loop {
+                let found = states[read.min(states.len() - 1)].map(|state| volume(id(0), state));
+                read += 1;
+                if let Some(answer) = waiter.judge(found.as_ref(), waiter.due, Duration::ZERO) {
+                    break answer;
+                }
+            };
+            assert_eq!((answer.unwrap(), read), (None, reads), "{states:?}");
+        }
+    }
+
+    /// A cloud where every volume is usable from the second read on.
+    #[derive(Default)]
+    struct Cloud {
+        read: Mutex<HashMap<VolumeId, u32>>,
+        batches: Mutex<Vec<usize>>,
+        refuses: bool,
+    }
+
+    impl Reader for Cloud {
+        async fn read(&self, ids: Vec<VolumeId>) -> Result<Vec<Volume>> {
+            self.batches.lock().unwrap().push(ids.len());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if self.refuses {
+                return Err(Error::new(ErrorKind::Forbidden, "ec2:DescribeVolumes", "", "refused"));
+            }
+            let mut read = self.read.lock().unwrap();
+            let state = |id: &VolumeId, read: &mut HashMap<VolumeId, u32>| {
+                let reads = read.entry(id.clone()).or_default();
+                *reads += 1;
+                if *reads > 1 { Available } else { Creating }
+            };
+            Ok(ids.into_iter().map(|id| (state(&id, &mut read), id)).map(|(state, id)| volume(id, state)).collect())
+        }
+
+        fn is_relaxed(&self) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn many_waits_share_reads_and_survive_whoever_reads() {
+        let cloud = Arc::new(Cloud::default());
+        let waiting = Arc::new(Waiting::new(Duration::from_mins(1)));
+        let mut tasks = Vec::new();
+        for n in 0..300 {
+            let (cloud, waiting) = (Arc::clone(&cloud), Arc::clone(&waiting));
+            tasks.push(tokio::spawn(async move { waiting.wait(&*cloud, &id(n), Goal::Usable).await }));
+        }
+        while cloud.batches.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // The first one to wait reads for all: it goes away in the middle of its work.
+        tasks.remove(0).abort();
+        for (n, task) in tasks.into_iter().enumerate() {
+            assert_eq!(task.await.unwrap().unwrap().unwrap().id, id(n + 1));
+        }
+        assert!(waiting.state().waiters.is_empty());
+        let batches = cloud.batches.lock().unwrap();
+        assert!(batches.len() <= 12, "{batches:?}");
+        assert!(batches.iter().all(|size| *size <= BATCH), "{batches:?}");
+    }
+
+    #[tokio::test]
+    async fn a_failed_read_fails_those_who_wait_for_it() {
+        let cloud = Cloud { refuses: true, ..Cloud::default() };
+        let error = Waiting::new(Duration::from_mins(1)).wait(&cloud, &id(7), Goal::Gone).await.unwrap_err();
+        assert_eq!((error.kind, error.resource.as_str()), (ErrorKind::Forbidden, "vol-7"));
+    }
+}
