@@ -153,9 +153,9 @@ impl Cluster for KubeCluster {
         Ok(self.send_for_object(&call).await?.0)
     }
 
-    async fn merge(&self, target: &ObjectRef, patch: &Value) -> Result<Object> {
+    async fn merge(&self, target: &ObjectRef, changes: &Value) -> Result<Object> {
         let path = with_query(object_path("patch", target)?, &[("fieldManager", FIELD_MANAGER)]);
-        let call = Call::write("patch", Method::PATCH, Subject::one(target), path).json(MERGE_PATCH, patch)?;
+        let call = Call::write("patch", Method::PATCH, Subject::one(target), path).json(MERGE_PATCH, changes)?;
         Ok(self.send_for_object(&call).await?.0)
     }
 

@@ -56,12 +56,12 @@ async fn root(transport: &Transport, path: &'static str) -> Result<Vec<GroupVers
         Err(refusal) => return Err(transport.refused(&call, refusal)),
     };
     match read::<Root>(&call, &answer)? {
-        Root::APIGroupDiscoveryList { items } => Ok(items.into_iter().flat_map(aggregated).collect()),
-        Root::APIVersions { versions } => {
+        Root::Aggregated { items } => Ok(items.into_iter().flat_map(aggregated).collect()),
+        Root::Core { versions } => {
             let versions = versions.into_iter().map(|version| (String::new(), version));
             Ok(join_all(versions.map(|(group, version)| one_version(transport, group, version))).await)
         }
-        Root::APIGroupList { groups } => {
+        Root::Groups { groups } => {
             let versions = groups.into_iter().flat_map(versions_of);
             Ok(join_all(versions.map(|(group, version)| one_version(transport, group, version))).await)
         }
@@ -96,9 +96,8 @@ fn aggregated(item: AggregatedGroup) -> Vec<GroupVersion> {
     let group = item.metadata.name.unwrap_or_default();
     let versions = item.versions.into_iter().map(|version| {
         let fresh = version.freshness.as_deref() != Some("Stale");
-        let kinds = version.resources.into_iter().map(|resource| resource.into_kind(&group, &version.version)).collect();
+        let kinds: Vec<_> = version.resources.into_iter().map(|resource| resource.into_kind(&group, &version.version)).collect();
         // A stale group may still list what it had; an empty one says nothing.
-        let kinds: Vec<_> = kinds;
         let kinds = (fresh || !kinds.is_empty()).then_some(kinds);
         GroupVersion { group: group.clone(), version: version.version, kinds }
     });
@@ -127,9 +126,12 @@ fn preferred(versions: impl Iterator<Item = GroupVersion>) -> Discovery {
 #[derive(Deserialize)]
 #[serde(tag = "kind")]
 enum Root {
-    APIGroupDiscoveryList { items: Vec<AggregatedGroup> },
-    APIVersions { versions: Vec<String> },
-    APIGroupList { groups: Vec<Group> },
+    #[serde(rename = "APIGroupDiscoveryList")]
+    Aggregated { items: Vec<AggregatedGroup> },
+    #[serde(rename = "APIVersions")]
+    Core { versions: Vec<String> },
+    #[serde(rename = "APIGroupList")]
+    Groups { groups: Vec<Group> },
 }
 
 #[derive(Deserialize)]
@@ -241,7 +243,7 @@ mod tests {
             ])),
             item("metrics.k8s.io", json!([{"version": "v1beta1", "freshness": "Stale", "resources": []}])),
         ]});
-        let Root::APIGroupDiscoveryList { items } = serde_json::from_value(list).unwrap() else { unreachable!() };
+        let Root::Aggregated { items } = serde_json::from_value(list).unwrap() else { unreachable!() };
         let found = preferred(items.into_iter().flat_map(aggregated));
         let names: Vec<_> = found.kinds.iter().map(|kind| (kind.gvk.to_string(), kind.namespaced)).collect();
         assert_eq!(names, [

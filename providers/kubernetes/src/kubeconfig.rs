@@ -252,7 +252,9 @@ fn environment_proxy(server: &Uri) -> Option<Uri> {
 fn proxy_for(server: &Uri, proxy: &str, exempt: &str) -> Option<Uri> {
     let host = server.host()?.trim_start_matches('[').trim_end_matches(']');
     let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    if host == "localhost" || loopback {
+    // The matcher's `*` means every name, and not every address.
+    let all_exempt = exempt.split(',').any(|entry| entry.trim() == "*");
+    if host == "localhost" || loopback || all_exempt {
         return None;
     }
     let proxy = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };

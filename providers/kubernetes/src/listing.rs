@@ -42,9 +42,11 @@ pub(crate) fn pages(transport: &Transport, query: ListQuery) -> impl Stream<Item
         let answer = transport.send(&call).await?;
         let list: ListAnswer = serde_json::from_slice(&answer.body)
             .map_err(|error| call.error(ErrorKind::Internal, "the answer is not a list").with_source(error))?;
-        let next = next_step(&call, &list.metadata, token)?;
+        let next = next_step(&call, &list.metadata, token.as_deref())?;
         let mut objects = list.items.unwrap_or_default();
-        objects.iter_mut().for_each(|object| name_kind(object, &query.resource));
+        for object in &mut objects {
+            name_kind(object, &query.resource);
+        }
         Ok(Some((Page { objects, resource_version: list.metadata.resource_version }, (query, next))))
     })
 }
@@ -58,9 +60,9 @@ fn list_call(query: &ListQuery, token: Option<&str>) -> Result<Call, Error> {
 }
 
 /// A listing that stops short must not look complete, nor may one that never ends go on.
-fn next_step(call: &Call, metadata: &ListMeta, previous: Option<String>) -> Result<Step, Error> {
+fn next_step(call: &Call, metadata: &ListMeta, previous: Option<&str>) -> Result<Step, Error> {
     match metadata.r#continue.clone().filter(|token| !token.is_empty()) {
-        Some(token) if Some(&token) == previous.as_ref() => {
+        Some(token) if Some(token.as_str()) == previous => {
             Err(call.error(ErrorKind::Internal, "the server gives the same page again and again"))
         }
         Some(token) => Ok(Step::Page(Some(token))),

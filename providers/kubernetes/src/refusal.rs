@@ -15,11 +15,11 @@ use crate::text::printable;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Status {
     kind: Option<String>,
-    status: Option<String>,
+    #[serde(rename = "status")]
+    outcome: Option<String>,
     message: Option<String>,
     reason: Option<String>,
     details: Option<Details>,
-    code: Option<u16>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -41,7 +41,7 @@ struct Cause {
 impl Status {
     /// Whether this says that the call was done.
     pub(crate) fn is_success(&self) -> bool {
-        self.kind.as_deref() == Some("Status") && self.status.as_deref() == Some("Success")
+        self.kind.as_deref() == Some("Status") && self.outcome.as_deref() == Some("Success")
     }
 
     fn reason(&self) -> &str {

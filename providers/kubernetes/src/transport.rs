@@ -13,7 +13,7 @@ use kube::Client;
 use kube::client::{AuthError, Body};
 use moorline_api::{Error, ErrorKind};
 use tokio::sync::{Mutex, Semaphore};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
@@ -132,7 +132,7 @@ impl Transport {
     where
         F: Future<Output = Result<T, Trouble>> + Send,
     {
-        let mut pace = Pace::new(call.repeatable, self.call_timeout, self.reached.load(Ordering::Relaxed));
+        let mut pace = Pace::new(call.repeatable, Instant::now(), self.call_timeout, self.reached.load(Ordering::Relaxed));
         let mut renewed = false;
         let mut stale = None;
         loop {
@@ -148,7 +148,7 @@ impl Transport {
                 stale = Some(session.number);
                 continue;
             }
-            let Some(delay) = pace.next(trouble.setback()) else { return Err(trouble) };
+            let Some(delay) = pace.next(trouble.setback(), Instant::now()) else { return Err(trouble) };
             tracing::debug!(verb = call.verb, subject = %call.subject, ?delay, "trying again");
             tokio::time::sleep(delay).await;
         }
@@ -166,10 +166,10 @@ impl Transport {
     {
         // Half of the time for one try leaves another for a second, on a connection that works.
         let patience = if call.repeatable { self.call_timeout / 2 } else { self.call_timeout };
-        let deadline = pace.deadline().min(tokio::time::Instant::now() + patience);
+        let deadline = pace.deadline().min(Instant::now() + patience);
         let exchange = self.exchange(client, call).and_then(read);
         let outcome = timeout_at(deadline, exchange).await;
-        tracing::debug!(verb = call.verb, subject = %call.subject, elapsed = ?pace.elapsed(), done = matches!(outcome, Ok(Ok(_))), "called");
+        tracing::debug!(verb = call.verb, subject = %call.subject, done = matches!(outcome, Ok(Ok(_))), "called");
         outcome.unwrap_or_else(|_| Err(Trouble::Unanswered("no answer in time".to_owned())))
     }
 
@@ -178,13 +178,13 @@ impl Transport {
         let request = request(call).map_err(|error| Trouble::Local(call.error(ErrorKind::Invalid, error.to_string())))?;
         // kube-rs logs every failure as an error, also those that the next try mends.
         let response = client.send(request).with_subscriber(NoSubscriber::default()).await;
-        let response = response.map_err(|error| self.unsent(error))?;
+        let response = response.map_err(|error| self.unsent(&error))?;
         self.reached.store(true, Ordering::Relaxed);
         if response.status().is_success() {
             return Ok(response);
         }
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, LARGEST_REFUSAL).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = Limited::new(body, LARGEST_REFUSAL).collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         Err(Trouble::Refused(Box::new(Refusal::from_answer(head.status, &head.headers, &body))))
     }
 
@@ -208,8 +208,8 @@ impl Transport {
         Error::new(ErrorKind::Unauthenticated, "connect to", &self.access.server, message)
     }
 
-    fn unsent(&self, error: kube::Error) -> Trouble {
-        let kube::Error::Service(cause) = &error else { return Trouble::Unanswered(printable(&root_cause(&error))) };
+    fn unsent(&self, error: &kube::Error) -> Trouble {
+        let kube::Error::Service(cause) = error else { return Trouble::Unanswered(printable(&root_cause(error))) };
         if let Some(auth) = cause.downcast_ref::<AuthError>() {
             let message = session::auth_problem(&self.access.config.auth_info, auth);
             return Trouble::Local(Error::new(ErrorKind::Unauthenticated, "connect to", &self.access.server, message));
