@@ -4,7 +4,7 @@
 mod pods;
 mod workloads;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use moorline_api::{ListQuery, Object, ResourceKind};
 use moorline_profile::{Profile, SetClaims};
@@ -63,19 +63,20 @@ pub(crate) fn queries(profile: &Profile) -> Vec<ListQuery> {
 /// Judges the whole profile.
 pub(crate) fn assess(profile: &Profile, snapshot: &Snapshot) -> Readiness {
     let mut readiness = Readiness::default();
+    let events = Events::of(snapshot);
     for (namespace, name) in wanted_claims(profile, snapshot) {
         let live = snapshot.get(&ResourceKind::claim(), &namespace, &name);
-        readiness.count(claim_cause(snapshot, &namespace, &name, live));
+        readiness.count(claim_cause(&events, &namespace, &name, live));
     }
     for manifest in &profile.manifests {
         let namespace = manifest.object.namespace().unwrap_or(&profile.namespace);
         let gvk = manifest.object.gvk();
         if gvk.is("", "Service") {
             if manifest.object.str_at(&["spec", "type"]) == Some("LoadBalancer") {
-                readiness.count(service_cause(snapshot, namespace, manifest.object.name()));
+                readiness.count(service_cause(snapshot, &events, namespace, manifest.object.name()));
             }
         } else if let Some(kind) = workloads::kind(&gvk) {
-            let causes = workloads::causes(snapshot, &kind, namespace, manifest.object.name());
+            let causes = workloads::causes(snapshot, &events, &kind, namespace, manifest.object.name());
             readiness.total += 1;
             readiness.ready += usize::from(causes.is_empty());
             readiness.causes.extend(causes);
@@ -114,7 +115,7 @@ pub(crate) fn wanted_claims(profile: &Profile, snapshot: &Snapshot) -> Vec<Key> 
     wanted
 }
 
-fn claim_cause(snapshot: &Snapshot, namespace: &str, name: &str, live: Option<&Object>) -> Option<Cause> {
+fn claim_cause(events: &Events<'_>, namespace: &str, name: &str, live: Option<&Object>) -> Option<Cause> {
     let cause = |why: String, hint: Option<&str>, fatal| {
         Some(Cause {
             what: format!("claim {namespace}/{name}"),
@@ -138,7 +139,7 @@ fn claim_cause(snapshot: &Snapshot, namespace: &str, name: &str, live: Option<&O
             )
         }
         _ => {
-            let event = latest_event(snapshot, "PersistentVolumeClaim", namespace, name);
+            let event = events.latest("PersistentVolumeClaim", namespace, name);
             let why = match (&*claim.volume_name, event) {
                 ("", None) => "unbound".to_owned(),
                 ("", Some(event)) => format!("unbound: {event}"),
@@ -150,7 +151,7 @@ fn claim_cause(snapshot: &Snapshot, namespace: &str, name: &str, live: Option<&O
     }
 }
 
-fn service_cause(snapshot: &Snapshot, namespace: &str, name: &str) -> Option<Cause> {
+fn service_cause(snapshot: &Snapshot, events: &Events<'_>, namespace: &str, name: &str) -> Option<Cause> {
     let live = snapshot.get(&ResourceKind::service(), namespace, name);
     let ingress = live.map_or(&[][..], |service| {
         service.list_at(&["status", "loadBalancer", "ingress"])
@@ -158,7 +159,7 @@ fn service_cause(snapshot: &Snapshot, namespace: &str, name: &str) -> Option<Cau
     if !ingress.is_empty() {
         return None;
     }
-    let why = match latest_event(snapshot, "Service", namespace, name) {
+    let why = match events.latest("Service", namespace, name) {
         Some(event) => format!("load balancer pending: {event}"),
         None => "load balancer pending".to_owned(),
     };
@@ -170,16 +171,35 @@ fn service_cause(snapshot: &Snapshot, namespace: &str, name: &str) -> Option<Cau
     })
 }
 
-/// The newest event about an object: `ProvisioningFailed: no such key`. Warnings go before what is merely newer.
-pub(crate) fn latest_event(snapshot: &Snapshot, kind: &str, namespace: &str, name: &str) -> Option<String> {
-    let about = |event: &&Object| {
-        let involved = |field| event.str_at(&["involvedObject", field]);
-        involved("kind") == Some(kind) && involved("name") == Some(name) && event.namespace() == Some(namespace)
-    };
-    let events = snapshot.all(&ResourceKind::event()).filter(about);
-    let newest = events.max_by_key(|event| (event.str_at(&["type"]) == Some("Warning"), event_time(event)))?;
-    let text = |field| newest.str_at(&[field]).unwrap_or_default();
-    Some(format!("{}: {}", text("reason"), text("message")))
+/// The newest event about each object. Warnings go before what is merely newer.
+pub(crate) struct Events<'a> {
+    newest: HashMap<(&'a str, &'a str, &'a str), &'a Object>,
+}
+
+impl<'a> Events<'a> {
+    pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
+        let mut newest: HashMap<_, &Object> = HashMap::new();
+        let rank = |event: &Object| (event.str_at(&["type"]) == Some("Warning"), event_time(event));
+        for event in snapshot.all(&ResourceKind::event()) {
+            let involved = |field| event.str_at(&["involvedObject", field]);
+            let (Some(kind), Some(name), Some(namespace)) = (involved("kind"), involved("name"), event.namespace())
+            else {
+                continue;
+            };
+            let known = newest.entry((kind, namespace, name)).or_insert(event);
+            if rank(event) > rank(known) {
+                *known = event;
+            }
+        }
+        Self { newest }
+    }
+
+    /// `ProvisioningFailed: no such key`.
+    pub(crate) fn latest(&self, kind: &str, namespace: &str, name: &str) -> Option<String> {
+        let newest = self.newest.get(&(kind, namespace, name))?;
+        let text = |field| newest.str_at(&[field]).unwrap_or_default();
+        Some(format!("{}: {}", text("reason"), text("message")))
+    }
 }
 
 /// When an event was last seen, in any of the fields that writers use.

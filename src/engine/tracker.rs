@@ -17,6 +17,9 @@ use crate::observe;
 /// Between two attempts to list or watch what could not be.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Looking may take one part in this many and one of the time.
+const LOOK_SHARE: u32 = 4;
+
 /// The objects of some kinds and namespaces.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
@@ -143,11 +146,15 @@ impl Tracker {
         let mut version = self.version.clone();
         loop {
             version.borrow_and_update();
+            let began = Instant::now();
             if *lock(&self.shared.synced) >= self.queries
                 && let Some(value) = condition(&lock(&self.shared.snapshot))
             {
                 return Waited::Done(value);
             }
+            // Many changes come at once. Looking costs in proportion to what is looked at, so a large profile gathers
+            // them for a few times as long as a look takes, and a small one looks at once.
+            tokio::time::sleep(began.elapsed() * LOOK_SHARE).await;
             tokio::select! {
                 changed = version.changed() => if changed.is_err() { return Waited::TimedOut },
                 () = tokio::time::sleep_until(deadline) => return Waited::TimedOut,

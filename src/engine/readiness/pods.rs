@@ -3,9 +3,8 @@
 use moorline_api::Object;
 use serde_json::Value;
 
-use super::latest_event;
+use super::Events;
 use crate::outcome::Cause;
-use crate::tracker::Snapshot;
 
 /// The columns READY, STATUS and RESTARTS of `kubectl get pods`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +49,12 @@ pub(crate) fn pod_summary(pod: &Object) -> PodSummary {
 }
 
 /// Why this pod is not ready; `None` when it is.
-pub(super) fn cause(snapshot: &Snapshot, pod: &Object) -> Option<Cause> {
+pub(super) fn cause(events: &Events<'_>, pod: &Object) -> Option<Cause> {
     let namespace = pod.namespace().unwrap_or_default();
     if is_ready(pod) && !pod.is_terminating() {
         return None;
     }
-    let (why, hint) = why(snapshot, pod, namespace);
+    let (why, hint) = why(events, pod, namespace);
     Some(Cause {
         what: format!("pod {namespace}/{}", pod.name()),
         why,
@@ -64,7 +63,7 @@ pub(super) fn cause(snapshot: &Snapshot, pod: &Object) -> Option<Cause> {
     })
 }
 
-fn why(snapshot: &Snapshot, pod: &Object, namespace: &str) -> (String, Option<&'static str>) {
+fn why(events: &Events<'_>, pod: &Object, namespace: &str) -> (String, Option<&'static str>) {
     if pod.is_terminating() {
         return ("terminating".to_owned(), None);
     }
@@ -88,7 +87,7 @@ fn why(snapshot: &Snapshot, pod: &Object, namespace: &str) -> (String, Option<&'
                 );
             }
             "ContainerCreating" | "PodInitializing" => {
-                let event = latest_event(snapshot, "Pod", namespace, pod.name());
+                let event = events.latest("Pod", namespace, pod.name());
                 return (
                     event.map_or_else(
                         || "container is being created".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use moorline_api::{Gvk, Object, ResourceKind};
 use moorline_profile::Profile;
 
-use super::{latest_event, pods, selects};
+use super::{Events, pods, selects};
 use crate::fold::string_map;
 use crate::outcome::Cause;
 use crate::tracker::Snapshot;
@@ -98,7 +98,13 @@ fn counts(object: &Object) -> Workload {
 }
 
 /// Why a workload is not ready; empty when it is.
-pub(super) fn causes(snapshot: &Snapshot, kind: &ResourceKind, namespace: &str, name: &str) -> Vec<Cause> {
+pub(super) fn causes(
+    snapshot: &Snapshot,
+    events: &Events<'_>,
+    kind: &ResourceKind,
+    namespace: &str,
+    name: &str,
+) -> Vec<Cause> {
     let what = format!("{} {namespace}/{name}", kind.gvk.kind.to_lowercase());
     let cause = |why: String, fatal| Cause {
         what: what.clone(),
@@ -113,9 +119,11 @@ pub(super) fn causes(snapshot: &Snapshot, kind: &ResourceKind, namespace: &str, 
         return vec![cause(why, true)];
     }
     let Some(why) = unfinished(live) else { return Vec::new() };
-    let mut causes = pods_causes(snapshot, live, namespace);
+    let mut causes = pods_causes(snapshot, events, live, namespace);
     if causes.is_empty() {
-        let event = latest_event(snapshot, &kind.gvk.kind, namespace, name).filter(|event| event.starts_with("Failed"));
+        let event = events
+            .latest(&kind.gvk.kind, namespace, name)
+            .filter(|event| event.starts_with("Failed"));
         causes.push(cause(
             event.map_or(why.clone(), |event| format!("{why}; {event}")),
             false,
@@ -177,7 +185,7 @@ fn held_back(live: &Object) -> i64 {
     }
 }
 
-fn pods_causes(snapshot: &Snapshot, live: &Object, namespace: &str) -> Vec<Cause> {
+fn pods_causes(snapshot: &Snapshot, events: &Events<'_>, live: &Object, namespace: &str) -> Vec<Cause> {
     let selector = string_map(live, &["spec", "selector", "matchLabels"]);
     let mine = |pod: &&Object| {
         pod.namespace() == Some(namespace) && selects(&selector, &string_map(pod, &["metadata", "labels"]))
@@ -185,6 +193,6 @@ fn pods_causes(snapshot: &Snapshot, live: &Object, namespace: &str) -> Vec<Cause
     snapshot
         .all(&ResourceKind::pod())
         .filter(mine)
-        .filter_map(|pod| pods::cause(snapshot, pod))
+        .filter_map(|pod| pods::cause(events, pod))
         .collect()
 }
