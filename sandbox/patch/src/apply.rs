@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use crate::compare::{Changes, compare};
 use crate::fields::FieldSet;
 use crate::managed::{Entry, Managers, Operation, unowned, whole_seconds};
-use crate::merge::{drop_nulls, has_null, merge, remove};
+use crate::merge::{drop_emptied, drop_nulls, has_null, merge, remove};
 use crate::schema::Shape;
 use crate::typed::{field_set, validate};
-use crate::update::{Updater, newborn, own_changes, same_but_for_managers};
+use crate::update::{Updater, own_changes, same_but_for_managers};
 use crate::{ApplyError, Conflict, Schema};
 
 /// Where `kubectl apply` without `--server-side` remembers what it applied.
@@ -47,9 +47,7 @@ pub fn apply(
     request: &ApplyRequest<'_>,
 ) -> Result<Value, ApplyError> {
     if !applied["metadata"]["managedFields"].is_null() {
-        return Err(ApplyError::Invalid(
-            "metadata.managedFields must be nil".to_owned(),
-        ));
+        return Err(ApplyError::Invalid("metadata.managedFields must be nil".to_owned()));
     }
     let relevant = relevant_part(schema, applied, request.subresource);
     validate(&schema.root, &relevant).map_err(|problem| {
@@ -59,9 +57,8 @@ pub fn apply(
         ))
     })?;
     let nothing = Value::Object(Map::new());
-    let mut managers = Managers::of(live.unwrap_or(&nothing)).map_err(|problem| {
-        ApplyError::Invalid(format!("failed to decode managed fields: {problem}"))
-    })?;
+    let mut managers = Managers::of(live.unwrap_or(&nothing))
+        .map_err(|problem| ApplyError::Invalid(format!("failed to decode managed fields: {problem}")))?;
     if let (Some(live), true) = (live, managers.is_empty()) {
         // Nobody tracked the object so far: what is there belongs to whoever came before.
         let by = Updater {
@@ -69,15 +66,9 @@ pub fn apply(
             now: request.now,
             subresource: request.subresource,
         };
-        own_changes(schema, &mut managers, (&newborn(live), live), &by);
+        own_changes(schema, &mut managers, (&nothing, live), &by);
     }
-    let mut merged = merge_and_own(
-        schema,
-        live.unwrap_or(&nothing),
-        &relevant,
-        &mut managers,
-        request,
-    )?;
+    let mut merged = merge_and_own(schema, live.unwrap_or(&nothing), &relevant, &mut managers, request)?;
     if request.manager == "kubectl" {
         refresh_last_applied(&mut merged, applied);
     }
@@ -99,10 +90,7 @@ fn merge_and_own(
             request.manager.to_owned()
         },
         operation: Operation::Apply,
-        api_version: applied["apiVersion"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
+        api_version: applied["apiVersion"].as_str().unwrap_or_default().to_owned(),
         subresource: request.subresource.map(str::to_owned),
         time: Some(whole_seconds(request.now)),
         fields: field_set(&schema.root, applied),
@@ -113,15 +101,10 @@ fn merge_and_own(
         metadata.remove("managedFields");
     }
     merge(&schema.root, &mut merged, applied);
-    if let Some(before) = &before {
-        prune(
-            &schema.root,
-            &mut merged,
-            managers,
-            &entry.fields,
-            &before.fields,
-        );
-    }
+    let pruned = match &before {
+        Some(before) => prune(&schema.root, &mut merged, managers, &entry.fields, &before.fields),
+        None => FieldSet::default(),
+    };
 
     let changes = compare(&schema.root, live, &merged);
     if !request.force {
@@ -136,6 +119,7 @@ fn merge_and_own(
     }
     managers.lose(&changes);
 
+    drop_emptied(&schema.root, &mut merged, &pruned);
     if schema.drops_nulls && has_null(applied) {
         drop_nulls(&mut merged);
     }
@@ -152,11 +136,7 @@ fn merge_and_own(
 
 /// The part of an applied object that counts: its status or everything else, without the metadata that only the server
 /// sets (clients send `creationTimestamp: null`).
-fn relevant_part<'a>(
-    schema: &Schema,
-    applied: &'a Value,
-    subresource: Option<&str>,
-) -> Cow<'a, Value> {
+fn relevant_part<'a>(schema: &Schema, applied: &'a Value, subresource: Option<&str>) -> Cow<'a, Value> {
     let Value::Object(members) = applied else {
         return Cow::Borrowed(applied);
     };
@@ -172,9 +152,7 @@ fn relevant_part<'a>(
     }
     let mut relevant = members.clone();
     if of_status {
-        relevant.retain(|name, _| {
-            ["apiVersion", "kind", "metadata", "status"].contains(&name.as_str())
-        });
+        relevant.retain(|name, _| ["apiVersion", "kind", "metadata", "status"].contains(&name.as_str()));
     } else if drops_status {
         relevant.remove("status");
     }
@@ -190,9 +168,7 @@ fn relevant_part<'a>(
         ];
         metadata.retain(|name, value| !(value.is_null() && server_set.contains(&name.as_str())));
         if of_status {
-            metadata.retain(|name, _| {
-                ["name", "namespace", "resourceVersion", "uid"].contains(&name.as_str())
-            });
+            metadata.retain(|name, _| ["name", "namespace", "resourceVersion", "uid"].contains(&name.as_str()));
         }
     }
     Cow::Owned(Value::Object(relevant))
@@ -203,19 +179,16 @@ fn identify(object: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (metadata, namespace) = (&object["metadata"], text(&object["metadata"]["namespace"]));
     let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
-    format!(
-        "{namespace}/{}; {version}, Kind={kind}",
-        text(&metadata["name"])
-    )
+    format!("{namespace}/{}; {version}, Kind={kind}", text(&metadata["name"]))
 }
 
-/// Removes what the manager stated before and no longer states, if nobody else owns it.
+/// Removes what the manager stated before and no longer states, if nobody else owns it, and says what that was.
 ///
-/// The detour over what is *left* is the real server's: an item of a list goes with all its fields once nobody owns any of
-/// them, but stays as long as someone does.
-fn prune(shape: &Shape, merged: &mut Value, others: &Managers, now: &FieldSet, before: &FieldSet) {
+/// The detour over what is *left* is the real server's: an item of a list goes with all its fields once nobody owns the
+/// item itself, and a struct stays as long as someone owns something in it.
+fn prune(shape: &Shape, merged: &mut Value, others: &Managers, now: &FieldSet, before: &FieldSet) -> FieldSet {
     if before.is_within(now) {
-        return;
+        return FieldSet::default();
     }
     let before = before.with_named_fields(shape);
     let all = field_set(shape, merged).with_named_fields(shape);
@@ -235,7 +208,9 @@ fn prune(shape: &Shape, merged: &mut Value, others: &Managers, now: &FieldSet, b
 
     let mut gone = all;
     gone.subtract(&left_after(&nobodys));
-    remove(shape, merged, &gone.intersection(&before));
+    let gone = gone.intersection(&before);
+    remove(shape, merged, &gone);
+    gone
 }
 
 /// What others own and would change, by owner and field.
@@ -294,9 +269,7 @@ fn refresh_last_applied(merged: &mut Value, applied: &Value) {
     let annotation = merged
         .pointer_mut("/metadata/annotations")
         .and_then(|annotations| annotations.get_mut(LAST_APPLIED));
-    let Some(annotation) =
-        annotation.filter(|text| text.as_str().is_some_and(|text| !text.is_empty()))
-    else {
+    let Some(annotation) = annotation.filter(|text| text.as_str().is_some_and(|text| !text.is_empty())) else {
         return;
     };
     let mut applied = applied.clone();

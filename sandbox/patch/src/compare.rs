@@ -45,8 +45,7 @@ fn difference(shape: &Shape, old: Option<&Value>, new: Option<&Value>) -> Differ
     let inner = match shape {
         Shape::Object(of) if !of.atomic => members(of, old, new),
         Shape::List { keys, item } => {
-            let compare =
-                |old: Option<&Value>, new: Option<&Value>| item_difference(item, old, new);
+            let compare = |old: Option<&Value>, new: Option<&Value>| item_difference(item, old, new);
             items(old, new, |value| item_step(keys, value), compare)
         }
         Shape::Set => items(old, new, set_step, leaf),
@@ -63,11 +62,7 @@ fn difference(shape: &Shape, old: Option<&Value>, new: Option<&Value>) -> Differ
 }
 
 fn item_difference(item: &Type, old: Option<&Value>, new: Option<&Value>) -> Difference {
-    match if item.atomic {
-        None
-    } else {
-        members(item, old, new)
-    } {
+    match if item.atomic { None } else { members(item, old, new) } {
         Some(mut inner) => {
             inner.added.member |= old.is_none();
             inner.removed.member |= new.is_none();
@@ -108,10 +103,7 @@ fn members(of: &Type, old: Option<&Value>, new: Option<&Value>) -> Option<Differ
     Some(difference)
 }
 
-fn as_members<'a>(
-    value: Option<&'a Value>,
-    empty: &'a Map<String, Value>,
-) -> Option<&'a Map<String, Value>> {
+fn as_members<'a>(value: Option<&'a Value>, empty: &'a Map<String, Value>) -> Option<&'a Map<String, Value>> {
     match value {
         None | Some(Value::Null) => Some(empty),
         Some(Value::Object(members)) => Some(members),
@@ -136,10 +128,7 @@ fn items(
     let gone = old.keys().filter(|step| !new.contains_key(*step));
     for step in new.keys().chain(gone) {
         let none = Vec::new();
-        let one = match (
-            &old.get(step).unwrap_or(&none)[..],
-            &new.get(step).unwrap_or(&none)[..],
-        ) {
+        let one = match (&old.get(step).unwrap_or(&none)[..], &new.get(step).unwrap_or(&none)[..]) {
             ([] | [_], [] | [_]) => compare(
                 old.get(step).and_then(|v| v.first()).copied(),
                 new.get(step).and_then(|v| v.first()).copied(),
@@ -152,11 +141,7 @@ fn items(
 }
 
 /// Items that share a key are owned as one, without their fields.
-fn twins(
-    old: &[&Value],
-    new: &[&Value],
-    compare: impl Fn(Option<&Value>, Option<&Value>) -> Difference,
-) -> Difference {
+fn twins(old: &[&Value], new: &[&Value], compare: impl Fn(Option<&Value>, Option<&Value>) -> Difference) -> Difference {
     let mut difference = match (old, new) {
         ([_, _, ..], [only]) => compare(None, Some(only)),
         ([only], [_, _, ..]) => compare(Some(only), None),
@@ -178,10 +163,7 @@ fn as_items(value: Option<&Value>) -> Option<&[Value]> {
     }
 }
 
-fn by_step(
-    items: &[Value],
-    step: impl Fn(&Value) -> Result<String, String>,
-) -> HashMap<String, Vec<&Value>> {
+fn by_step(items: &[Value], step: impl Fn(&Value) -> Result<String, String>) -> HashMap<String, Vec<&Value>> {
     let mut found: HashMap<String, Vec<&Value>> = HashMap::with_capacity(items.len());
     for item in items {
         // An item without a key is nobody's.
@@ -209,15 +191,9 @@ impl Difference {
 /// Whether two values are equal, with `1` and `1.0` the same number.
 pub(crate) fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) => {
-            left == right || left.as_f64() == right.as_f64()
-        }
+        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| same(left, right))
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()

@@ -48,8 +48,7 @@ impl Conflict {
     /// The version is left out for owners who apply: it is no part of their identity.
     pub fn owner(&self) -> String {
         let subresource = self.subresource.as_ref();
-        let subresource =
-            subresource.map_or_else(String::new, |name| format!(" with subresource {name:?}"));
+        let subresource = subresource.map_or_else(String::new, |name| format!(" with subresource {name:?}"));
         let version = if self.operation == "Update" {
             format!(" using {}", self.api_version)
         } else {
@@ -78,9 +77,5 @@ fn describe(conflicts: &[Conflict]) -> String {
         }
         lines.push(format!("- {}", conflict.field));
     }
-    format!(
-        "Apply failed with {} conflicts: {}",
-        conflicts.len(),
-        lines.join("\n")
-    )
+    format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
 }

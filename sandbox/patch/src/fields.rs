@@ -113,9 +113,10 @@ impl FieldSet {
     /// Whether everything in here is in `other`.
     pub(crate) fn is_within(&self, other: &FieldSet) -> bool {
         self.nodes.iter().all(|(step, ours)| {
-            other.nodes.get(step).is_some_and(|theirs| {
-                (theirs.member || !ours.member) && ours.below.is_within(&theirs.below)
-            })
+            other
+                .nodes
+                .get(step)
+                .is_some_and(|theirs| (theirs.member || !ours.member) && ours.below.is_within(&theirs.below))
         })
     }
 
@@ -153,9 +154,7 @@ impl FieldSet {
                 },
             )
         });
-        FieldSet {
-            nodes: nodes.collect(),
-        }
+        FieldSet { nodes: nodes.collect() }
     }
 
     /// Every member as the API server prints paths, `.spec.containers[name="nginx"].image`; those nearest the root first.
@@ -170,8 +169,7 @@ impl FieldSet {
         paths.extend(members.map(|(step, _)| format!("{prefix}{}", spell(step))));
         for (step, node) in &self.nodes {
             if !node.below.is_empty() {
-                node.below
-                    .collect_paths(&format!("{prefix}{}", spell(step)), paths);
+                node.below.collect_paths(&format!("{prefix}{}", spell(step)), paths);
             }
         }
     }
@@ -181,9 +179,7 @@ impl FieldSet {
         let mut object = Map::new();
         for (step, node) in &self.nodes {
             let mut below = node.below.to_json();
-            if let (true, false, Value::Object(below)) =
-                (node.member, node.below.is_empty(), &mut below)
-            {
+            if let (true, false, Value::Object(below)) = (node.member, node.below.is_empty(), &mut below) {
                 below.insert(".".to_owned(), Value::Object(Map::new()));
             }
             object.insert(step.clone(), below);
@@ -247,11 +243,8 @@ fn canonical(step: &str) -> Result<String, String> {
             .map(|value| value_step(&value))
             .map_err(|error| error.to_string()),
         Some(("k:", json)) => {
-            let keys: BTreeMap<String, Value> =
-                serde_json::from_str(json).map_err(|error| error.to_string())?;
-            Ok(key_step(
-                keys.iter().map(|(name, value)| (name.as_str(), value)),
-            ))
+            let keys: BTreeMap<String, Value> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+            Ok(key_step(keys.iter().map(|(name, value)| (name.as_str(), value))))
         }
         _ => Err(format!("unknown path element {step:?}")),
     }
@@ -265,10 +258,7 @@ pub(crate) fn spell(step: &str) -> String {
         Some(("i:", index)) => format!("[{index}]"),
         Some(("k:", json)) => {
             let keys: BTreeMap<String, Value> = serde_json::from_str(json).unwrap_or_default();
-            let keys: Vec<String> = keys
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
+            let keys: Vec<String> = keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
             format!("[{}]", keys.join(","))
         }
         _ => step.to_owned(),

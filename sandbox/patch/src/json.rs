@@ -26,8 +26,7 @@ pub fn json_merge(live: &mut Value, patch: &Value) {
 
 /// Applies a JSON patch (RFC 6902). On an error `live` is as it was.
 pub fn json_patch(live: &mut Value, patch: &Value) -> Result<(), PatchError> {
-    let operations: json_patch::Patch = serde_json::from_value(patch.clone())
-        .map_err(|error| PatchError::Malformed(format!("json patch: {error}")))?;
-    json_patch::patch(live, &operations)
-        .map_err(|error| PatchError::DoesNotApply(error.to_string()))
+    let operations: json_patch::Patch =
+        serde_json::from_value(patch.clone()).map_err(|error| PatchError::Malformed(format!("json patch: {error}")))?;
+    json_patch::patch(live, &operations).map_err(|error| PatchError::DoesNotApply(error.to_string()))
 }

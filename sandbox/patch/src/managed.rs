@@ -121,8 +121,7 @@ impl Managers {
         let mut kept: Vec<Entry> = Vec::with_capacity(left);
         for entry in updaters {
             let bucket = if left > MOST_UPDATERS {
-                kept.iter_mut()
-                    .find(|older| older.api_version == entry.api_version)
+                kept.iter_mut().find(|older| older.api_version == entry.api_version)
             } else {
                 None
             };
@@ -156,9 +155,7 @@ impl Managers {
         let Some(object) = object.as_object_mut() else {
             return;
         };
-        let metadata = object
-            .entry("metadata")
-            .or_insert_with(|| Value::Object(Map::new()));
+        let metadata = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
         let Some(metadata) = metadata.as_object_mut() else {
             return;
         };
@@ -183,14 +180,10 @@ fn decode(entry: &Value, index: usize) -> Result<Entry, String> {
     match text("fieldsType") {
         "FieldsV1" => {}
         "" => {
-            return Err(format!(
-                "missing fieldsType in managed fields entry {index}"
-            ));
+            return Err(format!("missing fieldsType in managed fields entry {index}"));
         }
         other => {
-            return Err(format!(
-                "invalid fieldsType {other:?} in managed fields entry {index}"
-            ));
+            return Err(format!("invalid fieldsType {other:?} in managed fields entry {index}"));
         }
     }
     let time = entry["time"]
@@ -200,9 +193,7 @@ fn decode(entry: &Value, index: usize) -> Result<Entry, String> {
         .map_err(|error| error.to_string())?;
     let fields = match &entry["fieldsV1"] {
         Value::Null => FieldSet::default(),
-        fields => {
-            FieldSet::from_json(fields).map_err(|error| format!("error decoding set: {error}"))?
-        }
+        fields => FieldSet::from_json(fields).map_err(|error| format!("error decoding set: {error}"))?,
     };
     Ok(Entry {
         manager: text("manager").to_owned(),

@@ -16,13 +16,9 @@ pub(crate) fn merge(shape: &Shape, live: &mut Value, applied: &Value) {
     match (shape, live, applied) {
         (Shape::Object(of), live, applied) => merge_object(of, live, applied),
         (Shape::List { .. } | Shape::Set, Value::Array(live), Value::Null) if !live.is_empty() => {}
-        (Shape::List { keys, item }, Value::Array(live), Value::Array(applied))
-            if !live.is_empty() =>
-        {
+        (Shape::List { keys, item }, Value::Array(live), Value::Array(applied)) if !live.is_empty() => {
             let step = |value: &Value| item_step(keys, value);
-            merge_items(live, applied, step, |live, applied| {
-                merge_object(item, live, applied)
-            });
+            merge_items(live, applied, step, |live, applied| merge_object(item, live, applied));
         }
         (Shape::Set, Value::Array(live), Value::Array(applied)) if !live.is_empty() => {
             merge_items(live, applied, set_step, Value::clone_from);
@@ -74,9 +70,7 @@ fn merge_items(
         .into_iter()
         .map(|item| {
             (
-                step(&item)
-                    .ok()
-                    .and_then(|step| is_applied.get(step.as_str()).copied()),
+                step(&item).ok().and_then(|step| is_applied.get(step.as_str()).copied()),
                 item,
             )
         })
@@ -120,9 +114,7 @@ enum Source {
 fn interleave(live: &[Option<usize>], partner: &[Option<usize>]) -> Vec<Source> {
     let mut order = Vec::with_capacity(live.len() + partner.len());
     let mut done = vec![false; partner.len()];
-    let mut shared = (0..partner.len())
-        .filter(|index| partner[*index].is_some())
-        .peekable();
+    let mut shared = (0..partner.len()).filter(|index| partner[*index].is_some()).peekable();
     let (mut left, mut right) = (0, 0);
     while left < live.len() || right < partner.len() {
         if let (Some(of), true) = (live.get(left), right < partner.len()) {
@@ -161,52 +153,71 @@ fn interleave(live: &[Option<usize>], partner: &[Option<usize>]) -> Vec<Source> 
     order
 }
 
-/// Takes the members of `fields` out of an object.
+/// Takes the members of `fields` out of an object. What is empty then becomes null, so that whoever owns the emptied map
+/// or list still does; [`drop_emptied`] ends that.
 pub(crate) fn remove(shape: &Shape, object: &mut Value, fields: &FieldSet) {
-    if !keep_rest(shape, object, fields) {
-        *object = Value::Object(Map::new());
-    }
+    let emptied = |value: &mut Value| {
+        *value = Value::Null;
+        true
+    };
+    remove_below(shape, object, fields, &emptied);
 }
 
-/// Removes what `fields` holds below a place, and says whether anything is left there.
-fn keep_rest(shape: &Shape, value: &mut Value, fields: &FieldSet) -> bool {
+/// Drops what [`remove`] emptied with the same fields.
+pub(crate) fn drop_emptied(shape: &Shape, object: &mut Value, fields: &FieldSet) {
+    remove_below(shape, object, fields, &|_| false);
+}
+
+/// Removes what `fields` holds below a place. `emptied` says whether a member that is empty then stays.
+fn remove_below(shape: &Shape, value: &mut Value, fields: &FieldSet, emptied: &impl Fn(&mut Value) -> bool) {
     match (shape, value) {
-        (Shape::Object(of), Value::Object(members)) if !of.atomic => {
-            keep_members(of, members, fields)
-        }
+        (Shape::Object(of), Value::Object(members)) => remove_members(of, members, fields, emptied),
         (Shape::List { keys, item }, Value::Array(items)) => {
             items.retain_mut(|value| {
-                let node = item_step(keys, value)
-                    .ok()
-                    .and_then(|step| fields.get(&step));
+                let node = item_step(keys, value).ok().and_then(|step| fields.get(&step));
                 let Some(node) = node else { return true };
-                if let (false, false, Value::Object(members)) = (node.member, item.atomic, value) {
-                    keep_members(item, members, &node.below);
+                if let (false, Value::Object(members)) = (node.member, value) {
+                    remove_members(item, members, &node.below, emptied);
                 }
                 !node.member
             });
-            !items.is_empty()
         }
         (Shape::Set, Value::Array(items)) => {
             items.retain(|value| {
-                !set_step(value)
-                    .ok()
-                    .and_then(|step| fields.get(&step))
-                    .is_some_and(|node| node.member)
+                let node = set_step(value).ok().and_then(|step| fields.get(&step));
+                !node.is_some_and(|node| node.member)
             });
-            !items.is_empty()
         }
-        _ => true,
+        _ => {}
     }
 }
 
-fn keep_members(of: &Type, members: &mut Map<String, Value>, fields: &FieldSet) -> bool {
+fn remove_members(
+    of: &Type,
+    members: &mut Map<String, Value>,
+    fields: &FieldSet,
+    emptied: &impl Fn(&mut Value) -> bool,
+) {
+    if of.atomic {
+        return;
+    }
     members.retain(|name, value| match fields.get(&field_step(name)) {
         None => true,
         Some(node) if node.member => false,
-        Some(node) => keep_rest(of.member(name).0, value, &node.below),
+        Some(node) => {
+            remove_below(of.member(name).0, value, &node.below, emptied);
+            !is_empty(value) || emptied(value)
+        }
     });
-    !members.is_empty()
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(members) => members.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
 }
 
 /// Drops the members that are null, as decoding into a Go type and encoding again does.

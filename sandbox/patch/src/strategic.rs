@@ -28,11 +28,7 @@ pub fn strategic_merge(schema: &Schema, live: &Value, patch: &Value) -> Result<V
     Ok(Value::Object(merged))
 }
 
-fn merge_object(
-    of: &Type,
-    live: &mut Map<String, Value>,
-    patch: &Map<String, Value>,
-) -> Result<(), PatchError> {
+fn merge_object(of: &Type, live: &mut Map<String, Value>, patch: &Map<String, Value>) -> Result<(), PatchError> {
     match patch.get(PATCH) {
         None => {}
         Some(Value::String(directive)) if directive == "replace" => {
@@ -60,8 +56,7 @@ fn merge_object(
         merge_ordered(of, live, patch, (name, list(order, name)?))?;
     }
     for (name, value) in patch {
-        let is_done =
-            name.starts_with('$') || patch.contains_key(&format!("{ELEMENT_ORDER}{name}"));
+        let is_done = name.starts_with('$') || patch.contains_key(&format!("{ELEMENT_ORDER}{name}"));
         if value.is_null() {
             live.remove(name);
         } else if !is_done {
@@ -71,23 +66,15 @@ fn merge_object(
     Ok(())
 }
 
-fn merge_member(
-    of: &Type,
-    live: &mut Map<String, Value>,
-    name: &str,
-    value: &Value,
-) -> Result<(), PatchError> {
+fn merge_member(of: &Type, live: &mut Map<String, Value>, name: &str, value: &Value) -> Result<(), PatchError> {
     let rule = rule_of(of, name);
     match (live.get_mut(name), value) {
         (Some(Value::Object(live)), Value::Object(patch)) if rule != PatchRule::Replace => {
             merge_object(type_of(of.member(name).0), live, patch)?;
         }
-        (Some(Value::Array(live)), Value::Array(patch))
-            if matches!(rule, PatchRule::ByKey(_) | PatchRule::AsSet) =>
-        {
+        (Some(Value::Array(live)), Value::Array(patch)) if matches!(rule, PatchRule::ByKey(_) | PatchRule::AsSet) => {
             let merged = merge_list(of, name, std::mem::take(live), patch)?;
-            let order: Vec<String> =
-                keys_of(rule, patch.iter().filter(|item| item.get(PATCH).is_none()))?;
+            let order: Vec<String> = keys_of(rule, patch.iter().filter(|item| item.get(PATCH).is_none()))?;
             *live = arrange(merged.items, &order, &merged.live_order);
         }
         _ => match without_directives(value) {
@@ -144,10 +131,7 @@ fn merge_ordered(
 /// The items of the patch must be among those of the order, and come in that order.
 fn check_order(rule: PatchRule, patched: &[Value], order: &[String]) -> Result<(), PatchError> {
     let mut rest = order.iter();
-    let stated = keys_of(
-        rule,
-        patched.iter().filter(|item| item.get(PATCH).is_none()),
-    )?;
+    let stated = keys_of(rule, patched.iter().filter(|item| item.get(PATCH).is_none()))?;
     if order.is_empty() || stated.iter().all(|key| rest.any(|other| other == key)) {
         return Ok(());
     }
@@ -165,12 +149,7 @@ struct Merged {
     live_order: Vec<String>,
 }
 
-fn merge_list(
-    of: &Type,
-    name: &str,
-    live: Vec<Value>,
-    patch: &[Value],
-) -> Result<Merged, PatchError> {
+fn merge_list(of: &Type, name: &str, live: Vec<Value>, patch: &[Value]) -> Result<Merged, PatchError> {
     let rule = rule_of(of, name);
     let item_type = type_of(of.member(name).0);
     let mut items = keyed(rule, live)?;
@@ -178,9 +157,7 @@ fn merge_list(
     let mut replaces = false;
     for item in patch {
         match (rule, item.get(PATCH)) {
-            (PatchRule::ByKey(_), Some(Value::String(directive))) if directive == "replace" => {
-                replaces = true
-            }
+            (PatchRule::ByKey(_), Some(Value::String(directive))) if directive == "replace" => replaces = true,
             (PatchRule::ByKey(_), Some(Value::String(directive))) if directive == "delete" => {
                 let gone = key_of(rule, item)?;
                 items.retain(|(key, _)| *key != gone);
@@ -224,11 +201,9 @@ fn merge_list(
 fn arrange(items: Vec<(String, Value)>, order: &[String], live_order: &[String]) -> Vec<Value> {
     let order = places_in(order);
     let live_order = places_in(live_order);
-    let place =
-        |places: &HashMap<&str, usize>, key: &str| places.get(key).copied().unwrap_or(usize::MAX);
-    let (mut stated, mut others): (Vec<_>, Vec<_>) = items
-        .into_iter()
-        .partition(|(key, _)| order.contains_key(key.as_str()));
+    let place = |places: &HashMap<&str, usize>, key: &str| places.get(key).copied().unwrap_or(usize::MAX);
+    let (mut stated, mut others): (Vec<_>, Vec<_>) =
+        items.into_iter().partition(|(key, _)| order.contains_key(key.as_str()));
     stated.sort_by_key(|(key, _)| place(&order, key));
     others.sort_by_key(|(key, _)| place(&live_order, key));
 
@@ -254,10 +229,7 @@ fn places_in(keys: &[String]) -> HashMap<&str, usize> {
 }
 
 /// `$retainKeys` clears every other member, and the patch may not set one that it does not retain.
-fn retain_keys(
-    live: &mut Map<String, Value>,
-    patch: &Map<String, Value>,
-) -> Result<(), PatchError> {
+fn retain_keys(live: &mut Map<String, Value>, patch: &Map<String, Value>) -> Result<(), PatchError> {
     let Some(retained) = patch.get(RETAIN_KEYS) else {
         return Ok(());
     };
@@ -275,20 +247,14 @@ fn retain_keys(
 }
 
 /// The members of a patch that say something about another member: its name, and what they say.
-fn directives<'a>(
-    patch: &'a Map<String, Value>,
-    prefix: &str,
-) -> impl Iterator<Item = (&'a str, &'a Value)> {
+fn directives<'a>(patch: &'a Map<String, Value>, prefix: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     patch
         .iter()
         .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value)))
 }
 
 fn list<'a>(value: &'a Value, name: &str) -> Result<&'a [Value], PatchError> {
-    value
-        .as_array()
-        .map(Vec::as_slice)
-        .ok_or_else(|| malformed_order(name))
+    value.as_array().map(Vec::as_slice).ok_or_else(|| malformed_order(name))
 }
 
 fn malformed_order(name: &str) -> PatchError {
@@ -302,8 +268,7 @@ fn unknown_directive(directive: &Value) -> PatchError {
 }
 
 fn rule_of(of: &Type, name: &str) -> PatchRule {
-    of.field(name)
-        .map_or(PatchRule::Default, |field| field.patch)
+    of.field(name).map_or(PatchRule::Default, |field| field.patch)
 }
 
 fn type_of(shape: &Shape) -> &Type {
@@ -326,30 +291,18 @@ fn key_of(rule: PatchRule, item: &Value) -> Result<String, PatchError> {
     }
 }
 
-fn keys_of<'a>(
-    rule: PatchRule,
-    items: impl Iterator<Item = &'a Value>,
-) -> Result<Vec<String>, PatchError> {
+fn keys_of<'a>(rule: PatchRule, items: impl Iterator<Item = &'a Value>) -> Result<Vec<String>, PatchError> {
     items.map(|item| key_of(rule, item)).collect()
 }
 
 fn keyed(rule: PatchRule, items: Vec<Value>) -> Result<Vec<(String, Value)>, PatchError> {
-    items
-        .into_iter()
-        .map(|item| Ok((key_of(rule, &item)?, item)))
-        .collect()
+    items.into_iter().map(|item| Ok((key_of(rule, &item)?, item))).collect()
 }
 
 /// A part of a patch as a value of its own: no nulls, no directives. None for one that only says what to delete.
 fn without_directives(value: &Value) -> Option<Value> {
     match value {
-        Value::Object(members)
-            if members
-                .get(PATCH)
-                .is_some_and(|directive| directive != "replace") =>
-        {
-            None
-        }
+        Value::Object(members) if members.get(PATCH).is_some_and(|directive| directive != "replace") => None,
         Value::Object(members) => Some(Value::Object(
             members
                 .iter()
@@ -357,9 +310,7 @@ fn without_directives(value: &Value) -> Option<Value> {
                 .filter_map(|(name, value)| Some((name.clone(), without_directives(value)?)))
                 .collect(),
         )),
-        Value::Array(items) => Some(Value::Array(
-            items.iter().filter_map(without_directives).collect(),
-        )),
+        Value::Array(items) => Some(Value::Array(items.iter().filter_map(without_directives).collect())),
         scalar => Some(scalar.clone()),
     }
 }

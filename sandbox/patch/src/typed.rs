@@ -16,11 +16,9 @@ fn stated(shape: &Shape, value: &Value) -> Node {
             member: members.is_empty(),
             below: stated_members(of, members),
         },
-        (Shape::List { keys, item }, Value::Array(items)) => items_of(
-            items,
-            |value| item_step(keys, value),
-            |value| stated_item(item, value),
-        ),
+        (Shape::List { keys, item }, Value::Array(items)) => {
+            items_of(items, |value| item_step(keys, value), |value| stated_item(item, value))
+        }
         (Shape::Set, Value::Array(items)) => items_of(items, set_step, |_| Node::leaf()),
         _ => Node::leaf(),
     }
@@ -48,27 +46,17 @@ fn stated_members(of: &Type, members: &Map<String, Value>) -> FieldSet {
     below
 }
 
-fn items_of(
-    items: &[Value],
-    step: impl Fn(&Value) -> Result<String, String>,
-    node: impl Fn(&Value) -> Node,
-) -> Node {
+fn items_of(items: &[Value], step: impl Fn(&Value) -> Result<String, String>, node: impl Fn(&Value) -> Node) -> Node {
     let mut below = FieldSet::default();
     // An item without a key cannot be owned; applied objects with one are refused before.
-    for (step, value) in items
-        .iter()
-        .filter_map(|value| Some((step(value).ok()?, value)))
-    {
+    for (step, value) in items.iter().filter_map(|value| Some((step(value).ok()?, value))) {
         match below.get_mut(&step) {
             // Of items that share a key, only the fact that they are there is owned.
             Some(twin) => *twin = Node::leaf(),
             None => below.put(step, node(value)),
         }
     }
-    Node {
-        member: false,
-        below,
-    }
+    Node { member: false, below }
 }
 
 /// The step to an item of a keyed list, or what is wrong with the item.
@@ -96,9 +84,7 @@ pub(crate) fn item_step(keys: &[Key], item: &Value) -> Result<String, String> {
         .collect();
     let mut present: Vec<(&str, &Value)> = defaults
         .iter()
-        .filter_map(|(key, default)| {
-            Some((&*key.name, members.get(&*key.name).or(default.as_ref())?))
-        })
+        .filter_map(|(key, default)| Some((&*key.name, members.get(&*key.name).or(default.as_ref())?)))
         .collect();
     if present.is_empty() {
         let names: Vec<String> = keys.iter().map(|key| format!("{:?}", &*key.name)).collect();
@@ -147,8 +133,7 @@ fn check(shape: &Shape, value: &Value, path: &str, problems: &mut Vec<String>) {
     match (shape, value) {
         (Shape::Object(of), _) => check_members(of, value, path, problems),
         (Shape::List { keys, item }, Value::Array(items)) => {
-            for (step, value) in check_items(items, |value| item_step(keys, value), path, problems)
-            {
+            for (step, value) in check_items(items, |value| item_step(keys, value), path, problems) {
                 check_members(item, value, &format!("{path}{}", spell(&step)), problems);
             }
         }
@@ -156,9 +141,7 @@ fn check(shape: &Shape, value: &Value, path: &str, problems: &mut Vec<String>) {
             check_items(items, set_step, path, problems);
         }
         (Shape::List { .. } | Shape::Set, Value::Null) | (Shape::Atomic, _) => {}
-        (Shape::List { .. } | Shape::Set, other) => {
-            problems.push(format!("{path}: expected list, got {other}"))
-        }
+        (Shape::List { .. } | Shape::Set, other) => problems.push(format!("{path}: expected list, got {other}")),
     }
 }
 
@@ -186,10 +169,7 @@ fn check_items<'a>(
         match step(value) {
             Err(problem) => problems.push(format!("{path}: element {index}: {problem}")),
             Ok(step) if seen.insert(step.clone()) => good.push((step, value)),
-            Ok(step) => problems.push(format!(
-                "{path}: duplicate entries for key {}",
-                spell(&step)
-            )),
+            Ok(step) => problems.push(format!("{path}: duplicate entries for key {}", spell(&step))),
         }
     }
     good

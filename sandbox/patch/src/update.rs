@@ -1,13 +1,11 @@
 //! Ownership after a create, update or patch.
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::Schema;
 use crate::compare::compare;
-use crate::fields::field_step;
+use crate::fields::{FieldSet, field_step};
 use crate::managed::{Entry, Managers, Operation, unowned, whole_seconds};
 
 /// Brings `metadata.managedFields` of `new` up to date: fields that differ from `old` now belong to `manager`, with
@@ -30,17 +28,12 @@ pub fn track_update(
         metadata.remove("managedFields");
     }
     if old.is_none() || !managers.is_empty() {
-        let old = old.map_or_else(|| Cow::Owned(newborn(new)), Cow::Borrowed);
-        own_changes(
-            schema,
-            &mut managers,
-            (&old, new),
-            &Updater {
-                manager,
-                now,
-                subresource,
-            },
-        );
+        let by = Updater {
+            manager,
+            now,
+            subresource,
+        };
+        own_changes(schema, &mut managers, (old.unwrap_or(&Value::Null), new), &by);
     }
     managers.store(new);
 }
@@ -53,23 +46,17 @@ pub(crate) struct Updater<'a> {
 }
 
 /// Gives what differs between `old` and `new` to the updater.
-pub(crate) fn own_changes(
-    schema: &Schema,
-    managers: &mut Managers,
-    (old, new): (&Value, &Value),
-    by: &Updater<'_>,
-) {
+pub(crate) fn own_changes(schema: &Schema, managers: &mut Managers, (old, new): (&Value, &Value), by: &Updater<'_>) {
     let mut changes = compare(&schema.root, old, new);
     if schema.has_status && by.subresource.is_none() {
         // Such a write never reaches the status, whatever the object says.
         let status = field_step("status");
-        for set in [
-            &mut changes.added,
-            &mut changes.modified,
-            &mut changes.removed,
-        ] {
+        for set in [&mut changes.added, &mut changes.modified, &mut changes.removed] {
             set.take(&status);
         }
+    }
+    if schema.drops_nulls {
+        disown_embedded(&mut changes.added, new);
     }
     managers.lose(&changes);
     let mut fields = changes.added;
@@ -115,14 +102,13 @@ fn stated_or_old(old: Option<&Value>, new: &Value, keep_old: bool) -> Managers {
     {
         return managers;
     }
-    old.and_then(|old| Managers::of(old).ok())
-        .unwrap_or_default()
+    old.and_then(|old| Managers::of(old).ok()).unwrap_or_default()
 }
 
-/// What an object is before its first field is set: the structs that Go embeds by value are there already, so nobody
-/// comes to own them.
-pub(crate) fn newborn(object: &Value) -> Value {
-    const EMBEDDED: [&str; 9] = [
+/// The structs that Go embeds by value are there before their first field is set, so nobody comes to own them. The same
+/// goes for the list of containers, which is null then.
+fn disown_embedded(added: &mut FieldSet, object: &Value) {
+    const EMBEDDED: [&str; 10] = [
         "metadata",
         "spec",
         "status",
@@ -132,29 +118,28 @@ pub(crate) fn newborn(object: &Value) -> Value {
         "updateStrategy",
         "resources",
         "source",
+        "containers",
     ];
-    let mut empty = Map::new();
-    for (name, value) in object.as_object().into_iter().flatten() {
-        if value.is_object() && EMBEDDED.contains(&name.as_str()) {
-            empty.insert(name.clone(), newborn(value));
+    for name in EMBEDDED {
+        let value = &object[name];
+        let step = field_step(name);
+        if (value.is_object() || value.is_array())
+            && let Some(mut node) = added.take(&step)
+        {
+            node.member = false;
+            disown_embedded(&mut node.below, value);
+            added.put(step, node);
         }
     }
-    Value::Object(empty)
 }
 
 /// Whether two objects differ at most in the times of their `managedFields`: such a change must not be written.
 pub fn same_but_for_times(old: &Value, new: &Value) -> bool {
     same_but_for_managers(old, new)
-        && match (
-            &old["metadata"]["managedFields"],
-            &new["metadata"]["managedFields"],
-        ) {
+        && match (&old["metadata"]["managedFields"], &new["metadata"]["managedFields"]) {
             (Value::Array(old), Value::Array(new)) => {
                 // The order depends on the times.
-                old.len() == new.len()
-                    && new
-                        .iter()
-                        .all(|new| old.iter().any(|old| same_entry(old, new)))
+                old.len() == new.len() && new.iter().all(|new| old.iter().any(|old| same_entry(old, new)))
             }
             (old, new) => old == new,
         }
@@ -174,17 +159,14 @@ pub(crate) fn same_but_for_managers(old: &Value, new: &Value) -> bool {
     };
     same_members(old, new, "metadata")
         && match (old.get("metadata"), new.get("metadata")) {
-            (Some(Value::Object(old)), Some(Value::Object(new))) => {
-                same_members(old, new, "managedFields")
-            }
+            (Some(Value::Object(old)), Some(Value::Object(new))) => same_members(old, new, "managedFields"),
             (old, new) => old == new,
         }
 }
 
 /// Whether two maps are equal but for one member.
 fn same_members(old: &Map<String, Value>, new: &Map<String, Value>, except: &str) -> bool {
-    let count =
-        |members: &Map<String, Value>| members.len() - usize::from(members.contains_key(except));
+    let count = |members: &Map<String, Value>| members.len() - usize::from(members.contains_key(except));
     count(old) == count(new)
         && old
             .iter()

@@ -111,8 +111,7 @@ fn others(group: &str, kind: &str) -> Option<&'static Schema> {
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => &BINDING,
         ("events.k8s.io", "Event") => &EVENT,
         // Validation rules inside the schemas of a CRD are a keyed list in truth; here they are replaced as one.
-        ("apiextensions.k8s.io", "CustomResourceDefinition")
-        | ("networking.k8s.io", "ServiceCIDR") => &CONDITIONED,
+        ("apiextensions.k8s.io", "CustomResourceDefinition") | ("networking.k8s.io", "ServiceCIDR") => &CONDITIONED,
         ("coordination.k8s.io", "Lease")
         | ("discovery.k8s.io", "EndpointSlice")
         | ("networking.k8s.io", "IngressClass")

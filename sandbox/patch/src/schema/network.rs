@@ -14,11 +14,7 @@ static SERVICE_PORT: [Key; 2] = [
     },
 ];
 
-pub(super) static SERVICE: Type = fields![
-    METADATA,
-    object("spec", &SERVICE_SPEC),
-    object("status", &CONDITIONS)
-];
+pub(super) static SERVICE: Type = fields![METADATA, object("spec", &SERVICE_SPEC), object("status", &CONDITIONS)];
 
 /// `clusterIPs`, `ipFamilies`, `externalIPs`, `loadBalancerSourceRanges` are atomic lists, as is `ingress` in the status.
 static SERVICE_SPEC: Type = fields![

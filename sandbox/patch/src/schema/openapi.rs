@@ -18,10 +18,7 @@ fn shape(schema: &Value) -> Shape {
     if schema["x-kubernetes-embedded-resource"] == true {
         return Shape::Object(Ref::Owned(Box::new(resource(schema))));
     }
-    match (
-        schema["type"].as_str(),
-        schema["x-kubernetes-list-type"].as_str(),
-    ) {
+    match (schema["type"].as_str(), schema["x-kubernetes-list-type"].as_str()) {
         (Some("array"), Some("set")) => Shape::Set,
         (Some("array"), Some("map")) => {
             let item = &schema["items"];
@@ -64,11 +61,7 @@ fn fields(schema: &Value) -> Vec<Field> {
 fn rest(schema: &Value) -> Rest {
     match &schema["additionalProperties"] {
         items @ Value::Object(_) => Rest::Items(Box::new(shape(items))),
-        _ if schema["properties"].is_object()
-            && schema["x-kubernetes-preserve-unknown-fields"] != true =>
-        {
-            Rest::Fields
-        }
+        _ if schema["properties"].is_object() && schema["x-kubernetes-preserve-unknown-fields"] != true => Rest::Fields,
         _ => Rest::Unknown,
     }
 }

@@ -18,11 +18,7 @@ static CONTAINER_PORT: [Key; 2] = [
     },
 ];
 
-pub(super) static POD: Type = fields![
-    METADATA,
-    object("spec", &POD_SPEC),
-    object("status", &POD_STATUS)
-];
+pub(super) static POD: Type = fields![METADATA, object("spec", &POD_SPEC), object("status", &POD_STATUS)];
 
 pub(super) static POD_TEMPLATE: Type = fields![METADATA, object("spec", &POD_SPEC)];
 

@@ -4,21 +4,17 @@ use super::meta::{CONDITIONS, METADATA, NAME, TYPE};
 use super::pods::SECRET_REF;
 use super::{PLAIN, Type, atomic, merged, object, set};
 
-pub(super) static CLAIM: Type = fields![
-    METADATA,
-    object("spec", &CLAIM_SPEC),
-    object("status", &CONDITIONS)
-];
+pub(super) static CLAIM: Type = fields![METADATA, object("spec", &CLAIM_SPEC), object("status", &CONDITIONS)];
 
 /// `dataSourceRef` is not atomic, `dataSource` is.
 pub(super) static CLAIM_SPEC: Type = fields![atomic("dataSource"), atomic("selector")];
 
 pub(super) static VOLUME: Type = fields![METADATA, object("spec", &VOLUME_SPEC)];
 
+/// `claimRef` is `+structType=granular`, unlike every other object reference.
 static VOLUME_SPEC: Type = fields![
     object("cephfs", &SECRET_REF),
     object("cinder", &SECRET_REF),
-    atomic("claimRef"),
     object("csi", &CSI_VOLUME),
     object("flexVolume", &SECRET_REF),
     object("iscsi", &SECRET_REF),
@@ -38,18 +34,11 @@ static CSI_VOLUME: Type = fields![
 
 static NODE_AFFINITY: Type = fields![atomic("required")];
 
-pub(super) static NODE: Type = fields![
-    METADATA,
-    object("spec", &NODE_SPEC),
-    object("status", &NODE_STATUS)
-];
+pub(super) static NODE: Type = fields![METADATA, object("spec", &NODE_SPEC), object("status", &NODE_STATUS)];
 
 static NODE_SPEC: Type = fields![set("podCIDRs").merged_as_set()];
 
-static NODE_STATUS: Type = fields![
-    merged("addresses", &TYPE, &PLAIN),
-    merged("conditions", &TYPE, &PLAIN)
-];
+static NODE_STATUS: Type = fields![merged("addresses", &TYPE, &PLAIN), merged("conditions", &TYPE, &PLAIN)];
 
 pub(super) static VOLUME_ATTACHMENT: Type = fields![METADATA, object("spec", &ATTACHMENT_SPEC)];
 

@@ -5,28 +5,16 @@ use super::pods::POD_TEMPLATE;
 use super::{ATOMIC, Type, atomic, object, set};
 
 /// `Deployment`, `ReplicaSet`, `DaemonSet`, `ReplicationController`: they differ in nothing that merges.
-pub(super) static WORKLOAD: Type = fields![
-    METADATA,
-    object("spec", &WORKLOAD_SPEC),
-    object("status", &CONDITIONS)
-];
+pub(super) static WORKLOAD: Type = fields![METADATA, object("spec", &WORKLOAD_SPEC), object("status", &CONDITIONS)];
 
 static WORKLOAD_SPEC: Type = fields![atomic("selector"), object("template", &POD_TEMPLATE)];
 
 /// `volumeClaimTemplates` is an atomic list.
-pub(super) static STATEFUL_SET: Type = fields![
-    METADATA,
-    object("spec", &WORKLOAD_SPEC),
-    object("status", &CONDITIONS)
-];
+pub(super) static STATEFUL_SET: Type = fields![METADATA, object("spec", &WORKLOAD_SPEC), object("status", &CONDITIONS)];
 
 pub(super) static CONTROLLER_REVISION: Type = fields![METADATA, object("data", &ATOMIC)];
 
-pub(super) static JOB: Type = fields![
-    METADATA,
-    object("spec", &JOB_SPEC),
-    object("status", &JOB_STATUS)
-];
+pub(super) static JOB: Type = fields![METADATA, object("spec", &JOB_SPEC), object("status", &JOB_STATUS)];
 
 /// The rules of `podFailurePolicy` are an atomic list.
 static JOB_SPEC: Type = fields![atomic("selector"), object("template", &POD_TEMPLATE)];
