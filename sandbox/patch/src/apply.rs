@@ -1,6 +1,7 @@
 //! Server-side apply.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -246,22 +247,22 @@ fn conflicts(others: &Managers, changes: &Changes) -> Vec<Conflict> {
 
 /// The fields that `kubectl apply` without `--server-side` set and nobody changed since. To `kubectl apply --server-side`
 /// they are its own.
-fn applied_by_client(schema: &Schema, live: &Value) -> Vec<String> {
+fn applied_by_client(schema: &Schema, live: &Value) -> HashSet<String> {
     let last = live["metadata"]["annotations"][LAST_APPLIED]
         .as_str()
         .unwrap_or_default();
     let Ok(last) = serde_json::from_str::<Value>(last) else {
-        return Vec::new();
+        return HashSet::new();
     };
     if last["apiVersion"] != live["apiVersion"] {
-        return Vec::new();
+        return HashSet::new();
     }
     let mut fields = field_set(&schema.root, &last);
     let changes = compare(&schema.root, &last, live);
     for changed in [&changes.modified, &changes.added, &changes.removed] {
         fields.subtract(changed);
     }
-    fields.paths()
+    fields.paths().into_iter().collect()
 }
 
 /// Keeps the annotation of client-side apply true, where an object has one.

@@ -1,8 +1,10 @@
 //! What of a kind merges, and by which key.
 //!
-//! [`types`](self) states the vocabulary. The tables of the built-in kinds are in [`meta`], [`pods`], [`storage`],
-//! [`workloads`] and [`network`], one item for each Go type of `k8s.io/api`; [`kinds`] says which kind has which type;
-//! [`openapi`] reads the same from the schema of a custom resource.
+//! This file states the vocabulary. The tables of the built-in kinds are in `meta`, `pods`, `storage`, `workloads` and
+//! `network`, one item for each Go type of `k8s.io/api` (read at v0.36.3) in which a field has a marker (`+listType`,
+//! `+listMapKey`, `+mapType`, `+structType`) or a tag (`patchStrategy`, `patchMergeKey`) that changes how it merges: what
+//! is not listed is a scalar, an object that merges by field, or a list that is replaced. `kinds` says which kind has
+//! which type; `openapi` reads the same from the schema of a custom resource.
 
 /// A struct with these members that have a rule, for the initialiser of a `static`.
 macro_rules! fields {
