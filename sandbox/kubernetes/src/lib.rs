@@ -13,6 +13,7 @@ mod events;
 mod http;
 mod object;
 mod openapi;
+mod protobuf;
 mod quantity;
 mod registry;
 mod selectors;

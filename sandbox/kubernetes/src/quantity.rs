@@ -126,7 +126,6 @@ impl fmt::Display for Quantity {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

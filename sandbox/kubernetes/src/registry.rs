@@ -20,6 +20,7 @@ use crate::shape::Shape;
 type Text = Cow<'static, str>;
 
 /// One served kind.
+#[expect(clippy::struct_excessive_bools, clippy::struct_field_names, reason = "facts about a kind, as discovery names them")]
 pub(crate) struct Kind {
     /// `plural` or `plural.group`: the name of its table, and how the in-process API calls it.
     pub(crate) id: Arc<str>,

@@ -169,7 +169,6 @@ fn field_pointer(kind: &Kind, field: &str) -> Option<&'static str> {
         ("pods", "status.podIP") => Some("/status/podIP"),
         ("pods", "status.nominatedNodeName") => Some("/status/nominatedNodeName"),
         ("nodes", "spec.unschedulable") => Some("/spec/unschedulable"),
-        ("secrets", "type") => Some("/type"),
         ("services", "spec.clusterIP") => Some("/spec/clusterIP"),
         ("services", "spec.type") => Some("/spec/type"),
         ("replicasets.apps", "status.replicas") => Some("/status/replicas"),
@@ -184,7 +183,7 @@ fn field_pointer(kind: &Kind, field: &str) -> Option<&'static str> {
         ("events", "reason") => Some("/reason"),
         ("events", "reportingComponent") => Some("/reportingComponent"),
         ("events", "source") => Some("/source/component"),
-        ("events", "type") => Some("/type"),
+        ("events" | "secrets", "type") => Some("/type"),
         _ => None,
     })
 }
@@ -205,9 +204,7 @@ fn parse_fields(kind: &Kind, selector: &str) -> Result<Vec<(String, String, bool
                 "pods" | "nodes" | "namespaces" | "events" | "secrets" | "services" => format!("field label not supported: {field}"),
                 _ => format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
             };
-            let what = format!("Unable to find \"{}, Resource={}\" that match label selector \"\", field selector \"{selector}\": {why}",
-                kind.api_version(), kind.plural);
-            return Err(ApiError::bad_request(what));
+            return Err(ApiError::bad_request(why));
         };
         fields.push((pointer.to_owned(), value.to_owned(), equal));
     }

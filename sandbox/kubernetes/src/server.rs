@@ -114,6 +114,7 @@ impl ApiServer {
         })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "options are made for the call")]
     /// Deletes as the API would: grace, finalizers, preconditions.
     pub fn delete(&self, resource: &str, namespace: Option<&str>, name: &str, options: DeleteOptions) -> Result<(), ApiError> {
         self.write(resource, "", |writer, kind| {

@@ -219,15 +219,11 @@ impl Writer<'_> {
         if !version.is_empty() {
             merged["metadata"]["resourceVersion"] = Value::from(version);
         }
-        match live {
-            Some(live) => self.replace(kind, &live, merged, part, Tracking::Applied),
-            None => {
-                entries(&mut merged).insert("apiVersion".to_owned(), Value::from(kind.api_version()));
-                entries(&mut merged).insert("kind".to_owned(), Value::from(&*kind.kind));
-                self.place(kind, namespace, &mut merged)?;
-                self.insert(kind, merged, Tracking::Applied)
-            }
+        if let Some(live) = live {
+            return self.replace(kind, &live, merged, part, Tracking::Applied);
         }
+        self.place(kind, namespace, &mut merged)?;
+        self.insert(kind, merged, Tracking::Applied)
     }
 
     /// Holds an applied configuration to the schema, in the words of server-side apply.

@@ -46,7 +46,7 @@ fn pod_spec(spec: &mut Value) {
     let account = object::text(spec, "/serviceAccountName").to_owned();
     if !account.is_empty() {
         default_to(spec, "serviceAccount", account);
-    } else if let Some(old) = spec.get("serviceAccount").cloned().filter(|old| old.is_string()) {
+    } else if let Some(old) = spec.get("serviceAccount").cloned().filter(Value::is_string) {
         default_to(spec, "serviceAccountName", old);
     }
     for group in ["initContainers", "containers", "ephemeralContainers"] {

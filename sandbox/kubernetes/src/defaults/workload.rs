@@ -1,4 +1,4 @@
-//! StatefulSets, Deployments, ReplicaSets, DaemonSets, Jobs, CronJobs.
+//! The workloads of `apps` and `batch`.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Request bodies: JSON and YAML.
+//! Request bodies: JSON, YAML, and Kubernetes' protobuf.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::error::ApiError;
+use crate::protobuf;
 
 const LIMIT: usize = 3 * 1024 * 1024;
 
@@ -26,12 +27,14 @@ pub(super) fn unsupported(accepted: &str) -> ApiError {
     ApiError::new(415, "UnsupportedMediaType", message)
 }
 
-/// An object sent as JSON or YAML.
+/// An object.
 pub(super) fn object(headers: &HeaderMap, body: &[u8]) -> Result<Value, ApiError> {
     match media_type(headers) {
         "" | "application/json" => json(body),
         "application/yaml" | "text/yaml" | "application/x-yaml" => yaml(body),
-        _ => Err(unsupported("application/json, application/yaml")),
+        "application/vnd.kubernetes.protobuf" => protobuf::decode(body)
+            .ok_or_else(|| unsupported("application/json, application/yaml, application/vnd.kubernetes.protobuf of built-in kinds")),
+        _ => Err(unsupported("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
     }
 }
 

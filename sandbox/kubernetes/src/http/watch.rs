@@ -25,8 +25,8 @@ use crate::store::{Recorded, Store};
 use crate::tables::IncludeObject;
 
 /// How often a quiet watch tells how far it is.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(30);
 
 struct Watch {
     server: ApiServer,
@@ -168,10 +168,10 @@ impl Watch {
             return None;
         }
         let old = change.old.as_ref();
-        let matched = old.is_some_and(|old| self.selector.matches(&old.value));
-        let matches = change.kind != ChangeKind::Deleted && self.selector.matches(new);
+        let before = old.is_some_and(|old| self.selector.matches(&old.value));
+        let now = change.kind != ChangeKind::Deleted && self.selector.matches(new);
         let renderer = self.renderer();
-        match (matched, matches) {
+        match (before, now) {
             (false, false) => None,
             (false, true) => Some(event("ADDED", &renderer.entry_json(&change.entry))),
             (true, true) => Some(event("MODIFIED", &renderer.entry_json(&change.entry))),

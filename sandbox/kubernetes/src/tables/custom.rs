@@ -62,7 +62,7 @@ fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     }
     let path = path.strip_prefix('.').unwrap_or(path);
     let end = path.find(['.', '[']).unwrap_or(path.len());
-    find(value.get(path[..end].replace("\\", "").as_str())?, &path[end..])
+    find(value.get(path[..end].replace('\\', "").as_str())?, &path[end..])
 }
 
 #[cfg(test)]

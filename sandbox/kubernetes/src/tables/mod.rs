@@ -132,12 +132,11 @@ fn columns(text: &str) -> Vec<Value> {
 
 /// The table of these objects.
 pub(crate) fn table(kind: &Kind, objects: &[&Value], include: IncludeObject, now: Timestamp) -> Value {
-    let (columns, cells): (Vec<Value>, Vec<Vec<Value>>) = match kind.custom() {
-        Some(custom) => (custom::columns(custom), objects.iter().map(|object| custom::cells(custom, &Row { object, now })).collect()),
-        None => {
-            let layout = layout(kind);
-            (columns(layout.columns), objects.iter().map(|object| (layout.row)(&Row { object, now })).collect())
-        }
+    let (columns, cells): (Vec<Value>, Vec<Vec<Value>>) = if let Some(custom) = kind.custom() {
+        (custom::columns(custom), objects.iter().map(|object| custom::cells(custom, &Row { object, now })).collect())
+    } else {
+        let layout = layout(kind);
+        (columns(layout.columns), objects.iter().map(|object| (layout.row)(&Row { object, now })).collect())
     };
     let rows: Vec<Value> = objects
         .iter()

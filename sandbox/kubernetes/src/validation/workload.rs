@@ -1,4 +1,4 @@
-//! StatefulSets, Deployments, ReplicaSets, DaemonSets, Jobs.
+//! The workloads of `apps` and `batch`.
 
 use std::collections::HashSet;
 
