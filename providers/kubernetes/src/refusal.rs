@@ -92,9 +92,15 @@ impl Refusal {
     pub(crate) fn setback(&self) -> Setback {
         match self.code {
             StatusCode::TOO_MANY_REQUESTS => Setback::Throttled(self.retry_after),
+            _ if self.is_schema_violation() => Setback::Final,
             code if code.is_server_error() && code != StatusCode::NOT_IMPLEMENTED => Setback::Unclear(self.retry_after),
             _ => Setback::Final,
         }
+    }
+
+    /// An apply with fields that the kind does not have is answered with 500, as if the server were at fault (kubernetes#122480).
+    fn is_schema_violation(&self) -> bool {
+        self.code == StatusCode::INTERNAL_SERVER_ERROR && self.message.starts_with("failed to create typed patch object")
     }
 
     /// Whether the credentials were not accepted.
@@ -137,6 +143,7 @@ impl Refusal {
         let text = self.message.clone();
         match self.code.as_u16() {
             400 | 413 => (ErrorKind::Invalid, text),
+            500 if self.is_schema_violation() => (ErrorKind::Invalid, text),
             401 => (ErrorKind::Unauthenticated, format!("{server} does not accept these credentials ({text})")),
             403 => self.forbidden(call),
             404 if self.is_unknown_path() => {

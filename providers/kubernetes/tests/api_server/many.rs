@@ -1,7 +1,7 @@
 //! Discovery, lists and watches.
 
 use futures::{StreamExt, TryStreamExt};
-use moorline_api::{Cluster, Error, ErrorKind, ListQuery, Page, ResourceKind, WatchEvent};
+use moorline_api::{Cluster, Error, ErrorKind, ListQuery, Object, Page, ResourceKind, WatchEvent};
 use serde_json::{Value, json};
 
 use crate::server::{Server, answer, failure, raw};
@@ -28,7 +28,7 @@ async fn a_list_is_read_to_its_end() {
     .await;
     let query = ListQuery { fields: Some("metadata.name!=x".to_owned()), ..claims().labelled("app in (a,b)") };
     let pages = list(&server, query).await.unwrap();
-    let names: Vec<Vec<_>> = pages.iter().map(|page| page.objects.iter().map(|object| object.name()).collect()).collect();
+    let names: Vec<Vec<_>> = pages.iter().map(|page| page.objects.iter().map(Object::name).collect()).collect();
     assert_eq!(names, [vec!["a", "b"], vec!["c"]]);
     assert!(pages.iter().all(|page| page.resource_version == "7"));
     assert_eq!(pages[0].objects[0].gvk(), ResourceKind::claim().gvk);

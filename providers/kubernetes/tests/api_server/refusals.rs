@@ -55,6 +55,11 @@ async fn an_invalid_object_names_every_cause() {
     );
     let strict = "failed to create typed patch object: .spec.replica: field not declared in schema";
     assert_eq!(apply_error(400, failure(400, "BadRequest", strict, Value::Null)).await.kind, ErrorKind::Invalid);
+    // This is what API servers say instead of 400.
+    let server = Server::saying(500, failure(500, "", strict, Value::Null)).await;
+    let set = ObjectRef::new(ResourceKind::stateful_set(), "demo", "web");
+    let error = server.cluster().apply(&set, &object(claim()), ApplyOptions::default()).await.unwrap_err();
+    assert_eq!((error.kind, server.lines().len()), (ErrorKind::Invalid, 1));
 }
 
 #[tokio::test]
