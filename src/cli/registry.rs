@@ -1,0 +1,101 @@
+//! Profiles, clouds and clusters by name: the only place that knows concrete providers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use moorline_api::{Cluster, StorageRules};
+use moorline_aws::{AwsProvider, AwsSettings, Budget, Budgets, EbsRules, StaticKeys};
+use moorline_engine::Cloud;
+use moorline_kubernetes::{KubeCluster, KubeSettings};
+use moorline_profile::{Diagnostics, Profile, ProviderBlock};
+
+use super::failure::Failure;
+use super::options::Rate;
+use super::sandbox::Embedded;
+use super::settings::Settings;
+
+/// Loads a profile and checks it against the rules of every provider. No call is made.
+pub(crate) fn load(folder: &Path) -> Result<Profile, Diagnostics> {
+    let rules: [&dyn StorageRules; 1] = [&EbsRules];
+    moorline_profile::load(folder, &rules)
+}
+
+/// The JSON Schema of `profile.yaml`.
+pub(crate) fn schema() -> String {
+    moorline_profile::schema()
+}
+
+/// A cluster and a cloud, and what had to be started for them.
+pub(crate) struct Connection {
+    /// The cluster.
+    pub(crate) cluster: Arc<dyn Cluster>,
+    /// The cloud.
+    pub(crate) cloud: Cloud,
+    sandbox: Option<Embedded>,
+}
+
+impl Connection {
+    /// Ends what was started; the sandbox's state is kept.
+    pub(crate) async fn close(self) {
+        if let Some(sandbox) = self.sandbox {
+            sandbox.close().await;
+        }
+    }
+}
+
+/// Connects to what options, profile and surroundings name; the first call is made later, by who needs it.
+pub(crate) async fn connect(settings: &Settings, profile: Option<&Profile>) -> Result<Connection, Failure> {
+    let sandbox = if settings.sandbox { Some(Embedded::open(settings).await?) } else { None };
+    let kube = KubeSettings {
+        kubeconfig: settings.kubeconfig.clone(),
+        context: settings.context.clone(),
+        concurrency: settings.limits(false).concurrency,
+        ..KubeSettings::default()
+    };
+    let cluster = match &sandbox {
+        Some(sandbox) => KubeCluster::at(&sandbox.kubernetes(), Embedded::CONTEXT, &kube),
+        None => KubeCluster::connect(&kube).await,
+    };
+    let cluster = match cluster {
+        Ok(cluster) => Arc::new(cluster),
+        Err(error) => {
+            if let Some(sandbox) = sandbox {
+                sandbox.close().await;
+            }
+            return Err(error.into());
+        }
+    };
+    let aws = Arc::new(AwsProvider::connect(aws_settings(settings, profile, sandbox.as_ref())));
+    let cloud = Cloud { accounts: aws.clone(), volumes: aws.clone(), load_balancers: aws, rules: Arc::new(EbsRules) };
+    Ok(Connection { cluster, cloud, sandbox })
+}
+
+fn aws_settings(settings: &Settings, profile: Option<&Profile>, sandbox: Option<&Embedded>) -> AwsSettings {
+    let pinned = profile.and_then(|profile| match &profile.provider {
+        ProviderBlock::Aws { region, .. } => region.clone(),
+    });
+    let region = settings.region.clone().or(pinned);
+    let common = AwsSettings { profile: settings.aws_profile.clone(), budgets: budgets(settings, sandbox), ..AwsSettings::default() };
+    match sandbox {
+        None => AwsSettings { region, ..common },
+        Some(sandbox) => AwsSettings {
+            region: region.or_else(|| Some(sandbox.region())),
+            endpoint: Some(sandbox.aws()),
+            // The sandbox knows no secrets: any key is as good.
+            keys: Some(StaticKeys { access_key_id: "sandbox".to_owned(), secret_access_key: "sandbox".to_owned() }),
+            ..common
+        },
+    }
+}
+
+fn budgets(settings: &Settings, sandbox: Option<&Embedded>) -> Budgets {
+    if sandbox.is_some_and(|sandbox| !sandbox.is_throttled()) {
+        return Budgets::unlimited();
+    }
+    let volume_writes = match settings.volume_rate {
+        None => Budgets::default().volume_writes,
+        Some(Rate::Unlimited) => None,
+        Some(Rate::Bucket { burst, per_second }) => Some(Budget { burst, per_second }),
+    };
+    Budgets { volume_writes, ..Budgets::default() }
+}

@@ -1,0 +1,110 @@
+//! Questions to the sandbox, and what it can be told: audit, state, clock, faults.
+
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Subcommand};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::Embedded;
+use crate::cli::admin;
+use crate::cli::app::App;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::options::duration;
+use crate::report::sandbox as render;
+
+/// Count every call since the last reset: how many, how many changed something, were throttled, failed
+#[derive(ClapArgs, Debug)]
+pub(crate) struct AuditArgs {
+    /// Start again from zero afterwards.
+    #[arg(long)]
+    reset: bool,
+}
+
+/// The sandbox's clock
+#[derive(ClapArgs, Debug)]
+pub(crate) struct ClockArgs {
+    #[command(subcommand)]
+    command: ClockCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ClockCommand {
+    /// Move the clock forward; whatever waits for that time happens at once
+    Advance {
+        /// How far: `90s`, `20m`, `2h`.
+        #[arg(value_parser = duration)]
+        by: Duration,
+    },
+}
+
+/// Make calls fail, hang or be slow
+#[derive(ClapArgs, Debug)]
+#[command(after_long_help = "Examples:
+  moorline sandbox fault add '{\"service\":\"ec2\",\"operation\":\"CreateVolume\",\"moment\":\"after\",\"times\":1,\"effect\":\"reset\"}'
+  moorline sandbox fault add '{\"service\":\"kubernetes\",\"operation\":\"create persistentvolumes\",\"moment\":\"before\",\"effect\":{\"error\":{\"status\":403,\"code\":\"Forbidden\",\"message\":\"no\",\"retry_after\":null}}}'")]
+pub(crate) struct FaultArgs {
+    #[command(subcommand)]
+    command: FaultCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum FaultCommand {
+    /// Add a rule
+    Add {
+        /// The rule as JSON: service, operation, moment (before, after), skip, times, effect.
+        rule: String,
+    },
+    /// List the rules in force, with what is left of their counts
+    List,
+    /// Forget every rule
+    Clear,
+}
+
+pub(crate) async fn audit(app: &App, args: &AuditArgs) -> Result<Exit, Failure> {
+    let rows = ask(app, Method::GET, "/_sandbox/audit", None).await?;
+    if args.reset {
+        ask(app, Method::DELETE, "/_sandbox/audit", None).await?;
+    }
+    app.show(&rows, render::audit)?;
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn state(app: &App) -> Result<Exit, Failure> {
+    let state = ask(app, Method::GET, "/_sandbox/state", None).await?;
+    app.show(&state, render::state)?;
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn clock(app: &App, args: &ClockArgs) -> Result<Exit, Failure> {
+    let ClockCommand::Advance { by } = args.command;
+    let body = json!({ "advance_seconds": by.as_secs() });
+    ask(app, Method::POST, "/_sandbox/clock", Some(body)).await?;
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn fault(app: &App, args: &FaultArgs) -> Result<Exit, Failure> {
+    match &args.command {
+        FaultCommand::Add { rule } => {
+            let rule = serde_json::from_str(rule).map_err(|error| Failure::usage(format!("the rule is not JSON: {error}")))?;
+            ask(app, Method::POST, "/_sandbox/faults", Some(rule)).await?;
+        }
+        FaultCommand::List => {
+            let rules = ask(app, Method::GET, "/_sandbox/faults", None).await?;
+            app.show(&rules, render::json)?;
+        }
+        FaultCommand::Clear => {
+            ask(app, Method::DELETE, "/_sandbox/faults", None).await?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// One question to the sandbox that is being served, or to its state on disk.
+async fn ask(app: &App, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+    let sandbox = Embedded::open(&app.settings).await?;
+    let answer = admin::call(&sandbox.admin(), method, path, body.as_ref()).await;
+    sandbox.close().await;
+    answer
+}

@@ -1,0 +1,51 @@
+//! `moorline sandbox`: the embedded cloud and cluster as servers, and what can be asked of them.
+
+mod embedded;
+mod inspect;
+mod serve;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::app::App;
+use super::exit::Exit;
+use super::failure::Failure;
+
+pub(crate) use embedded::Embedded;
+
+/// The embedded cloud and cluster: serve them to kubectl and boto3, look into them, make them fail
+///
+/// Every command takes --sandbox to use it. Its state is kept in the folder of --sandbox-dir between commands.
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    /// Stop the sandbox that is being served; its state is kept
+    Stop,
+    /// Print the environment of the sandbox that is being served, to eval in a shell
+    Env,
+    /// Forget everything: volumes, load balancers, objects, audit, faults, and the clock's offset
+    Reset,
+    Audit(inspect::AuditArgs),
+    /// Count volumes, load balancers, snapshots, and objects by kind
+    State,
+    Clock(inspect::ClockArgs),
+    Fault(inspect::FaultArgs),
+}
+
+pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
+    match args.command {
+        Command::Serve(args) => serve::run(app, args).await,
+        Command::Stop => serve::stop(app).await,
+        Command::Env => serve::environment(app),
+        Command::Reset => serve::reset(app).await,
+        Command::Audit(args) => inspect::audit(app, &args).await,
+        Command::State => inspect::state(app).await,
+        Command::Clock(args) => inspect::clock(app, &args).await,
+        Command::Fault(args) => inspect::fault(app, &args).await,
+    }
+}

@@ -1,0 +1,126 @@
+//! What a run is told by its options and its surroundings. The only place of moorline's own that reads the environment;
+//! what belongs to AWS and Kubernetes (`AWS_*`, `KUBECONFIG`) their providers read, by the rules of their own tools.
+
+use std::env;
+use std::io::{IsTerminal as _, stderr, stdin, stdout};
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use moorline_engine::Limits;
+
+use super::failure::Failure;
+use super::options::{Colour, Options, Output, Rate};
+use crate::report::progress::Mode;
+use crate::report::{Paint, View};
+
+/// What a run is told.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Use the embedded sandbox.
+    pub(crate) sandbox: bool,
+    /// The kubeconfig to use instead of kubectl's choice.
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context to use instead of the current one.
+    pub(crate) context: Option<String>,
+    /// The region to use instead of the profile's or the environment's.
+    pub(crate) region: Option<String>,
+    /// The profile of the AWS configuration.
+    pub(crate) aws_profile: Option<String>,
+    /// How results are printed.
+    pub(crate) output: Output,
+    /// The rate for volumes, where it is not the published one.
+    pub(crate) volume_rate: Option<Rate>,
+    /// How progress is shown.
+    pub(crate) progress: Mode,
+    /// Whether someone is there to answer a question.
+    pub(crate) interactive: bool,
+    /// Colour of stdout.
+    pub(crate) stdout_paint: Paint,
+    /// Colour of stderr.
+    pub(crate) stderr_paint: Paint,
+    /// Whether stdout is a terminal.
+    pub(crate) stdout_is_terminal: bool,
+    /// The filter of logs.
+    pub(crate) log_filter: String,
+    sandbox_dir: Option<PathBuf>,
+    limits: Limits,
+}
+
+impl Settings {
+    /// From options and environment.
+    pub(crate) fn new(options: Options) -> Self {
+        let rust_log = env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
+        let lines = options.verbose > 0 || rust_log.is_some() || !stderr().is_terminal() || is_dumb();
+        let progress = match (options.quiet, lines) {
+            (true, _) => Mode::Silent,
+            (false, true) => Mode::Lines,
+            (false, false) => Mode::Bars,
+        };
+        let default_filter = match options.verbose {
+            0 | 1 => "off",
+            2 => "moorline=debug,moorline_aws=debug,moorline_kubernetes=debug,moorline_engine=debug",
+            _ => "trace",
+        };
+        Self {
+            sandbox: options.sandbox,
+            sandbox_dir: options.sandbox_dir.or_else(default_sandbox_dir),
+            kubeconfig: options.kubeconfig,
+            context: options.context,
+            region: options.region,
+            aws_profile: options.aws_profile,
+            output: options.output,
+            volume_rate: options.volume_rate,
+            progress,
+            interactive: stdin().is_terminal() && stderr().is_terminal(),
+            stdout_paint: Paint::new(colours(options.color, stdout().is_terminal())),
+            stderr_paint: Paint::new(colours(options.color, stderr().is_terminal())),
+            stdout_is_terminal: stdout().is_terminal(),
+            log_filter: rust_log.unwrap_or_else(|| default_filter.to_owned()),
+            limits: Limits { timeout: options.timeout, concurrency: options.concurrency.into(), force_conflicts: false },
+        }
+    }
+
+    /// The bounds of a run.
+    pub(crate) fn limits(&self, force_conflicts: bool) -> Limits {
+        Limits { force_conflicts, ..self.limits }
+    }
+
+    /// The folder of the sandbox's state.
+    pub(crate) fn sandbox_dir(&self) -> Result<PathBuf, Failure> {
+        let missing = || Failure::usage("no home folder to keep the sandbox's state in").hint("name a folder with --sandbox-dir");
+        self.sandbox_dir.clone().ok_or_else(missing)
+    }
+
+    /// How results are shown on stdout now.
+    pub(crate) fn view(&self) -> View {
+        let width = if self.stdout_is_terminal { terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0) } else { None };
+        View { wide: self.output == Output::Wide, width, paint: self.stdout_paint, now: Timestamp::now() }
+    }
+
+    /// How plans and questions are shown on stderr.
+    pub(crate) fn stderr_view(&self) -> View {
+        let width = terminal_size::terminal_size_of(stderr()).map(|(width, _)| width.0);
+        View { wide: self.output == Output::Wide, width, paint: self.stderr_paint, now: Timestamp::now() }
+    }
+}
+
+/// <https://no-color.org>: any value but the empty one.
+fn colours(wanted: Colour, terminal: bool) -> bool {
+    match wanted {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => terminal && !is_dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
+
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// XDG Base Directory Specification: relative paths are ignored.
+fn default_sandbox_dir() -> Option<PathBuf> {
+    let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+    let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).and_then(absolute);
+    let state = state.or_else(|| env::home_dir().and_then(absolute).map(|home| home.join(".local").join("state")));
+    state.map(|state| state.join("moorline").join("sandbox"))
+}

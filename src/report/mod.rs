@@ -1,0 +1,40 @@
+//! Renderers of the engine's events and results. Everything here turns values into text; nothing here decides.
+
+mod age;
+pub(crate) mod balancers;
+mod diff;
+pub(crate) mod document;
+pub(crate) mod down;
+mod paint;
+pub(crate) mod plan;
+mod plain_log;
+pub(crate) mod progress;
+pub(crate) mod sandbox;
+pub(crate) mod status;
+mod table;
+mod text;
+
+use jiff::Timestamp;
+
+pub(crate) use paint::Paint;
+pub(crate) use text::{block, inline};
+
+/// How results are shown to a person.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    /// Show every column and every field.
+    pub(crate) wide: bool,
+    /// Columns of the terminal; `None` where stdout is none, and nothing is wrapped.
+    pub(crate) width: Option<u16>,
+    /// Colour, or none.
+    pub(crate) paint: Paint,
+    /// The time that ages are counted to.
+    pub(crate) now: Timestamp,
+}
+
+impl View {
+    /// An age as kubectl prints it; `<unknown>` where the time is not known.
+    fn age(&self, since: Option<Timestamp>) -> String {
+        since.map_or_else(|| "<unknown>".to_owned(), |since| age::short(self.now.duration_since(since)))
+    }
+}
