@@ -151,18 +151,6 @@ pub(crate) fn string_map(object: &Object, path: &[&str]) -> BTreeMap<String, Str
         .collect()
 }
 
-/// Drops what no view needs and what is often the largest part of an object.
-pub(crate) fn slim(mut object: Object) -> Object {
-    if let Some(metadata) = object
-        .fields_mut()
-        .get_mut("metadata")
-        .and_then(serde_json::Value::as_object_mut)
-    {
-        metadata.remove("managedFields");
-    }
-    object
-}
-
 /// The claims that a pod mounts.
 pub(crate) fn claims_of_pod(pod_spec: &serde_json::Value) -> impl Iterator<Item = &str> {
     let volumes = pod_spec.get("volumes").and_then(serde_json::Value::as_array);

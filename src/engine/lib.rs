@@ -17,6 +17,7 @@ mod fold;
 mod observe;
 mod readiness;
 mod scale;
+mod slim;
 mod status;
 mod tracker;
 mod up;

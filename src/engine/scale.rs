@@ -17,7 +17,7 @@ use crate::outcome::{Cause, UpOutcome};
 use crate::plan::{ClaimAction, ClaimRemoval, PlannedClaims, ScaleStep, UpPlan};
 use crate::readiness;
 use crate::status::compose;
-use crate::tracker::{Tracker, Waited};
+use crate::tracker::Tracker;
 use crate::up::{assemble, observe_claims, wait_ready};
 
 /// Says what scaling one set of the profile would do.
@@ -166,16 +166,11 @@ pub async fn execute_scale(ctx: &Context, profile: &Profile, plan: UpPlan) -> Re
     apply::verdict(remaining, ctx.limits.timeout.as_secs(), || {
         "volumes of the removed ordinals are left; run the same scale again".to_owned()
     })?;
-    let Waited::Done(snapshot) = tracker.until(deadline, |snapshot| Some(snapshot.clone())).await else {
-        return Err(EngineError::Interrupted {
-            left: "the set is scaled and ready; only the report is missing".to_owned(),
-        });
-    };
     Ok(UpOutcome {
         changed: run.tally.changed.load(Ordering::Relaxed),
         volumes_created: run.tally.volumes_created.load(Ordering::Relaxed),
         volumes_adopted: run.tally.volumes_adopted.load(Ordering::Relaxed),
-        status: compose(ctx, profile, &site, &snapshot).await,
+        status: compose(ctx, profile, &site, &tracker.snapshot()).await,
     })
 }
 

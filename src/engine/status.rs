@@ -37,8 +37,10 @@ pub async fn watch_status(
     let far = Instant::now() + std::time::Duration::from_hours(24 * 365);
     let mut last: Option<Status> = None;
     loop {
-        let seen = tracker.until(far, |snapshot| Some(snapshot.clone())).await;
-        let Waited::Done(snapshot) = seen else { return Ok(()) };
+        let Waited::Done(()) = tracker.until(far, |_| Some(())).await else {
+            return Ok(());
+        };
+        let snapshot = tracker.snapshot();
         let mut now = compose(ctx, profile, &site, &snapshot).await;
         now.notices.extend(tracker.failing());
         if last.as_ref() != Some(&now) {

@@ -11,8 +11,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::fold::{Key, slim};
+use crate::fold::Key;
 use crate::observe;
+use crate::slim::slim;
 
 /// Between two attempts to list or watch what could not be.
 const RETRY: Duration = Duration::from_millis(500);
@@ -94,7 +95,7 @@ pub(crate) enum Waited<T> {
 
 #[derive(Default)]
 struct Shared {
-    snapshot: Mutex<Snapshot>,
+    snapshot: Mutex<Arc<Snapshot>>,
     /// Queries that were listed at least once.
     synced: Mutex<usize>,
     /// The last failure of each query that cannot be read now.
@@ -163,6 +164,11 @@ impl Tracker {
         }
     }
 
+    /// What is known now.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        lock(&self.shared.snapshot).clone()
+    }
+
     /// Why what is not current is not.
     pub(crate) fn failing(&self) -> Vec<String> {
         lock(&self.shared.failing).values().cloned().collect()
@@ -225,7 +231,7 @@ impl Follower {
     }
 
     fn change(&self, change: impl FnOnce(&mut Snapshot)) {
-        change(&mut lock(&self.shared.snapshot));
+        change(Arc::make_mut(&mut lock(&self.shared.snapshot)));
         self.version.send_modify(|version| *version += 1);
     }
 

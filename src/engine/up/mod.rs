@@ -21,7 +21,7 @@ use crate::plan::{ClaimAction, ClaimPlan, ClaimRemoval, ObjectAction, ObjectPlan
 use crate::readiness;
 use crate::scale;
 use crate::status::compose;
-use crate::tracker::{Tracker, Waited};
+use crate::tracker::Tracker;
 
 pub(crate) use claims::observe_claims;
 pub(crate) use objects::is_kept;
@@ -162,19 +162,11 @@ pub async fn execute_up(ctx: &Context, profile: &Profile, plan: UpPlan) -> Resul
     apply::verdict(halts, ctx.limits.timeout.as_secs(), || {
         "volumes of removed ordinals are left; run up again".to_owned()
     })?;
-    let snapshot = match tracker.until(deadline, |snapshot| Some(snapshot.clone())).await {
-        Waited::Done(snapshot) => snapshot,
-        Waited::TimedOut | Waited::Stopped => {
-            return Err(EngineError::Interrupted {
-                left: "everything is applied and ready; only the report is missing".to_owned(),
-            });
-        }
-    };
     let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
     Ok(UpOutcome {
         changed: count(&run.tally.changed),
         volumes_created: count(&run.tally.volumes_created),
         volumes_adopted: count(&run.tally.volumes_adopted),
-        status: compose(ctx, profile, &site, &snapshot).await,
+        status: compose(ctx, profile, &site, &tracker.snapshot()).await,
     })
 }
