@@ -134,7 +134,7 @@ impl Sources {
         let known = listed(kubeconfig.contexts.iter().map(|context| context.name.as_str()));
         if kubeconfig.contexts.is_empty() {
             let none = if self.paths.iter().any(|path| path.exists()) { "it names no context" } else { "there is no such file" };
-            return Err(self.error(format!("{none}; set KUBECONFIG or --kubeconfig to one that does, or use --sandbox")));
+            return Err(self.error(format!("{none}; set KUBECONFIG or --kubeconfig to one that names a context, or use --sandbox")));
         }
         let current = kubeconfig.current_context.as_deref().filter(|name| !name.is_empty());
         let Some(name) = wanted.or(current) else {
@@ -310,5 +310,35 @@ mod tests {
             assert!(bad.parse::<Uri>().map_or(true, |uri| check_server(&uri).is_err()), "{bad}");
         }
         assert!(Access::plain("http://user:pw@[bad", "c").unwrap_err().to_string().find("pw").is_none());
+    }
+
+    #[test]
+    fn files_are_merged_as_kubectl_merges_them() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let context = |name: &str, cluster: &str| format!("{{name: {name}, context: {{cluster: {cluster}}}}}");
+        let first = write("first", &format!("contexts: [{}]\n", context("a", "one")));
+        let second = format!("current-context: b\ncontexts: [{}, {}]\n", context("a", "two"), context("b", "two"));
+        let paths = vec![folder.path().join("missing"), first, write("second", &second)];
+        let sources = Sources { paths, explicit: false };
+        let merged = sources.read().unwrap();
+        assert_eq!(sources.choose_context(&merged, None).unwrap(), "b");
+        let clusters: Vec<_> = merged.contexts.iter().map(|named| named.context.as_ref().unwrap().cluster.as_str()).collect();
+        assert_eq!(clusters, ["one", "two"], "the first file to name a context wins");
+    }
+
+    #[test]
+    fn no_kubeconfig_at_all_says_what_to_do() {
+        let sources = Sources { paths: vec![PathBuf::from("/nonexistent/.kube/config")], explicit: false };
+        let error = sources.choose_context(&sources.read().unwrap(), None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "read kubeconfig /nonexistent/.kube/config: there is no such file; set KUBECONFIG or --kubeconfig to one that \
+             names a context, or use --sandbox"
+        );
     }
 }

@@ -260,9 +260,13 @@ async fn read_whole(response: Response<Body>) -> Result<Answer, Trouble> {
     Ok(Answer { headers: head.headers, accepted: head.status == http::StatusCode::ACCEPTED, body })
 }
 
-/// An error and what is below it; no honest chain is longer.
+/// An error and what is below it; no honest chain is longer. `io::Error` passes over what it wraps when asked for its source.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source()).take(16)
+    let below = |&error: &&'a (dyn StdError + 'static)| match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
+        None => error.source(),
+    };
+    std::iter::successors(Some(error), below).take(16)
 }
 
 /// The deepest cause, which is the one that says something: `Connection refused (os error 111)`.
@@ -270,12 +274,8 @@ fn root_cause(error: &(dyn StdError + 'static)) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
-/// `io::Error` hides what it wraps from `source`, so it is looked into.
 fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    causes(error).find_map(|error| {
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        error.downcast_ref().or_else(|| wrapped?.downcast_ref())
-    })
+    causes(error).find_map(|error| error.downcast_ref())
 }
 
 fn tls_trouble(error: &rustls::Error, text: String) -> Trouble {

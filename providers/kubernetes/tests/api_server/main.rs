@@ -8,3 +8,4 @@ mod many;
 mod refusals;
 mod retries;
 mod server;
+mod tls;

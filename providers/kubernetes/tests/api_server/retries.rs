@@ -25,12 +25,13 @@ async fn recovering(code: u16, failures: usize) -> Server {
 
 #[tokio::test]
 async fn what_is_safe_to_repeat_is_repeated() {
-    for code in [429, 500, 502, 503, 504] {
+    let applies = [429, 500, 502, 503, 504].map(async |code| {
         let server = recovering(code, 2).await;
         let cluster = server.cluster();
         cluster.apply(&data(), &object(claim()), ApplyOptions::default()).await.unwrap();
         assert_eq!(server.lines().len(), 3, "{code}");
-    }
+    });
+    futures::future::join_all(applies).await;
     let server = recovering(503, 1).await;
     let options = DeleteOptions { uid: None, propagation: Propagation::Background, dry_run: false };
     assert_eq!(server.cluster().delete(&data(), &options).await.unwrap(), Deletion::Gone);
@@ -39,13 +40,14 @@ async fn what_is_safe_to_repeat_is_repeated() {
 
 #[tokio::test]
 async fn a_server_that_keeps_failing_is_given_up() {
-    for (code, expected) in [(500, ErrorKind::Internal), (503, ErrorKind::Unreachable)] {
+    let failures = [(500, ErrorKind::Internal), (503, ErrorKind::Unreachable)].map(async |(code, expected)| {
         let server = recovering(code, usize::MAX).await;
         let error = server.cluster().get(&data()).await.unwrap_err();
         assert_eq!(error.kind, expected);
         assert!(error.is_transient());
         assert_eq!(server.lines().len(), 4);
-    }
+    });
+    futures::future::join_all(failures).await;
 }
 
 #[tokio::test]
