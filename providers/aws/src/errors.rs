@@ -173,6 +173,7 @@ impl Refusal<'_> {
             429 => (ErrorKind::Throttled { retry_after: self.retry_after }, ""),
             501 => (ErrorKind::Unsupported, ""),
             404 if self.code.is_empty() => (ErrorKind::Unsupported, "check the endpoint"),
+            ..=399 => (ErrorKind::Internal, "this is no answer of AWS: check the endpoint and any proxy"),
             500.. => (ErrorKind::Internal, ""),
             _ => (ErrorKind::Invalid, ""),
         }

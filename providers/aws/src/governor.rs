@@ -175,7 +175,9 @@ mod tests {
         }
         arrivals.sort();
         let mut server = Server { tokens: 100.0, at: start, budget, refused: 0 };
-        arrivals.into_iter().for_each(|at| server.arrive(at));
+        for at in arrivals {
+            server.arrive(at);
+        }
         assert_eq!(server.refused, 0);
         let took = now - start;
         assert!(took >= Duration::from_secs(40) && took <= Duration::from_secs(44), "{took:?}");

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use aws_sdk_ec2::types::Filter;
-use futures::future::ready;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use moorline_api::{Error, ErrorKind, Result, Volume, VolumeFilter, VolumeId};
@@ -85,12 +84,13 @@ impl Pages {
     }
 }
 
-/// Ends a stream with its first error.
-pub(crate) fn until_error<T>(stream: impl Stream<Item = Result<T>>) -> impl Stream<Item = Result<T>> {
-    stream.scan(false, |failed, item| {
-        let item = (!*failed).then_some(item);
-        *failed = matches!(item, Some(Err(_)));
-        ready(item)
+/// Ends a stream with its first error; nothing is asked after it.
+pub(crate) fn until_error<'a, T: 'a>(stream: impl Stream<Item = Result<T>> + Unpin + 'a) -> impl Stream<Item = Result<T>> + 'a {
+    stream::unfold(Some(stream), |rest| async move {
+        let mut rest = rest?;
+        let item = rest.next().await?;
+        let rest = item.is_ok().then_some(rest);
+        Some((item, rest))
     })
 }
 

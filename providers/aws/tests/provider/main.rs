@@ -1,0 +1,11 @@
+//! The provider against a server on loopback that answers what AWS would.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod account;
+mod balancers;
+mod failures;
+mod life;
+mod server;
+mod snapshots;
+mod volumes;
