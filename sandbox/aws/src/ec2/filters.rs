@@ -1,0 +1,160 @@
+//! `Filter.N.Name` and `Filter.N.Value.M`: all filters must match, each by any of its values.
+
+use std::collections::BTreeMap;
+
+use crate::error::AwsError;
+use crate::wire::params::Params;
+
+/// The most values over all filters of a call.
+const MAX_VALUES: usize = 200;
+
+/// The filters of one call.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    filters: Vec<Filter>,
+}
+
+#[derive(Debug)]
+struct Filter {
+    name: String,
+    values: Vec<String>,
+}
+
+impl Filters {
+    /// Reads the filters; names other than `known` and the tag filters are refused.
+    pub(crate) fn read(params: &Params, known: &[&str]) -> Result<Self, AwsError> {
+        let filters = params.list("Filter").into_iter().map(|filter| read_one(filter, known));
+        let filters = filters.collect::<Result<Vec<_>, _>>()?;
+        if filters.iter().map(|filter| filter.values.len()).sum::<usize>() > MAX_VALUES {
+            let message = format!("The maximum number of filter values specified on a single call is {MAX_VALUES}");
+            return Err(AwsError::new("FilterLimitExceeded", message));
+        }
+        Ok(Self { filters })
+    }
+
+    /// Whether something passes that has these tags, and these values under each other filter's name.
+    pub(crate) fn pass(&self, tags: &BTreeMap<String, String>, values: impl Fn(&str) -> Vec<String>) -> bool {
+        self.filters.iter().all(|filter| match filter.name.as_str() {
+            "tag-key" => tags.keys().any(|key| filter.matches(key)),
+            "tag-value" => tags.values().any(|value| filter.matches(value)),
+            name => match name.strip_prefix("tag:") {
+                Some(key) => tags.get(key).is_some_and(|value| filter.matches(value)),
+                None => values(name).iter().any(|value| filter.matches(value)),
+            },
+        })
+    }
+}
+
+impl Filter {
+    fn matches(&self, text: &str) -> bool {
+        self.values.iter().any(|pattern| wildcard(pattern, text))
+    }
+}
+
+fn read_one(filter: &Params, known: &[&str]) -> Result<Filter, AwsError> {
+    let name = filter.text("Name").filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| AwsError::missing("Filter.Name"))?;
+    let of_tags = name == "tag-key" || name == "tag-value" || name.len() > 4 && name.starts_with("tag:");
+    if !of_tags && !known.contains(&name) {
+        return Err(AwsError::invalid_value(format!("The filter '{name}' is invalid")));
+    }
+    let values: Vec<String> = filter.texts("Value").into_iter().map(str::to_owned).collect();
+    if values.is_empty() {
+        return Err(AwsError::invalid_value(format!("The filter '{name}' must have at least one value")));
+    }
+    Ok(Filter { name: name.to_owned(), values })
+}
+
+/// Whether `text` is as `pattern` says: `*` is any text, `?` any character, `\` takes the next character as it is.
+fn wildcard(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (compile(pattern), text.chars().collect::<Vec<_>>());
+    // Greedy with one way back: only the last `*` can usefully take more.
+    let (mut p, mut t, mut retry) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(Piece::Many) => {
+                retry = Some((p, t));
+                p += 1;
+            }
+            Some(Piece::One) => (p, t) = (p + 1, t + 1),
+            Some(Piece::Exactly(c)) if *c == text[t] => (p, t) = (p + 1, t + 1),
+            _ => match retry {
+                Some((star, taken)) => {
+                    retry = Some((star, taken + 1));
+                    (p, t) = (star + 1, taken + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|piece| matches!(piece, Piece::Many))
+}
+
+enum Piece {
+    Many,
+    One,
+    Exactly(char),
+}
+
+fn compile(pattern: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        pieces.push(match character {
+            '*' => Piece::Many,
+            '?' => Piece::One,
+            '\\' => Piece::Exactly(characters.next().unwrap_or('\\')),
+            other => Piece::Exactly(other),
+        });
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_and_escapes() {
+        let good = [("pvc-*", "pvc-1"), ("*", ""), ("a?c", "abc"), (r"a\*c", "a*c"), (r"\\", r"\"), ("*b*b", "abab")];
+        for (pattern, text) in good {
+            assert!(wildcard(pattern, text), "{pattern} {text}");
+        }
+        let bad = [("pvc", "pvc-1"), ("?", ""), (r"a\*c", "abc"), ("a*", "ba"), ("Abc", "abc"), (r"\?", "x")];
+        for (pattern, text) in bad {
+            assert!(!wildcard(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_pattern_takes_no_time() {
+        assert!(!wildcard(&"*a".repeat(500), &"a".repeat(400)));
+        assert!(!wildcard(&format!("{}b", "*a".repeat(200)), &"a".repeat(256)));
+    }
+
+    #[test]
+    fn filters_are_joined_by_and_values_by_or() {
+        let text = "Filter.1.Name=tag:app&Filter.1.Value.1=web&Filter.1.Value.2=db\
+                    &Filter.2.Name=status&Filter.2.Value.1=available";
+        let filters = Filters::read(&Params::parse([text.as_bytes()]).unwrap(), &["status"]).unwrap();
+        let passes = |app: &str, status: &str| {
+            let tags = BTreeMap::from([("app".to_owned(), app.to_owned())]);
+            filters.pass(&tags, |_| vec![status.to_owned()])
+        };
+        assert!(passes("db", "available"));
+        assert!(!passes("db", "creating"));
+        assert!(!passes("cache", "available"));
+    }
+
+    #[test]
+    fn an_unknown_name_and_a_missing_value_are_refused() {
+        for text in [
+            "Filter.1.Name=colour&Filter.1.Value.1=red",
+            "Filter.1.Name=status",
+            "Filter.1.Name=tag:&Filter.1.Value.1=x",
+        ] {
+            let error = Filters::read(&Params::parse([text.as_bytes()]).unwrap(), &["status"]).unwrap_err();
+            assert_eq!(error.code, "InvalidParameterValue", "{text}");
+        }
+    }
+}

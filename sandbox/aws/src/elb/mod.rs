@@ -1,0 +1,7 @@
+//! Elastic Load Balancing: the classic API of 2012 and the current one of 2015, over the same account.
+
+pub(crate) mod classic;
+mod names;
+pub(crate) mod shared;
+mod tags;
+pub(crate) mod v2;

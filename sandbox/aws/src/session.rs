@@ -1,0 +1,109 @@
+//! One call's view of the account: the region it works in, the time it is, and what it may see and change.
+
+use std::sync::MutexGuard;
+
+use jiff::Timestamp;
+
+use crate::account::Account;
+use crate::error::AwsError;
+use crate::model::balancer::LoadBalancer;
+use crate::model::snapshot::SnapshotRecord;
+use crate::model::volume::{Volume, VolumeRecord};
+use crate::settings::AwsSettings;
+
+/// The account under lock, for the length of one call.
+pub(crate) struct Session<'a> {
+    pub(crate) account: MutexGuard<'a, Account>,
+    pub(crate) settings: AwsSettings,
+    pub(crate) region: String,
+    pub(crate) now: Timestamp,
+    /// Changes are refused with `DryRunOperation` instead of being made.
+    pub(crate) dry_run: bool,
+    /// Whether the call changed something.
+    pub(crate) changed: bool,
+}
+
+impl Session<'_> {
+    /// The youngest moment that readers see.
+    pub(crate) fn horizon(&self) -> Timestamp {
+        self.now - self.settings.lag()
+    }
+
+    /// When something deleted now will be gone.
+    pub(crate) fn gone_at(&self) -> Timestamp {
+        self.now + self.settings.lag() + self.settings.deletion()
+    }
+
+    /// To be called after all checks and before the first change: a dry run ends here.
+    pub(crate) fn about_to_change(&mut self) -> Result<(), AwsError> {
+        if self.dry_run {
+            return Err(would_have_succeeded());
+        }
+        self.changed = true;
+        Ok(())
+    }
+
+    /// The volume as it really is; deleted ones do not exist.
+    pub(crate) fn volume(&self, id: &str) -> Result<(&VolumeRecord, Volume), AwsError> {
+        let record = self.account.volumes.get(id).map(crate::lagged::Lagged::current);
+        record
+            .filter(|volume| volume.region == self.region && volume.gone_at.is_none())
+            .and_then(|volume| Some((volume, volume.view(self.now)?)))
+            .ok_or_else(|| AwsError::volume_not_found(id))
+    }
+
+    /// How many volumes count against the region's limit.
+    pub(crate) fn volumes_held(&self) -> usize {
+        let volumes = self.account.volumes.all().map(|(_, volume)| volume.current());
+        volumes.filter(|volume| volume.region == self.region && volume.gone_at.is_none()).count()
+    }
+
+    /// Changes a volume that [`Session::volume`] found.
+    pub(crate) fn change_volume(&mut self, id: &str, change: impl FnOnce(&mut VolumeRecord)) -> Result<(), AwsError> {
+        let times = (self.now, self.horizon());
+        Ok(self.account.volumes.change(id, times, change)?)
+    }
+
+    /// The volumes of the region as readers see them now, by id.
+    pub(crate) fn visible_volumes(&self) -> impl Iterator<Item = (&VolumeRecord, Volume)> {
+        let horizon = self.horizon();
+        self.account.volumes.all().filter_map(move |(_, volume)| {
+            let record = volume.seen(horizon).filter(|volume| volume.region == self.region)?;
+            Some((record, record.view(self.now)?))
+        })
+    }
+
+    /// The snapshot as it really is; deleted ones do not exist.
+    pub(crate) fn snapshot(&self, id: &str) -> Result<&SnapshotRecord, AwsError> {
+        let record = self.account.snapshots.get(id).map(crate::lagged::Lagged::current);
+        record
+            .filter(|snapshot| snapshot.region == self.region && snapshot.gone_at.is_none())
+            .ok_or_else(|| AwsError::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist.")))
+    }
+
+    /// The snapshots of the region as readers see them now, by id.
+    pub(crate) fn visible_snapshots(&self) -> impl Iterator<Item = &SnapshotRecord> {
+        let horizon = self.horizon();
+        self.account
+            .snapshots
+            .all()
+            .filter_map(move |(_, snapshot)| snapshot.seen(horizon))
+            // A snapshot has no state for being deleted: it is there, or it is not.
+            .filter(|snapshot| snapshot.region == self.region && snapshot.gone_at.is_none())
+    }
+
+    /// The load balancers of the region as readers see them now, by key.
+    pub(crate) fn visible_balancers(&self) -> impl Iterator<Item = &LoadBalancer> {
+        let horizon = self.horizon();
+        self.account
+            .balancers
+            .all()
+            .filter_map(move |(_, balancer)| balancer.seen(horizon))
+            .filter(|balancer| balancer.region == self.region && balancer.gone_at.is_none())
+    }
+}
+
+/// What a dry run that would have succeeded answers.
+pub(crate) fn would_have_succeeded() -> AwsError {
+    AwsError::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set.").with_status(412)
+}
