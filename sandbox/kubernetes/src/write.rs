@@ -222,6 +222,7 @@ impl Writer<'_> {
         if let Some(live) = live {
             return self.replace(kind, &live, merged, part, Tracking::Applied);
         }
+        self.decode(kind, &mut merged)?;
         self.place(kind, namespace, &mut merged)?;
         self.insert(kind, merged, Tracking::Applied)
     }

@@ -1,5 +1,4 @@
 //! The in-process side: what the sandbox's controllers rely on.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use moorline_sandbox_core::{Journal, World};
 use moorline_sandbox_kubernetes::{ApiServer, ApiSettings, ChangeKind, DeleteOptions, Propagation};
