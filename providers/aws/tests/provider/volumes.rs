@@ -169,7 +169,6 @@ async fn ids_are_filtered_in_batches() {
 #[tokio::test]
 async fn waits_until_usable_and_until_gone() {
     let server = Server::start(|_, before| match before {
-        0 => volumes_page(&[], None),
         1 | 2 => volumes_page(&[("vol-1", "creating")], None),
         3 => volumes_page(&[("vol-1", "available")], None),
         4 => volumes_page(&[("vol-1", "deleting")], None),
