@@ -26,7 +26,12 @@ pub(crate) struct Subject {
 impl Subject {
     /// Something that is no resource: `/version`.
     pub(crate) fn path(path: &str) -> Self {
-        Self { resource: path.to_owned(), plural: String::new(), namespace: None, name: None }
+        Self {
+            resource: path.to_owned(),
+            plural: String::new(),
+            namespace: None,
+            name: None,
+        }
     }
 
     /// All objects of a kind.
@@ -41,7 +46,10 @@ impl Subject {
 
     /// One object.
     pub(crate) fn one(target: &ObjectRef) -> Self {
-        Self { name: Some(target.name.clone()), ..Self::all(&target.resource, target.namespace.as_deref()) }
+        Self {
+            name: Some(target.name.clone()),
+            ..Self::all(&target.resource, target.namespace.as_deref())
+        }
     }
 }
 
@@ -95,12 +103,16 @@ impl Call {
 
     /// A write of JSON; repeatable, as every write but a creation is.
     pub(crate) fn write(verb: &'static str, method: Method, subject: Subject, path: impl Into<String>) -> Self {
-        Self { method, ..Self::read(verb, subject, path) }
+        Self {
+            method,
+            ..Self::read(verb, subject, path)
+        }
     }
 
     /// With this JSON body.
     pub(crate) fn json(mut self, content_type: &'static str, body: &impl serde::Serialize) -> Result<Self, Error> {
-        let body = serde_json::to_vec(body).map_err(|error| self.error(ErrorKind::Invalid, "is not JSON").with_source(error))?;
+        let body = serde_json::to_vec(body)
+            .map_err(|error| self.error(ErrorKind::Invalid, "is not JSON").with_source(error))?;
         self.body = body.into();
         self.content_type = Some(content_type);
         Ok(self)
@@ -126,7 +138,11 @@ pub(crate) fn object_path(verb: &'static str, target: &ObjectRef) -> Result<Stri
 }
 
 /// The path of all objects of a kind, in one namespace or in all.
-pub(crate) fn collection_path(verb: &'static str, resource: &ResourceKind, namespace: Option<&str>) -> Result<String, Error> {
+pub(crate) fn collection_path(
+    verb: &'static str,
+    resource: &ResourceKind,
+    namespace: Option<&str>,
+) -> Result<String, Error> {
     let gvk = &resource.gvk;
     let mut segments = match gvk.group.as_str() {
         "" => vec!["api", &gvk.version],
@@ -138,9 +154,16 @@ pub(crate) fn collection_path(verb: &'static str, resource: &ResourceKind, names
     segments.push(&resource.plural);
     if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
         let subject = Subject::all(resource, namespace);
-        return Err(Error::new(ErrorKind::Invalid, verb, subject.to_string(), "a part of its path is missing"));
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            verb,
+            subject.to_string(),
+            "a part of its path is missing",
+        ));
     }
-    Ok(segments.iter().fold(String::new(), |path, segment| path + "/" + &encoded(segment)))
+    Ok(segments
+        .iter()
+        .fold(String::new(), |path, segment| path + "/" + &encoded(segment)))
 }
 
 /// A path with a query; the values are encoded.
@@ -164,10 +187,22 @@ mod tests {
     #[test]
     fn paths_follow_group_and_scope() {
         for (target, expected) in [
-            (ObjectRef::new(ResourceKind::claim(), "a", "b"), "/api/v1/namespaces/a/persistentvolumeclaims/b"),
-            (ObjectRef::new(ResourceKind::persistent_volume(), "a", "b"), "/api/v1/persistentvolumes/b"),
-            (ObjectRef::new(ResourceKind::stateful_set(), "a", "b"), "/apis/apps/v1/namespaces/a/statefulsets/b"),
-            (ObjectRef::new(ResourceKind::storage_class(), "", "x/../y?z"), "/apis/storage.k8s.io/v1/storageclasses/x%2F..%2Fy%3Fz"),
+            (
+                ObjectRef::new(ResourceKind::claim(), "a", "b"),
+                "/api/v1/namespaces/a/persistentvolumeclaims/b",
+            ),
+            (
+                ObjectRef::new(ResourceKind::persistent_volume(), "a", "b"),
+                "/api/v1/persistentvolumes/b",
+            ),
+            (
+                ObjectRef::new(ResourceKind::stateful_set(), "a", "b"),
+                "/apis/apps/v1/namespaces/a/statefulsets/b",
+            ),
+            (
+                ObjectRef::new(ResourceKind::storage_class(), "", "x/../y?z"),
+                "/apis/storage.k8s.io/v1/storageclasses/x%2F..%2Fy%3Fz",
+            ),
         ] {
             assert_eq!(object_path("get", &target).unwrap(), expected);
         }
@@ -175,14 +210,21 @@ mod tests {
 
     #[test]
     fn a_missing_part_never_widens_a_path() {
-        let nowhere = ObjectRef { namespace: None, ..ObjectRef::new(ResourceKind::claim(), "a", "b") };
+        let nowhere = ObjectRef {
+            namespace: None,
+            ..ObjectRef::new(ResourceKind::claim(), "a", "b")
+        };
         for target in [
             ObjectRef::new(ResourceKind::claim(), "a", ""),
             ObjectRef::new(ResourceKind::claim(), "a", ".."),
             ObjectRef::new(ResourceKind::claim(), "", "b"),
             nowhere,
         ] {
-            assert_eq!(object_path("delete", &target).unwrap_err().kind, ErrorKind::Invalid, "{target:?}");
+            assert_eq!(
+                object_path("delete", &target).unwrap_err().kind,
+                ErrorKind::Invalid,
+                "{target:?}"
+            );
         }
     }
 

@@ -8,8 +8,8 @@ use futures::future::try_join;
 use futures::stream::BoxStream;
 use http::Method;
 use moorline_api::{
-    Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Error, ErrorKind, ListQuery, Object, ObjectRef,
-    Page, Propagation, ResourceKind, Result, WatchEvent,
+    Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Error, ErrorKind, ListQuery, Object,
+    ObjectRef, Page, Propagation, ResourceKind, Result, WatchEvent,
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -56,7 +56,11 @@ impl KubeCluster {
     fn new(access: Access, settings: &KubeSettings) -> Self {
         let default_namespace = access.config.default_namespace.clone();
         let transport = Transport::new(access, settings.concurrency, settings.call_timeout);
-        Self { transport, default_namespace, identity: OnceCell::new() }
+        Self {
+            transport,
+            default_namespace,
+            identity: OnceCell::new(),
+        }
     }
 
     /// The context's namespace; `default` where it names none.
@@ -87,10 +91,20 @@ impl KubeCluster {
         let system = system.ok_or_else(|| lost("a cluster without this namespace cannot be told from others"))?;
         let uid = system.uid().ok_or_else(|| lost("the server gave no uid"))?.to_owned();
         // A server may keep its version to itself, and nothing depends on it.
-        let version = version.ok().and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
-        let version = version.as_ref().and_then(|version| version.get("gitVersion")?.as_str()).unwrap_or("unknown");
+        let version = version
+            .ok()
+            .and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
+        let version = version
+            .as_ref()
+            .and_then(|version| version.get("gitVersion")?.as_str())
+            .unwrap_or("unknown");
         let version = crate::text::printable(version);
-        Ok(ClusterIdentity { uid, context: self.context().to_owned(), server: self.server().to_owned(), version })
+        Ok(ClusterIdentity {
+            uid,
+            context: self.context().to_owned(),
+            server: self.server().to_owned(),
+            version,
+        })
     }
 
     async fn send_for_object(&self, call: &Call) -> Result<(Object, Answer)> {
@@ -102,7 +116,10 @@ impl KubeCluster {
 impl fmt::Debug for KubeCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Access { context, server, .. } = self.transport.access();
-        f.debug_struct("KubeCluster").field("context", context).field("server", server).finish_non_exhaustive()
+        f.debug_struct("KubeCluster")
+            .field("context", context)
+            .field("server", server)
+            .finish_non_exhaustive()
     }
 }
 
@@ -140,14 +157,20 @@ impl Cluster for KubeCluster {
         let path = with_query(object_path("patch", target)?, &query);
         let call = Call::write("patch", Method::PATCH, Subject::one(target), path).json(APPLY_PATCH, object)?;
         let (object, answer) = self.send_for_object(&call).await?;
-        Ok(Applied { object, warnings: warnings(&answer.headers) })
+        Ok(Applied {
+            object,
+            warnings: warnings(&answer.headers),
+        })
     }
 
     async fn create(&self, target: &ObjectRef, object: &Object) -> Result<Object> {
         let collection = collection_path("create", &target.resource, target.namespace.as_deref())?;
         // The path of the object itself refuses a missing namespace or name, which the collection's does not.
         object_path("create", target)?;
-        let path = with_query(collection, &[("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]);
+        let path = with_query(
+            collection,
+            &[("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")],
+        );
         let mut call = Call::write("create", Method::POST, Subject::one(target), path).json(JSON, object)?;
         call.repeatable = false;
         Ok(self.send_for_object(&call).await?.0)
@@ -160,7 +183,10 @@ impl Cluster for KubeCluster {
     }
 
     async fn scale(&self, target: &ObjectRef, replicas: u32) -> Result<()> {
-        let path = with_query(object_path("patch", target)? + "/scale", &[("fieldManager", FIELD_MANAGER)]);
+        let path = with_query(
+            object_path("patch", target)? + "/scale",
+            &[("fieldManager", FIELD_MANAGER)],
+        );
         let mut subject = Subject::one(target);
         subject.resource += "/scale";
         let call = Call::write("patch", Method::PATCH, subject, path);
@@ -169,7 +195,12 @@ impl Cluster for KubeCluster {
     }
 
     async fn delete(&self, target: &ObjectRef, options: &DeleteOptions) -> Result<Deletion> {
-        let call = Call::write("delete", Method::DELETE, Subject::one(target), object_path("delete", target)?);
+        let call = Call::write(
+            "delete",
+            Method::DELETE,
+            Subject::one(target),
+            object_path("delete", target)?,
+        );
         let call = call.json(JSON, &delete_body(options))?;
         let answer = match self.transport.try_send(&call).await? {
             Ok(answer) => answer,
@@ -205,5 +236,9 @@ fn object_of(call: &Call, answer: &Answer) -> Result<Object> {
     let garbled = || call.error(ErrorKind::Internal, "the answer is not a Kubernetes object");
     let object: Object = serde_json::from_slice(&answer.body).map_err(|error| garbled().with_source(error))?;
     // A login page or a list in place of the object must not pass for it.
-    if object.at(&["metadata"]).is_some_and(Value::is_object) { Ok(object) } else { Err(garbled()) }
+    if object.at(&["metadata"]).is_some_and(Value::is_object) {
+        Ok(object)
+    } else {
+        Err(garbled())
+    }
 }

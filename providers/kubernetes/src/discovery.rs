@@ -33,7 +33,12 @@ struct GroupVersion {
 
 impl GroupVersion {
     fn name(&self) -> String {
-        Gvk { group: self.group.clone(), version: self.version.clone(), kind: String::new() }.api_version()
+        Gvk {
+            group: self.group.clone(),
+            version: self.version.clone(),
+            kind: String::new(),
+        }
+        .api_version()
     }
 }
 
@@ -69,26 +74,45 @@ async fn root(transport: &Transport, path: &'static str) -> Result<Vec<GroupVers
 }
 
 fn read<T: DeserializeOwned>(call: &Call, answer: &Answer) -> Result<T, Error> {
-    serde_json::from_slice(&answer.body)
-        .map_err(|error| call.error(ErrorKind::Internal, "the answer is not what discovery gives").with_source(error))
+    serde_json::from_slice(&answer.body).map_err(|error| {
+        call.error(ErrorKind::Internal, "the answer is not what discovery gives")
+            .with_source(error)
+    })
 }
 
 fn versions_of(group: Group) -> Vec<(String, String)> {
     let preferred = group.preferred_version.map(|preferred| preferred.version);
     let others = group.versions.into_iter().map(|version| version.version);
     let others: Vec<_> = others.filter(|version| Some(version) != preferred.as_ref()).collect();
-    preferred.into_iter().chain(others).map(|version| (group.name.clone(), version)).collect()
+    preferred
+        .into_iter()
+        .chain(others)
+        .map(|version| (group.name.clone(), version))
+        .collect()
 }
 
 /// The kinds of one group version; a group whose server fails is left incomplete, and the others stand.
 async fn one_version(transport: &Transport, group: String, version: String) -> GroupVersion {
-    let path = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
+    let path = if group.is_empty() {
+        format!("/api/{version}")
+    } else {
+        format!("/apis/{group}/{version}")
+    };
     let call = Call::read("get", Subject::path(&path), path.clone());
-    let listed = transport.send(&call).await.and_then(|answer| read::<ResourceList>(&call, &answer));
-    let kinds = listed.inspect_err(|error| tracing::warn!(%error, "a part of discovery failed")).ok().map(|list| {
-        let resources = list.resources.into_iter().filter(|resource| !resource.name.contains('/'));
-        resources.map(|resource| resource.into_kind(&group, &version)).collect()
-    });
+    let listed = transport
+        .send(&call)
+        .await
+        .and_then(|answer| read::<ResourceList>(&call, &answer));
+    let kinds = listed
+        .inspect_err(|error| tracing::warn!(%error, "a part of discovery failed"))
+        .ok()
+        .map(|list| {
+            let resources = list
+                .resources
+                .into_iter()
+                .filter(|resource| !resource.name.contains('/'));
+            resources.map(|resource| resource.into_kind(&group, &version)).collect()
+        });
     GroupVersion { group, version, kinds }
 }
 
@@ -96,10 +120,18 @@ fn aggregated(item: AggregatedGroup) -> Vec<GroupVersion> {
     let group = item.metadata.name.unwrap_or_default();
     let versions = item.versions.into_iter().map(|version| {
         let fresh = version.freshness.as_deref() != Some("Stale");
-        let kinds: Vec<_> = version.resources.into_iter().map(|resource| resource.into_kind(&group, &version.version)).collect();
+        let kinds: Vec<_> = version
+            .resources
+            .into_iter()
+            .map(|resource| resource.into_kind(&group, &version.version))
+            .collect();
         // A stale group may still list what it had; an empty one says nothing.
         let kinds = (fresh || !kinds.is_empty()).then_some(kinds);
-        GroupVersion { group: group.clone(), version: version.version, kinds }
+        GroupVersion {
+            group: group.clone(),
+            version: version.version,
+            kinds,
+        }
     });
     versions.collect()
 }
@@ -118,7 +150,10 @@ fn preferred(versions: impl Iterator<Item = GroupVersion>) -> Discovery {
         found.kinds.extend(kinds.into_iter().filter(new));
     }
     if !found.incomplete.is_empty() {
-        tracing::warn!(groups = found.incomplete.join(", "), "these API groups do not answer; their kinds are not known");
+        tracing::warn!(
+            groups = found.incomplete.join(", "),
+            "these API groups do not answer; their kinds are not known"
+        );
     }
     found
 }
@@ -175,7 +210,11 @@ impl AggregatedResource {
     fn into_kind(self, group: &str, version: &str) -> ResourceKind {
         let kind = self.response_kind.map(|response| response.kind).unwrap_or_default();
         ResourceKind {
-            gvk: Gvk { group: group.to_owned(), version: version.to_owned(), kind },
+            gvk: Gvk {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                kind,
+            },
             plural: self.resource,
             namespaced: self.scope.as_deref() == Some("Namespaced"),
             verbs: self.verbs,
@@ -216,8 +255,17 @@ struct Resource {
 
 impl Resource {
     fn into_kind(self, group: &str, version: &str) -> ResourceKind {
-        let gvk = Gvk { group: group.to_owned(), version: version.to_owned(), kind: self.kind };
-        ResourceKind { gvk, plural: self.name, namespaced: self.namespaced, verbs: self.verbs }
+        let gvk = Gvk {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: self.kind,
+        };
+        ResourceKind {
+            gvk,
+            plural: self.name,
+            namespaced: self.namespaced,
+            verbs: self.verbs,
+        }
     }
 }
 
@@ -242,13 +290,22 @@ mod tests {
             ])),
             item("metrics.k8s.io", json!([{"version": "v1beta1", "freshness": "Stale", "resources": []}])),
         ]});
-        let Root::Aggregated { items } = serde_json::from_value(list).unwrap() else { unreachable!() };
+        let Root::Aggregated { items } = serde_json::from_value(list).unwrap() else {
+            unreachable!()
+        };
         let found = preferred(items.into_iter().flat_map(aggregated));
-        let names: Vec<_> = found.kinds.iter().map(|kind| (kind.gvk.to_string(), kind.namespaced)).collect();
-        assert_eq!(names, [
-            ("autoscaling/v2 HorizontalPodAutoscaler".to_owned(), true),
-            ("autoscaling/v1 Old".to_owned(), false),
-        ]);
+        let names: Vec<_> = found
+            .kinds
+            .iter()
+            .map(|kind| (kind.gvk.to_string(), kind.namespaced))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ("autoscaling/v2 HorizontalPodAutoscaler".to_owned(), true),
+                ("autoscaling/v1 Old".to_owned(), false),
+            ]
+        );
         assert_eq!(found.incomplete, ["metrics.k8s.io/v1beta1"]);
     }
 
@@ -256,6 +313,12 @@ mod tests {
     fn the_preferred_version_comes_first() {
         let group = json!({"name": "g", "versions": [{"version": "v1beta1"}, {"version": "v1"}], "preferredVersion": {"version": "v1"}});
         let versions = versions_of(serde_json::from_value(group).unwrap());
-        assert_eq!(versions, [("g".to_owned(), "v1".to_owned()), ("g".to_owned(), "v1beta1".to_owned())]);
+        assert_eq!(
+            versions,
+            [
+                ("g".to_owned(), "v1".to_owned()),
+                ("g".to_owned(), "v1beta1".to_owned())
+            ]
+        );
     }
 }

@@ -5,14 +5,24 @@ use crate::call::Call;
 /// A 403's message: who may not do what and where, and the right that is missing. Refusals by admission have no such right, and
 /// keep the server's words alone.
 pub(crate) fn message(server: &str, call: &Call) -> String {
-    let Some(denial) = Denial::read(server) else { return server.to_owned() };
+    let Some(denial) = Denial::read(server) else {
+        return server.to_owned();
+    };
     let verb = denial.verb.unwrap_or(call.verb);
-    let resource = denial.resource.map_or_else(|| call.subject.resource.clone(), |resource| qualified(resource, denial.group));
-    let place = match denial.namespace.or(call.subject.namespace.as_deref().filter(|_| !denial.cluster_wide)) {
+    let resource = denial.resource.map_or_else(
+        || call.subject.resource.clone(),
+        |resource| qualified(resource, denial.group),
+    );
+    let place = match denial
+        .namespace
+        .or(call.subject.namespace.as_deref().filter(|_| !denial.cluster_wide))
+    {
         Some(namespace) => format!(" in namespace {namespace}"),
         None => String::new(),
     };
-    let user = denial.user.map_or_else(|| "this user".to_owned(), |user| format!("\"{user}\""));
+    let user = denial
+        .user
+        .map_or_else(|| "this user".to_owned(), |user| format!("\"{user}\""));
     format!("{user} may not {verb} {resource}{place}; grant \"{verb}\" on {resource}{place} to {user}")
 }
 
@@ -28,7 +38,9 @@ struct Denial<'a> {
 
 impl<'a> Denial<'a> {
     fn read(message: &'a str) -> Option<Self> {
-        let (_, denied) = message.split_once("User ").filter(|(_, rest)| rest.contains(" cannot "))?;
+        let (_, denied) = message
+            .split_once("User ")
+            .filter(|(_, rest)| rest.contains(" cannot "))?;
         let (user, act) = denied.split_once(" cannot ")?;
         Some(Self {
             user: user.strip_prefix('"').and_then(|user| user.strip_suffix('"')),
@@ -47,7 +59,11 @@ fn quoted_after<'a>(text: &'a str, words: &str) -> Option<&'a str> {
 }
 
 fn qualified(resource: &str, group: &str) -> String {
-    if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
+    if group.is_empty() {
+        resource.to_owned()
+    } else {
+        format!("{resource}.{group}")
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_util::client::proxy::matcher::Matcher;
 use kube::config::{AuthInfo, Config, ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
 use moorline_api::{Error, ErrorKind};
+
+use crate::proxy;
+use crate::text::printable;
 
 /// Where the cluster is, and how hard it may be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +28,12 @@ pub struct KubeSettings {
 impl Default for KubeSettings {
     /// kubectl's own choice of cluster, 32 calls at once, 30 seconds each.
     fn default() -> Self {
-        Self { kubeconfig: None, context: None, concurrency: 32, call_timeout: Duration::from_secs(30) }
+        Self {
+            kubeconfig: None,
+            context: None,
+            concurrency: 32,
+            call_timeout: Duration::from_secs(30),
+        }
     }
 }
 
@@ -55,22 +62,28 @@ impl Access {
         let context = sources.choose_context(&kubeconfig, settings.context.as_deref())?;
         sources.check_references(&kubeconfig, &context)?;
         let explicit_proxy = explicit_proxy(&kubeconfig, &context);
-        let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+        let options = KubeConfigOptions {
+            context: Some(context.clone()),
+            ..KubeConfigOptions::default()
+        };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
         let mut config = config.map_err(|error| sources.error(describe(&error)))?;
-        check_server(&config.cluster_url).map_err(|problem| sources.error(format!("context `{context}`: {problem}")))?;
+        check_server(&config.cluster_url)
+            .map_err(|problem| sources.error(format!("context `{context}`: {problem}")))?;
         check_files(&config.auth_info).map_err(|problem| sources.error(format!("context `{context}`: {problem}")))?;
-        // kube-rs compares NO_PROXY with the proxy instead of the server, and sends plain HTTP through HTTPS_PROXY.
-        if explicit_proxy.is_none() {
-            config.proxy_url = environment_proxy(&config.cluster_url);
-        }
+        config.proxy_url = match explicit_proxy {
+            Some(proxy) => proxy.parse().ok(),
+            None => proxy::from_environment(&config.cluster_url),
+        };
         Ok(Self::new(config, context))
     }
 
     /// A server without credentials, such as the embedded sandbox.
     pub(crate) fn plain(server: &str, context: &str) -> Result<Self, Error> {
         let invalid = |what: String| Error::new(ErrorKind::Invalid, "connect", printable_uri_text(server), what);
-        let uri: Uri = server.parse().map_err(|_| invalid("this is not the address of a server".to_owned()))?;
+        let uri: Uri = server
+            .parse()
+            .map_err(|_| invalid("this is not the address of a server".to_owned()))?;
         check_server(&uri).map_err(invalid)?;
         Ok(Self::new(Config::new(uri), context.to_owned()))
     }
@@ -87,13 +100,21 @@ impl Access {
         let auth = &config.auth_info;
         let renewable = auth.exec.is_some() || auth.auth_provider.is_some() || auth.token_file.is_some();
         let server = without_credentials(&config.cluster_url);
-        Self { config, context, server, renewable }
+        Self {
+            config,
+            context,
+            server,
+            renewable,
+        }
     }
 }
 
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access").field("context", &self.context).field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Access")
+            .field("context", &self.context)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }
 
@@ -107,10 +128,15 @@ struct Sources {
 impl Sources {
     fn find(settings: &KubeSettings) -> Self {
         if let Some(path) = &settings.kubeconfig {
-            return Self { paths: vec![path.clone()], explicit: true };
+            return Self {
+                paths: vec![path.clone()],
+                explicit: true,
+            };
         }
         let listed = std::env::var_os("KUBECONFIG").unwrap_or_default();
-        let mut paths: Vec<_> = std::env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty()).collect();
+        let mut paths: Vec<_> = std::env::split_paths(&listed)
+            .filter(|path| !path.as_os_str().is_empty())
+            .collect();
         if paths.is_empty() {
             paths.extend(std::env::home_dir().map(|home| home.join(".kube").join("config")));
         }
@@ -133,8 +159,14 @@ impl Sources {
     fn choose_context(&self, kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<String, Error> {
         let known = listed(kubeconfig.contexts.iter().map(|context| context.name.as_str()));
         if kubeconfig.contexts.is_empty() {
-            let none = if self.paths.iter().any(|path| path.exists()) { "it names no context" } else { "there is no such file" };
-            return Err(self.error(format!("{none}; set KUBECONFIG or --kubeconfig to one that names a context, or use --sandbox")));
+            let none = if self.paths.iter().any(|path| path.exists()) {
+                "it names no context"
+            } else {
+                "there is no such file"
+            };
+            return Err(self.error(format!(
+                "{none}; set KUBECONFIG or --kubeconfig to one that names a context, or use --sandbox"
+            )));
         }
         let current = kubeconfig.current_context.as_deref().filter(|name| !name.is_empty());
         let Some(name) = wanted.or(current) else {
@@ -148,13 +180,24 @@ impl Sources {
 
     /// kube-rs goes on without credentials where a context names a user that is not there; kubectl and we do not.
     fn check_references(&self, kubeconfig: &Kubeconfig, name: &str) -> Result<(), Error> {
-        let context = kubeconfig.contexts.iter().find(|context| context.name == name).and_then(|named| named.context.as_ref());
+        let context = kubeconfig
+            .contexts
+            .iter()
+            .find(|context| context.name == name)
+            .and_then(|named| named.context.as_ref());
         let Some(context) = context else {
             return Err(self.error(format!("context `{name}` is empty; give it a cluster")));
         };
-        if !kubeconfig.clusters.iter().any(|cluster| cluster.name == context.cluster) {
+        if !kubeconfig
+            .clusters
+            .iter()
+            .any(|cluster| cluster.name == context.cluster)
+        {
             let known = listed(kubeconfig.clusters.iter().map(|cluster| cluster.name.as_str()));
-            return Err(self.error(format!("context `{name}` names cluster `{}`, and there is {known}", context.cluster)));
+            return Err(self.error(format!(
+                "context `{name}` names cluster `{}`, and there is {known}",
+                context.cluster
+            )));
         }
         match context.user.as_deref() {
             Some(user) if !user.is_empty() && !kubeconfig.auth_infos.iter().any(|known| known.name == user) => {
@@ -172,26 +215,48 @@ impl Sources {
 }
 
 fn file_error(path: &Path, message: String) -> Error {
-    Error::new(ErrorKind::Invalid, "read kubeconfig", path.display().to_string(), message)
+    Error::new(
+        ErrorKind::Invalid,
+        "read kubeconfig",
+        path.display().to_string(),
+        message,
+    )
 }
 
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// What is wrong with a kubeconfig. A parser's own words may quote the file, and with it tokens and keys, so only the place is
 /// told.
 fn describe(error: &KubeconfigError) -> String {
     match error {
-        KubeconfigError::ReadConfig(cause, _) => format!("{cause}; set KUBECONFIG or --kubeconfig to a file that can be read"),
+        KubeconfigError::ReadConfig(cause, _) => {
+            format!("{cause}; set KUBECONFIG or --kubeconfig to a file that can be read")
+        }
         KubeconfigError::Parse(cause) => match cause.location() {
-            Some(at) => format!("line {}, column {}: this is not how a kubeconfig is written", at.line(), at.column()),
+            Some(at) => format!(
+                "line {}, column {}: this is not how a kubeconfig is written",
+                at.line(),
+                at.column()
+            ),
             None => "this is not how a kubeconfig is written".to_owned(),
         },
         KubeconfigError::MissingClusterUrl => "its cluster has no `server`".to_owned(),
-        KubeconfigError::ParseClusterUrl(_) => "its cluster's `server` is not a URL such as https://host:6443".to_owned(),
-        KubeconfigError::ParseProxyUrl(_) => "its `proxy-url` (or HTTPS_PROXY) is not a URL such as http://host:3128".to_owned(),
+        KubeconfigError::ParseClusterUrl(_) => {
+            "its cluster's `server` is not a URL such as https://host:6443".to_owned()
+        }
+        KubeconfigError::ParseProxyUrl(_) => {
+            "its `proxy-url` (or HTTPS_PROXY) is not a URL such as http://host:3128".to_owned()
+        }
+        KubeconfigError::ParseNoProxy(cause) => {
+            format!("the environment's NO_PROXY cannot be read ({cause}); correct it")
+        }
         KubeconfigError::LoadCertificateAuthority(cause) => format!("certificate-authority: {}", unreadable(cause)),
         KubeconfigError::LoadClientCertificate(cause) => format!("client-certificate: {}", unreadable(cause)),
         KubeconfigError::LoadClientKey(cause) => format!("client-key: {}", unreadable(cause)),
@@ -203,7 +268,10 @@ fn describe(error: &KubeconfigError) -> String {
 pub(crate) fn unreadable(error: &LoadDataError) -> String {
     match error {
         LoadDataError::DecodeBase64(_) => "the data are not base64".to_owned(),
-        LoadDataError::ReadFile(cause, path) => format!("{}: {cause}; restore the file or fetch a new kubeconfig", path.display()),
+        LoadDataError::ReadFile(cause, path) => format!(
+            "{}: {cause}; restore the file or fetch a new kubeconfig",
+            path.display()
+        ),
         LoadDataError::NoBase64DataOrFile => "it is needed and missing: a certificate goes with its key".to_owned(),
     }
 }
@@ -217,10 +285,17 @@ fn check_server(server: &Uri) -> Result<(), String> {
 
 /// Files that are only read for the first call are looked for now, while nothing has been done.
 fn check_files(auth: &AuthInfo) -> Result<(), String> {
-    let certificate = auth.client_certificate.as_ref().filter(|_| auth.client_certificate_data.is_none());
+    let certificate = auth
+        .client_certificate
+        .as_ref()
+        .filter(|_| auth.client_certificate_data.is_none());
     let key = auth.client_key.as_ref().filter(|_| auth.client_key_data.is_none());
     let token = auth.token_file.as_ref().filter(|_| auth.token.is_none());
-    for (field, path) in [("client-certificate", certificate), ("client-key", key), ("tokenFile", token)] {
+    for (field, path) in [
+        ("client-certificate", certificate),
+        ("client-key", key),
+        ("tokenFile", token),
+    ] {
         if let Some(path) = path {
             std::fs::File::open(path)
                 .map_err(|error| format!("{field}: {path}: {error}; restore the file or fetch a new kubeconfig"))?;
@@ -232,34 +307,24 @@ fn check_files(auth: &AuthInfo) -> Result<(), String> {
 /// The plugin's program, for messages.
 pub(crate) fn plugin_name(auth: &AuthInfo) -> String {
     let exec = auth.exec.as_ref().and_then(|exec: &ExecConfig| exec.command.clone());
-    exec.or_else(|| auth.auth_provider.as_ref().map(|provider| provider.name.clone())).unwrap_or_default()
+    exec.or_else(|| auth.auth_provider.as_ref().map(|provider| provider.name.clone()))
+        .unwrap_or_default()
 }
 
 fn explicit_proxy(kubeconfig: &Kubeconfig, context: &str) -> Option<String> {
-    let context = kubeconfig.contexts.iter().find(|named| named.name == context)?.context.as_ref()?;
-    let cluster = kubeconfig.clusters.iter().find(|named| named.name == context.cluster)?.cluster.as_ref()?;
+    let context = kubeconfig
+        .contexts
+        .iter()
+        .find(|named| named.name == context)?
+        .context
+        .as_ref()?;
+    let cluster = kubeconfig
+        .clusters
+        .iter()
+        .find(|named| named.name == context.cluster)?
+        .cluster
+        .as_ref()?;
     cluster.proxy_url.clone().filter(|url| !url.is_empty())
-}
-
-/// The environment's proxy for a server, as Go and so kubectl read it: by the server's scheme, and never for loopback.
-fn environment_proxy(server: &Uri) -> Option<Uri> {
-    let first = |names: [&str; 2]| names.into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    let https = server.scheme_str() == Some("https");
-    let proxy = first(if https { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] })?;
-    proxy_for(server, &proxy, &first(["NO_PROXY", "no_proxy"]).unwrap_or_default())
-}
-
-fn proxy_for(server: &Uri, proxy: &str, exempt: &str) -> Option<Uri> {
-    let host = server.host()?.trim_start_matches('[').trim_end_matches(']');
-    let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    // The matcher's `*` means every name, and not every address.
-    let all_exempt = exempt.split(',').any(|entry| entry.trim() == "*");
-    if host == "localhost" || loopback || all_exempt {
-        return None;
-    }
-    let proxy = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
-    Matcher::builder().all(proxy.clone()).no(exempt.to_owned()).build().intercept(server)?;
-    proxy.parse().ok()
 }
 
 fn without_credentials(uri: &Uri) -> String {
@@ -270,28 +335,12 @@ fn without_credentials(uri: &Uri) -> String {
 }
 
 fn printable_uri_text(server: &str) -> String {
-    crate::text::printable(server.rsplit_once('@').map_or(server, |(_, host)| host))
+    printable(server.rsplit_once('@').map_or(server, |(_, host)| host))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_proxy_is_used_as_go_would() {
-        for (server, exempt, expected) in [
-            ("https://api.example.com:6443", "", Some("http://corp:3128/")),
-            ("https://api.example.com:6443", "example.com,", None),
-            ("https://10.1.2.3", "10.0.0.0/8", None),
-            ("https://10.1.2.3", "*", None),
-            ("https://127.0.0.1:6443", "", None),
-            ("http://[::1]:80", "", None),
-            ("https://localhost", "", None),
-        ] {
-            let proxy = proxy_for(&server.parse().unwrap(), "corp:3128", exempt);
-            assert_eq!(proxy.map(|uri| uri.to_string()).as_deref(), expected, "{server} {exempt}");
-        }
-    }
 
     #[test]
     fn addresses_lose_their_credentials() {
@@ -307,9 +356,18 @@ mod tests {
     #[test]
     fn only_web_addresses_are_servers() {
         for bad in ["ftp://x", "localhost:6443", "/x", "https:///x"] {
-            assert!(bad.parse::<Uri>().map_or(true, |uri| check_server(&uri).is_err()), "{bad}");
+            assert!(
+                bad.parse::<Uri>().map_or(true, |uri| check_server(&uri).is_err()),
+                "{bad}"
+            );
         }
-        assert!(Access::plain("http://user:pw@[bad", "c").unwrap_err().to_string().find("pw").is_none());
+        assert!(
+            Access::plain("http://user:pw@[bad", "c")
+                .unwrap_err()
+                .to_string()
+                .find("pw")
+                .is_none()
+        );
     }
 
     #[test]
@@ -322,18 +380,29 @@ mod tests {
         };
         let context = |name: &str, cluster: &str| format!("{{name: {name}, context: {{cluster: {cluster}}}}}");
         let first = write("first", &format!("contexts: [{}]\n", context("a", "one")));
-        let second = format!("current-context: b\ncontexts: [{}, {}]\n", context("a", "two"), context("b", "two"));
+        let second = format!(
+            "current-context: b\ncontexts: [{}, {}]\n",
+            context("a", "two"),
+            context("b", "two")
+        );
         let paths = vec![folder.path().join("missing"), first, write("second", &second)];
         let sources = Sources { paths, explicit: false };
         let merged = sources.read().unwrap();
         assert_eq!(sources.choose_context(&merged, None).unwrap(), "b");
-        let clusters: Vec<_> = merged.contexts.iter().map(|named| named.context.as_ref().unwrap().cluster.as_str()).collect();
+        let clusters: Vec<_> = merged
+            .contexts
+            .iter()
+            .map(|named| named.context.as_ref().unwrap().cluster.as_str())
+            .collect();
         assert_eq!(clusters, ["one", "two"], "the first file to name a context wins");
     }
 
     #[test]
     fn no_kubeconfig_at_all_says_what_to_do() {
-        let sources = Sources { paths: vec![PathBuf::from("/nonexistent/.kube/config")], explicit: false };
+        let sources = Sources {
+            paths: vec![PathBuf::from("/nonexistent/.kube/config")],
+            explicit: false,
+        };
         let error = sources.choose_context(&sources.read().unwrap(), None).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cluster` | `KubeCluster`: each call of the contract in terms of requests |
 //! | `kubeconfig` | which server, which credentials: kubectl's rules, and words for what is wrong with them |
+//! | `proxy` | the environment's proxy variables |
 //! | `session` | the HTTP client: proxies, TLS, credential plugins |
 //! | `call` | one request: method, encoded path, body, and whether it may be repeated |
 //! | `transport` | sends calls: bound in number, in time and in size, repeated where that is safe |
@@ -21,6 +22,7 @@ mod forbidden;
 mod kubeconfig;
 mod listing;
 mod pace;
+mod proxy;
 mod refusal;
 mod session;
 mod text;

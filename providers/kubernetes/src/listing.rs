@@ -40,14 +40,22 @@ pub(crate) fn pages(transport: &Transport, query: ListQuery) -> impl Stream<Item
         let Step::Page(token) = step else { return Ok(None) };
         let call = list_call(&query, token.as_deref())?;
         let answer = transport.send(&call).await?;
-        let list: ListAnswer = serde_json::from_slice(&answer.body)
-            .map_err(|error| call.error(ErrorKind::Internal, "the answer is not a list").with_source(error))?;
+        let list: ListAnswer = serde_json::from_slice(&answer.body).map_err(|error| {
+            call.error(ErrorKind::Internal, "the answer is not a list")
+                .with_source(error)
+        })?;
         let next = next_step(&call, &list.metadata, token.as_deref())?;
         let mut objects = list.items.unwrap_or_default();
         for object in &mut objects {
             name_kind(object, &query.resource);
         }
-        Ok(Some((Page { objects, resource_version: list.metadata.resource_version }, (query, next))))
+        Ok(Some((
+            Page {
+                objects,
+                resource_version: list.metadata.resource_version,
+            },
+            (query, next),
+        )))
     })
 }
 
@@ -56,7 +64,11 @@ fn list_call(query: &ListQuery, token: Option<&str>) -> Result<Call, Error> {
     let mut parameters = selectors(query);
     parameters.push(("limit", PAGE));
     parameters.extend(token.map(|token| ("continue", token)));
-    Ok(Call::read("list", Subject::all(&query.resource, query.namespace.as_deref()), with_query(path, &parameters)))
+    Ok(Call::read(
+        "list",
+        Subject::all(&query.resource, query.namespace.as_deref()),
+        with_query(path, &parameters),
+    ))
 }
 
 /// A listing that stops short must not look complete, nor may one that never ends go on.

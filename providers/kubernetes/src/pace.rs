@@ -47,7 +47,13 @@ impl Pace {
             .with_jitter()
             .without_max_times()
             .build();
-        Self { repeatable, deadline: started + limit, connect_until: started + connecting, tries: 0, delays }
+        Self {
+            repeatable,
+            deadline: started + limit,
+            connect_until: started + connecting,
+            tries: 0,
+            delays,
+        }
     }
 
     /// When the call as a whole must end.
@@ -82,7 +88,10 @@ mod tests {
         let mut pace = Pace::new(true, now, LIMIT, true);
         let waits = std::iter::from_fn(|| pace.next(Setback::Unclear(None), now)).count();
         assert_eq!(waits, 3);
-        assert_eq!(Pace::new(false, now, LIMIT, true).next(Setback::Unclear(None), now), None);
+        assert_eq!(
+            Pace::new(false, now, LIMIT, true).next(Setback::Unclear(None), now),
+            None
+        );
         assert_eq!(Pace::new(true, now, LIMIT, true).next(Setback::Final, now), None);
     }
 
@@ -90,8 +99,13 @@ mod tests {
     fn a_throttle_is_honoured_while_it_fits() {
         let now = Instant::now();
         let mut pace = Pace::new(false, now, LIMIT, true);
-        let wait = pace.next(Setback::Throttled(Some(Duration::from_secs(5))), now).unwrap();
-        assert!(wait >= Duration::from_secs(5) && wait < Duration::from_secs(6), "{wait:?}");
+        let wait = pace
+            .next(Setback::Throttled(Some(Duration::from_secs(5))), now)
+            .unwrap();
+        assert!(
+            wait >= Duration::from_secs(5) && wait < Duration::from_secs(6),
+            "{wait:?}"
+        );
         assert_eq!(pace.next(Setback::Throttled(Some(LIMIT)), now), None);
         assert_eq!(pace.next(Setback::Throttled(Some(Duration::MAX)), now), None);
     }

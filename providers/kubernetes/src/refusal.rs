@@ -49,7 +49,10 @@ impl Status {
     }
 
     fn causes(&self) -> &[Cause] {
-        self.details.as_ref().and_then(|details| details.causes.as_deref()).unwrap_or_default()
+        self.details
+            .as_ref()
+            .and_then(|details| details.causes.as_deref())
+            .unwrap_or_default()
     }
 }
 
@@ -67,7 +70,9 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// Reads an HTTP answer.
     pub(crate) fn from_answer(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let status = serde_json::from_slice::<Status>(body).ok().filter(|status| status.kind.as_deref() == Some("Status"));
+        let status = serde_json::from_slice::<Status>(body)
+            .ok()
+            .filter(|status| status.kind.as_deref() == Some("Status"));
         let genuine = status.is_some();
         let status = status.unwrap_or_default();
         let message = match status.message.as_deref() {
@@ -75,16 +80,35 @@ impl Refusal {
             _ if !genuine && !body.is_empty() => excerpt(body),
             _ => code.to_string(),
         };
-        let asked = headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let asked = asked.or_else(|| status.details.as_ref()?.retry_after_seconds.filter(|seconds| *seconds > 0));
-        Self { code, status, genuine, message, retry_after: asked.map(Duration::from_secs) }
+        let asked = headers
+            .get(http::header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let asked = asked.or_else(|| {
+            status
+                .details
+                .as_ref()?
+                .retry_after_seconds
+                .filter(|seconds| *seconds > 0)
+        });
+        Self {
+            code,
+            status,
+            genuine,
+            message,
+            retry_after: asked.map(Duration::from_secs),
+        }
     }
 
     /// Reads the object of a watch's `ERROR` event.
     pub(crate) fn from_event(object: &serde_json::Value) -> Self {
         let body = object.to_string();
-        let code = object.get("code").and_then(serde_json::Value::as_u64).and_then(|code| u16::try_from(code).ok());
-        let code = code.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let code = object
+            .get("code")
+            .and_then(serde_json::Value::as_u64)
+            .and_then(|code| u16::try_from(code).ok());
+        let code = code
+            .and_then(|code| StatusCode::from_u16(code).ok())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::from_answer(code, &HeaderMap::new(), body.as_bytes())
     }
 
@@ -100,7 +124,8 @@ impl Refusal {
 
     /// An apply with fields that the kind does not have is answered with 500, as if the server were at fault (kubernetes#122480).
     fn is_schema_violation(&self) -> bool {
-        self.code == StatusCode::INTERNAL_SERVER_ERROR && self.message.starts_with("failed to create typed patch object")
+        self.code == StatusCode::INTERNAL_SERVER_ERROR
+            && self.message.starts_with("failed to create typed patch object")
     }
 
     /// Whether the credentials were not accepted.
@@ -128,14 +153,22 @@ impl Refusal {
     }
 
     fn missing_name(&self) -> Option<&str> {
-        let details = self.status.details.as_ref().filter(|_| self.status.reason() == "NotFound")?;
+        let details = self
+            .status
+            .details
+            .as_ref()
+            .filter(|_| self.status.reason() == "NotFound")?;
         details.name.as_deref().filter(|name| !name.is_empty())
     }
 
     /// This refusal of a call by the server at `server`.
     pub(crate) fn into_error(self, call: &Call, server: &str) -> Error {
         let (kind, message) = self.meaning(call, server);
-        let message = if self.genuine { message } else { format!("{message} (the answer is not an API server's; is {server} one?)") };
+        let message = if self.genuine {
+            message
+        } else {
+            format!("{message} (the answer is not an API server's; is {server} one?)")
+        };
         call.error(kind, message)
     }
 
@@ -144,11 +177,15 @@ impl Refusal {
         match self.code.as_u16() {
             400 | 413 => (ErrorKind::Invalid, text),
             500 if self.is_schema_violation() => (ErrorKind::Invalid, text),
-            401 => (ErrorKind::Unauthenticated, format!("{server} does not accept these credentials ({text})")),
+            401 => (
+                ErrorKind::Unauthenticated,
+                format!("{server} does not accept these credentials ({text})"),
+            ),
             403 => self.forbidden(call),
-            404 if self.is_unknown_path() => {
-                (ErrorKind::Unsupported, format!("the server has no {} in this version ({text})", call.subject.resource))
-            }
+            404 if self.is_unknown_path() => (
+                ErrorKind::Unsupported,
+                format!("the server has no {} in this version ({text})", call.subject.resource),
+            ),
             404 => (ErrorKind::NotFound, text),
             405 | 406 | 415 | 501 => (ErrorKind::Unsupported, text),
             409 => self.conflict(),
@@ -156,17 +193,36 @@ impl Refusal {
             422 => (ErrorKind::Invalid, self.with_causes()),
             429 => {
                 let message = format!("the server is too busy to answer now ({text}); run again in a while");
-                (ErrorKind::Throttled { retry_after: self.retry_after }, message)
+                (
+                    ErrorKind::Throttled {
+                        retry_after: self.retry_after,
+                    },
+                    message,
+                )
             }
-            502..=504 => (ErrorKind::Unreachable, format!("{server} cannot answer now ({text}); run again in a while")),
-            300..400 => (ErrorKind::Invalid, format!("{server} sends us elsewhere ({text}); correct `server` in the kubeconfig")),
+            502..=504 => (
+                ErrorKind::Unreachable,
+                format!("{server} cannot answer now ({text}); run again in a while"),
+            ),
+            300..400 => (
+                ErrorKind::Invalid,
+                format!("{server} sends us elsewhere ({text}); correct `server` in the kubeconfig"),
+            ),
             _ => (ErrorKind::Internal, format!("the server failed ({text})")),
         }
     }
 
     fn forbidden(&self, call: &Call) -> (ErrorKind, String) {
-        if self.status.causes().iter().any(|cause| cause.reason.as_deref() == Some("NamespaceTerminating")) {
-            return (ErrorKind::Stale, format!("{}; run again when the namespace is gone", self.message));
+        if self
+            .status
+            .causes()
+            .iter()
+            .any(|cause| cause.reason.as_deref() == Some("NamespaceTerminating"))
+        {
+            return (
+                ErrorKind::Stale,
+                format!("{}; run again when the namespace is gone", self.message),
+            );
         }
         if self.message.contains("exceeded quota") {
             return (ErrorKind::LimitExceeded, self.message.clone());
@@ -178,16 +234,30 @@ impl Refusal {
         let conflicts: Vec<_> = self.status.causes().iter().filter_map(field_conflict).collect();
         if conflicts.is_empty() {
             let taken = self.status.reason() == "AlreadyExists";
-            return (if taken { ErrorKind::AlreadyExists } else { ErrorKind::Stale }, self.message.clone());
+            return (
+                if taken {
+                    ErrorKind::AlreadyExists
+                } else {
+                    ErrorKind::Stale
+                },
+                self.message.clone(),
+            );
         }
-        let fields: Vec<_> = conflicts.iter().map(|c| format!("{} is owned by {}", c.field, c.owner)).collect();
+        let fields: Vec<_> = conflicts
+            .iter()
+            .map(|c| format!("{} is owned by {}", c.field, c.owner))
+            .collect();
         (ErrorKind::FieldConflicts(conflicts), fields.join("; "))
     }
 
     /// The server's message names the causes in one long sentence; this names each with its field.
     fn with_causes(&self) -> String {
         let causes: Vec<_> = self.status.causes().iter().filter_map(cause_text).collect();
-        if causes.is_empty() { self.message.clone() } else { causes.join("; ") }
+        if causes.is_empty() {
+            self.message.clone()
+        } else {
+            causes.join("; ")
+        }
     }
 }
 
@@ -206,7 +276,11 @@ fn field_conflict(cause: &Cause) -> Option<FieldConflict> {
     let message = printable(cause.message.as_deref().unwrap_or_default());
     let owner = message.strip_prefix("conflict with ").unwrap_or(&message).to_owned();
     let manager = manager_name(&owner);
-    Some(FieldConflict { manager, owner, field: printable(cause.field.as_deref().unwrap_or_default()) })
+    Some(FieldConflict {
+        manager,
+        owner,
+        field: printable(cause.field.as_deref().unwrap_or_default()),
+    })
 }
 
 /// The manager's name of `"kubectl" with subresource "scale" using apps/v1`; the server quotes it as Go does.

@@ -29,11 +29,16 @@ pub(crate) fn open(access: &Access) -> Result<Client, Error> {
     }
     let auth = config.auth_layer().map_err(|error| refused(access, &error))?;
     let builder = |config: Config| ClientBuilder::try_from(config).map_err(|error| refused(access, &error));
-    let Some(auth) = auth else { return Ok(builder(config)?.build()) };
+    let Some(auth) = auth else {
+        return Ok(builder(config)?.build());
+    };
     // The layer holds the token already. With the plugin left in, kube-rs would run it twice more in search of a certificate.
     config.auth_info = certificate_only(config.auth_info);
     // The layer needs a service that can be cloned, and kube-rs's cannot until it is behind a buffer.
-    Ok(builder(config)?.with_layer(&BufferLayer::new(QUEUE)).with_layer(&auth).build())
+    Ok(builder(config)?
+        .with_layer(&BufferLayer::new(QUEUE))
+        .with_layer(&auth)
+        .build())
 }
 
 fn needs_certificates(config: &Config) -> bool {
@@ -42,14 +47,24 @@ fn needs_certificates(config: &Config) -> bool {
 }
 
 fn certificate_only(auth: AuthInfo) -> AuthInfo {
-    AuthInfo { username: None, password: None, token: None, token_file: None, auth_provider: None, exec: None, ..auth }
+    AuthInfo {
+        username: None,
+        password: None,
+        token: None,
+        token_file: None,
+        auth_provider: None,
+        exec: None,
+        ..auth
+    }
 }
 
 fn refused(access: &Access, error: &kube::Error) -> Error {
     let auth = &access.config.auth_info;
     let message = match error {
         kube::Error::Auth(error) => auth_problem(auth, error),
-        kube::Error::InferKubeconfig(KubeconfigError::LoadClientCertificate(error) | KubeconfigError::LoadClientKey(error)) => {
+        kube::Error::InferKubeconfig(
+            KubeconfigError::LoadClientCertificate(error) | KubeconfigError::LoadClientKey(error),
+        ) => {
             format!("client certificate: {}", unreadable(error))
         }
         other => printable(&other.to_string()),
@@ -63,13 +78,27 @@ pub(crate) fn auth_problem(auth: &AuthInfo, error: &AuthError) -> String {
     let plugin = plugin_name(auth);
     match error {
         AuthError::AuthExecStart(cause) => {
-            let hint = auth.exec.as_ref().and_then(|exec| exec.install_hint.as_deref()).unwrap_or("install it or correct PATH");
-            format!("the credential plugin `{plugin}` cannot be started ({cause}); {}", printable(hint))
+            let hint = auth
+                .exec
+                .as_ref()
+                .and_then(|exec| exec.install_hint.as_deref())
+                .unwrap_or("install it or correct PATH");
+            format!(
+                "the credential plugin `{plugin}` cannot be started ({cause}); {}",
+                printable(hint)
+            )
         }
         AuthError::AuthExecRun { out, .. } => {
             let said = last_line(&out.stderr);
-            let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-            format!("the credential plugin `{plugin}` failed ({}){said}; log in again and rerun", out.status)
+            let said = if said.is_empty() {
+                String::new()
+            } else {
+                format!(": {said}")
+            };
+            format!(
+                "the credential plugin `{plugin}` failed ({}){said}; log in again and rerun",
+                out.status
+            )
         }
         AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed | AuthError::ParseTokenKey(_) => {
             format!("the credential plugin `{plugin}` did not print an ExecCredential; run it by hand to see why")

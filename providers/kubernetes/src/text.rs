@@ -5,7 +5,12 @@ const LONGEST: usize = 4_000;
 
 /// One line of text: control and text-direction characters are gone, and it is at most 4,000 characters long.
 pub(crate) fn printable(text: &str) -> String {
-    let mut line: String = text.trim().chars().take(LONGEST).map(|c| if is_harmless(c) { c } else { ' ' }).collect();
+    let mut line: String = text
+        .trim()
+        .chars()
+        .take(LONGEST)
+        .map(|c| if is_harmless(c) { c } else { ' ' })
+        .collect();
     if text.trim().chars().nth(LONGEST).is_some() {
         line.push('…');
     }
@@ -19,11 +24,17 @@ fn is_harmless(c: char) -> bool {
 
 /// The texts of `Warning` headers (RFC 7234: `299 - "text"`), in order.
 pub(crate) fn warnings(headers: &http::HeaderMap) -> Vec<String> {
-    headers.get_all(http::header::WARNING).iter().map(|value| warning(&String::from_utf8_lossy(value.as_bytes()))).collect()
+    headers
+        .get_all(http::header::WARNING)
+        .iter()
+        .map(|value| warning(&String::from_utf8_lossy(value.as_bytes())))
+        .collect()
 }
 
 fn warning(header: &str) -> String {
-    let Some((_, quoted)) = header.split_once('"') else { return printable(header) };
+    let Some((_, quoted)) = header.split_once('"') else {
+        return printable(header);
+    };
     let mut text = String::new();
     let mut chars = quoted.chars();
     while let Some(c) = chars.next() {
@@ -56,7 +67,10 @@ mod tests {
     fn reads_warning_headers() {
         for (header, expected) in [
             (r#"299 - "spec.x is deprecated""#, "spec.x is deprecated"),
-            (r#"299 - "say \"hi\" and \\o/" "Sat, 21 Nov 2026 09:00:00 GMT""#, r#"say "hi" and \o/"#),
+            (
+                r#"299 - "say \"hi\" and \\o/" "Sat, 21 Nov 2026 09:00:00 GMT""#,
+                r#"say "hi" and \o/"#,
+            ),
             ("nonsense", "nonsense"),
             (r#"299 - "unclosed"#, "unclosed"),
         ] {

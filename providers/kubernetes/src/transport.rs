@@ -13,16 +13,19 @@ use kube::Client;
 use kube::client::{AuthError, Body};
 use moorline_api::{Error, ErrorKind};
 use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
 use crate::call::Call;
-use crate::kubeconfig::Access;
+use crate::kubeconfig::{Access, plugin_name};
 use crate::pace::{Pace, Setback};
 use crate::refusal::Refusal;
 use crate::session;
 use crate::text::printable;
+
+/// How long a credential plugin may take: time enough for someone to log in with a browser.
+const LOGIN: Duration = Duration::from_mins(5);
 
 /// No honest answer is larger: a page has at most 500 objects of at most 3 MiB, and most have a few KiB.
 const LARGEST_ANSWER: usize = 256 << 20;
@@ -86,7 +89,13 @@ impl Transport {
     /// Makes no call and starts nothing.
     pub(crate) fn new(access: Access, concurrency: usize, call_timeout: Duration) -> Self {
         let slots = Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS));
-        Self { access, session: Mutex::new(None), slots, call_timeout, reached: AtomicBool::new(false) }
+        Self {
+            access,
+            session: Mutex::new(None),
+            slots,
+            call_timeout,
+            reached: AtomicBool::new(false),
+        }
     }
 
     /// The server and the context.
@@ -97,13 +106,21 @@ impl Transport {
     /// Sends a call and reads its whole answer, when its turn comes.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, Error> {
         // A slot is kept between tries too: a server that asks us to slow down then sees fewer calls.
-        let _slot = self.slots.acquire().await.map_err(|error| call.error(ErrorKind::Internal, error.to_string()))?;
+        let _slot = self
+            .slots
+            .acquire()
+            .await
+            .map_err(|error| call.error(ErrorKind::Internal, error.to_string()))?;
         self.repeat(call, read_whole).await
     }
 
     /// Like `send`, for callers to whom a refusal means something.
     pub(crate) async fn try_send(&self, call: &Call) -> Result<Result<Answer, Refusal>, Error> {
-        let _slot = self.slots.acquire().await.map_err(|error| call.error(ErrorKind::Internal, error.to_string()))?;
+        let _slot = self
+            .slots
+            .acquire()
+            .await
+            .map_err(|error| call.error(ErrorKind::Internal, error.to_string()))?;
         match self.attempt_all(call, read_whole).await {
             Ok(answer) => Ok(Ok(answer)),
             Err(Trouble::Refused(refusal)) => Ok(Err(*refusal)),
@@ -113,7 +130,8 @@ impl Transport {
 
     /// Sends a call at once and gives its answer's body while it comes; the time limit ends with the headers.
     pub(crate) async fn open(&self, call: &Call) -> Result<Body, Error> {
-        self.repeat(call, |response| std::future::ready(Ok(response.into_body()))).await
+        self.repeat(call, |response| std::future::ready(Ok(response.into_body())))
+            .await
     }
 
     /// A refusal in the words of the contract.
@@ -125,19 +143,23 @@ impl Transport {
     where
         F: Future<Output = Result<T, Trouble>> + Send,
     {
-        self.attempt_all(call, read).await.map_err(|trouble| self.error(call, trouble))
+        self.attempt_all(call, read)
+            .await
+            .map_err(|trouble| self.error(call, trouble))
     }
 
-    async fn attempt_all<T, F>(&self, call: &Call, read: impl Fn(Response<Body>) -> F + Send + Sync) -> Result<T, Trouble>
+    async fn attempt_all<T, F>(
+        &self,
+        call: &Call,
+        read: impl Fn(Response<Body>) -> F + Send + Sync,
+    ) -> Result<T, Trouble>
     where
         F: Future<Output = Result<T, Trouble>> + Send,
     {
-        let mut pace = Pace::new(call.repeatable, Instant::now(), self.call_timeout, self.reached.load(Ordering::Relaxed));
+        let mut session = self.session(None).await.map_err(Trouble::Local)?;
+        let mut pace = self.pace(call);
         let mut renewed = false;
-        let mut stale = None;
         loop {
-            let session = timeout_at(pace.deadline(), self.session(stale.take()));
-            let session = session.await.unwrap_or_else(|_| Err(self.slow_plugin())).map_err(Trouble::Local)?;
             let trouble = match self.attempt(&session.client, call, &pace, &read).await {
                 Ok(answer) => return Ok(answer),
                 Err(trouble) => trouble,
@@ -145,10 +167,13 @@ impl Transport {
             let unauthenticated = matches!(&trouble, Trouble::Refused(refusal) if refusal.is_unauthenticated());
             if unauthenticated && self.access.renewable && !renewed {
                 renewed = true;
-                stale = Some(session.number);
+                session = self.session(Some(session.number)).await.map_err(Trouble::Local)?;
+                pace = self.pace(call);
                 continue;
             }
-            let Some(delay) = pace.next(trouble.setback(), Instant::now()) else { return Err(trouble) };
+            let Some(delay) = pace.next(trouble.setback(), Instant::now()) else {
+                return Err(trouble);
+            };
             tracing::debug!(verb = call.verb, subject = %call.subject, ?delay, "trying again");
             tokio::time::sleep(delay).await;
         }
@@ -165,7 +190,11 @@ impl Transport {
         F: Future<Output = Result<T, Trouble>> + Send,
     {
         // Half of the time for one try leaves another for a second, on a connection that works.
-        let patience = if call.repeatable { self.call_timeout / 2 } else { self.call_timeout };
+        let patience = if call.repeatable {
+            self.call_timeout / 2
+        } else {
+            self.call_timeout
+        };
         let deadline = pace.deadline().min(Instant::now() + patience);
         let exchange = self.exchange(client, call).and_then(read);
         let outcome = timeout_at(deadline, exchange).await;
@@ -175,7 +204,8 @@ impl Transport {
 
     /// One request and the head of its answer; the body of a refusal is read too.
     async fn exchange(&self, client: &Client, call: &Call) -> Result<Response<Body>, Trouble> {
-        let request = request(call).map_err(|error| Trouble::Local(call.error(ErrorKind::Invalid, error.to_string())))?;
+        let request =
+            request(call).map_err(|error| Trouble::Local(call.error(ErrorKind::Invalid, error.to_string())))?;
         // kube-rs logs every failure as an error, also those that the next try mends.
         let response = client.send(request).with_subscriber(NoSubscriber::default()).await;
         let response = response.map_err(|error| self.unsent(&error))?;
@@ -184,12 +214,37 @@ impl Transport {
             return Ok(response);
         }
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, LARGEST_REFUSAL).collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        Err(Trouble::Refused(Box::new(Refusal::from_answer(head.status, &head.headers, &body))))
+        let body = Limited::new(body, LARGEST_REFUSAL)
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes)
+            .unwrap_or_default();
+        Err(Trouble::Refused(Box::new(Refusal::from_answer(
+            head.status,
+            &head.headers,
+            &body,
+        ))))
     }
 
-    /// The client; a new one where there is none, or where it is the one whose credentials were refused.
+    /// The waits of a call that begins now.
+    fn pace(&self, call: &Call) -> Pace {
+        Pace::new(
+            call.repeatable,
+            Instant::now(),
+            self.call_timeout,
+            self.reached.load(Ordering::Relaxed),
+        )
+    }
+
+    /// The client; a new one where there is none, or where it is the one whose credentials were refused. Its time is not the
+    /// call's: a credential plugin may have to wait for a person.
     async fn session(&self, stale: Option<u64>) -> Result<Session, Error> {
+        timeout(LOGIN, self.make_session(stale))
+            .await
+            .unwrap_or_else(|_| Err(self.slow_plugin()))
+    }
+
+    async fn make_session(&self, stale: Option<u64>) -> Result<Session, Error> {
         let mut current = self.session.lock().await;
         let last = current.as_ref().map(|session| session.number);
         if let Some(session) = current.as_ref().filter(|_| stale.is_none() || last != stale) {
@@ -197,22 +252,43 @@ impl Transport {
         }
         let access = self.access.clone();
         let made = tokio::task::spawn_blocking(move || session::open(&access)).await;
-        let client = made.map_err(|error| Error::new(ErrorKind::Internal, "connect to", &self.access.server, error.to_string()))??;
-        let session = Session { client, number: last.map_or(0, |number| number + 1) };
+        let client = made.map_err(|error| {
+            Error::new(
+                ErrorKind::Internal,
+                "connect to",
+                &self.access.server,
+                error.to_string(),
+            )
+        })??;
+        let session = Session {
+            client,
+            number: last.map_or(0, |number| number + 1),
+        };
         *current = Some(session.clone());
         Ok(session)
     }
 
     fn slow_plugin(&self) -> Error {
-        let message = format!("no credentials after {} s; is the credential plugin waiting for a login?", self.call_timeout.as_secs());
+        let plugin = plugin_name(&self.access.config.auth_info);
+        let message = format!(
+            "no credentials from the plugin `{plugin}` after {} minutes; is it waiting for a login?",
+            LOGIN.as_secs() / 60
+        );
         Error::new(ErrorKind::Unauthenticated, "connect to", &self.access.server, message)
     }
 
     fn unsent(&self, error: &kube::Error) -> Trouble {
-        let kube::Error::Service(cause) = error else { return Trouble::Unanswered(printable(&root_cause(error))) };
+        let kube::Error::Service(cause) = error else {
+            return Trouble::Unanswered(printable(&root_cause(error)));
+        };
         if let Some(auth) = cause.downcast_ref::<AuthError>() {
             let message = session::auth_problem(&self.access.config.auth_info, auth);
-            return Trouble::Local(Error::new(ErrorKind::Unauthenticated, "connect to", &self.access.server, message));
+            return Trouble::Local(Error::new(
+                ErrorKind::Unauthenticated,
+                "connect to",
+                &self.access.server,
+                message,
+            ));
         }
         let text = printable(&root_cause(cause.as_ref()));
         if let Some(tls) = tls_error(cause.as_ref()) {
@@ -246,7 +322,10 @@ impl Transport {
 }
 
 fn request(call: &Call) -> Result<Request<Body>, http::Error> {
-    let mut request = Request::builder().method(call.method.clone()).uri(&call.path).header(ACCEPT, call.accept);
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(&call.path)
+        .header(ACCEPT, call.accept);
     if let Some(content_type) = call.content_type {
         request = request.header(CONTENT_TYPE, content_type);
     }
@@ -256,13 +335,22 @@ fn request(call: &Call) -> Result<Request<Body>, http::Error> {
 async fn read_whole(response: Response<Body>) -> Result<Answer, Trouble> {
     let (head, body) = response.into_parts();
     let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-    let body = body.map_err(|error| Trouble::Unanswered(printable(&root_cause(error.as_ref()))))?.to_bytes();
-    Ok(Answer { headers: head.headers, accepted: head.status == http::StatusCode::ACCEPTED, body })
+    let body = body
+        .map_err(|error| Trouble::Unanswered(printable(&root_cause(error.as_ref()))))?
+        .to_bytes();
+    Ok(Answer {
+        headers: head.headers,
+        accepted: head.status == http::StatusCode::ACCEPTED,
+        body,
+    })
 }
 
 /// An error and what is below it; no honest chain is longer. `io::Error` passes over what it wraps when asked for its source.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    let below = |&error: &&'a (dyn StdError + 'static)| match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+    let below = |&error: &&'a (dyn StdError + 'static)| match error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+    {
         Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
         None => error.source(),
     };

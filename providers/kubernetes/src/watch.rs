@@ -35,7 +35,11 @@ struct Event {
 }
 
 /// Changes after `from`, as [`Cluster::watch`](moorline_api::Cluster::watch) has it.
-pub(crate) fn events(transport: &Transport, query: ListQuery, from: String) -> BoxStream<'_, Result<WatchEvent, Error>> {
+pub(crate) fn events(
+    transport: &Transport,
+    query: ListQuery,
+    from: String,
+) -> BoxStream<'_, Result<WatchEvent, Error>> {
     let opened = async move {
         let call = watch_call(&query, &from)?;
         let deadline = Instant::now() + PATIENCE;
@@ -61,7 +65,11 @@ fn watch_call(query: &ListQuery, from: &str) -> Result<Call, Error> {
         ("resourceVersion", from),
         ("timeoutSeconds", LIFETIME_SECONDS),
     ]);
-    Ok(Call::read("watch", Subject::all(&query.resource, query.namespace.as_deref()), with_query(path, &parameters)))
+    Ok(Call::read(
+        "watch",
+        Subject::all(&query.resource, query.namespace.as_deref()),
+        with_query(path, &parameters),
+    ))
 }
 
 fn decode(transport: &Transport, body: Body, watched: Watched) -> BoxStream<'_, Result<WatchEvent, Error>> {
@@ -69,7 +77,9 @@ fn decode(transport: &Transport, body: Body, watched: Watched) -> BoxStream<'_, 
     let lines = FramedRead::new(StreamReader::new(bytes), LinesCodec::new_with_max_length(LARGEST_EVENT));
     try_unfold((Box::pin(lines), watched), move |(mut lines, watched)| async move {
         loop {
-            let Ok(Some(line)) = timeout_at(watched.deadline, lines.next()).await else { return Ok(None) };
+            let Ok(Some(line)) = timeout_at(watched.deadline, lines.next()).await else {
+                return Ok(None);
+            };
             let line = line.map_err(|error| cut(&watched.call, &error))?;
             if line.trim().is_empty() {
                 continue;
@@ -93,14 +103,22 @@ fn read(transport: &Transport, watched: &Watched, line: &str) -> Result<WatchEve
     match event.r#type.as_str() {
         "ADDED" | "MODIFIED" => Ok(WatchEvent::Applied(object)),
         "DELETED" => Ok(WatchEvent::Deleted(object)),
-        "BOOKMARK" => object.resource_version().map(|version| WatchEvent::Bookmark(version.to_owned())).ok_or_else(garbled),
+        "BOOKMARK" => object
+            .resource_version()
+            .map(|version| WatchEvent::Bookmark(version.to_owned()))
+            .ok_or_else(garbled),
         _ => Err(garbled()),
     }
 }
 
 fn cut(call: &Call, error: &LinesCodecError) -> Error {
     match error {
-        LinesCodecError::MaxLineLengthExceeded => call.error(ErrorKind::Internal, "the server sent an event of more than 64 MiB"),
-        LinesCodecError::Io(cause) => call.error(ErrorKind::Unreachable, format!("the watch was cut off ({})", printable(&cause.to_string()))),
+        LinesCodecError::MaxLineLengthExceeded => {
+            call.error(ErrorKind::Internal, "the server sent an event of more than 64 MiB")
+        }
+        LinesCodecError::Io(cause) => call.error(
+            ErrorKind::Unreachable,
+            format!("the watch was cut off ({})", printable(&cause.to_string())),
+        ),
     }
 }

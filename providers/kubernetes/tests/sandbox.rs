@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use moorline_api::{
-    ApplyOptions, Cluster, DeleteOptions, Deletion, ErrorKind, ListQuery, Object, ObjectRef, Page, Propagation, ResourceKind,
-    WatchEvent,
+    ApplyOptions, Cluster, DeleteOptions, Deletion, ErrorKind, ListQuery, Object, ObjectRef, Page, Propagation,
+    ResourceKind, WatchEvent,
 };
 use moorline_kubernetes::{KubeCluster, KubeSettings};
 use moorline_sandbox_core::{Journal, World};
@@ -31,10 +31,12 @@ fn object(value: Value) -> Object {
 }
 
 fn set(replicas: u32) -> Object {
-    object(json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web", "namespace": "default"}, "spec": {
-        "replicas": replicas, "serviceName": "web", "selector": {"matchLabels": {"app": "web"}},
-        "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "nginx", "image": "nginx"}]}},
-    }}))
+    object(
+        json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web", "namespace": "default"}, "spec": {
+            "replicas": replicas, "serviceName": "web", "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "nginx", "image": "nginx"}]}},
+        }}),
+    )
 }
 
 fn web() -> ObjectRef {
@@ -52,13 +54,20 @@ fn config_map(name: &str) -> (ObjectRef, Object) {
     (ObjectRef::new(resource, "default", name), object(map))
 }
 
-const BACKGROUND: DeleteOptions = DeleteOptions { uid: None, propagation: Propagation::Background, dry_run: false };
+const BACKGROUND: DeleteOptions = DeleteOptions {
+    uid: None,
+    propagation: Propagation::Background,
+    dry_run: false,
+};
 
 #[tokio::test]
 async fn a_cluster_says_who_it_is_and_what_it_serves() {
     let cluster = cluster().await;
     let identity = cluster.identity().await.unwrap();
-    assert!(!identity.uid.is_empty() && identity.version.starts_with("v1."), "{identity:?}");
+    assert!(
+        !identity.uid.is_empty() && identity.version.starts_with("v1."),
+        "{identity:?}"
+    );
     let found = cluster.discover().await.unwrap();
     assert!(found.incomplete.is_empty());
     for built_in in [
@@ -73,8 +82,14 @@ async fn a_cluster_says_who_it_is_and_what_it_serves() {
         ResourceKind::storage_class(),
     ] {
         let served = found.kinds.iter().find(|kind| kind.gvk == built_in.gvk).unwrap();
-        assert_eq!((&served.plural, served.namespaced), (&built_in.plural, built_in.namespaced));
-        assert!(built_in.verbs.iter().all(|verb| served.verbs.contains(verb)), "{served:?}");
+        assert_eq!(
+            (&served.plural, served.namespaced),
+            (&built_in.plural, built_in.namespaced)
+        );
+        assert!(
+            built_in.verbs.iter().all(|verb| served.verbs.contains(verb)),
+            "{served:?}"
+        );
     }
 }
 
@@ -82,23 +97,63 @@ async fn a_cluster_says_who_it_is_and_what_it_serves() {
 async fn an_object_lives_from_apply_to_delete() {
     let cluster = cluster().await;
     assert_eq!(cluster.get(&web()).await.unwrap(), None);
-    let dry = cluster.apply(&web(), &set(3), ApplyOptions { dry_run: true, force: false }).await.unwrap();
+    let dry = cluster
+        .apply(
+            &web(),
+            &set(3),
+            ApplyOptions {
+                dry_run: true,
+                force: false,
+            },
+        )
+        .await
+        .unwrap();
     assert_eq!(dry.object.i64_at(&["spec", "replicas"]), Some(3));
     assert_eq!(cluster.get(&web()).await.unwrap(), None);
 
-    let applied = cluster.apply(&web(), &set(3), ApplyOptions::default()).await.unwrap().object;
-    let again = cluster.apply(&web(), &set(3), ApplyOptions::default()).await.unwrap().object;
-    assert_eq!(applied.resource_version(), again.resource_version(), "an apply that changes nothing writes nothing");
+    let applied = cluster
+        .apply(&web(), &set(3), ApplyOptions::default())
+        .await
+        .unwrap()
+        .object;
+    let again = cluster
+        .apply(&web(), &set(3), ApplyOptions::default())
+        .await
+        .unwrap()
+        .object;
+    assert_eq!(
+        applied.resource_version(),
+        again.resource_version(),
+        "an apply that changes nothing writes nothing"
+    );
 
     cluster.scale(&web(), 5).await.unwrap();
-    assert_eq!(cluster.get(&web()).await.unwrap().unwrap().i64_at(&["spec", "replicas"]), Some(5));
+    assert_eq!(
+        cluster
+            .get(&web())
+            .await
+            .unwrap()
+            .unwrap()
+            .i64_at(&["spec", "replicas"]),
+        Some(5)
+    );
 
-    let stale = DeleteOptions { uid: Some("someone-else".to_owned()), ..BACKGROUND };
+    let stale = DeleteOptions {
+        uid: Some("someone-else".to_owned()),
+        ..BACKGROUND
+    };
     assert_eq!(cluster.delete(&web(), &stale).await.unwrap_err().kind, ErrorKind::Stale);
-    let dry = DeleteOptions { uid: applied.uid().map(str::to_owned), dry_run: true, ..BACKGROUND };
+    let dry = DeleteOptions {
+        uid: applied.uid().map(str::to_owned),
+        dry_run: true,
+        ..BACKGROUND
+    };
     cluster.delete(&web(), &dry).await.unwrap();
     assert!(cluster.get(&web()).await.unwrap().is_some());
-    let exact = DeleteOptions { uid: applied.uid().map(str::to_owned), ..BACKGROUND };
+    let exact = DeleteOptions {
+        uid: applied.uid().map(str::to_owned),
+        ..BACKGROUND
+    };
     assert_eq!(cluster.delete(&web(), &exact).await.unwrap(), Deletion::Gone);
     assert_eq!(cluster.delete(&web(), &BACKGROUND).await.unwrap(), Deletion::Absent);
 }
@@ -109,12 +164,21 @@ async fn a_held_object_is_terminating() {
     let (target, mut map) = config_map("held");
     map.set(&["metadata", "finalizers"], json!(["example.com/hold"]));
     let made = cluster.create(&target, &map).await.unwrap();
-    assert_eq!(cluster.create(&target, &map).await.unwrap_err().kind, ErrorKind::AlreadyExists);
-    assert_eq!(cluster.delete(&target, &BACKGROUND).await.unwrap(), Deletion::Terminating);
+    assert_eq!(
+        cluster.create(&target, &map).await.unwrap_err().kind,
+        ErrorKind::AlreadyExists
+    );
+    assert_eq!(
+        cluster.delete(&target, &BACKGROUND).await.unwrap(),
+        Deletion::Terminating
+    );
     assert!(cluster.get(&target).await.unwrap().unwrap().is_terminating());
     let wrong = json!({"metadata": {"uid": "someone-else", "finalizers": null}});
     assert_eq!(cluster.merge(&target, &wrong).await.unwrap_err().kind, ErrorKind::Stale);
-    cluster.merge(&target, &json!({"metadata": {"uid": made.uid(), "finalizers": null}})).await.unwrap();
+    cluster
+        .merge(&target, &json!({"metadata": {"uid": made.uid(), "finalizers": null}}))
+        .await
+        .unwrap();
     assert_eq!(cluster.get(&target).await.unwrap(), None);
 }
 
@@ -124,10 +188,28 @@ async fn fields_of_others_are_conflicts_until_forced() {
     cluster.apply(&web(), &set(3), ApplyOptions::default()).await.unwrap();
     cluster.scale(&web(), 5).await.unwrap();
     // The scale was ours too, but as an update: the server tells the two apart.
-    let error = cluster.apply(&web(), &set(3), ApplyOptions::default()).await.unwrap_err();
-    let ErrorKind::FieldConflicts(conflicts) = &error.kind else { panic!("{error:?}") };
-    assert_eq!((conflicts[0].field.as_str(), conflicts[0].manager.as_str()), (".spec.replicas", "moorline"));
-    let forced = cluster.apply(&web(), &set(3), ApplyOptions { dry_run: false, force: true }).await.unwrap();
+    let error = cluster
+        .apply(&web(), &set(3), ApplyOptions::default())
+        .await
+        .unwrap_err();
+    let ErrorKind::FieldConflicts(conflicts) = &error.kind else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        (conflicts[0].field.as_str(), conflicts[0].manager.as_str()),
+        (".spec.replicas", "moorline")
+    );
+    let forced = cluster
+        .apply(
+            &web(),
+            &set(3),
+            ApplyOptions {
+                dry_run: false,
+                force: true,
+            },
+        )
+        .await
+        .unwrap();
     assert_eq!(forced.object.i64_at(&["spec", "replicas"]), Some(3));
 }
 
@@ -142,16 +224,25 @@ async fn what_is_wrong_is_said() {
 
     let mut negative = set(3);
     negative.set(&["spec", "replicas"], json!(-1));
-    let error = cluster.apply(&web(), &negative, ApplyOptions::default()).await.unwrap_err();
+    let error = cluster
+        .apply(&web(), &negative, ApplyOptions::default())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Invalid);
     assert!(error.to_string().contains("spec.replicas"), "{error}");
 
     let elsewhere = ObjectRef::new(ResourceKind::stateful_set(), "nowhere", "web");
     let mut lost = set(3);
     lost.set(&["metadata", "namespace"], json!("nowhere"));
-    let error = cluster.apply(&elsewhere, &lost, ApplyOptions::default()).await.unwrap_err();
+    let error = cluster
+        .apply(&elsewhere, &lost, ApplyOptions::default())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
-    assert!(error.to_string().contains("namespaces \"nowhere\" not found"), "{error}");
+    assert!(
+        error.to_string().contains("namespaces \"nowhere\" not found"),
+        "{error}"
+    );
 
     let mut unknown = web();
     unknown.resource.plural = "unheardof".to_owned();
@@ -160,10 +251,17 @@ async fn what_is_wrong_is_said() {
 
 #[tokio::test]
 async fn an_expired_login_is_said() {
-    let cluster = cluster_with(ApiSettings { token: Some("right".to_owned()), ..ApiSettings::default() }).await;
+    let cluster = cluster_with(ApiSettings {
+        token: Some("right".to_owned()),
+        ..ApiSettings::default()
+    })
+    .await;
     let error = cluster.get(&web()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unauthenticated);
-    assert!(error.to_string().contains("does not accept these credentials"), "{error}");
+    assert!(
+        error.to_string().contains("does not accept these credentials"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -171,37 +269,74 @@ async fn many_at_once_then_lists_and_watches() {
     let cluster = cluster().await;
     let started = Instant::now();
     let maps: Vec<_> = (0..600).map(|number| config_map(&format!("m-{number:03}"))).collect();
-    let applied = futures::future::join_all(maps.iter().map(|(target, map)| cluster.apply(target, map, ApplyOptions::default()))).await;
+    let applied = futures::future::join_all(
+        maps.iter()
+            .map(|(target, map)| cluster.apply(target, map, ApplyOptions::default())),
+    )
+    .await;
     assert!(applied.iter().all(Result::is_ok));
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 
     let resource = maps[0].0.resource.clone();
-    let pages: Vec<Page> = cluster.list(ListQuery::everywhere(resource.clone())).try_collect().await.unwrap();
+    let pages: Vec<Page> = cluster
+        .list(ListQuery::everywhere(resource.clone()))
+        .try_collect()
+        .await
+        .unwrap();
     assert!(pages.len() > 1);
-    let names: std::collections::BTreeSet<_> = pages.iter().flat_map(|page| &page.objects).map(|object| object.name().to_owned()).collect();
+    let names: std::collections::BTreeSet<_> = pages
+        .iter()
+        .flat_map(|page| &page.objects)
+        .map(|object| object.name().to_owned())
+        .collect();
     assert!(maps.iter().all(|(target, _)| names.contains(&target.name)));
-    assert!(pages.iter().all(|page| page.resource_version == pages[0].resource_version));
+    assert!(
+        pages
+            .iter()
+            .all(|page| page.resource_version == pages[0].resource_version)
+    );
 
     let from = pages[0].resource_version.clone();
     let mut events = cluster.watch(ListQuery::within(resource, "default"), from);
     let (target, _) = &maps[7];
     cluster.merge(target, &json!({"data": {"k": "w"}})).await.unwrap();
     cluster.delete(target, &BACKGROUND).await.unwrap();
-    let changed = tokio::time::timeout(Duration::from_secs(5), events.next()).await.unwrap().unwrap().unwrap();
-    let WatchEvent::Applied(changed) = changed else { panic!("{changed:?}") };
+    let changed = tokio::time::timeout(Duration::from_secs(5), events.next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    let WatchEvent::Applied(changed) = changed else {
+        panic!("{changed:?}")
+    };
     assert_eq!((changed.name(), changed.str_at(&["data", "k"])), ("m-007", Some("w")));
-    let gone = tokio::time::timeout(Duration::from_secs(5), events.next()).await.unwrap().unwrap().unwrap();
-    assert!(matches!(&gone, WatchEvent::Deleted(object) if object.name() == "m-007"), "{gone:?}");
+    let gone = tokio::time::timeout(Duration::from_secs(5), events.next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert!(
+        matches!(&gone, WatchEvent::Deleted(object) if object.name() == "m-007"),
+        "{gone:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_watch_from_long_ago_is_expired() {
-    let cluster = cluster_with(ApiSettings { history: 5, ..ApiSettings::default() }).await;
+    let cluster = cluster_with(ApiSettings {
+        history: 5,
+        ..ApiSettings::default()
+    })
+    .await;
     let maps: Vec<_> = (0..20).map(|number| config_map(&format!("m-{number}"))).collect();
     for (target, map) in &maps {
         cluster.apply(target, map, ApplyOptions::default()).await.unwrap();
     }
     let mut events = cluster.watch(ListQuery::within(maps[0].0.resource.clone(), "default"), "1".to_owned());
-    let error = tokio::time::timeout(Duration::from_secs(5), events.next()).await.unwrap().unwrap().unwrap_err();
+    let error = tokio::time::timeout(Duration::from_secs(5), events.next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Expired);
 }

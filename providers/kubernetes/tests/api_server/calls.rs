@@ -20,13 +20,29 @@ async fn an_apply_names_its_manager_and_collects_warnings() {
     })
     .await;
     let cluster = server.cluster();
-    let applied = cluster.apply(&data(), &object(claim()), ApplyOptions::default()).await.unwrap();
+    let applied = cluster
+        .apply(&data(), &object(claim()), ApplyOptions::default())
+        .await
+        .unwrap();
     assert_eq!(applied.object.uid(), Some("u-1"));
     assert_eq!(applied.warnings, ["first", "the \"second\""]);
-    cluster.apply(&data(), &object(claim()), ApplyOptions { dry_run: true, force: true }).await.unwrap();
+    cluster
+        .apply(
+            &data(),
+            &object(claim()),
+            ApplyOptions {
+                dry_run: true,
+                force: true,
+            },
+        )
+        .await
+        .unwrap();
 
     let path = "PATCH /api/v1/namespaces/demo/persistentvolumeclaims/data?fieldManager=moorline&fieldValidation=Strict";
-    assert_eq!(server.lines(), [path.to_owned(), format!("{path}&force=true&dryRun=All")]);
+    assert_eq!(
+        server.lines(),
+        [path.to_owned(), format!("{path}&force=true&dryRun=All")]
+    );
     let seen = server.seen();
     assert_eq!(seen[0].header("content-type"), "application/apply-patch+yaml");
     assert_eq!(seen[0].json(), claim());
@@ -46,34 +62,84 @@ async fn merge_and_scale_are_merge_patches() {
     let server = Server::saying(200, claim()).await;
     let cluster = server.cluster();
     let set = ObjectRef::new(ResourceKind::stateful_set(), "demo", "web");
-    cluster.merge(&set, &json!({"metadata": {"annotations": {"a": "b"}}})).await.unwrap();
+    cluster
+        .merge(&set, &json!({"metadata": {"annotations": {"a": "b"}}}))
+        .await
+        .unwrap();
     cluster.scale(&set, 5).await.unwrap();
-    assert_eq!(server.lines(), [
-        "PATCH /apis/apps/v1/namespaces/demo/statefulsets/web?fieldManager=moorline",
-        "PATCH /apis/apps/v1/namespaces/demo/statefulsets/web/scale?fieldManager=moorline",
-    ]);
+    assert_eq!(
+        server.lines(),
+        [
+            "PATCH /apis/apps/v1/namespaces/demo/statefulsets/web?fieldManager=moorline",
+            "PATCH /apis/apps/v1/namespaces/demo/statefulsets/web/scale?fieldManager=moorline",
+        ]
+    );
     let seen = server.seen();
-    assert!(seen.iter().all(|seen| seen.header("content-type") == "application/merge-patch+json"));
+    assert!(
+        seen.iter()
+            .all(|seen| seen.header("content-type") == "application/merge-patch+json")
+    );
     assert_eq!(seen[1].json(), json!({"spec": {"replicas": 5}}));
 }
 
 #[tokio::test]
 async fn only_the_objects_own_404_is_absence() {
-    let own = failure(404, "NotFound", "persistentvolumeclaims \"data\" not found", json!({"name": "data", "kind": "persistentvolumeclaims"}));
-    assert_eq!(Server::saying(404, own).await.cluster().get(&data()).await.unwrap(), None);
+    let own = failure(
+        404,
+        "NotFound",
+        "persistentvolumeclaims \"data\" not found",
+        json!({"name": "data", "kind": "persistentvolumeclaims"}),
+    );
+    assert_eq!(
+        Server::saying(404, own).await.cluster().get(&data()).await.unwrap(),
+        None
+    );
 
-    let namespace = failure(404, "NotFound", "namespaces \"demo\" not found", json!({"name": "demo", "kind": "namespaces"}));
-    let error = Server::saying(404, namespace).await.cluster().get(&data()).await.unwrap_err();
+    let namespace = failure(
+        404,
+        "NotFound",
+        "namespaces \"demo\" not found",
+        json!({"name": "demo", "kind": "namespaces"}),
+    );
+    let error = Server::saying(404, namespace)
+        .await
+        .cluster()
+        .get(&data())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
 
     // A namespace and an object in it may have the same name.
-    let namesake = failure(404, "NotFound", "namespaces \"data\" not found", json!({"name": "data", "kind": "namespaces"}));
-    Server::saying(404, namesake).await.cluster().get(&data()).await.unwrap_err();
+    let namesake = failure(
+        404,
+        "NotFound",
+        "namespaces \"data\" not found",
+        json!({"name": "data", "kind": "namespaces"}),
+    );
+    Server::saying(404, namesake)
+        .await
+        .cluster()
+        .get(&data())
+        .await
+        .unwrap_err();
 
-    let path = failure(404, "NotFound", "the server could not find the requested resource", json!({}));
-    let error = Server::saying(404, path).await.cluster().get(&data()).await.unwrap_err();
+    let path = failure(
+        404,
+        "NotFound",
+        "the server could not find the requested resource",
+        json!({}),
+    );
+    let error = Server::saying(404, path)
+        .await
+        .cluster()
+        .get(&data())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unsupported);
-    assert!(error.to_string().contains("the server has no persistentvolumeclaims"), "{error}");
+    assert!(
+        error.to_string().contains("the server has no persistentvolumeclaims"),
+        "{error}"
+    );
 
     for page in ["404 page not found\n", "<html>nginx</html>", ""] {
         let server = Server::start(move |_, _| raw(404, "text/plain", page)).await;
@@ -86,14 +152,29 @@ async fn only_the_objects_own_404_is_absence() {
 
 #[tokio::test]
 async fn success_that_is_no_object_is_an_error() {
-    for body in ["<html>log in</html>", "[]", "{}", "null", "{\"kind\":\"Status\"", "\u{1f}\u{8b}"] {
+    for body in [
+        "<html>log in</html>",
+        "[]",
+        "{}",
+        "null",
+        "{\"kind\":\"Status\"",
+        "\u{1f}\u{8b}",
+    ] {
         let server = Server::start(move |_, _| raw(200, "text/html", body)).await;
-        assert_eq!(server.cluster().get(&data()).await.unwrap_err().kind, ErrorKind::Internal, "{body}");
+        assert_eq!(
+            server.cluster().get(&data()).await.unwrap_err().kind,
+            ErrorKind::Internal,
+            "{body}"
+        );
     }
 }
 
 fn options() -> DeleteOptions {
-    DeleteOptions { uid: Some("u-1".to_owned()), propagation: Propagation::Background, dry_run: false }
+    DeleteOptions {
+        uid: Some("u-1".to_owned()),
+        propagation: Propagation::Background,
+        dry_run: false,
+    }
 }
 
 #[tokio::test]
@@ -102,7 +183,12 @@ async fn a_deletion_says_how_far_it_got() {
     let mut held = claim();
     held["metadata"]["deletionTimestamp"] = json!("2026-11-21T10:00:00Z");
     held["metadata"]["finalizers"] = json!(["kubernetes.io/pvc-protection"]);
-    let missing = failure(404, "NotFound", "persistentvolumeclaims \"data\" not found", json!({"name": "data"}));
+    let missing = failure(
+        404,
+        "NotFound",
+        "persistentvolumeclaims \"data\" not found",
+        json!({"name": "data"}),
+    );
     for (code, body, expected) in [
         (200, success.clone(), Deletion::Gone),
         (202, success, Deletion::Terminating),
@@ -120,7 +206,11 @@ async fn a_deletion_carries_its_conditions() {
     let server = Server::saying(200, claim()).await;
     let cluster = server.cluster();
     cluster.delete(&data(), &options()).await.unwrap();
-    let careful = DeleteOptions { uid: None, propagation: Propagation::Orphan, dry_run: true };
+    let careful = DeleteOptions {
+        uid: None,
+        propagation: Propagation::Orphan,
+        dry_run: true,
+    };
     cluster.delete(&data(), &careful).await.unwrap();
     let bodies: Vec<Value> = server.seen().iter().map(crate::server::Seen::json).collect();
     let head = |propagation| json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation});
@@ -136,14 +226,26 @@ async fn a_name_never_reaches_beyond_its_object() {
     let cluster = server.cluster();
     for name in ["", ".", ".."] {
         let target = ObjectRef::new(ResourceKind::claim(), "demo", name);
-        assert_eq!(cluster.delete(&target, &options()).await.unwrap_err().kind, ErrorKind::Invalid);
-        assert_eq!(cluster.create(&target, &object(claim())).await.unwrap_err().kind, ErrorKind::Invalid);
+        assert_eq!(
+            cluster.delete(&target, &options()).await.unwrap_err().kind,
+            ErrorKind::Invalid
+        );
+        assert_eq!(
+            cluster.create(&target, &object(claim())).await.unwrap_err().kind,
+            ErrorKind::Invalid
+        );
     }
     let nowhere = ObjectRef::new(ResourceKind::claim(), "", "data");
     cluster.get(&nowhere).await.unwrap_err();
     assert!(server.lines().is_empty());
-    cluster.get(&ObjectRef::new(ResourceKind::claim(), "demo", "a/../b?x#y")).await.unwrap();
-    assert_eq!(server.lines(), ["GET /api/v1/namespaces/demo/persistentvolumeclaims/a%2F..%2Fb%3Fx%23y"]);
+    cluster
+        .get(&ObjectRef::new(ResourceKind::claim(), "demo", "a/../b?x#y"))
+        .await
+        .unwrap();
+    assert_eq!(
+        server.lines(),
+        ["GET /api/v1/namespaces/demo/persistentvolumeclaims/a%2F..%2Fb%3Fx%23y"]
+    );
 }
 
 #[tokio::test]
@@ -152,7 +254,10 @@ async fn identity_is_asked_once() {
         if seen.line.ends_with("/version") {
             return answer(200, &json!({"gitVersion": "v1.36.3"}));
         }
-        answer(200, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": "c-1"}}))
+        answer(
+            200,
+            &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": "c-1"}}),
+        )
     })
     .await;
     let cluster = server.cluster();
@@ -170,7 +275,12 @@ async fn identity_needs_kube_system_and_not_the_version() {
     let server = Server::saying(403, failure(403, "Forbidden", denial, json!({}))).await;
     let error = server.cluster().identity().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Forbidden);
-    assert!(error.to_string().contains(r#"grant "get" on namespaces in namespace kube-system to "bot""#), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(r#"grant "get" on namespaces in namespace kube-system to "bot""#),
+        "{error}"
+    );
 
     let server = Server::start(|_, seen| match seen.line.as_str() {
         "GET /version" => answer(403, &failure(403, "Forbidden", "no", json!({}))),
@@ -183,5 +293,11 @@ async fn identity_needs_kube_system_and_not_the_version() {
 #[tokio::test]
 async fn what_is_printed_of_a_cluster_has_no_secrets() {
     let server = Server::saying(200, claim()).await;
-    assert_eq!(format!("{:?}", server.cluster()), format!("KubeCluster {{ context: \"test\", server: \"{}\", .. }}", server.address));
+    assert_eq!(
+        format!("{:?}", server.cluster()),
+        format!(
+            "KubeCluster {{ context: \"test\", server: \"{}\", .. }}",
+            server.address
+        )
+    );
 }

@@ -1,6 +1,10 @@
 //! `KubeCluster` against a server that answers as scripted: what is sent, and what each answer comes to.
 
-#![expect(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "a test fails by panicking, and reads best with values")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "a test fails by panicking, and reads best with values"
+)]
 
 mod access;
 mod calls;

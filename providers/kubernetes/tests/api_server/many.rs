@@ -26,14 +26,23 @@ async fn a_list_is_read_to_its_end() {
         _ => answer(200, &page(&["c"], "")),
     })
     .await;
-    let query = ListQuery { fields: Some("metadata.name!=x".to_owned()), ..claims().labelled("app in (a,b)") };
+    let query = ListQuery {
+        fields: Some("metadata.name!=x".to_owned()),
+        ..claims().labelled("app in (a,b)")
+    };
     let pages = list(&server, query).await.unwrap();
-    let names: Vec<Vec<_>> = pages.iter().map(|page| page.objects.iter().map(Object::name).collect()).collect();
+    let names: Vec<Vec<_>> = pages
+        .iter()
+        .map(|page| page.objects.iter().map(Object::name).collect())
+        .collect();
     assert_eq!(names, [vec!["a", "b"], vec!["c"]]);
     assert!(pages.iter().all(|page| page.resource_version == "7"));
     assert_eq!(pages[0].objects[0].gvk(), ResourceKind::claim().gvk);
     let path = "GET /api/v1/namespaces/demo/persistentvolumeclaims?labelSelector=app%20in%20%28a%2Cb%29&fieldSelector=metadata.name%21%3Dx&limit=500";
-    assert_eq!(server.lines(), [path.to_owned(), format!("{path}&continue=to%2Fken%3D")]);
+    assert_eq!(
+        server.lines(),
+        [path.to_owned(), format!("{path}&continue=to%2Fken%3D")]
+    );
 }
 
 #[tokio::test]
@@ -47,7 +56,15 @@ async fn an_empty_list_may_be_null() {
 async fn a_list_that_cannot_be_finished_is_an_error() {
     let gone = Server::start(|number, _| match number {
         0 => answer(200, &page(&["a"], "t")),
-        _ => answer(410, &failure(410, "Expired", "The provided continue parameter is too old", Value::Null)),
+        _ => answer(
+            410,
+            &failure(
+                410,
+                "Expired",
+                "The provided continue parameter is too old",
+                Value::Null,
+            ),
+        ),
     })
     .await;
     let cluster = gone.cluster();
@@ -58,13 +75,23 @@ async fn a_list_that_cannot_be_finished_is_an_error() {
 
     let mut short = page(&["a"], "");
     short["metadata"]["remainingItemCount"] = json!(3);
-    assert_eq!(list(&Server::saying(200, short).await, claims()).await.unwrap_err().kind, ErrorKind::Internal);
+    assert_eq!(
+        list(&Server::saying(200, short).await, claims())
+            .await
+            .unwrap_err()
+            .kind,
+        ErrorKind::Internal
+    );
 
     let endless = Server::saying(200, page(&["a"], "same")).await;
     assert_eq!(list(&endless, claims()).await.unwrap_err().kind, ErrorKind::Internal);
     assert_eq!(endless.lines().len(), 2);
 
-    let denied = Server::saying(403, failure(403, "Forbidden", "User \"b\" cannot list resource \"x\"", Value::Null)).await;
+    let denied = Server::saying(
+        403,
+        failure(403, "Forbidden", "User \"b\" cannot list resource \"x\"", Value::Null),
+    )
+    .await;
     assert_eq!(list(&denied, claims()).await.unwrap_err().kind, ErrorKind::Forbidden);
 }
 
@@ -82,7 +109,14 @@ fn event(kind: &str, version: &str) -> String {
 
 #[tokio::test]
 async fn a_watch_tells_changes_and_ends_with_the_server() {
-    let body = [event("ADDED", "42"), event("MODIFIED", "43"), "\n".to_owned(), event("BOOKMARK", "50"), event("DELETED", "51")].concat();
+    let body = [
+        event("ADDED", "42"),
+        event("MODIFIED", "43"),
+        "\n".to_owned(),
+        event("BOOKMARK", "50"),
+        event("DELETED", "51"),
+    ]
+    .concat();
     let events: Vec<_> = watch(body).await.into_iter().map(Result::unwrap).collect();
     let told: Vec<_> = events
         .iter()
@@ -92,12 +126,15 @@ async fn a_watch_tells_changes_and_ends_with_the_server() {
             WatchEvent::Bookmark(version) => format!("bookmark {version}"),
         })
         .collect();
-    assert_eq!(told, [
-        "applied v1 PersistentVolumeClaim 42",
-        "applied v1 PersistentVolumeClaim 43",
-        "bookmark 50",
-        "deleted 51",
-    ]);
+    assert_eq!(
+        told,
+        [
+            "applied v1 PersistentVolumeClaim 42",
+            "applied v1 PersistentVolumeClaim 43",
+            "bookmark 50",
+            "deleted 51",
+        ]
+    );
 }
 
 #[tokio::test]
@@ -117,12 +154,16 @@ async fn a_watch_too_old_is_expired_at_once_or_later() {
 
 #[tokio::test]
 async fn a_broken_watch_ends_with_an_error() {
-    for body in [event("ADDED", "42") + "{\"type\":\"ADD", event("ADDED", "42") + &event("NEWS", "43")] {
+    for body in [
+        event("ADDED", "42") + "{\"type\":\"ADD",
+        event("ADDED", "42") + &event("NEWS", "43"),
+    ] {
         let events = watch(body).await;
         assert_eq!(events.len(), 2);
         assert!(events[1].as_ref().unwrap_err().is_transient());
     }
-    let internal = json!({"type": "ERROR", "object": failure(500, "InternalError", "decoding failed", Value::Null)}).to_string();
+    let internal =
+        json!({"type": "ERROR", "object": failure(500, "InternalError", "decoding failed", Value::Null)}).to_string();
     assert_eq!(watch(internal).await[0].as_ref().unwrap_err().kind, ErrorKind::Internal);
 }
 
@@ -149,8 +190,14 @@ async fn discovery_is_two_calls_where_the_server_can() {
     })
     .await;
     let kinds = server.cluster().kinds().await.unwrap();
-    assert_eq!(kinds.iter().map(|kind| kind.gvk.to_string()).collect::<Vec<_>>(), ["v1 Pod", "apps/v1 Deployment"]);
-    assert!(server.seen().iter().all(|seen| seen.header("accept").starts_with("application/json;g=apidiscovery.k8s.io;v=v2;")));
+    assert_eq!(
+        kinds.iter().map(|kind| kind.gvk.to_string()).collect::<Vec<_>>(),
+        ["v1 Pod", "apps/v1 Deployment"]
+    );
+    assert!(server.seen().iter().all(|seen| {
+        seen.header("accept")
+            .starts_with("application/json;g=apidiscovery.k8s.io;v=v2;")
+    }));
     assert_eq!(server.lines().len(), 2);
 }
 
@@ -178,14 +225,28 @@ async fn discovery_copes_with_old_servers_and_broken_groups() {
     })
     .await;
     let found = server.cluster().discover().await.unwrap();
-    let names: Vec<_> = found.kinds.iter().map(|kind| (kind.qualified(), kind.namespaced)).collect();
-    assert_eq!(names, [("pods".to_owned(), true), ("storageclasses.storage.k8s.io".to_owned(), false)]);
+    let names: Vec<_> = found
+        .kinds
+        .iter()
+        .map(|kind| (kind.qualified(), kind.namespaced))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("pods".to_owned(), true),
+            ("storageclasses.storage.k8s.io".to_owned(), false)
+        ]
+    );
     assert_eq!(found.incomplete, ["metrics.k8s.io/v1beta1"]);
 }
 
 #[tokio::test]
 async fn discovery_that_fails_finds_nothing() {
-    let server = Server::saying(403, failure(403, "Forbidden", "User \"x\" cannot get path \"/api\"", Value::Null)).await;
+    let server = Server::saying(
+        403,
+        failure(403, "Forbidden", "User \"x\" cannot get path \"/api\"", Value::Null),
+    )
+    .await;
     let error = server.cluster().kinds().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Forbidden);
     assert!(error.to_string().contains("grant \"get\" on /api"), "{error}");

@@ -28,13 +28,23 @@ async fn what_is_safe_to_repeat_is_repeated() {
     let applies = [429, 500, 502, 503, 504].map(async |code| {
         let server = recovering(code, 2).await;
         let cluster = server.cluster();
-        cluster.apply(&data(), &object(claim()), ApplyOptions::default()).await.unwrap();
+        cluster
+            .apply(&data(), &object(claim()), ApplyOptions::default())
+            .await
+            .unwrap();
         assert_eq!(server.lines().len(), 3, "{code}");
     });
     futures::future::join_all(applies).await;
     let server = recovering(503, 1).await;
-    let options = DeleteOptions { uid: None, propagation: Propagation::Background, dry_run: false };
-    assert_eq!(server.cluster().delete(&data(), &options).await.unwrap(), Deletion::Gone);
+    let options = DeleteOptions {
+        uid: None,
+        propagation: Propagation::Background,
+        dry_run: false,
+    };
+    assert_eq!(
+        server.cluster().delete(&data(), &options).await.unwrap(),
+        Deletion::Gone
+    );
     assert_eq!(server.lines().len(), 2);
 }
 
@@ -85,15 +95,26 @@ async fn a_throttling_server_is_obeyed() {
     assert!(started.elapsed() >= Duration::from_secs(1));
 
     let server = Server::start(|_, _| {
-        let mut response = answer(429, &failure(429, "TooManyRequests", "busy", json!({"retryAfterSeconds": 600})));
+        let mut response = answer(
+            429,
+            &failure(429, "TooManyRequests", "busy", json!({"retryAfterSeconds": 600})),
+        );
         response.headers_mut().insert("Retry-After", "600".parse().unwrap());
         response
     })
     .await;
     let started = Instant::now();
     let error = server.cluster().get(&data()).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Throttled { retry_after: Some(Duration::from_mins(10)) });
-    assert!(started.elapsed() < Duration::from_secs(1), "a wait that does not fit is not begun");
+    assert_eq!(
+        error.kind,
+        ErrorKind::Throttled {
+            retry_after: Some(Duration::from_mins(10))
+        }
+    );
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "a wait that does not fit is not begun"
+    );
 }
 
 #[tokio::test]
@@ -130,7 +151,10 @@ async fn rude(hang_up: bool) -> (String, std::sync::Arc<std::sync::atomic::Atomi
             counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             if hang_up {
                 // The head of an answer, and not all of its body.
-                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"metadata\"").await.unwrap();
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"metadata\"")
+                    .await
+                    .unwrap();
             } else {
                 kept.push(stream);
             }
@@ -154,12 +178,19 @@ async fn an_answer_cut_short_is_asked_for_again() {
 #[tokio::test]
 async fn silence_ends_at_the_time_limit() {
     let (address, count) = rude(false).await;
-    let settings = KubeSettings { call_timeout: Duration::from_secs(1), ..KubeSettings::default() };
+    let settings = KubeSettings {
+        call_timeout: Duration::from_secs(1),
+        ..KubeSettings::default()
+    };
     let cluster = KubeCluster::at(&address, "test", &settings).unwrap();
     let started = Instant::now();
     let error = cluster.get(&data()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
-    assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        started.elapsed()
+    );
     assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 2);
 }
 
@@ -178,7 +209,10 @@ async fn calls_in_flight_are_bounded() {
         answer(200, &claim())
     };
     tokio::spawn(axum::serve(listener, axum::Router::new().fallback(handler)).into_future());
-    let settings = KubeSettings { concurrency: 3, ..KubeSettings::default() };
+    let settings = KubeSettings {
+        concurrency: 3,
+        ..KubeSettings::default()
+    };
     let cluster = KubeCluster::at(&address, "test", &settings).unwrap();
     let target = data();
     let results = futures::future::join_all((0..30).map(|_| cluster.get(&target))).await;

@@ -44,7 +44,11 @@ impl Server {
         let answer = move |request: Request| async move {
             let (head, body) = request.into_parts();
             let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-            let request = Seen { line: format!("{} {}", head.method, head.uri), headers: head.headers, body };
+            let request = Seen {
+                line: format!("{} {}", head.method, head.uri),
+                headers: head.headers,
+                body,
+            };
             let number = {
                 let mut log = log.lock().unwrap();
                 log.push(request.clone());
@@ -64,7 +68,10 @@ impl Server {
     }
 
     pub(crate) fn cluster(&self) -> KubeCluster {
-        let settings = KubeSettings { call_timeout: Duration::from_secs(5), ..KubeSettings::default() };
+        let settings = KubeSettings {
+            call_timeout: Duration::from_secs(5),
+            ..KubeSettings::default()
+        };
         KubeCluster::at(&self.address, "test", &settings).unwrap()
     }
 
@@ -82,7 +89,11 @@ pub(crate) fn answer(code: u16, body: &Value) -> Response {
 }
 
 pub(crate) fn raw(code: u16, content_type: &str, body: impl Into<Body>) -> Response {
-    Response::builder().status(code).header("Content-Type", content_type).body(body.into()).unwrap()
+    Response::builder()
+        .status(code)
+        .header("Content-Type", content_type)
+        .body(body.into())
+        .unwrap()
 }
 
 /// A failure as API servers word it.
