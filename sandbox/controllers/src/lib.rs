@@ -1,1 +1,110 @@
-//! placeholder
+//! The sandbox's controllers: what the controller manager, the scheduler, the kubelets, the CSI driver of EBS and the
+//! cloud controller do in a real cluster, in one loop over the API server's changes.
+//!
+//! Everything is level-triggered: a controller looks at an object as it is now and takes the next step. What takes a
+//! while is remembered in the journal, so that the next process over the same state goes on where this one stopped.
+
+mod cleanup;
+mod cluster;
+mod index;
+mod kinds;
+mod network;
+mod nodes;
+mod object;
+mod pod;
+mod quantity;
+mod queue;
+mod run;
+mod settings;
+mod storage;
+mod wake;
+mod waits;
+mod workload;
+
+pub use settings::ControllerSettings;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use moorline_sandbox_aws::AwsCloud;
+use moorline_sandbox_core::{JournalError, World};
+use moorline_sandbox_kubernetes::ApiServer;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::Cluster;
+
+/// What the loop and its handle share. The lock is held while a controller works.
+struct Shared {
+    settings: Mutex<ControllerSettings>,
+    poked: Notify,
+}
+
+impl Shared {
+    fn gated<T>(&self, act: impl FnOnce(&mut ControllerSettings) -> T) -> T {
+        act(&mut self.settings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The running controllers. Dropping the handle stops them soon; [`Controllers::stop`] waits until they have.
+pub struct Controllers {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Controllers {
+    /// Starts the controllers on the current tokio runtime.
+    pub fn start(world: &World, api: ApiServer, cloud: AwsCloud, settings: ControllerSettings) -> Result<Self, JournalError> {
+        let cluster = Cluster {
+            api,
+            cloud,
+            clock: world.clock.clone(),
+            settings: settings.clone(),
+            index: index::Index::default(),
+            queue: queue::Queue::default(),
+            waits: waits::Waits::load(world.journal.clone())?,
+            under_way: HashMap::default(),
+            resync_due: None,
+        };
+        let shared = Arc::new(Shared { settings: Mutex::new(settings), poked: Notify::new() });
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(run::run(cluster, shared.clone(), stop.clone()));
+        Ok(Self { shared, stop, task: Some(task) })
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> ControllerSettings {
+        self.shared.gated(|settings| settings.clone())
+    }
+
+    /// Changes the settings; waits that were begun are measured by the new ones when they are next looked at.
+    pub fn set_settings(&self, settings: ControllerSettings) {
+        self.shared.gated(|present| *present = settings);
+        self.shared.poked.notify_one();
+    }
+
+    /// Runs `act` while no controller works, for changes that must be seen as one.
+    pub fn paused<T>(&self, act: impl FnOnce() -> T) -> T {
+        let result = self.shared.gated(|_| act());
+        self.shared.poked.notify_one();
+        result
+    }
+
+    /// Stops the controllers after the step they are at.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take()
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the controllers ended badly");
+        }
+    }
+}
+
+impl Drop for Controllers {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,4 @@
+//! What goes when something else went.
+
+pub(crate) mod collector;
+pub(crate) mod namespace;

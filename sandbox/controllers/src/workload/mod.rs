@@ -1,0 +1,8 @@
+//! Controllers that keep as many pods as an object asks for.
+
+pub(crate) mod deployment;
+mod pods;
+pub(crate) mod replica_set;
+pub(crate) mod stateful_set;
+
+pub(crate) use pods::{containers, has_ended, is_ready};
