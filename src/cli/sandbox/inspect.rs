@@ -7,12 +7,20 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::Embedded;
+use super::choice::Choice;
 use crate::cli::admin;
 use crate::cli::app::App;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::options::duration;
 use crate::report::sandbox as render;
+
+/// Print how the sandbox behaves, or change it; the settings are kept
+#[derive(ClapArgs, Debug)]
+pub(crate) struct SettingsArgs {
+    #[command(flatten)]
+    choice: Choice,
+}
 
 /// Count every call since the last reset: how many, how many changed something, were throttled, failed
 #[derive(ClapArgs, Debug)]
@@ -60,6 +68,17 @@ enum FaultCommand {
     List,
     /// Forget every rule
     Clear,
+}
+
+pub(crate) async fn settings(app: &App, args: &SettingsArgs) -> Result<Exit, Failure> {
+    if let Some(settings) = args.choice.settings()? {
+        let settings = serde_json::to_value(settings).map_err(|error| Failure::usage(error.to_string()))?;
+        ask(app, Method::PUT, "/_sandbox/settings", Some(settings)).await?;
+    } else {
+        let settings = ask(app, Method::GET, "/_sandbox/settings", None).await?;
+        app.show(&settings, render::json)?;
+    }
+    Ok(Exit::Done)
 }
 
 pub(crate) async fn audit(app: &App, args: &AuditArgs) -> Result<Exit, Failure> {

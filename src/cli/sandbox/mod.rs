@@ -1,5 +1,6 @@
 //! `moorline sandbox`: the embedded cloud and cluster as servers, and what can be asked of them.
 
+mod choice;
 mod embedded;
 mod inspect;
 mod serve;
@@ -30,6 +31,7 @@ enum Command {
     Env,
     /// Forget everything: volumes, load balancers, objects, audit, faults, and the clock's offset
     Reset,
+    Settings(inspect::SettingsArgs),
     Audit(inspect::AuditArgs),
     /// Count volumes, load balancers, snapshots, and objects by kind
     State,
@@ -43,6 +45,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         Command::Stop => serve::stop(app).await,
         Command::Env => serve::environment(app),
         Command::Reset => serve::reset(app).await,
+        Command::Settings(args) => inspect::settings(app, &args).await,
         Command::Audit(args) => inspect::audit(app, &args).await,
         Command::State => inspect::state(app).await,
         Command::Clock(args) => inspect::clock(app, &args).await,

@@ -4,14 +4,15 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use clap::{Args as ClapArgs, ValueHint};
+use clap::Args as ClapArgs;
 use http::Method;
-use moorline_sandbox::{Sandbox, SandboxSettings, StartOptions};
+use moorline_sandbox::{Sandbox, StartOptions};
 
 use super::Embedded;
+use super::choice::Choice;
 use crate::cli::admin;
 use crate::cli::app::{App, print};
 use crate::cli::exit::Exit;
@@ -35,25 +36,8 @@ pub(crate) struct Args {
     #[arg(long)]
     detach: bool,
 
-    /// No throttling, no latency, no delayed visibility.
-    #[arg(long, conflicts_with = "settings")]
-    instant: bool,
-
-    /// Settings as JSON; what it leaves out is realistic. They are kept for later runs.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    settings: Option<PathBuf>,
-}
-
-impl Args {
-    fn sandbox_settings(&self) -> Result<Option<SandboxSettings>, Failure> {
-        if self.instant {
-            return Ok(Some(SandboxSettings::instant()));
-        }
-        let Some(file) = &self.settings else { return Ok(None) };
-        let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", file.display()));
-        let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
-        serde_json::from_str(&text).map(Some).map_err(|error| wrong(&error))
-    }
+    #[command(flatten)]
+    choice: Choice,
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
@@ -66,7 +50,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         let what = format!("process {} serves the sandbox of {} already", running.pid, dir.display());
         return Err(Failure::usage(what).hint("moorline sandbox env prints its environment; moorline sandbox stop ends it"));
     }
-    let settings = args.sandbox_settings()?;
+    let settings = args.choice.settings()?;
     if args.detach {
         return detach(app, &args, &dir);
     }
@@ -87,8 +71,8 @@ fn detach(app: &App, args: &Args, dir: &Path) -> Result<Exit, Failure> {
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
     command.args(["sandbox", "serve", "--address"]).arg(args.address.to_string()).arg("--sandbox-dir").arg(dir);
-    command.args(args.instant.then_some("--instant"));
-    command.args(args.settings.iter().flat_map(|file| ["--settings".as_ref(), file.as_os_str()]));
+    command.args(args.choice.instant.then_some("--instant"));
+    command.args(args.choice.settings.iter().flat_map(|file| ["--settings".as_ref(), file.as_os_str()]));
     // A process group of its own: Ctrl-C in this terminal is not meant for it.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file).process_group(0);
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
