@@ -1,1 +1,89 @@
-fn main() {}
+//! `cargo xtask`: what moorline's developers run.
+//!
+//! Some tests drive the sandbox with clients that are not ours, the real kubectl and boto3. They are set up here, once,
+//! in a cache outside the checkout; a machine that cannot have one is told what it misses.
+
+mod cache;
+mod client;
+mod kubectl;
+mod process;
+mod python;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+use crate::client::Client;
+
+/// Set up, check and test moorline
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything that must pass: formatting, tests, tests with outside clients, lints
+    ///
+    /// What could not be run is listed at the end with what to install; where the environment says CI=true that is a
+    /// failure.
+    Test,
+    /// Check the formatting and the lints only
+    Check,
+    /// Print the path of the kubectl that the tests use, after building it where the machine has none
+    Kubectl {
+        /// Build it even where the machine has one
+        #[arg(long)]
+        build: bool,
+    },
+    /// Print the path of the Python that has the boto3 that the tests use
+    Python,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            process::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<ExitCode> {
+    std::env::set_current_dir(root()?)?;
+    match command {
+        Command::Test => Ok(test::everything()),
+        Command::Check => Ok(test::check()),
+        Command::Kubectl { build } => {
+            let kubectl = if *build { kubectl::build() } else { kubectl::set_up() };
+            print_path(kubectl)
+        }
+        Command::Python => print_path(python::set_up()),
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> Result<PathBuf> {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    own.parent().map(PathBuf::from).context("xtask lies in no workspace")
+}
+
+fn print_path(client: Result<Client, client::Missing>) -> Result<ExitCode> {
+    use std::io::Write as _;
+    match client {
+        Ok(client) => {
+            writeln!(std::io::stdout(), "{}", client.program.display())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(missing) => {
+            process::say(&missing.to_string());
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}

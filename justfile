@@ -1,0 +1,26 @@
+# What developers of moorline run; `cargo xtask test` does all that must pass, also without just.
+
+# List the recipes
+default:
+    @just --list
+
+# Formatting and lints
+check:
+    cargo xtask check
+
+# Everything that CI runs: formatting, tests, tests with kubectl and boto3, lints
+test:
+    cargo xtask test
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# Measure start-up, the no-op `up`, and the engine's overhead for a claim
+bench *ARGS:
+    cargo build --release --locked --package moorline
+    benches/run {{ ARGS }}
+
+# Write the JSON Schema of profile.yaml again
+schema:
+    cargo run --quiet --locked -- schema > schemas/profile.json

@@ -1,0 +1,180 @@
+//! Everything that must pass, in the order in which a failure costs least.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use crate::client::{Client, Missing};
+use crate::{kubectl, process, python};
+
+/// An outside client, and the tests that need it.
+struct Needed {
+    set_up: fn() -> Result<Client, Missing>,
+    /// The module of `tests/clients` that is skipped without it.
+    tests: &'static str,
+    /// The variable that tells those tests where it is.
+    variable: &'static str,
+}
+
+const CLIENTS: [Needed; 2] = [
+    Needed {
+        set_up: kubectl::set_up,
+        tests: "kubectl::",
+        variable: "MOORLINE_TEST_KUBECTL",
+    },
+    Needed {
+        set_up: python::set_up,
+        tests: "boto::",
+        variable: "MOORLINE_TEST_PYTHON",
+    },
+];
+
+/// What was run and how it went.
+#[derive(Default)]
+struct Report {
+    done: Vec<String>,
+    failed: Vec<String>,
+    skipped: Vec<String>,
+}
+
+impl Report {
+    /// Runs a step, and goes on after its failure: one run tells everything that is wrong.
+    fn step(&mut self, name: &str, command: &mut Command) {
+        process::say(&format!("\n==> {name}: {}", process::shown(command)));
+        let start = Instant::now();
+        let result = process::run(command);
+        let line = format!("{name}, {:.0} s", start.elapsed().as_secs_f64());
+        match result {
+            Ok(()) => self.done.push(line),
+            Err(error) => self.failed.push(format!("{line}: {error:#}")),
+        }
+    }
+
+    /// Says how it went. What was skipped is a failure where `strict`.
+    fn end(self, strict: bool) -> ExitCode {
+        process::say("");
+        let lines = [("ok", &self.done), ("skipped", &self.skipped), ("FAILED", &self.failed)];
+        for (word, lines) in lines {
+            for line in lines {
+                process::say(&format!("{word:>8}  {line}"));
+            }
+        }
+        let incomplete = strict && !self.skipped.is_empty();
+        if incomplete {
+            process::say("CI=true: what is skipped counts as failed");
+        }
+        if incomplete || !self.failed.is_empty() {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Formatting and lints.
+pub(crate) fn check() -> ExitCode {
+    let mut report = Report::default();
+    format(&mut report);
+    lint(&mut report);
+    report.end(false)
+}
+
+/// Formatting, tests, tests with outside clients, lints.
+pub(crate) fn everything() -> ExitCode {
+    let mut report = Report::default();
+    format(&mut report);
+    let mut outside = Vec::new();
+    for needed in &CLIENTS {
+        match (needed.set_up)() {
+            Ok(client) => {
+                process::say(&format!("using {}", client.what));
+                outside.push((needed, client));
+            }
+            Err(missing) => report.skipped.push(format!("tests with {missing}")),
+        }
+    }
+    report.step(
+        "tests",
+        process::cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]),
+    );
+    if !outside.is_empty() {
+        test_clients(&mut report, &outside);
+    }
+    lint(&mut report);
+    report.end(is_ci())
+}
+
+fn format(report: &mut Report) {
+    report.step("formatting", process::cargo().args(["fmt", "--all", "--check"]));
+}
+
+fn lint(report: &mut Report) {
+    let lint = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "--deny",
+        "warnings",
+    ];
+    report.step("lints", process::cargo().args(lint));
+}
+
+/// Runs the tests that are ignored where their client is not known. The whole workspace is named, for a single package
+/// would want its dependencies with fewer features, and so built again.
+fn test_clients(report: &mut Report, outside: &[(&Needed, Client)]) {
+    let mut command = process::cargo();
+    command.args([
+        "test",
+        "--workspace",
+        "--locked",
+        "--test",
+        "clients",
+        "--",
+        "--ignored",
+    ]);
+    for (needed, client) in outside {
+        command.arg(needed.tests).env(needed.variable, &client.program);
+    }
+    report.step("tests with outside clients", &mut command);
+}
+
+fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true" || value == "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(report: Report, strict: bool) -> String {
+        format!("{:?}", report.end(strict))
+    }
+
+    fn report(failed: &[&str], skipped: &[&str]) -> Report {
+        let owned = |lines: &[&str]| lines.iter().map(ToString::to_string).collect();
+        Report {
+            done: Vec::new(),
+            failed: owned(failed),
+            skipped: owned(skipped),
+        }
+    }
+
+    #[test]
+    fn what_is_skipped_fails_in_continuous_integration_only() {
+        let failure = format!("{:?}", ExitCode::FAILURE);
+        let success = format!("{:?}", ExitCode::SUCCESS);
+        assert_eq!(code(report(&[], &["boto3"]), false), success);
+        assert_eq!(code(report(&[], &["boto3"]), true), failure);
+        assert_eq!(code(report(&[], &[]), true), success);
+        assert_eq!(code(report(&["lints"], &[]), false), failure);
+    }
+
+    #[test]
+    fn a_failed_step_does_not_hide_the_next() {
+        let mut report = Report::default();
+        report.step("first", &mut Command::new("false"));
+        report.step("second", &mut Command::new("true"));
+        assert_eq!((report.failed.len(), report.done.len()), (1, 1));
+    }
+}
