@@ -8,6 +8,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8001".to_owned());
     let server = ApiServer::open(World::new(Journal::in_memory())?, ApiSettings::default())?;
     let listener = tokio::net::TcpListener::bind(address).await?;
-    axum::serve(listener, server.router()).await?;
+    moorline_sandbox_core::serve(listener, server.router(), std::future::pending()).await?;
     Ok(())
 }

@@ -16,9 +16,15 @@ const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 /// Whether objects may be created in `namespace`.
 pub(crate) fn namespace_accepts(store: &Store, kind: &Kind, namespace: &str, name: &str) -> Result<(), ApiError> {
     let Some(found) = store.get("namespaces", "", namespace) else {
-        return Err(ApiError::not_found(Named { plural: "namespaces", group: "" }, namespace));
+        return Err(ApiError::not_found(
+            Named {
+                plural: "namespaces",
+                group: "",
+            },
+            namespace,
+        ));
     };
-    if !object::is_deleting(found) {
+    if !object::is_deleting(&found) {
         return Ok(());
     }
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
@@ -76,11 +82,16 @@ pub(crate) fn update(state: &State, kind: &Kind, live: &Value, new: &mut Value) 
 
 /// The newest of the classes marked as default.
 fn default_class(store: &Store) -> Option<String> {
-    let marked = store.list("storageclasses.storage.k8s.io", None).filter(|class| object::annotation(&class.value, DEFAULT_CLASS) == "true");
+    let marked = store
+        .values("storageclasses.storage.k8s.io", None)
+        .filter(|class| object::annotation(class, DEFAULT_CLASS) == "true");
     let newest = marked.max_by_key(|class| {
-        (object::text(&class.value, "/metadata/creationTimestamp").to_owned(), std::cmp::Reverse(object::name(&class.value).to_owned()))
+        (
+            object::text(class, "/metadata/creationTimestamp").to_owned(),
+            std::cmp::Reverse(object::name(class).to_owned()),
+        )
     });
-    newest.map(|class| object::name(&class.value).to_owned())
+    newest.map(|class| object::name(&class).to_owned())
 }
 
 fn add_finalizer(object: &mut Value, finalizer: &str) {
@@ -99,8 +110,9 @@ fn admit_pod(store: &Store, kind: &Kind, pod: &mut Value) -> Result<(), ApiError
     crate::object::default_text(spec, "serviceAccountName", "default");
     default_to(spec, "serviceAccount", spec["serviceAccountName"].clone());
     let account = object::text(spec, "/serviceAccountName").to_owned();
-    if store.get("serviceaccounts", &namespace, &account).is_none() {
-        let why = format!("error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found");
+    if !store.contains("serviceaccounts", &namespace, &account) {
+        let why =
+            format!("error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found");
         return Err(ApiError::forbidden(kind.named(), &name, &why));
     }
     default_to(spec, "priority", 0);
@@ -111,10 +123,12 @@ fn admit_pod(store: &Store, kind: &Kind, pod: &mut Value) -> Result<(), ApiError
             let tolerated = |toleration: &Value| {
                 let effect = object::text(toleration, "/effect");
                 let given = object::text(toleration, "/key");
-                (given == key || (given.is_empty() && toleration["operator"] == "Exists")) && (effect.is_empty() || effect == "NoExecute")
+                (given == key || (given.is_empty() && toleration["operator"] == "Exists"))
+                    && (effect.is_empty() || effect == "NoExecute")
             };
             if !tolerations.iter().any(tolerated) {
-                tolerations.push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+                tolerations
+                    .push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
             }
         }
     }
@@ -151,7 +165,9 @@ fn keep_allocations(live: &Value, new: &mut Value) {
     let keeps_ports = matches!(object::text(spec, "/type"), "NodePort" | "LoadBalancer");
     let before = object::list(was, "/ports").to_vec();
     for port in spec["ports"].as_array_mut().into_iter().flatten() {
-        let same = before.iter().find(|b| b["port"] == port["port"] && b["protocol"] == port["protocol"]);
+        let same = before
+            .iter()
+            .find(|b| b["port"] == port["port"] && b["protocol"] == port["protocol"]);
         match same.and_then(|same| same.get("nodePort")) {
             Some(node_port) if keeps_ports => default_to(port, "nodePort", node_port.clone()),
             Some(node_port) if port.get("nodePort") == Some(node_port) => {
@@ -165,23 +181,33 @@ fn keep_allocations(live: &Value, new: &mut Value) {
 /// Gives a Service its cluster IP from 10.96.0.0/12 and its node ports from 30000-32767.
 fn allocate_service(store: &Store, service: &mut Value) -> Result<(), ApiError> {
     let own = (object::namespace(service).to_owned(), object::name(service).to_owned());
-    let others: Vec<_> = store
+    let others = store
         .list("services", None)
-        .filter(|other| (object::namespace(&other.value), object::name(&other.value)) != (own.0.as_str(), own.1.as_str()))
-        .collect();
+        .filter(|other| (&other.namespace, &other.name) != (&own.0, &own.1));
+    let others: Vec<_> = others.map(|other| other.value()).collect();
     let spec = child(service, "spec");
     if object::text(spec, "/type") == "ExternalName" {
         return Ok(());
     }
-    let addresses: HashSet<&str> = others.iter().map(|other| object::text(&other.value, "/spec/clusterIP")).collect();
+    let addresses: HashSet<&str> = others
+        .iter()
+        .map(|other| object::text(other, "/spec/clusterIP"))
+        .collect();
     let wanted = object::text(spec, "/clusterIP").to_owned();
     if wanted.is_empty() {
         let start = u32::from_le_bytes(random());
-        let address = (0..1 << 20).map(|step| cluster_ip(start.wrapping_add(step))).find(|ip| !addresses.contains(ip.as_str()));
+        let address = (0..1 << 20)
+            .map(|step| cluster_ip(start.wrapping_add(step)))
+            .find(|ip| !addresses.contains(ip.as_str()));
         spec["clusterIP"] = Value::from(address.unwrap_or_default());
     } else if wanted != "None" && addresses.contains(wanted.as_str()) {
-        let message = format!("Invalid value: \"{wanted}\": failed to allocate IP {wanted}: provided IP is already allocated");
-        let cause = Cause { reason: "FieldValueInvalid", message, field: "spec.clusterIPs".to_owned() };
+        let message =
+            format!("Invalid value: \"{wanted}\": failed to allocate IP {wanted}: provided IP is already allocated");
+        let cause = Cause {
+            reason: "FieldValueInvalid",
+            message,
+            field: "spec.clusterIPs".to_owned(),
+        };
         return Err(ApiError::invalid("", "Service", &own.1, vec![cause]));
     }
     spec["clusterIPs"] = json!([spec["clusterIP"]]);
@@ -189,19 +215,25 @@ fn allocate_service(store: &Store, service: &mut Value) -> Result<(), ApiError> 
     if !balanced && spec["type"] != "NodePort" {
         return Ok(());
     }
-    let ports = others.iter().flat_map(|other| object::list(&other.value, "/spec/ports"));
+    let ports = others.iter().flat_map(|other| object::list(other, "/spec/ports"));
     let mut taken: HashSet<i64> = ports.filter_map(|port| object::number(port, "/nodePort")).collect();
     for (index, port) in spec["ports"].as_array_mut().into_iter().flatten().enumerate() {
         match object::number(port, "/nodePort").filter(|&port| port != 0) {
             Some(wanted) if !taken.insert(wanted) => {
                 let message = format!("Invalid value: {wanted}: provided port is already allocated");
-                let cause = Cause { reason: "FieldValueInvalid", message, field: format!("spec.ports[{index}].nodePort") };
+                let cause = Cause {
+                    reason: "FieldValueInvalid",
+                    message,
+                    field: format!("spec.ports[{index}].nodePort"),
+                };
                 return Err(ApiError::invalid("", "Service", &own.1, vec![cause]));
             }
             Some(_) => {}
             None => {
                 let start = i64::from(u16::from_le_bytes(random()));
-                let free = (0..2768).map(|step| 30_000 + (start + step) % 2768).find(|port| taken.insert(*port));
+                let free = (0..2768)
+                    .map(|step| 30_000 + (start + step) % 2768)
+                    .find(|port| taken.insert(*port));
                 port["nodePort"] = json!(free);
             }
         }

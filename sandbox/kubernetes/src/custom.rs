@@ -22,11 +22,11 @@ pub(crate) fn accept(definition: &mut Value, now: Timestamp) {
     default_text(names, "singular", &kind.to_lowercase());
     default_text(names, "listKind", &format!("{kind}List"));
     let names = names.clone();
-    let stored = object::list(spec, "/versions").iter().filter(|version| version["storage"] == true);
+    let stored = object::list(spec, "/versions")
+        .iter()
+        .filter(|version| version["storage"] == true);
     let stored: Vec<Value> = stored.map(|version| version["name"].clone()).collect();
-    let condition = |type_: &str, reason: &str, message: &str| {
-        json!({"type": type_, "status": "True", "reason": reason, "message": message, "lastTransitionTime": object::time(now)})
-    };
+    let condition = |type_: &str, reason: &str, message: &str| json!({"type": type_, "status": "True", "reason": reason, "message": message, "lastTransitionTime": object::time(now)});
     definition["status"] = json!({
         "acceptedNames": names,
         "storedVersions": stored,
@@ -40,16 +40,18 @@ pub(crate) fn accept(definition: &mut Value, now: Timestamp) {
 /// Serves the kinds of the definitions that exist now; the objects of a kind whose definition is gone go with it.
 pub(crate) fn refresh(state: &mut State) {
     let mut kinds = Vec::new();
-    for definition in state.store.list(DEFINITIONS, None) {
-        let storage = object::list(&definition.value, "/spec/versions").iter().find(|version| version["storage"] == true);
-        kinds.extend(storage.and_then(|version| Kind::from_definition(&definition.value, version)));
+    for definition in state.store.values(DEFINITIONS, None) {
+        let storage = object::list(&definition, "/spec/versions")
+            .iter()
+            .find(|version| version["storage"] == true);
+        kinds.extend(storage.and_then(|version| Kind::from_definition(&definition, version)));
     }
     state.registry = Arc::new(Registry::new(kinds));
     for resource in state.store.resources() {
         if state.registry.by_id(&resource).is_some() {
             continue;
         }
-        let orphans: Vec<Arc<Value>> = state.store.list(&resource, None).map(|entry| entry.value.clone()).collect();
+        let orphans: Vec<Arc<Value>> = state.store.values(&resource, None).collect();
         for object in orphans {
             if let Err(error) = state.store.remove(&resource, &object) {
                 tracing::error!(%error, %resource, "an object of a removed kind could not be removed");
@@ -71,7 +73,10 @@ pub(crate) fn wrong_types(kind: &Kind, name: &str, wrong: &[Wrong]) -> ApiError 
         };
         Cause {
             reason: "FieldValueTypeInvalid",
-            message: format!("Invalid value: \"{got}\": {} in body must be of type {wanted}: \"{got}\"", wrong.path),
+            message: format!(
+                "Invalid value: \"{got}\": {} in body must be of type {wanted}: \"{got}\"",
+                wrong.path
+            ),
             field: wrong.path.clone(),
         }
     });
@@ -91,24 +96,45 @@ pub(crate) fn fill_defaults(schema: &Value, value: &mut Value) {
         }
     }
     if let Some(items) = schema.get("items") {
-        value.as_array_mut().into_iter().flatten().for_each(|item| fill_defaults(items, item));
+        value
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+            .for_each(|item| fill_defaults(items, item));
     }
-    if let (Some(items), true) = (schema.get("additionalProperties").filter(|items| items.is_object()), value.is_object()) {
+    if let (Some(items), true) = (
+        schema.get("additionalProperties").filter(|items| items.is_object()),
+        value.is_object(),
+    ) {
         entries(value).values_mut().for_each(|item| fill_defaults(items, item));
     }
 }
 
 /// Checks `required`, `enum`, `minimum`, `maximum`, `minLength` and `maxLength`.
 pub(crate) fn check(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) {
-    let at = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    let at = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
     for key in object::list(schema, "/required").iter().filter_map(Value::as_str) {
         if value.is_object() && value.get(key).is_none() {
-            causes.push(Cause { reason: "FieldValueRequired", message: "Required value".to_owned(), field: at(key) });
+            causes.push(Cause {
+                reason: "FieldValueRequired",
+                message: "Required value".to_owned(),
+                field: at(key),
+            });
         }
     }
     let mut invalid = |why: String| {
         let message = format!("Invalid value: {value}: {path} in body {why}");
-        causes.push(Cause { reason: "FieldValueInvalid", message, field: path.to_owned() });
+        causes.push(Cause {
+            reason: "FieldValueInvalid",
+            message,
+            field: path.to_owned(),
+        });
     };
     let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
     if let (Some(number), Some(minimum)) = (value.as_f64(), bound("minimum"))
@@ -135,7 +161,11 @@ pub(crate) fn check(schema: &Value, value: &Value, path: &str, causes: &mut Vec<
     if !allowed.is_empty() && !allowed.contains(value) {
         let shown: Vec<String> = allowed.iter().map(Value::to_string).collect();
         let message = format!("Unsupported value: {value}: supported values: {}", shown.join(", "));
-        causes.push(Cause { reason: "FieldValueNotSupported", message, field: path.to_owned() });
+        causes.push(Cause {
+            reason: "FieldValueNotSupported",
+            message,
+            field: path.to_owned(),
+        });
     }
     for (key, property) in object::map(schema, "/properties").into_iter().flatten() {
         if let Some(inner) = value.get(key) {

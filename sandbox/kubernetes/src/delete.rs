@@ -31,29 +31,53 @@ impl Writer<'_> {
         options: &DeleteOptions,
         version: Option<&str>,
     ) -> Result<Deleted, ApiError> {
-        let live = self.state.store.get(&kind.id, namespace, name).cloned();
+        let live = self.state.store.get(&kind.id, namespace, name);
         let live = live.ok_or_else(|| ApiError::not_found(kind.named(), name))?;
         check_preconditions(kind, &live, options, version)?;
         if &*kind.id == "namespaces" && matches!(name, "default" | "kube-system" | "kube-public") {
-            return Err(ApiError::forbidden(kind.named(), name, "this namespace may not be deleted"));
+            return Err(ApiError::forbidden(
+                kind.named(),
+                name,
+                "this namespace may not be deleted",
+            ));
         }
         let next = self.marked(kind, &live, options);
         if is_finished(kind, &next) {
             if self.dry_run {
-                return Ok(Deleted { object: live, gone: true, changed: false });
+                return Ok(Deleted {
+                    object: live,
+                    gone: true,
+                    changed: false,
+                });
             }
             let object = self.state.store.remove(&kind.id, &next).map_err(ApiError::internal)?;
             self.after_write(kind, None)?;
-            return Ok(Deleted { object, gone: true, changed: true });
+            return Ok(Deleted {
+                object,
+                gone: true,
+                changed: true,
+            });
         }
         if next == *live {
-            return Ok(Deleted { object: live, gone: false, changed: false });
+            return Ok(Deleted {
+                object: live,
+                gone: false,
+                changed: false,
+            });
         }
         if self.dry_run {
-            return Ok(Deleted { object: Arc::new(next), gone: false, changed: false });
+            return Ok(Deleted {
+                object: Arc::new(next),
+                gone: false,
+                changed: false,
+            });
         }
         let object = self.state.store.put(&kind.id, next).map_err(ApiError::internal)?;
-        Ok(Deleted { object, gone: false, changed: true })
+        Ok(Deleted {
+            object,
+            gone: false,
+            changed: true,
+        })
     }
 
     /// `live` as this deletion leaves it: marked, with the finalizers that the propagation asks for.
@@ -115,16 +139,23 @@ fn set_propagation(metadata: &mut Value, propagation: Propagation) {
     }
 }
 
-fn check_preconditions(kind: &Kind, live: &Value, options: &DeleteOptions, version: Option<&str>) -> Result<(), ApiError> {
+fn check_preconditions(
+    kind: &Kind,
+    live: &Value,
+    options: &DeleteOptions,
+    version: Option<&str>,
+) -> Result<(), ApiError> {
     let conflict = |what: &str, wanted: &str, found: &str| {
         let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
         Err(ApiError::conflict(kind.named(), object::name(live), &why))
     };
     match (&options.uid, version) {
         (Some(uid), _) if uid != object::uid(live) => conflict("UID", uid, object::uid(live)),
-        (_, Some(version)) if version != object::text(live, "/metadata/resourceVersion") => {
-            conflict("ResourceVersion", version, object::text(live, "/metadata/resourceVersion"))
-        }
+        (_, Some(version)) if version != object::text(live, "/metadata/resourceVersion") => conflict(
+            "ResourceVersion",
+            version,
+            object::text(live, "/metadata/resourceVersion"),
+        ),
         _ => Ok(()),
     }
 }

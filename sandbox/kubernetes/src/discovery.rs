@@ -8,7 +8,16 @@ use crate::registry::{Kind, Registry};
 /// Review resources: group, plural, kind, namespaced.
 type Reviews = [(&'static str, &'static str, &'static str, bool)];
 
-const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const VERBS: [&str; 8] = [
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+];
 
 /// `/version`.
 pub(crate) fn version() -> Value {
@@ -33,13 +42,27 @@ pub(crate) fn paths(registry: &Registry) -> Value {
             paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
         }
     }
-    paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+    paths.extend(
+        [
+            "/healthz",
+            "/livez",
+            "/openapi/v2",
+            "/openapi/v3",
+            "/readyz",
+            "/version",
+        ]
+        .map(str::to_owned),
+    );
     json!({"paths": paths})
 }
 
 /// Named groups with their versions, reviews included.
 fn groups(registry: &Registry, reviews: &Reviews) -> Vec<(String, Vec<String>)> {
-    let mut groups: Vec<(String, Vec<String>)> = registry.groups().into_iter().filter(|(group, _)| !group.is_empty()).collect();
+    let mut groups: Vec<(String, Vec<String>)> = registry
+        .groups()
+        .into_iter()
+        .filter(|(group, _)| !group.is_empty())
+        .collect();
     for (group, ..) in reviews {
         if !groups.iter().any(|(known, _)| known == group) {
             groups.push(((*group).to_owned(), vec!["v1".to_owned()]));
@@ -55,14 +78,20 @@ fn group_json(group: &str, versions: &[String]) -> Value {
 
 /// `/apis`.
 pub(crate) fn group_list(registry: &Registry, reviews: &Reviews) -> Value {
-    let groups: Vec<Value> = groups(registry, reviews).iter().map(|(group, versions)| group_json(group, versions)).collect();
+    let groups: Vec<Value> = groups(registry, reviews)
+        .iter()
+        .map(|(group, versions)| group_json(group, versions))
+        .collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
 /// `/apis/<group>`.
 pub(crate) fn group(registry: &Registry, reviews: &Reviews, name: &str) -> Result<Value, ApiError> {
     let groups = groups(registry, reviews);
-    let (group, versions) = groups.iter().find(|(group, _)| group == name).ok_or_else(ApiError::unknown_path)?;
+    let (group, versions) = groups
+        .iter()
+        .find(|(group, _)| group == name)
+        .ok_or_else(ApiError::unknown_path)?;
     let mut value = group_json(group, versions);
     value["kind"] = json!("APIGroup");
     value["apiVersion"] = json!("v1");
@@ -75,13 +104,25 @@ fn subresources(kind: &Kind) -> Vec<(&'static str, Value, &'static [&'static str
     let mut all: Vec<(&'static str, Value, &'static [&'static str])> = Vec::new();
     for name in &kind.subresources {
         all.push(match *name {
-            "binding" => ("binding", json!({"group": "", "version": "v1", "kind": "Binding"}), &["create"]),
-            "eviction" => ("eviction", json!({"group": "policy", "version": "v1", "kind": "Eviction"}), &["create"]),
+            "binding" => (
+                "binding",
+                json!({"group": "", "version": "v1", "kind": "Binding"}),
+                &["create"],
+            ),
+            "eviction" => (
+                "eviction",
+                json!({"group": "policy", "version": "v1", "kind": "Eviction"}),
+                &["create"],
+            ),
             other => (other, own.clone(), &["update"]),
         });
     }
     if kind.scale {
-        all.push(("scale", json!({"group": "autoscaling", "version": "v1", "kind": "Scale"}), &["get", "patch", "update"]));
+        all.push((
+            "scale",
+            json!({"group": "autoscaling", "version": "v1", "kind": "Scale"}),
+            &["get", "patch", "update"],
+        ));
     }
     if kind.status {
         all.push(("status", own, &["get", "patch", "update"]));
@@ -92,7 +133,11 @@ fn subresources(kind: &Kind) -> Vec<(&'static str, Value, &'static [&'static str
 /// `/api/v1` and `/apis/<group>/<version>`.
 pub(crate) fn resources(registry: &Registry, reviews: &Reviews, group: &str, version: &str) -> Result<Value, ApiError> {
     let mut resources = Vec::new();
-    for kind in registry.kinds().iter().filter(|kind| kind.group == group && kind.version == version) {
+    for kind in registry
+        .kinds()
+        .iter()
+        .filter(|kind| kind.group == group && kind.version == version)
+    {
         let mut resource = json!({
             "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind, "verbs": verbs(kind),
             "storageVersionHash": storage_hash(kind),
@@ -122,13 +167,20 @@ pub(crate) fn resources(registry: &Registry, reviews: &Reviews, group: &str, ver
     if resources.is_empty() {
         return Err(ApiError::unknown_path());
     }
-    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let group_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
     Ok(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}))
 }
 
 fn verbs(kind: &Kind) -> Vec<&'static str> {
     let single = matches!(&*kind.id, "namespaces" | "services");
-    VERBS.into_iter().filter(|verb| !(single && *verb == "deletecollection")).collect()
+    VERBS
+        .into_iter()
+        .filter(|verb| !(single && *verb == "deletecollection"))
+        .collect()
 }
 
 /// Stable for a kind, as clients expect.
@@ -143,7 +195,11 @@ fn storage_hash(kind: &Kind) -> String {
 
 /// `/api` or `/apis` as one aggregated document.
 pub(crate) fn aggregated(registry: &Registry, reviews: &Reviews, core: bool) -> Value {
-    let groups = if core { vec![(String::new(), vec!["v1".to_owned()])] } else { groups(registry, reviews) };
+    let groups = if core {
+        vec![(String::new(), vec!["v1".to_owned()])]
+    } else {
+        groups(registry, reviews)
+    };
     let items: Vec<Value> = groups
         .iter()
         .map(|(group, versions)| {
@@ -161,7 +217,11 @@ pub(crate) fn aggregated(registry: &Registry, reviews: &Reviews, core: bool) -> 
 fn aggregated_resources(registry: &Registry, reviews: &Reviews, group: &str, version: &str) -> Vec<Value> {
     let scope = |namespaced: bool| if namespaced { "Namespaced" } else { "Cluster" };
     let mut resources = Vec::new();
-    for kind in registry.kinds().iter().filter(|kind| kind.group == group && kind.version == version) {
+    for kind in registry
+        .kinds()
+        .iter()
+        .filter(|kind| kind.group == group && kind.version == version)
+    {
         let mut resource = json!({
             "resource": kind.plural, "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
             "scope": scope(kind.namespaced), "singularResource": kind.singular, "verbs": verbs(kind),

@@ -71,14 +71,23 @@ pub(crate) struct Named<'a> {
 impl std::fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.plural)?;
-        if self.group.is_empty() { Ok(()) } else { write!(f, ".{}", self.group) }
+        if self.group.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ".{}", self.group)
+        }
     }
 }
 
 impl ApiError {
     /// An error without details.
     pub fn new(status: u16, reason: &str, message: impl Into<String>) -> Self {
-        Self { status, reason: reason.to_owned(), message: message.into(), details: Box::default() }
+        Self {
+            status,
+            reason: reason.to_owned(),
+            message: message.into(),
+            details: Box::default(),
+        }
     }
 
     fn about(mut self, resource: Named<'_>, name: &str) -> Self {
@@ -101,7 +110,11 @@ impl ApiError {
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        Self::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )
     }
 
     pub(crate) fn already_exists(resource: Named<'_>, name: &str) -> Self {
@@ -158,7 +171,8 @@ impl ApiError {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let mut error = Self::new(422, "Invalid", format!("{qualified} \"{shown}\" is invalid: {what}")).about(qualified, name);
+        let mut error =
+            Self::new(422, "Invalid", format!("{qualified} \"{shown}\" is invalid: {what}")).about(qualified, name);
         error.details.causes = causes;
         error
     }
@@ -189,15 +203,21 @@ impl ApiError {
 impl Details {
     fn to_json(&self) -> Value {
         let mut map = serde_json::Map::new();
-        for (key, text) in [("name", &self.name), ("group", &self.group), ("kind", &self.kind), ("uid", &self.uid)] {
+        for (key, text) in [
+            ("name", &self.name),
+            ("group", &self.group),
+            ("kind", &self.kind),
+            ("uid", &self.uid),
+        ] {
             if !text.is_empty() {
                 map.insert(key.to_owned(), json!(text));
             }
         }
         if !self.causes.is_empty() {
             let causes = self.causes.iter();
-            let causes: Vec<Value> =
-                causes.map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field})).collect();
+            let causes: Vec<Value> = causes
+                .map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}))
+                .collect();
             map.insert("causes".to_owned(), Value::Array(causes));
         }
         if let Some(seconds) = self.retry_after_seconds {

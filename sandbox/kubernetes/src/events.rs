@@ -23,9 +23,20 @@ impl EventIndex {
     pub(crate) fn of(store: &Store) -> Self {
         let key = |event: &Value| -> Key {
             let text = |pointer: &str| object::text(event, pointer).to_owned();
-            (text("/involvedObject/uid"), [text("/type"), text("/reason"), text("/message"), text("/source/component")])
+            (
+                text("/involvedObject/uid"),
+                [
+                    text("/type"),
+                    text("/reason"),
+                    text("/message"),
+                    text("/source/component"),
+                ],
+            )
         };
-        let names = store.list("events", None).map(|entry| (key(&entry.value), object::name(&entry.value).to_owned())).collect();
+        let names = store
+            .values("events", None)
+            .map(|event| (key(&event), object::name(&event).to_owned()))
+            .collect();
         Self { names, made: 0 }
     }
 
@@ -36,7 +47,13 @@ impl EventIndex {
         self.made += 1;
         let made = self.made;
         let key = (object::uid(involved).to_owned(), said.map(str::to_owned));
-        let fresh = || format!("{}.{:x}", object::name(involved), now.as_nanosecond() + i128::from(made));
+        let fresh = || {
+            format!(
+                "{}.{:x}",
+                object::name(involved),
+                now.as_nanosecond() + i128::from(made)
+            )
+        };
         let name = self.names.entry(key).or_insert_with(fresh).clone();
         let namespace = match object::namespace(involved) {
             "" => "default",

@@ -15,7 +15,11 @@ pub(crate) fn number(object: &Value, pointer: &str) -> Option<i64> {
 
 /// The list at a JSON pointer, or an empty one.
 pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 /// The map at a JSON pointer, where there is one.
@@ -36,7 +40,9 @@ pub(crate) fn uid(object: &Value) -> &str {
 }
 
 pub(crate) fn is_deleting(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null())
+    object
+        .pointer("/metadata/deletionTimestamp")
+        .is_some_and(|at| !at.is_null())
 }
 
 pub(crate) fn has_finalizers(object: &Value) -> bool {
@@ -45,7 +51,10 @@ pub(crate) fn has_finalizers(object: &Value) -> bool {
 
 /// The value of a label, or `""`.
 pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> &'a str {
-    map(object, "/metadata/annotations").and_then(|all| all.get(key)).and_then(Value::as_str).unwrap_or_default()
+    map(object, "/metadata/annotations")
+        .and_then(|all| all.get(key))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// The map under `key`, made where it is missing or not a map.

@@ -18,7 +18,11 @@ pub(crate) fn index(registry: &Registry) -> Value {
     let mut paths = Map::new();
     for (group, versions) in registry.groups() {
         for version in versions {
-            let place = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
+            let place = if group.is_empty() {
+                format!("api/{version}")
+            } else {
+                format!("apis/{group}/{version}")
+            };
             let custom: Vec<String> = registry
                 .kinds()
                 .iter()
@@ -26,21 +30,29 @@ pub(crate) fn index(registry: &Registry) -> Value {
                 .filter_map(|kind| kind.custom().map(|custom| format!("{}{}", kind.kind, custom.schema)))
                 .collect();
             let hash = fingerprint(&format!("{place}{}", custom.concat()));
-            paths.insert(place.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{place}?hash={hash:016X}")}));
+            paths.insert(
+                place.clone(),
+                json!({"serverRelativeURL": format!("/openapi/v3/{place}?hash={hash:016X}")}),
+            );
         }
     }
     json!({"paths": paths})
 }
 
 fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// The OpenAPI v3 document of the kinds of one group and version.
 pub(crate) fn v3(kinds: &[&Kind]) -> Value {
     static BUILT_IN: LazyLock<Mutex<HashMap<String, Value>>> = LazyLock::new(Mutex::default);
     let is_built_in = kinds.iter().all(|kind| kind.custom().is_none());
-    let key = kinds.first().map(|kind| kind.api_version().into_owned()).unwrap_or_default();
+    let key = kinds
+        .first()
+        .map(|kind| kind.api_version().into_owned())
+        .unwrap_or_default();
     if is_built_in {
         let mut known = BUILT_IN.lock().unwrap_or_else(PoisonError::into_inner);
         return known.entry(key).or_insert_with(|| build_v3(kinds)).clone();
@@ -83,7 +95,11 @@ fn schemas(kinds: &[&Kind], mut generator: SchemaGenerator, prefix: &str) -> Map
     let mut roots: Vec<(String, &Kind)> = Vec::new();
     for kind in kinds {
         if let Some(schema) = kind.openapi(&mut generator) {
-            let reference = schema.as_value().get("$ref").and_then(Value::as_str).unwrap_or_default();
+            let reference = schema
+                .as_value()
+                .get("$ref")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             roots.push((reference.rsplit('/').next().unwrap_or_default().to_owned(), kind));
         }
     }
@@ -98,7 +114,11 @@ fn schemas(kinds: &[&Kind], mut generator: SchemaGenerator, prefix: &str) -> Map
     }
     for kind in kinds {
         let Some(custom) = kind.custom() else { continue };
-        let mut schema = if custom.schema.is_object() { custom.schema.clone() } else { json!({"type": "object"}) };
+        let mut schema = if custom.schema.is_object() {
+            custom.schema.clone()
+        } else {
+            json!({"type": "object"})
+        };
         let properties = crate::object::child(&mut schema, "properties");
         properties["apiVersion"] = json!({"type": "string"});
         properties["kind"] = json!({"type": "string"});
@@ -115,8 +135,16 @@ fn schemas(kinds: &[&Kind], mut generator: SchemaGenerator, prefix: &str) -> Map
 
 /// The paths of a kind with the operations that kubectl looks at.
 fn add_paths(kind: &Kind, paths: &mut Map<String, Value>, v3: bool) {
-    let base = if kind.group.is_empty() { format!("/api/{}", kind.version) } else { format!("/apis/{}/{}", kind.group, kind.version) };
-    let collection = if kind.namespaced { format!("{base}/namespaces/{{namespace}}/{}", kind.plural) } else { format!("{base}/{}", kind.plural) };
+    let base = if kind.group.is_empty() {
+        format!("/api/{}", kind.version)
+    } else {
+        format!("/apis/{}/{}", kind.group, kind.version)
+    };
+    let collection = if kind.namespaced {
+        format!("{base}/namespaces/{{namespace}}/{}", kind.plural)
+    } else {
+        format!("{base}/{}", kind.plural)
+    };
     let parameter = |name: &str| {
         if v3 {
             json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}})
@@ -131,9 +159,16 @@ fn add_paths(kind: &Kind, paths: &mut Map<String, Value>, v3: bool) {
             "responses": {"200": {"description": "OK"}},
         });
         if action == "patch" {
-            let types = ["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"];
+            let types = [
+                "application/apply-patch+yaml",
+                "application/json-patch+json",
+                "application/merge-patch+json",
+            ];
             if v3 {
-                let content: Map<String, Value> = types.iter().map(|name| ((*name).to_owned(), json!({"schema": {"type": "object"}}))).collect();
+                let content: Map<String, Value> = types
+                    .iter()
+                    .map(|name| ((*name).to_owned(), json!({"schema": {"type": "object"}})))
+                    .collect();
                 operation["requestBody"] = json!({"content": content});
             } else {
                 operation["consumes"] = json!(types);
@@ -142,12 +177,23 @@ fn add_paths(kind: &Kind, paths: &mut Map<String, Value>, v3: bool) {
         operation
     };
     let write = ["dryRun", "fieldManager", "fieldValidation"];
-    let list = ["labelSelector", "fieldSelector", "limit", "continue", "resourceVersion", "resourceVersionMatch", "watch"];
+    let list = [
+        "labelSelector",
+        "fieldSelector",
+        "limit",
+        "continue",
+        "resourceVersion",
+        "resourceVersionMatch",
+        "watch",
+    ];
     paths.insert(collection.clone(), json!({
         "get": operation("list", &list), "post": operation("post", &write), "delete": operation("deletecollection", &["dryRun"]),
     }));
-    paths.insert(format!("{collection}/{{name}}"), json!({
-        "get": operation("get", &[]), "put": operation("put", &write), "delete": operation("delete", &["dryRun"]),
-        "patch": operation("patch", &["dryRun", "fieldManager", "fieldValidation", "force"]),
-    }));
+    paths.insert(
+        format!("{collection}/{{name}}"),
+        json!({
+            "get": operation("get", &[]), "put": operation("put", &write), "delete": operation("delete", &["dryRun"]),
+            "patch": operation("patch", &["dryRun", "fieldManager", "fieldValidation", "force"]),
+        }),
+    );
 }

@@ -26,7 +26,9 @@ const NANO: i128 = 1_000_000_000;
 impl Quantity {
     /// Parses `text`; `None` when it is no quantity. Finer than a billionth is rounded up.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let split = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '+' | '-' | '.'))).unwrap_or(text.len());
+        let split = text
+            .find(|c: char| !(c.is_ascii_digit() || matches!(c, '+' | '-' | '.')))
+            .unwrap_or(text.len());
         let (number, suffix) = text.split_at(split);
         let (multiplier, divisor, family) = scale(suffix)?;
         let (negative, digits) = match number.strip_prefix('-') {
@@ -40,10 +42,15 @@ impl Quantity {
         }
         let fraction = &fraction[..fraction.len().min(18)];
         let mantissa: i128 = format!("0{whole}{fraction}").parse().ok()?;
-        let unit = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?.checked_mul(divisor)?;
+        let unit = 10_i128
+            .checked_pow(u32::try_from(fraction.len()).ok()?)?
+            .checked_mul(divisor)?;
         let scaled = mantissa.checked_mul(multiplier)?.checked_mul(NANO)?;
         let nanos = scaled / unit + i128::from(scaled % unit != 0);
-        Some(Self { nanos: if negative { -nanos } else { nanos }, family })
+        Some(Self {
+            nanos: if negative { -nanos } else { nanos },
+            family,
+        })
     }
 
     /// Whether it is below zero.
@@ -92,7 +99,11 @@ fn scale(suffix: &str) -> Option<(i128, i128, Family)> {
         _ => {
             let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
             let power = 10_i128.checked_pow(exponent.unsigned_abs().min(18))?;
-            if exponent < 0 { Some((1, power, Family::Exponent)) } else { Some((power, 1, Family::Exponent)) }
+            if exponent < 0 {
+                Some((1, power, Family::Exponent))
+            } else {
+                Some((power, 1, Family::Exponent))
+            }
         }
     }
 }
@@ -120,7 +131,11 @@ impl fmt::Display for Quantity {
             value /= 1000;
             power += 1;
         }
-        let suffixes = if self.family == Family::Exponent { EXPONENT } else { DECIMAL };
+        let suffixes = if self.family == Family::Exponent {
+            EXPONENT
+        } else {
+            DECIMAL
+        };
         write!(f, "{value}{}", suffixes[power])
     }
 }

@@ -20,7 +20,11 @@ use crate::shape::Shape;
 type Text = Cow<'static, str>;
 
 /// One served kind.
-#[expect(clippy::struct_excessive_bools, clippy::struct_field_names, reason = "facts about a kind, as discovery names them")]
+#[expect(
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    reason = "facts about a kind, as discovery names them"
+)]
 pub(crate) struct Kind {
     /// `plural` or `plural.group`: the name of its table, and how the in-process API calls it.
     pub(crate) id: Arc<str>,
@@ -47,7 +51,10 @@ pub(crate) struct Kind {
 }
 
 enum Source {
-    BuiltIn { shape: fn() -> &'static Shape, schema: fn(&mut SchemaGenerator) -> Schema },
+    BuiltIn {
+        shape: fn() -> &'static Shape,
+        schema: fn(&mut SchemaGenerator) -> Schema,
+    },
     Custom(Box<Custom>),
 }
 
@@ -66,7 +73,11 @@ pub(crate) struct Custom {
 impl Kind {
     /// `v1` or `apps/v1`.
     pub(crate) fn api_version(&self) -> Cow<'_, str> {
-        if self.group.is_empty() { Cow::Borrowed(&self.version) } else { Cow::Owned(format!("{}/{}", self.group, self.version)) }
+        if self.group.is_empty() {
+            Cow::Borrowed(&self.version)
+        } else {
+            Cow::Owned(format!("{}/{}", self.group, self.version))
+        }
     }
 
     pub(crate) fn list_kind(&self) -> Cow<'_, str> {
@@ -78,7 +89,10 @@ impl Kind {
 
     /// For error messages.
     pub(crate) fn named(&self) -> Named<'_> {
-        Named { plural: &self.plural, group: &self.group }
+        Named {
+            plural: &self.plural,
+            group: &self.group,
+        }
     }
 
     pub(crate) fn shape(&self) -> &Shape {
@@ -118,17 +132,30 @@ impl Kind {
         let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         let texts = |key: &str| -> Vec<Text> {
             let items = names.get(key).and_then(Value::as_array).into_iter().flatten();
-            items.filter_map(|item| item.as_str().map(|s| Text::Owned(s.to_owned()))).collect()
+            items
+                .filter_map(|item| item.as_str().map(|s| Text::Owned(s.to_owned())))
+                .collect()
         };
         let kind = text(names, "kind")?;
         let plural = text(names, "plural")?;
         let group = text(definition.get("spec")?, "group")?;
-        let schema = version.pointer("/schema/openAPIV3Schema").cloned().unwrap_or(Value::Null);
-        let subresource = |name: &str| version.pointer(&format!("/subresources/{name}")).is_some_and(|s| !s.is_null());
+        let schema = version
+            .pointer("/schema/openAPIV3Schema")
+            .cloned()
+            .unwrap_or(Value::Null);
+        let subresource = |name: &str| {
+            version
+                .pointer(&format!("/subresources/{name}"))
+                .is_some_and(|s| !s.is_null())
+        };
         let custom = Custom {
             shape: Shape::custom(&schema),
             patch: PatchSchema::from_openapi(&schema),
-            columns: version.get("additionalPrinterColumns").and_then(Value::as_array).cloned().unwrap_or_default(),
+            columns: version
+                .get("additionalPrinterColumns")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default(),
             list_kind: text(names, "listKind").unwrap_or_else(|| format!("{kind}List")),
             schema,
         };
@@ -138,7 +165,9 @@ impl Kind {
             singular: text(names, "singular").unwrap_or_else(|| kind.to_lowercase()).into(),
             short_names: texts("shortNames"),
             categories: texts("categories"),
-            namespaced: definition.pointer("/spec/scope").is_some_and(|scope| scope == "Namespaced"),
+            namespaced: definition
+                .pointer("/spec/scope")
+                .is_some_and(|scope| scope == "Namespaced"),
             status: subresource("status"),
             scale: subresource("scale"),
             generation: true,
@@ -155,7 +184,11 @@ impl Kind {
     fn cluster<T: k8s_openapi::Resource + JsonSchema>() -> Self {
         let plural = T::URL_PATH_SEGMENT;
         Self {
-            id: if T::GROUP.is_empty() { plural.into() } else { format!("{plural}.{}", T::GROUP).into() },
+            id: if T::GROUP.is_empty() {
+                plural.into()
+            } else {
+                format!("{plural}.{}", T::GROUP).into()
+            },
             group: T::GROUP.into(),
             version: T::VERSION.into(),
             kind: T::KIND.into(),
@@ -169,13 +202,19 @@ impl Kind {
             generation: false,
             returns_deleted: false,
             subresources: Vec::new(),
-            source: Source::BuiltIn { shape: Shape::of::<T>, schema: |generator| generator.subschema_for::<T>() },
+            source: Source::BuiltIn {
+                shape: Shape::of::<T>,
+                schema: |generator| generator.subschema_for::<T>(),
+            },
             shape: OnceLock::new(),
         }
     }
 
     fn namespaced<T: k8s_openapi::Resource + JsonSchema>() -> Self {
-        Self { namespaced: true, ..Self::cluster::<T>() }
+        Self {
+            namespaced: true,
+            ..Self::cluster::<T>()
+        }
     }
 
     fn short(mut self, names: &[&'static str]) -> Self {
@@ -219,10 +258,19 @@ static BUILT_IN: LazyLock<Vec<Arc<Kind>>> = LazyLock::new(|| {
         Kind::namespaced::<core::ConfigMap>().short(&["cm"]),
         Kind::namespaced::<core::Endpoints>().short(&["ep"]),
         Kind::namespaced::<core::Event>().short(&["ev"]),
-        Kind::cluster::<core::Namespace>().short(&["ns"]).with_status().with(&["finalize"]),
+        Kind::cluster::<core::Namespace>()
+            .short(&["ns"])
+            .with_status()
+            .with(&["finalize"]),
         Kind::cluster::<core::Node>().short(&["no"]).with_status(),
-        Kind::namespaced::<core::PersistentVolumeClaim>().short(&["pvc"]).with_status().returned(),
-        Kind::cluster::<core::PersistentVolume>().short(&["pv"]).with_status().returned(),
+        Kind::namespaced::<core::PersistentVolumeClaim>()
+            .short(&["pvc"])
+            .with_status()
+            .returned(),
+        Kind::cluster::<core::PersistentVolume>()
+            .short(&["pv"])
+            .with_status()
+            .returned(),
         Kind::namespaced::<core::Pod>()
             .short(&["po"])
             .category_all()
@@ -232,20 +280,58 @@ static BUILT_IN: LazyLock<Vec<Arc<Kind>>> = LazyLock::new(|| {
             .with(&["binding", "eviction"]),
         Kind::namespaced::<core::Secret>(),
         Kind::namespaced::<core::ServiceAccount>().short(&["sa"]).returned(),
-        Kind::namespaced::<core::Service>().short(&["svc"]).category_all().with_status().returned(),
+        Kind::namespaced::<core::Service>()
+            .short(&["svc"])
+            .category_all()
+            .with_status()
+            .returned(),
         Kind::namespaced::<apps::ControllerRevision>(),
-        Kind::namespaced::<apps::DaemonSet>().short(&["ds"]).category_all().with_status().counted(),
-        Kind::namespaced::<apps::Deployment>().short(&["deploy"]).category_all().with_status().with_scale().counted(),
-        Kind::namespaced::<apps::ReplicaSet>().short(&["rs"]).category_all().with_status().with_scale().counted(),
-        Kind::namespaced::<apps::StatefulSet>().short(&["sts"]).category_all().with_status().with_scale().counted(),
-        Kind::namespaced::<autoscaling::HorizontalPodAutoscaler>().short(&["hpa"]).category_all().with_status(),
-        Kind::namespaced::<batch::CronJob>().short(&["cj"]).category_all().with_status().counted(),
+        Kind::namespaced::<apps::DaemonSet>()
+            .short(&["ds"])
+            .category_all()
+            .with_status()
+            .counted(),
+        Kind::namespaced::<apps::Deployment>()
+            .short(&["deploy"])
+            .category_all()
+            .with_status()
+            .with_scale()
+            .counted(),
+        Kind::namespaced::<apps::ReplicaSet>()
+            .short(&["rs"])
+            .category_all()
+            .with_status()
+            .with_scale()
+            .counted(),
+        Kind::namespaced::<apps::StatefulSet>()
+            .short(&["sts"])
+            .category_all()
+            .with_status()
+            .with_scale()
+            .counted(),
+        Kind::namespaced::<autoscaling::HorizontalPodAutoscaler>()
+            .short(&["hpa"])
+            .category_all()
+            .with_status(),
+        Kind::namespaced::<batch::CronJob>()
+            .short(&["cj"])
+            .category_all()
+            .with_status()
+            .counted(),
         Kind::namespaced::<batch::Job>().category_all().with_status().counted(),
         Kind::namespaced::<coordination::Lease>(),
         Kind::namespaced::<discovery::EndpointSlice>().counted(),
-        Kind::namespaced::<networking::Ingress>().short(&["ing"]).with_status().counted(),
-        Kind::namespaced::<networking::NetworkPolicy>().short(&["netpol"]).counted(),
-        Kind::namespaced::<policy::PodDisruptionBudget>().short(&["pdb"]).with_status().counted(),
+        Kind::namespaced::<networking::Ingress>()
+            .short(&["ing"])
+            .with_status()
+            .counted(),
+        Kind::namespaced::<networking::NetworkPolicy>()
+            .short(&["netpol"])
+            .counted(),
+        Kind::namespaced::<policy::PodDisruptionBudget>()
+            .short(&["pdb"])
+            .with_status()
+            .counted(),
         Kind::cluster::<rbac::ClusterRoleBinding>(),
         Kind::cluster::<rbac::ClusterRole>(),
         Kind::namespaced::<rbac::RoleBinding>(),
@@ -254,7 +340,10 @@ static BUILT_IN: LazyLock<Vec<Arc<Kind>>> = LazyLock::new(|| {
         Kind::cluster::<storage::CSINode>(),
         Kind::cluster::<storage::StorageClass>().short(&["sc"]),
         Kind::cluster::<storage::VolumeAttachment>().with_status(),
-        Kind::cluster::<apiextensions::CustomResourceDefinition>().short(&["crd", "crds"]).with_status().counted(),
+        Kind::cluster::<apiextensions::CustomResourceDefinition>()
+            .short(&["crd", "crds"])
+            .with_status()
+            .counted(),
     ];
     kinds.into_iter().map(Arc::new).collect()
 });
@@ -269,7 +358,11 @@ pub(crate) struct Registry {
 impl Registry {
     /// The built-in kinds and those of `custom`; where a custom resource has several versions, all of them are served.
     pub(crate) fn new(custom: Vec<Kind>) -> Self {
-        let kinds: Vec<Arc<Kind>> = BUILT_IN.iter().cloned().chain(custom.into_iter().map(Arc::new)).collect();
+        let kinds: Vec<Arc<Kind>> = BUILT_IN
+            .iter()
+            .cloned()
+            .chain(custom.into_iter().map(Arc::new))
+            .collect();
         let mut by_id = HashMap::new();
         for kind in &kinds {
             by_id.entry(kind.id.clone()).or_insert_with(|| kind.clone());
@@ -288,7 +381,9 @@ impl Registry {
 
     /// By the parts of a request's path.
     pub(crate) fn served(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Kind>> {
-        self.kinds.iter().find(|kind| kind.plural == plural && kind.group == group && kind.version == version)
+        self.kinds
+            .iter()
+            .find(|kind| kind.plural == plural && kind.group == group && kind.version == version)
     }
 
     /// Groups and their versions, in the order they are served; the core group has no name and comes first.

@@ -42,9 +42,12 @@ pub(crate) struct Selector {
 impl Selector {
     /// Parses `labelSelector` and `fieldSelector`; fields are checked against what `kind` supports.
     pub(crate) fn parse(kind: &Kind, labels: &str, fields: &str) -> Result<Self, ApiError> {
-        let labels = parse_labels(labels)
-            .map_err(|why| ApiError::bad_request(format!("unable to parse requirement: {why}")))?;
-        Ok(Self { labels, fields: parse_fields(kind, fields)? })
+        let labels =
+            parse_labels(labels).map_err(|why| ApiError::bad_request(format!("unable to parse requirement: {why}")))?;
+        Ok(Self {
+            labels,
+            fields: parse_fields(kind, fields)?,
+        })
     }
 
     /// Whether it lets everything through.
@@ -55,7 +58,10 @@ impl Selector {
     pub(crate) fn matches(&self, object: &Value) -> bool {
         let labels = map(object, "/metadata/labels");
         self.labels.iter().all(|requirement| requirement.matches(labels))
-            && self.fields.iter().all(|(pointer, wanted, equal)| (field_text(object, pointer) == *wanted) == *equal)
+            && self
+                .fields
+                .iter()
+                .all(|(pointer, wanted, equal)| (field_text(object, pointer) == *wanted) == *equal)
     }
 
     /// The same selector for one name only.
@@ -99,7 +105,10 @@ fn parse_labels(selector: &str) -> Result<Vec<Requirement>, String> {
     if selector.trim().is_empty() {
         return Ok(Vec::new());
     }
-    split_requirements(selector).into_iter().map(|part| parse_requirement(part.trim())).collect()
+    split_requirements(selector)
+        .into_iter()
+        .map(|part| parse_requirement(part.trim()))
+        .collect()
 }
 
 fn parse_requirement(part: &str) -> Result<Requirement, String> {
@@ -110,7 +119,9 @@ fn parse_requirement(part: &str) -> Result<Requirement, String> {
         } else if text.is_empty() {
             Err("found '', expected: identifier".to_owned())
         } else {
-            Err(format!("<nil>: Invalid value: \"{text}\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"))
+            Err(format!(
+                "<nil>: Invalid value: \"{text}\": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+            ))
         }
     };
     let value = |text: &str| -> Result<String, String> {
@@ -118,7 +129,9 @@ fn parse_requirement(part: &str) -> Result<Requirement, String> {
         if crate::validation::names::is_label_value(text) {
             Ok(text.to_owned())
         } else {
-            Err(format!("values[0]: Invalid value: \"{text}\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"))
+            Err(format!(
+                "values[0]: Invalid value: \"{text}\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+            ))
         }
     };
     if let Some((left, right)) = part.split_once("!=") {
@@ -132,14 +145,23 @@ fn parse_requirement(part: &str) -> Result<Requirement, String> {
     }
     for (operator, above) in [('>', true), ('<', false)] {
         if let Some((left, right)) = part.split_once(operator) {
-            let bound = right.trim().parse().map_err(|_| format!("for 'Gt', 'Lt' operators, the value must be an integer: {part}"))?;
+            let bound = right
+                .trim()
+                .parse()
+                .map_err(|_| format!("for 'Gt', 'Lt' operators, the value must be an integer: {part}"))?;
             let key = key(left)?;
-            return Ok(if above { Requirement::Greater(key, bound) } else { Requirement::Less(key, bound) });
+            return Ok(if above {
+                Requirement::Greater(key, bound)
+            } else {
+                Requirement::Less(key, bound)
+            });
         }
     }
     let mut words = part.splitn(2, char::is_whitespace);
     let name = words.next().unwrap_or_default();
-    let Some(rest) = words.next().map(str::trim) else { return Ok(Requirement::Exists(key(name)?)) };
+    let Some(rest) = words.next().map(str::trim) else {
+        return Ok(Requirement::Exists(key(name)?));
+    };
     let (negated, values) = match (rest.strip_prefix("notin"), rest.strip_prefix("in")) {
         (Some(values), _) => (true, values),
         (None, Some(values)) => (false, values),
@@ -148,7 +170,11 @@ fn parse_requirement(part: &str) -> Result<Requirement, String> {
     let inner = values.trim().strip_prefix('(').and_then(|v| v.strip_suffix(')'));
     let inner = inner.ok_or_else(|| format!("found '{}', expected: '('", values.trim()))?;
     let values = inner.split(',').map(value).collect::<Result<Vec<_>, _>>()?;
-    Ok(if negated { Requirement::NotIn(key(name)?, values) } else { Requirement::In(key(name)?, values) })
+    Ok(if negated {
+        Requirement::NotIn(key(name)?, values)
+    } else {
+        Requirement::In(key(name)?, values)
+    })
 }
 
 /// The JSON pointer behind a field selector's label, where `kind` supports it.
@@ -201,8 +227,12 @@ fn parse_fields(kind: &Kind, selector: &str) -> Result<Vec<(String, String, bool
         };
         let Some(pointer) = field_pointer(kind, field) else {
             let why = match &*kind.id {
-                "pods" | "nodes" | "namespaces" | "events" | "secrets" | "services" => format!("field label not supported: {field}"),
-                _ => format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
+                "pods" | "nodes" | "namespaces" | "events" | "secrets" | "services" => {
+                    format!("field label not supported: {field}")
+                }
+                _ => {
+                    format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+                }
             };
             return Err(ApiError::bad_request(why));
         };
@@ -217,31 +247,40 @@ pub(crate) fn label_selector_matches(selector: &Value, labels: Option<&Map<Strin
         return false;
     }
     let wanted = map(selector, "/matchLabels").into_iter().flatten();
-    let equal = wanted.into_iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
+    let equal = wanted
+        .into_iter()
+        .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
     equal
-        && crate::object::list(selector, "/matchExpressions").iter().all(|expression| {
-            let key = text(expression, "/key").to_owned();
-            let values = crate::object::list(expression, "/values").iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-            let requirement = match text(expression, "/operator") {
-                "In" => Requirement::In(key, values),
-                "NotIn" => Requirement::NotIn(key, values),
-                "Exists" => Requirement::Exists(key),
-                "DoesNotExist" => Requirement::Missing(key),
-                _ => return false,
-            };
-            requirement.matches(labels)
-        })
+        && crate::object::list(selector, "/matchExpressions")
+            .iter()
+            .all(|expression| {
+                let key = text(expression, "/key").to_owned();
+                let values = crate::object::list(expression, "/values")
+                    .iter()
+                    .filter_map(|v| v.as_str().map(str::to_owned))
+                    .collect();
+                let requirement = match text(expression, "/operator") {
+                    "In" => Requirement::In(key, values),
+                    "NotIn" => Requirement::NotIn(key, values),
+                    "Exists" => Requirement::Exists(key),
+                    "DoesNotExist" => Requirement::Missing(key),
+                    _ => return false,
+                };
+                requirement.matches(labels)
+            })
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
     fn matches(selector: &str, labels: &Value) -> bool {
-        parse_labels(selector).unwrap().iter().all(|requirement| requirement.matches(labels.as_object()))
+        parse_labels(selector)
+            .unwrap()
+            .iter()
+            .all(|requirement| requirement.matches(labels.as_object()))
     }
 
     #[test]

@@ -24,18 +24,26 @@ struct Inner {
     world: World,
     settings: RwLock<ApiSettings>,
     state: Mutex<State>,
-    events: Mutex<EventIndex>,
+    /// Made when the first event is recorded.
+    events: Mutex<Option<EventIndex>>,
 }
 
 impl ApiServer {
     /// Restores the cluster from `world`'s journal, or makes a fresh one.
     pub fn open(world: World, settings: ApiSettings) -> Result<Self, OpenError> {
         let store = Store::open(world.journal.clone(), settings.history)?;
-        let fresh = store.get("namespaces", "", "kube-system").is_none();
-        let mut state = State { store, registry: Arc::new(Registry::new(Vec::new())) };
+        let fresh = !store.contains("namespaces", "", "kube-system");
+        let mut state = State {
+            store,
+            registry: Arc::new(Registry::new(Vec::new())),
+        };
         custom::refresh(&mut state);
-        let events = EventIndex::of(&state.store);
-        let inner = Inner { world, settings: RwLock::new(settings), state: Mutex::new(state), events: Mutex::new(events) };
+        let inner = Inner {
+            world,
+            settings: RwLock::new(settings),
+            state: Mutex::new(state),
+            events: Mutex::default(),
+        };
         let server = Self { inner: Arc::new(inner) };
         if fresh {
             server.bootstrap().map_err(OpenError::Bootstrap)?;
@@ -50,7 +58,11 @@ impl ApiServer {
 
     /// The settings in force.
     pub fn settings(&self) -> ApiSettings {
-        self.inner.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner
+            .settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Changes the settings; calls under way keep the old ones.
@@ -61,12 +73,12 @@ impl ApiServer {
 
     /// One object. `resource` is `plural[.group]`.
     pub fn get(&self, resource: &str, namespace: Option<&str>, name: &str) -> Option<Arc<Value>> {
-        self.state().store.get(resource, namespace.unwrap_or_default(), name).cloned()
+        self.state().store.get(resource, namespace.unwrap_or_default(), name)
     }
 
     /// Every object of a resource, in one namespace or all, by namespace and name.
     pub fn list(&self, resource: &str, namespace: Option<&str>) -> Vec<Arc<Value>> {
-        self.state().store.list(resource, namespace).map(|entry| entry.value.clone()).collect()
+        self.state().store.values(resource, namespace).collect()
     }
 
     /// Creates `object`; its namespace is the one in its metadata, or `default`.
@@ -102,7 +114,7 @@ impl ApiServer {
         };
         let namespace = namespace.unwrap_or_default();
         self.write(resource, manager, |writer, kind| {
-            if writer.state.store.get(&kind.id, namespace, name).is_none() {
+            if !writer.state.store.contains(&kind.id, namespace, name) {
                 return Ok(None);
             }
             let changed = |live: &Value| {
@@ -116,9 +128,17 @@ impl ApiServer {
 
     #[expect(clippy::needless_pass_by_value, reason = "options are made for the call")]
     /// Deletes as the API would: grace, finalizers, preconditions.
-    pub fn delete(&self, resource: &str, namespace: Option<&str>, name: &str, options: DeleteOptions) -> Result<(), ApiError> {
+    pub fn delete(
+        &self,
+        resource: &str,
+        namespace: Option<&str>,
+        name: &str,
+        options: DeleteOptions,
+    ) -> Result<(), ApiError> {
         self.write(resource, "", |writer, kind| {
-            writer.delete(kind, namespace.unwrap_or_default(), name, &options, None).map(|_| ())
+            writer
+                .delete(kind, namespace.unwrap_or_default(), name, &options, None)
+                .map(|_| ())
         })
     }
 
@@ -131,13 +151,21 @@ impl ApiServer {
     pub fn record_event(&self, involved: &Value, type_: &str, reason: &str, message: &str, component: &str) {
         let now = self.inner.world.clock.now();
         let mut events = self.inner.events.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = events.next(involved, [type_, reason, message, component], now);
+        let index = events.get_or_insert_with(|| EventIndex::of(&self.state().store));
+        let event = index.next(involved, [type_, reason, message, component], now);
         let namespace = object::namespace(&event).to_owned();
-        let raised = self.modify("events", Some(&namespace), object::name(&event), None, component, |live| {
-            let count = object::number(live, "/count").unwrap_or(1);
-            live["count"] = json!(count + 1);
-            live["lastTimestamp"] = json!(object::time(now));
-        });
+        let raised = self.modify(
+            "events",
+            Some(&namespace),
+            object::name(&event),
+            None,
+            component,
+            |live| {
+                let count = object::number(live, "/count").unwrap_or(1);
+                live["count"] = json!(count + 1);
+                live["lastTimestamp"] = json!(object::time(now));
+            },
+        );
         let outcome = match raised {
             Ok(None) => self.create("events", event, component).map(|_| ()),
             Ok(Some(_)) => Ok(()),
@@ -154,7 +182,7 @@ impl ApiServer {
         {
             let mut state = self.state();
             for resource in state.store.resources() {
-                let objects: Vec<Arc<Value>> = state.store.list(&resource, None).map(|entry| entry.value.clone()).collect();
+                let objects: Vec<Arc<Value>> = state.store.values(&resource, None).collect();
                 for object in objects {
                     if let Err(error) = state.store.remove(&resource, &object) {
                         tracing::error!(%error, "an object could not be removed");
@@ -181,9 +209,18 @@ impl ApiServer {
         Ok(())
     }
 
-    fn write<T>(&self, resource: &str, manager: &str, act: impl FnOnce(&mut Writer<'_>, &Kind) -> Result<T, ApiError>) -> Result<T, ApiError> {
+    fn write<T>(
+        &self,
+        resource: &str,
+        manager: &str,
+        act: impl FnOnce(&mut Writer<'_>, &Kind) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         let mut state = self.state();
-        let kind = state.registry.by_id(resource).cloned().ok_or_else(ApiError::unknown_path)?;
+        let kind = state
+            .registry
+            .by_id(resource)
+            .cloned()
+            .ok_or_else(ApiError::unknown_path)?;
         let mut writer = Writer {
             state: &mut state,
             now: self.inner.world.clock.now(),

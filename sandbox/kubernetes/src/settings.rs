@@ -17,6 +17,10 @@ pub struct ApiSettings {
 
 impl Default for ApiSettings {
     fn default() -> Self {
-        Self { latency_millis: 0, token: None, history: 10_000 }
+        Self {
+            latency_millis: 0,
+            token: None,
+            history: 10_000,
+        }
     }
 }

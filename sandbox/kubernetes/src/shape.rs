@@ -15,7 +15,11 @@ use crate::quantity::{MALFORMED, Quantity};
 #[derive(Debug)]
 pub(crate) enum Shape {
     /// A struct with these fields; `open` keeps others (custom resources that preserve unknown fields).
-    Fields { name: String, fields: HashMap<String, Shape>, open: bool },
+    Fields {
+        name: String,
+        fields: HashMap<String, Shape>,
+        open: bool,
+    },
     /// A named definition, shared by all kinds that use it.
     Shared(&'static OnceLock<Shape>),
     Map(Box<Shape>),
@@ -111,7 +115,9 @@ impl Shape {
 
     /// Holds `object` to this shape.
     pub(crate) fn walk(&self, object: &mut Value) -> Problems {
-        let mut walk = Walk { problems: Problems::default() };
+        let mut walk = Walk {
+            problems: Problems::default(),
+        };
         walk.value(self, object, &Path::Root, "");
         walk.problems
     }
@@ -124,14 +130,20 @@ fn object_meta() -> Shape {
 
 /// A generator whose definitions live where OpenAPI v3 keeps them.
 pub(crate) fn generator() -> SchemaGenerator {
-    SchemaSettings::openapi3().with(|settings| settings.transforms.clear()).into_generator()
+    SchemaSettings::openapi3()
+        .with(|settings| settings.transforms.clear())
+        .into_generator()
 }
 
 type Definitions = Mutex<HashMap<String, &'static OnceLock<Shape>>>;
 static DEFINITIONS: LazyLock<Definitions> = LazyLock::new(Definitions::default);
 
 fn definition(name: &str) -> Option<&'static OnceLock<Shape>> {
-    DEFINITIONS.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    DEFINITIONS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(name)
+        .copied()
 }
 
 /// The shared cell of a definition, filled from `definitions` the first time. The set of built-in types is
@@ -152,7 +164,9 @@ fn shared(name: &str, definitions: &Map<String, Value>) -> Shape {
         known.insert(name.to_owned(), cell);
         cell
     };
-    let mut shape = definitions.get(name).map_or(Shape::Anything, |schema| compile(schema, Some(definitions)));
+    let mut shape = definitions
+        .get(name)
+        .map_or(Shape::Anything, |schema| compile(schema, Some(definitions)));
     if let Shape::Fields { name: shown, .. } = &mut shape {
         name.rsplit('.').next().unwrap_or(name).clone_into(shown);
     }
@@ -182,25 +196,41 @@ fn compile(schema: &Value, definitions: Option<&Map<String, Value>>) -> Shape {
         (Some("integer"), _) => Shape::Int64,
         (Some("number"), _) => Shape::Number,
         (Some("boolean"), _) => Shape::Bool,
-        (Some("array"), _) => {
-            Shape::List(Box::new(schema.get("items").map_or(Shape::Anything, |items| compile(items, definitions))))
-        }
+        (Some("array"), _) => Shape::List(Box::new(
+            schema
+                .get("items")
+                .map_or(Shape::Anything, |items| compile(items, definitions)),
+        )),
         (Some("object"), _) => compile_object(schema, definitions),
         _ => Shape::Anything,
     }
 }
 
 fn compile_object(schema: &Value, definitions: Option<&Map<String, Value>>) -> Shape {
-    let open = schema.get("x-kubernetes-preserve-unknown-fields").and_then(Value::as_bool).unwrap_or(false);
+    let open = schema
+        .get("x-kubernetes-preserve-unknown-fields")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        let fields = properties.iter().map(|(key, value)| (key.clone(), compile(value, definitions))).collect();
-        return Shape::Fields { name: String::new(), fields, open };
+        let fields = properties
+            .iter()
+            .map(|(key, value)| (key.clone(), compile(value, definitions)))
+            .collect();
+        return Shape::Fields {
+            name: String::new(),
+            fields,
+            open,
+        };
     }
     match schema.get("additionalProperties") {
         Some(Value::Bool(true)) | None if open || definitions.is_some() => Shape::Anything,
         Some(items @ Value::Object(_)) => Shape::Map(Box::new(compile(items, definitions))),
         Some(Value::Bool(true)) => Shape::Anything,
-        _ => Shape::Fields { name: String::new(), fields: HashMap::new(), open },
+        _ => Shape::Fields {
+            name: String::new(),
+            fields: HashMap::new(),
+            open,
+        },
     }
 }
 
@@ -286,8 +316,13 @@ impl Walk {
     }
 
     fn bad_time(&mut self, text: &str, path: &Path<'_>) {
-        let message = format!("parsing time \"{text}\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"{text}\" as \"2006\"");
-        self.problems.wrong.push(Wrong { path: path.to_string(), decoder: message.clone(), typed: message });
+        let message =
+            format!("parsing time \"{text}\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"{text}\" as \"2006\"");
+        self.problems.wrong.push(Wrong {
+            path: path.to_string(),
+            decoder: message.clone(),
+            typed: message,
+        });
     }
 
     fn wrong_type(&mut self, shape: &Shape, value: &Value, path: &Path<'_>, owner: &str) {
@@ -304,9 +339,16 @@ impl Walk {
             _ => got.to_owned(),
         };
         let place = path.without_indices();
-        let decoder = format!("json: cannot unmarshal {got} into Go struct field {owner}.{place} of type {}", go_type(shape));
+        let decoder = format!(
+            "json: cannot unmarshal {got} into Go struct field {owner}.{place} of type {}",
+            go_type(shape)
+        );
         let typed = format!("expected {}, got {}", typed_name(shape), typed_got(value));
-        self.problems.wrong.push(Wrong { path: path.to_string(), decoder, typed });
+        self.problems.wrong.push(Wrong {
+            path: path.to_string(),
+            decoder,
+            typed,
+        });
     }
 }
 
@@ -359,7 +401,8 @@ mod tests {
 
     #[test]
     fn finds_unknown_fields_and_drops_them() {
-        let mut object = json!({"spec": {"replicas": 3, "foo": 1, "template": {"spec": {"containers": [{"name": "a", "bar": 2}]}}}});
+        let mut object =
+            json!({"spec": {"replicas": 3, "foo": 1, "template": {"spec": {"containers": [{"name": "a", "bar": 2}]}}}});
         let problems = Shape::of::<StatefulSet>().walk(&mut object);
         assert_eq!(problems.unknown, ["spec.foo", "spec.template.spec.containers[0].bar"]);
         assert_eq!(object["spec"].get("foo"), None);
@@ -371,10 +414,13 @@ mod tests {
         let mut object = json!({"spec": {"replicas": "3", "template": {"spec": {"containers": [{"env": [{"name": "A", "value": 1}]}]}}}});
         let problems = Shape::of::<StatefulSet>().walk(&mut object);
         let said: Vec<&str> = problems.wrong.iter().map(|w| w.decoder.as_str()).collect();
-        assert_eq!(said, [
-            "json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32",
-            "json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string",
-        ]);
+        assert_eq!(
+            said,
+            [
+                "json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32",
+                "json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string",
+            ]
+        );
     }
 
     #[test]
@@ -383,7 +429,10 @@ mod tests {
             "spec": {"volumeClaimTemplates": [{"spec": {"resources": {"requests": {"storage": "1024Mi"}}}}]}});
         let problems = Shape::of::<StatefulSet>().walk(&mut object);
         assert!(problems.unknown.is_empty() && problems.wrong.is_empty(), "{problems:?}");
-        assert_eq!(object["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"], "1Gi");
+        assert_eq!(
+            object["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"],
+            "1Gi"
+        );
         assert_eq!(object["metadata"], json!({}));
     }
 

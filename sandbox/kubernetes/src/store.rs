@@ -1,10 +1,11 @@
 //! The objects, their versions, and the recent changes from which watches and consistent lists are answered.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 use moorline_sandbox_core::{Journal, JournalError};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 
@@ -13,21 +14,79 @@ use crate::{Change, ChangeKind, OpenError};
 
 const TABLE: &str = "objects";
 
-/// A stored object with its serialised form, made once when first needed.
+/// A stored object: its JSON, made once for all readers, and its value.
+///
+/// An object read back from the journal is kept as JSON and parsed when somebody looks at it: a thousand of them are
+/// a few megabytes that way, and tens of megabytes as values.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) value: Arc<Value>,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
     json: OnceLock<Bytes>,
+    /// Held for objects that this process wrote.
+    written: Option<Arc<Value>>,
+    /// What readers hold at the moment of one that was read back.
+    parsed: Mutex<Weak<Value>>,
 }
 
 impl Entry {
-    fn new(value: Arc<Value>) -> Arc<Self> {
-        Arc::new(Self { value, json: OnceLock::new() })
+    fn written(value: Arc<Value>) -> Arc<Self> {
+        Arc::new(Self {
+            namespace: object::namespace(&value).to_owned(),
+            name: object::name(&value).to_owned(),
+            json: OnceLock::new(),
+            written: Some(value),
+            parsed: Mutex::default(),
+        })
+    }
+
+    fn read_back(namespace: &str, name: &str, json: Bytes) -> Arc<Self> {
+        Arc::new(Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            json: json.into(),
+            written: None,
+            parsed: Mutex::default(),
+        })
     }
 
     /// The object as JSON.
     pub(crate) fn json(&self) -> Bytes {
-        self.json.get_or_init(|| serde_json::to_vec(&*self.value).unwrap_or_default().into()).clone()
+        self.json
+            .get_or_init(|| serde_json::to_vec(&*self.value()).unwrap_or_default().into())
+            .clone()
+    }
+
+    /// The object.
+    pub(crate) fn value(&self) -> Arc<Value> {
+        if let Some(value) = &self.written {
+            return value.clone();
+        }
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = parsed.upgrade() {
+            return value;
+        }
+        let json = self.json.get().map(Bytes::as_ref).unwrap_or_default();
+        let value = Arc::new(serde_json::from_slice(json).unwrap_or_default());
+        *parsed = Arc::downgrade(&value);
+        value
+    }
+}
+
+/// A row of the journal, back to JSON before the next one is read.
+struct Row {
+    json: Bytes,
+    version: u64,
+}
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let json = serde_json::to_vec(&value).map_err(serde::de::Error::custom)?;
+        Ok(Self {
+            json: json.into(),
+            version: version_of(&value),
+        })
     }
 }
 
@@ -63,14 +122,17 @@ impl Store {
     pub(crate) fn open(journal: Arc<Journal>, limit: usize) -> Result<Self, OpenError> {
         let mut version = journal.get::<u64>("kubernetes", "version")?.unwrap_or(0);
         let mut tables: HashMap<Arc<str>, Table> = HashMap::new();
-        for (key, value) in journal.load::<Value>(TABLE)? {
+        for (key, row) in journal.load::<Row>(TABLE)? {
             let mut parts = key.splitn(3, '/');
             let (Some(resource), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
                 return Err(OpenError::Object { key });
             };
-            version = version.max(version_of(&value));
+            version = version.max(row.version);
             let table = tables.entry(resource.into()).or_default();
-            table.entry(namespace.to_owned()).or_default().insert(name.to_owned(), Entry::new(Arc::new(value)));
+            table
+                .entry(namespace.to_owned())
+                .or_default()
+                .insert(name.to_owned(), Entry::read_back(namespace, name, row.json));
         }
         Ok(Self {
             version,
@@ -108,16 +170,35 @@ impl Store {
         self.tables.get(resource)?.get(namespace)?.get(name)
     }
 
-    pub(crate) fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<&Arc<Value>> {
-        self.entry(resource, namespace, name).map(|entry| &entry.value)
+    pub(crate) fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.entry(resource, namespace, name).map(|entry| entry.value())
+    }
+
+    pub(crate) fn contains(&self, resource: &str, namespace: &str, name: &str) -> bool {
+        self.entry(resource, namespace, name).is_some()
+    }
+
+    /// The values of [`Self::list`].
+    pub(crate) fn values<'a>(
+        &'a self,
+        resource: &str,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = Arc<Value>> + use<'a> {
+        self.list(resource, namespace).map(|entry| entry.value())
     }
 
     /// The objects of a resource in the order of namespace and name.
-    pub(crate) fn list<'a>(&'a self, resource: &str, namespace: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
+    pub(crate) fn list<'a>(
+        &'a self,
+        resource: &str,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
         let table = self.tables.get(resource);
         let one = table.zip(namespace).and_then(|(table, namespace)| table.get(namespace));
         let all = if namespace.is_none() { table } else { None };
-        one.into_iter().chain(all.into_iter().flat_map(BTreeMap::values)).flat_map(BTreeMap::values)
+        one.into_iter()
+            .chain(all.into_iter().flat_map(BTreeMap::values))
+            .flat_map(BTreeMap::values)
     }
 
     /// Writes an object under a new version, which it gets as its resourceVersion.
@@ -125,12 +206,22 @@ impl Store {
         let version = self.version + 1;
         object["metadata"]["resourceVersion"] = Value::from(version.to_string());
         let (namespace, name) = (object::namespace(&object).to_owned(), object::name(&object).to_owned());
-        self.journal.put(TABLE, &format!("{resource}/{namespace}/{name}"), &object)?;
+        self.journal
+            .put(TABLE, &format!("{resource}/{namespace}/{name}"), &object)?;
         let value = Arc::new(object);
-        let entry = Entry::new(value.clone());
-        let names = self.tables.entry(resource.clone()).or_default().entry(namespace).or_default();
+        let entry = Entry::written(value.clone());
+        let names = self
+            .tables
+            .entry(resource.clone())
+            .or_default()
+            .entry(namespace)
+            .or_default();
         let old = names.insert(name, entry.clone());
-        let kind = if old.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
+        let kind = if old.is_some() {
+            ChangeKind::Modified
+        } else {
+            ChangeKind::Added
+        };
         self.record(version, resource, kind, entry, old)?;
         Ok(value)
     }
@@ -151,7 +242,13 @@ impl Store {
         let mut object = last.clone();
         object["metadata"]["resourceVersion"] = Value::from(version.to_string());
         let value = Arc::new(object);
-        self.record(version, resource, ChangeKind::Deleted, Entry::new(value.clone()), old)?;
+        self.record(
+            version,
+            resource,
+            ChangeKind::Deleted,
+            Entry::written(value.clone()),
+            old,
+        )?;
         Ok(value)
     }
 
@@ -165,17 +262,22 @@ impl Store {
     ) -> Result<(), JournalError> {
         self.version = version;
         self.journal.put("kubernetes", "version", &version)?;
-        let namespace = object::namespace(&entry.value);
         // Nobody listening is no error.
         let _ = self.changes.send(Change {
             resource: resource.clone(),
-            namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-            name: object::name(&entry.value).to_owned(),
+            namespace: (!entry.namespace.is_empty()).then(|| entry.namespace.clone()),
+            name: entry.name.clone(),
             kind,
-            object: entry.value.clone(),
-            old: old.as_ref().map(|old| old.value.clone()),
+            object: entry.value(),
+            old: old.as_ref().map(|old| old.value()),
         });
-        self.history.push_back(Arc::new(Recorded { version, resource: resource.clone(), kind, entry, old }));
+        self.history.push_back(Arc::new(Recorded {
+            version,
+            resource: resource.clone(),
+            kind,
+            entry,
+            old,
+        }));
         self.trim();
         self.versions.send_replace(version);
         Ok(())
@@ -199,7 +301,11 @@ impl Store {
             return None;
         }
         let start = self.history.partition_point(|recorded| recorded.version <= version);
-        Some(self.history.range(start..).filter(move |recorded| &*recorded.resource == resource))
+        Some(
+            self.history
+                .range(start..)
+                .filter(move |recorded| &*recorded.resource == resource),
+        )
     }
 
     /// The objects as they were at `version`; `None` when that is no longer known.
@@ -208,8 +314,11 @@ impl Store {
         if changes.peek().is_none() {
             return Some(self.list(resource, namespace).cloned().collect());
         }
-        let key = |entry: &Entry| (object::namespace(&entry.value).to_owned(), object::name(&entry.value).to_owned());
-        let mut objects: BTreeMap<_, _> = self.list(resource, namespace).map(|entry| (key(entry), entry.clone())).collect();
+        let key = |entry: &Entry| (entry.namespace.clone(), entry.name.clone());
+        let mut objects: BTreeMap<_, _> = self
+            .list(resource, namespace)
+            .map(|entry| (key(entry), entry.clone()))
+            .collect();
         for change in changes {
             let place = key(&change.entry);
             if namespace.is_some_and(|namespace| namespace != place.0) {
@@ -223,7 +332,7 @@ impl Store {
         Some(objects.into_values().collect())
     }
 
-    /// How many objects each resource has.
+    /// The resources that have or had objects.
     pub(crate) fn resources(&self) -> Vec<Arc<str>> {
         self.tables.keys().cloned().collect()
     }

@@ -84,7 +84,11 @@ impl Writer<'_> {
     pub(crate) fn create(&mut self, kind: &Kind, namespace: &str, mut object: Value) -> Result<Written, ApiError> {
         self.decode(kind, &mut object)?;
         if !object::text(&object, "/metadata/resourceVersion").is_empty() {
-            return Err(ApiError::new(500, "", "resourceVersion should not be set on objects to be created"));
+            return Err(ApiError::new(
+                500,
+                "",
+                "resourceVersion should not be set on objects to be created",
+            ));
         }
         self.place(kind, namespace, &mut object)?;
         self.insert(kind, object, Tracking::Update)
@@ -94,7 +98,9 @@ impl Writer<'_> {
     fn place(&self, kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
         let given = object::namespace(object);
         if kind.namespaced && !given.is_empty() && given != namespace {
-            return Err(ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+            return Err(ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
         }
         let metadata = object::child(object, "metadata");
         if kind.namespaced {
@@ -125,11 +131,18 @@ impl Writer<'_> {
     fn insert(&mut self, kind: &Kind, mut object: Value, tracking: Tracking) -> Result<Written, ApiError> {
         let name = object::name(&object).to_owned();
         let namespace = object::namespace(&object).to_owned();
-        if self.state.store.get(&kind.id, &namespace, &name).is_some() {
+        if self.state.store.contains(&kind.id, &namespace, &name) {
             return Err(ApiError::already_exists(kind.named(), &name));
         }
         let metadata = object::child(&mut object, "metadata");
-        for key in ["uid", "resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+        for key in [
+            "uid",
+            "resourceVersion",
+            "selfLink",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "generation",
+        ] {
             entries(metadata).remove(key);
         }
         if tracking == Tracking::Update {
@@ -152,15 +165,30 @@ impl Writer<'_> {
             track_update(kind.patch_schema(), None, &mut object, self.manager, self.now, None);
         }
         if self.dry_run {
-            return Ok(Written { object: Arc::new(object), changed: false, created: true });
+            return Ok(Written {
+                object: Arc::new(object),
+                changed: false,
+                created: true,
+            });
         }
         let object = self.state.store.put(&kind.id, object).map_err(ApiError::internal)?;
         self.after_write(kind, Some(&object))?;
-        Ok(Written { object, changed: true, created: true })
+        Ok(Written {
+            object,
+            changed: true,
+            created: true,
+        })
     }
 
     /// Replaces the object with `new`, as PUT does.
-    pub(crate) fn update(&mut self, kind: &Kind, namespace: &str, name: &str, part: Part, new: Value) -> Result<Written, ApiError> {
+    pub(crate) fn update(
+        &mut self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        part: Part,
+        new: Value,
+    ) -> Result<Written, ApiError> {
         let given = object::name(&new);
         if !given.is_empty() && given != name {
             let why = format!("the name of the object ({given}) does not match the name on the URL ({name})");
@@ -185,8 +213,15 @@ impl Writer<'_> {
         let live = self.live(kind, namespace, name)?;
         let new = change(&live)?;
         if object::name(&new) != name {
-            let why = format!("metadata.name: Invalid value: \"{}\": field is immutable", object::name(&new));
-            let cause = Cause { reason: "FieldValueInvalid", message: why, field: "metadata.name".to_owned() };
+            let why = format!(
+                "metadata.name: Invalid value: \"{}\": field is immutable",
+                object::name(&new)
+            );
+            let cause = Cause {
+                reason: "FieldValueInvalid",
+                message: why,
+                field: "metadata.name".to_owned(),
+            };
             return Err(ApiError::invalid(&kind.group, &kind.kind, name, vec![cause]));
         }
         self.replace(kind, &live, new, part, Tracking::Update)
@@ -203,19 +238,29 @@ impl Writer<'_> {
         force: bool,
     ) -> Result<Written, ApiError> {
         self.check_applied(kind, namespace, name, &mut applied)?;
-        let live = self.state.store.get(&kind.id, namespace, name).cloned();
+        let live = self.state.store.get(&kind.id, namespace, name);
         if live.is_none() && part != Part::Main {
             return Err(ApiError::not_found(kind.named(), name));
         }
         let version = object::text(&applied, "/metadata/resourceVersion").to_owned();
         if live.is_none() && !version.is_empty() {
-            return Err(ApiError::conflict(kind.named(), name, "the object does not exist, but a resourceVersion was given"));
+            return Err(ApiError::conflict(
+                kind.named(),
+                name,
+                "the object does not exist, but a resourceVersion was given",
+            ));
         }
         if kind.status && part == Part::Main {
             entries(&mut applied).remove("status");
         }
-        let request = ApplyRequest { manager: self.manager, force, now: self.now, subresource: part.subresource() };
-        let mut merged = apply(kind.patch_schema(), live.as_deref(), &applied, &request).map_err(|error| apply_error(kind, name, error))?;
+        let request = ApplyRequest {
+            manager: self.manager,
+            force,
+            now: self.now,
+            subresource: part.subresource(),
+        };
+        let mut merged = apply(kind.patch_schema(), live.as_deref(), &applied, &request)
+            .map_err(|error| apply_error(kind, name, error))?;
         if !version.is_empty() {
             merged["metadata"]["resourceVersion"] = Value::from(version);
         }
@@ -241,12 +286,23 @@ impl Writer<'_> {
         }
         let given = object::namespace(applied);
         if kind.namespaced && !given.is_empty() && given != namespace {
-            return Err(ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+            return Err(ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
         }
         let problems = kind.shape().walk(applied);
-        let mut lines: Vec<String> = problems.wrong.iter().map(|wrong| format!(".{}: {}", wrong.path, wrong.typed)).collect();
+        let mut lines: Vec<String> = problems
+            .wrong
+            .iter()
+            .map(|wrong| format!(".{}: {}", wrong.path, wrong.typed))
+            .collect();
         if kind.custom().is_none() {
-            lines.extend(problems.unknown.iter().map(|path| format!(".{path}: field not declared in schema")));
+            lines.extend(
+                problems
+                    .unknown
+                    .iter()
+                    .map(|path| format!(".{path}: field not declared in schema")),
+            );
         } else if self.validation == FieldValidation::Strict && !problems.unknown.is_empty() {
             return Err(strict_error(&problems.unknown));
         }
@@ -260,18 +316,32 @@ impl Writer<'_> {
             [one] => one.clone(),
             many => format!("errors:\n  {}", many.join("\n  ")),
         };
-        let place = if kind.namespaced { format!("{namespace}/{name}") } else { format!("/{name}") };
-        let message =
-            format!("failed to create typed patch object ({place}; {}, Kind={}): {what}", kind.api_version(), kind.kind);
+        let place = if kind.namespaced {
+            format!("{namespace}/{name}")
+        } else {
+            format!("/{name}")
+        };
+        let message = format!(
+            "failed to create typed patch object ({place}; {}, Kind={}): {what}",
+            kind.api_version(),
+            kind.kind
+        );
         Err(ApiError::new(500, "", message))
     }
 
     fn live(&self, kind: &Kind, namespace: &str, name: &str) -> Result<Arc<Value>, ApiError> {
         let found = self.state.store.get(&kind.id, namespace, name);
-        found.cloned().ok_or_else(|| ApiError::not_found(kind.named(), name))
+        found.ok_or_else(|| ApiError::not_found(kind.named(), name))
     }
 
-    fn replace(&mut self, kind: &Kind, live: &Value, mut new: Value, part: Part, tracking: Tracking) -> Result<Written, ApiError> {
+    fn replace(
+        &mut self,
+        kind: &Kind,
+        live: &Value,
+        mut new: Value,
+        part: Part,
+        tracking: Tracking,
+    ) -> Result<Written, ApiError> {
         self.decode(kind, &mut new)?;
         let name = object::name(live).to_owned();
         check_precondition(kind, live, &new)?;
@@ -286,22 +356,45 @@ impl Writer<'_> {
             new["metadata"]["generation"] = json!(generation + 1);
         }
         if tracking == Tracking::Update {
-            track_update(kind.patch_schema(), Some(live), &mut new, self.manager, self.now, part.subresource());
+            track_update(
+                kind.patch_schema(),
+                Some(live),
+                &mut new,
+                self.manager,
+                self.now,
+                part.subresource(),
+            );
         }
         new["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
         if same_but_for_times(live, &new) {
-            return Ok(Written { object: Arc::new(live.clone()), changed: false, created: false });
+            return Ok(Written {
+                object: Arc::new(live.clone()),
+                changed: false,
+                created: false,
+            });
         }
         validation::update(kind, live, &new, part)?;
         if self.dry_run {
-            return Ok(Written { object: Arc::new(new), changed: false, created: false });
+            return Ok(Written {
+                object: Arc::new(new),
+                changed: false,
+                created: false,
+            });
         }
         let gone = is_finished(kind, &new);
-        let object = if gone { self.state.store.remove(&kind.id, &new) } else { self.state.store.put(&kind.id, new) };
+        let object = if gone {
+            self.state.store.remove(&kind.id, &new)
+        } else {
+            self.state.store.put(&kind.id, new)
+        };
         let object = object.map_err(ApiError::internal)?;
         tracing::trace!(kind = %kind.id, name, "written");
         self.after_write(kind, (!gone).then_some(&object))?;
-        Ok(Written { object, changed: true, created: false })
+        Ok(Written {
+            object,
+            changed: true,
+            created: false,
+        })
     }
 
     /// Checks that a body is of the kind, and of its shape.
@@ -310,7 +403,9 @@ impl Writer<'_> {
         let problems = kind.shape().walk(object);
         let cannot = |why: &str| {
             let (kind, version) = (&kind.kind, &kind.version);
-            ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
+            ApiError::bad_request(format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"
+            ))
         };
         if let Some(wrong) = problems.wrong.first() {
             if kind.custom().is_some() {
@@ -322,7 +417,8 @@ impl Writer<'_> {
             match self.validation {
                 FieldValidation::Ignore => {}
                 FieldValidation::Warn => {
-                    self.warnings.extend(problems.unknown.iter().map(|path| format!("unknown field \"{path}\"")));
+                    self.warnings
+                        .extend(problems.unknown.iter().map(|path| format!("unknown field \"{path}\"")));
                 }
                 FieldValidation::Strict if kind.custom().is_some() => return Err(strict_error(&problems.unknown)),
                 FieldValidation::Strict => return Err(cannot(&strict_error(&problems.unknown).message)),
@@ -339,7 +435,7 @@ impl Writer<'_> {
         match (&*kind.id, object) {
             ("namespaces", Some(namespace)) if !object::is_deleting(namespace) => {
                 let name = object::name(namespace).to_owned();
-                if self.state.store.get("serviceaccounts", &name, "default").is_none() {
+                if !self.state.store.contains("serviceaccounts", &name, "default") {
                     let registry = self.state.registry.clone();
                     if let Some(accounts) = registry.by_id("serviceaccounts") {
                         self.create(accounts, &name, json!({"metadata": {"name": "default"}}))?;
@@ -374,7 +470,9 @@ fn check_type(kind: &Kind, object: &mut Value) -> Result<(), ApiError> {
             "{given_kind} in version \"{given_version}\" cannot be handled as a {}: no kind \"{given_kind}\" is registered for version \"{given_version}\"",
             kind.kind
         );
-        let mismatch = format!("the API version in the data ({given_version}) does not match the expected API version ({api_version})");
+        let mismatch = format!(
+            "the API version in the data ({given_version}) does not match the expected API version ({api_version})"
+        );
         return Err(ApiError::bad_request(if version_fits { what } else { mismatch }));
     }
     let map = entries(object);
@@ -390,7 +488,10 @@ fn check_precondition(kind: &Kind, live: &Value, new: &Value) -> Result<(), ApiE
     }
     let uid = object::uid(new);
     if !uid.is_empty() && uid != object::uid(live) {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", object::uid(live));
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            object::uid(live)
+        );
         return Err(ApiError::conflict(kind.named(), object::name(live), &why));
     }
     Ok(())
@@ -400,8 +501,16 @@ fn check_precondition(kind: &Kind, live: &Value, new: &Value) -> Result<(), ApiE
 fn keep_identity(kind: &Kind, live: &Value, new: &mut Value, part: Part) {
     let (was, metadata) = (&live["metadata"], object::child(new, "metadata"));
     for key in [
-        "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
-        "resourceVersion", "generateName", "selfLink",
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "resourceVersion",
+        "generateName",
+        "selfLink",
     ] {
         copy_key(metadata, was, key);
     }
@@ -422,7 +531,11 @@ fn keep_identity(kind: &Kind, live: &Value, new: &mut Value, part: Part) {
                     new["metadata"]["managedFields"] = managed;
                 }
             }
-            let keys: Vec<String> = entries(new).keys().chain(live.as_object().into_iter().flat_map(serde_json::Map::keys)).cloned().collect();
+            let keys: Vec<String> = entries(new)
+                .keys()
+                .chain(live.as_object().into_iter().flat_map(serde_json::Map::keys))
+                .cloned()
+                .collect();
             for key in keys.iter().filter(|key| !matches!(key.as_str(), "status" | "metadata")) {
                 copy_key(new, live, key);
             }
@@ -433,7 +546,13 @@ fn keep_identity(kind: &Kind, live: &Value, new: &mut Value, part: Part) {
 /// Drops empty metadata, as encoding with omitempty does.
 fn tidy(object: &mut Value) {
     let metadata = object::child(object, "metadata");
-    for key in ["labels", "annotations", "finalizers", "ownerReferences", "managedFields"] {
+    for key in [
+        "labels",
+        "annotations",
+        "finalizers",
+        "ownerReferences",
+        "managedFields",
+    ] {
         let empty = match metadata.get(key) {
             Some(Value::Object(map)) => map.is_empty(),
             Some(Value::Array(list)) => list.is_empty() || (key == "managedFields" && *list == [json!({})]),
@@ -446,9 +565,13 @@ fn tidy(object: &mut Value) {
 }
 
 fn differs_outside_metadata_and_status(live: &Value, new: &Value) -> bool {
-    let (Some(live), Some(new)) = (live.as_object(), new.as_object()) else { return true };
+    let (Some(live), Some(new)) = (live.as_object(), new.as_object()) else {
+        return true;
+    };
     let counts = |key: &String| key != "metadata" && key != "status";
-    live.iter().filter(|(key, _)| counts(key)).any(|(key, value)| new.get(key) != Some(value))
+    live.iter()
+        .filter(|(key, _)| counts(key))
+        .any(|(key, value)| new.get(key) != Some(value))
         || new.keys().filter(|key| counts(key)).any(|key| !live.contains_key(key))
 }
 
@@ -484,5 +607,9 @@ fn apply_error(kind: &Kind, name: &str, error: ApplyError) -> ApiError {
 fn random_suffix() -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let bytes = uuid::Uuid::new_v4().into_bytes();
-    bytes.iter().take(5).map(|&byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).collect()
+    bytes
+        .iter()
+        .take(5)
+        .map(|&byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]))
+        .collect()
 }

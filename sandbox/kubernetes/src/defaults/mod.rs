@@ -60,7 +60,15 @@ pub(crate) fn fill(kind: &Kind, object: &mut Value) {
         "networkpolicies.networking.k8s.io" => {
             let spec = child(object, "spec");
             let egress = spec.get("egress").is_some();
-            default_to(spec, "policyTypes", if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) });
+            default_to(
+                spec,
+                "policyTypes",
+                if egress {
+                    json!(["Ingress", "Egress"])
+                } else {
+                    json!(["Ingress"])
+                },
+            );
         }
         "endpoints" => {
             for subset in object["subsets"].as_array_mut().into_iter().flatten() {
@@ -82,7 +90,9 @@ pub(crate) fn fill(kind: &Kind, object: &mut Value) {
 /// `stringData` is write-only: it ends up in `data`.
 fn fold_string_data(secret: &mut Value) {
     use base64::Engine as _;
-    let Some(Value::Object(plain)) = entries(secret).remove("stringData") else { return };
+    let Some(Value::Object(plain)) = entries(secret).remove("stringData") else {
+        return;
+    };
     for (key, value) in plain {
         let encoded = base64::engine::general_purpose::STANDARD.encode(value.as_str().unwrap_or_default());
         child(secret, "data")[key.as_str()] = Value::from(encoded);

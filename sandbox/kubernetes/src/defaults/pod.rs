@@ -70,7 +70,12 @@ fn container(container: &mut Value, host_network: bool) {
         Some(_) => "IfNotPresent",
     };
     default_text(container, "imagePullPolicy", policy);
-    for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+    for port in container
+        .get_mut("ports")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         default_text(port, "protocol", "TCP");
         if host_network {
             let number = port["containerPort"].clone();
@@ -87,7 +92,12 @@ fn container(container: &mut Value, host_network: bool) {
             http_get(get);
         }
     }
-    for variable in container.get_mut("env").and_then(Value::as_array_mut).into_iter().flatten() {
+    for variable in container
+        .get_mut("env")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         if let Some(field) = variable.pointer_mut("/valueFrom/fieldRef") {
             default_text(field, "apiVersion", "v1");
         }
@@ -128,24 +138,39 @@ fn volume(volume: &mut Value) {
     if let Some(source) = map.get_mut("hostPath") {
         default_to(source, "type", "");
     }
-    for source in map.get_mut("projected").and_then(|p| p.get_mut("sources")).and_then(Value::as_array_mut).into_iter().flatten() {
+    for source in map
+        .get_mut("projected")
+        .and_then(|p| p.get_mut("sources"))
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         if let Some(token) = source.get_mut("serviceAccountToken") {
             default_to(token, "expirationSeconds", 3600);
         }
     }
-    let items = map.values_mut().filter_map(|source| source.get_mut("items")).filter_map(Value::as_array_mut).flatten();
+    let items = map
+        .values_mut()
+        .filter_map(|source| source.get_mut("items"))
+        .filter_map(Value::as_array_mut)
+        .flatten();
     for item in items {
         if let Some(field) = item.get_mut("fieldRef") {
             default_text(field, "apiVersion", "v1");
         }
     }
-    if let Some(template) = map.get_mut("ephemeral").and_then(|source| source.pointer_mut("/volumeClaimTemplate/spec")) {
+    if let Some(template) = map
+        .get_mut("ephemeral")
+        .and_then(|source| source.pointer_mut("/volumeClaimTemplate/spec"))
+    {
         default_text(template, "volumeMode", "Filesystem");
     }
 }
 
 fn requests_from_limits(container: &mut Value) {
-    let Some(limits) = object::map(container, "/resources/limits").cloned() else { return };
+    let Some(limits) = object::map(container, "/resources/limits").cloned() else {
+        return;
+    };
     let requests = child(child(container, "resources"), "requests");
     for (name, limit) in limits {
         default_to(requests, &name, limit);
@@ -153,12 +178,22 @@ fn requests_from_limits(container: &mut Value) {
 }
 
 fn quality(spec: &Value) -> &'static str {
-    let containers = || object::list(spec, "/containers").iter().chain(object::list(spec, "/initContainers"));
+    let containers = || {
+        object::list(spec, "/containers")
+            .iter()
+            .chain(object::list(spec, "/initContainers"))
+    };
     let amount = |container: &Value, kind: &str, name: &str| {
-        object::map(container, &format!("/resources/{kind}")).and_then(|all| all.get(name)).cloned()
+        object::map(container, &format!("/resources/{kind}"))
+            .and_then(|all| all.get(name))
+            .cloned()
     };
     let bare = |container: &Value| {
-        ["requests", "limits"].iter().all(|kind| ["cpu", "memory"].iter().all(|name| amount(container, kind, name).is_none()))
+        ["requests", "limits"].iter().all(|kind| {
+            ["cpu", "memory"]
+                .iter()
+                .all(|name| amount(container, kind, name).is_none())
+        })
     };
     if containers().all(bare) {
         return "BestEffort";
@@ -169,5 +204,9 @@ fn quality(spec: &Value) -> &'static str {
             limit.is_some() && amount(container, "requests", name) == limit
         })
     };
-    if containers().all(full) { "Guaranteed" } else { "Burstable" }
+    if containers().all(full) {
+        "Guaranteed"
+    } else {
+        "Burstable"
+    }
 }

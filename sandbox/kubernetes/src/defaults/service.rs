@@ -9,11 +9,20 @@ pub(super) fn service(service: &mut Value) {
     default_text(spec, "type", "ClusterIP");
     default_text(spec, "sessionAffinity", "None");
     if spec["sessionAffinity"] == "ClientIP" {
-        default_to(spec, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10_800}}));
+        default_to(
+            spec,
+            "sessionAffinityConfig",
+            json!({"clientIP": {"timeoutSeconds": 10_800}}),
+        );
     } else {
         entries(spec).remove("sessionAffinityConfig");
     }
-    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+    for port in spec
+        .get_mut("ports")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         default_text(port, "protocol", "TCP");
         let number = port["port"].clone();
         let target = port.get("targetPort");
@@ -23,7 +32,13 @@ pub(super) fn service(service: &mut Value) {
     }
     let kind = object::text(spec, "/type").to_owned();
     if kind == "ExternalName" {
-        for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] {
+        for key in [
+            "clusterIP",
+            "clusterIPs",
+            "ipFamilies",
+            "ipFamilyPolicy",
+            "internalTrafficPolicy",
+        ] {
             entries(spec).remove(key);
         }
         return;

@@ -31,7 +31,13 @@ pub(super) fn class(class: &mut Value) {
 
 pub(super) fn driver(driver: &mut Value) {
     let spec = child(driver, "spec");
-    for (key, value) in [("attachRequired", true), ("podInfoOnMount", false), ("storageCapacity", false), ("requiresRepublish", false), ("seLinuxMount", false)] {
+    for (key, value) in [
+        ("attachRequired", true),
+        ("podInfoOnMount", false),
+        ("storageCapacity", false),
+        ("requiresRepublish", false),
+        ("seLinuxMount", false),
+    ] {
         default_to(spec, key, value);
     }
     default_text(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");

@@ -19,7 +19,12 @@ pub(super) fn stateful_set(set: &mut Value) {
     default_text(retention, "whenDeleted", "Retain");
     default_text(retention, "whenScaled", "Retain");
     pod::template(spec);
-    for template in spec.get_mut("volumeClaimTemplates").and_then(Value::as_array_mut).into_iter().flatten() {
+    for template in spec
+        .get_mut("volumeClaimTemplates")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
         default_text(template, "apiVersion", "v1");
         default_text(template, "kind", "PersistentVolumeClaim");
         storage::claim(template);

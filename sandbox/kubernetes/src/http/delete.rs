@@ -21,10 +21,18 @@ struct Asked {
 }
 
 fn asked(incoming: &Incoming) -> Result<Asked, ApiError> {
-    let sent = if incoming.body.is_empty() { json!({}) } else { body::object(&incoming.headers, &incoming.body)? };
+    let sent = if incoming.body.is_empty() {
+        json!({})
+    } else {
+        body::object(&incoming.headers, &incoming.body)?
+    };
     let text = |pointer: &str, key: &str| {
         let given = object::text(&sent, pointer);
-        if given.is_empty() { incoming.query.get(key).to_owned() } else { given.to_owned() }
+        if given.is_empty() {
+            incoming.query.get(key).to_owned()
+        } else {
+            given.to_owned()
+        }
     };
     let orphans = sent.get("orphanDependents").and_then(Value::as_bool);
     let propagation = match (text("/propagationPolicy", "propagationPolicy").as_str(), orphans) {
@@ -33,19 +41,33 @@ fn asked(incoming: &Incoming) -> Result<Asked, ApiError> {
         ("", None) => None,
         ("Foreground", None) => Some(Propagation::Foreground),
         (_, Some(_)) => {
-            return Err(ApiError::bad_request("orphanDependents and deletionPropagation cannot be both set"));
+            return Err(ApiError::bad_request(
+                "orphanDependents and deletionPropagation cannot be both set",
+            ));
         }
         (other, None) => {
-            let message = format!("Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\"");
-            let cause = crate::Cause { reason: "FieldValueNotSupported", message, field: "propagationPolicy".to_owned() };
+            let message =
+                format!("Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\"");
+            let cause = crate::Cause {
+                reason: "FieldValueNotSupported",
+                message,
+                field: "propagationPolicy".to_owned(),
+            };
             return Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", vec![cause]));
         }
     };
     let grace = match incoming.query.get("gracePeriodSeconds") {
         "" => None,
-        text => Some(text.parse().map_err(|_| ApiError::bad_request(format!("gracePeriodSeconds is no number: {text}")))?),
+        text => Some(
+            text.parse()
+                .map_err(|_| ApiError::bad_request(format!("gracePeriodSeconds is no number: {text}")))?,
+        ),
     };
-    let precondition = |key: &str| sent.pointer(&format!("/preconditions/{key}")).and_then(Value::as_str).map(str::to_owned);
+    let precondition = |key: &str| {
+        sent.pointer(&format!("/preconditions/{key}"))
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     Ok(Asked {
         options: DeleteOptions {
             uid: precondition("uid"),
@@ -64,18 +86,39 @@ fn writing<T>(
 ) -> Result<T, ApiError> {
     let now = server.world().clock.now();
     let mut state = server.state();
-    act(&mut Writer { state: &mut state, now, manager: "", dry_run, validation: crate::write::FieldValidation::Ignore, warnings: Vec::new() })
+    act(&mut Writer {
+        state: &mut state,
+        now,
+        manager: "",
+        dry_run,
+        validation: crate::write::FieldValidation::Ignore,
+        warnings: Vec::new(),
+    })
 }
 
-pub(super) fn one(server: &ApiServer, resource: &ResourcePath, name: &str, incoming: &Incoming) -> Result<Answer, ApiError> {
+pub(super) fn one(
+    server: &ApiServer,
+    resource: &ResourcePath,
+    name: &str,
+    incoming: &Incoming,
+) -> Result<Answer, ApiError> {
     let asked = asked(incoming)?;
     let kind = &resource.kind;
     let deleted = writing(server, asked.dry_run, |writer| {
-        writer.delete(kind, resource.namespace(), name, &asked.options, asked.version.as_deref())
+        writer.delete(
+            kind,
+            resource.namespace(),
+            name,
+            &asked.options,
+            asked.version.as_deref(),
+        )
     })?;
     let renderer = list::renderer(server, kind, incoming)?;
-    let mut answer =
-        if deleted.gone && !kind.returns_deleted { Answer::json(&success(kind, &deleted.object)) } else { renderer.object(&deleted.object) };
+    let mut answer = if deleted.gone && !kind.returns_deleted {
+        Answer::json(&success(kind, &deleted.object))
+    } else {
+        renderer.object(&deleted.object)
+    };
     answer.changed = deleted.changed;
     Ok(answer)
 }
@@ -88,11 +131,17 @@ pub(super) fn collection(server: &ApiServer, resource: &ResourcePath, incoming: 
     }
     let selector = list::selector(resource, incoming)?;
     let (items, changed) = writing(server, asked.dry_run, |writer| {
-        let chosen = writer.state.store.list(&kind.id, resource.namespace.as_deref()).filter(|entry| selector.matches(&entry.value));
-        let chosen: Vec<Arc<Value>> = chosen.map(|entry| entry.value.clone()).collect();
+        let all = writer.state.store.values(&kind.id, resource.namespace.as_deref());
+        let chosen: Vec<Arc<Value>> = all.filter(|object| selector.matches(object)).collect();
         let mut changed = false;
         for object in &chosen {
-            let done = writer.delete(kind, object::namespace(object), object::name(object), &asked.options, None)?;
+            let done = writer.delete(
+                kind,
+                object::namespace(object),
+                object::name(object),
+                &asked.options,
+                None,
+            )?;
             changed |= done.changed;
         }
         Ok((chosen, changed))

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Incoming;
 use super::path::ResourcePath;
 use super::respond::{Answer, Renderer};
 use crate::error::{ApiError, Cause};
-use crate::object;
 use crate::registry::Kind;
 use crate::selectors::Selector;
 use crate::server::ApiServer;
@@ -20,12 +19,21 @@ use crate::tables::IncludeObject;
 
 pub(super) fn renderer<'a>(server: &ApiServer, kind: &'a Kind, incoming: &Incoming) -> Result<Renderer<'a>, ApiError> {
     let include = IncludeObject::parse(incoming.query.get("includeObject"))?;
-    Ok(Renderer { kind, accept: incoming.accept, include, now: server.world().clock.now() })
+    Ok(Renderer {
+        kind,
+        accept: incoming.accept,
+        include,
+        now: server.world().clock.now(),
+    })
 }
 
 pub(super) fn get(server: &ApiServer, resource: &ResourcePath, incoming: &Incoming) -> Result<Answer, ApiError> {
     let name = resource.name.as_deref().unwrap_or_default();
-    let entry = server.state().store.entry(&resource.kind.id, resource.namespace(), name).cloned();
+    let entry = server
+        .state()
+        .store
+        .entry(&resource.kind.id, resource.namespace(), name)
+        .cloned();
     let entry = entry.ok_or_else(|| ApiError::not_found(resource.kind.named(), name))?;
     Ok(renderer(server, &resource.kind, incoming)?.entry(&entry))
 }
@@ -48,22 +56,37 @@ impl Token {
         let bad = || ApiError::bad_request("continue key is not valid: the token was not made by this server");
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| bad())?;
         let token: Self = serde_json::from_slice(&bytes).map_err(|_| bad())?;
-        if token.v == "meta.k8s.io/v1" { Ok(token) } else { Err(bad()) }
+        if token.v == "meta.k8s.io/v1" {
+            Ok(token)
+        } else {
+            Err(bad())
+        }
     }
 
-    fn encode(version: u64, last: &Value) -> String {
-        let start = (object::namespace(last).to_owned(), object::name(last).to_owned());
-        let token = Self { v: "meta.k8s.io/v1".to_owned(), rv: version, start };
+    fn encode(version: u64, last: &Entry) -> String {
+        let start = (last.namespace.clone(), last.name.clone());
+        let token = Self {
+            v: "meta.k8s.io/v1".to_owned(),
+            rv: version,
+            start,
+        };
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
     }
 }
 
 /// The version that `resourceVersion` and `resourceVersionMatch` ask for; `None` is the latest.
 pub(super) fn wanted_version(incoming: &Incoming, now: u64) -> Result<Option<u64>, ApiError> {
-    let (version, how) = (incoming.query.get("resourceVersion"), incoming.query.get("resourceVersionMatch"));
+    let (version, how) = (
+        incoming.query.get("resourceVersion"),
+        incoming.query.get("resourceVersionMatch"),
+    );
     let forbidden = |detail: &str| {
         let field = "resourceVersionMatch".to_owned();
-        let cause = Cause { reason: "FieldValueForbidden", message: format!("Forbidden: {detail}"), field };
+        let cause = Cause {
+            reason: "FieldValueForbidden",
+            message: format!("Forbidden: {detail}"),
+            field,
+        };
         Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", vec![cause]))
     };
     match (version, how) {
@@ -73,20 +96,32 @@ pub(super) fn wanted_version(incoming: &Incoming, now: u64) -> Result<Option<u64
         (_, "" | "NotOlderThan" | "Exact") => {}
         (_, other) => {
             let message = format!("Unsupported value: \"{other}\": supported values: \"Exact\", \"NotOlderThan\"");
-            let cause = Cause { reason: "FieldValueNotSupported", message, field: "resourceVersionMatch".to_owned() };
+            let cause = Cause {
+                reason: "FieldValueNotSupported",
+                message,
+                field: "resourceVersionMatch".to_owned(),
+            };
             return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", vec![cause]));
         }
     }
     let number: u64 = version.parse().map_err(|_| {
         let message = format!("Invalid value: \"{version}\": strconv.ParseUint: parsing \"{version}\": invalid syntax");
-        let cause = Cause { reason: "FieldValueInvalid", message, field: "resourceVersion".to_owned() };
+        let cause = Cause {
+            reason: "FieldValueInvalid",
+            message,
+            field: "resourceVersion".to_owned(),
+        };
         ApiError::invalid("meta.k8s.io", "ListOptions", "", vec![cause])
     })?;
     if number > now {
         let message = format!("Too large resource version: {number}, current: {now}");
         let mut error = ApiError::new(504, "Timeout", message).retry_after(1);
         let message = "Too large resource version".to_owned();
-        error.details.causes.push(Cause { reason: "ResourceVersionTooLarge", message, field: String::new() });
+        error.details.causes.push(Cause {
+            reason: "ResourceVersionTooLarge",
+            message,
+            field: String::new(),
+        });
         return Err(error);
     }
     Ok((how == "Exact").then_some(number))
@@ -108,7 +143,9 @@ fn page(store: &Store, resource: &ResourcePath, incoming: &Incoming, selector: &
         text => Some(Token::decode(text)?),
     };
     if token.is_some() && !matches!(query.get("resourceVersion"), "" | "0") {
-        return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
+        return Err(ApiError::bad_request(
+            "specifying resource version is not allowed when using continue",
+        ));
     }
     let version = match &token {
         Some(token) => Some(token.rv),
@@ -126,16 +163,31 @@ fn page(store: &Store, resource: &ResourcePath, incoming: &Incoming, selector: &
     };
     let version = version.unwrap_or(store.version());
     let after = |entry: &Arc<Entry>| {
-        token.as_ref().is_none_or(|token| (object::namespace(&entry.value), object::name(&entry.value)) > (token.start.0.as_str(), token.start.1.as_str()))
+        token
+            .as_ref()
+            .is_none_or(|token| (&entry.namespace, &entry.name) > (&token.start.0, &token.start.1))
     };
-    let mut entries: Vec<Arc<Entry>> = all.into_iter().filter(|entry| after(entry) && selector.matches(&entry.value)).collect();
+    let mut entries: Vec<Arc<Entry>> = all
+        .into_iter()
+        .filter(|entry| after(entry) && (selector.is_empty() || selector.matches(&entry.value())))
+        .collect();
     let remaining = entries.len().saturating_sub(limit);
     if limit == 0 || remaining == 0 {
-        return Ok(Page { entries, version, next: None, remaining: None });
+        return Ok(Page {
+            entries,
+            version,
+            next: None,
+            remaining: None,
+        });
     }
     entries.truncate(limit);
-    let next = entries.last().map(|last| Token::encode(version, &last.value));
-    Ok(Page { entries, version, next, remaining: selector.is_empty().then_some(remaining) })
+    let next = entries.last().map(|last| Token::encode(version, last));
+    Ok(Page {
+        entries,
+        version,
+        next,
+        remaining: selector.is_empty().then_some(remaining),
+    })
 }
 
 pub(super) fn list(server: &ApiServer, resource: &ResourcePath, incoming: &Incoming) -> Result<Answer, ApiError> {

@@ -16,7 +16,6 @@ mod write;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State as Extracted};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
@@ -46,11 +45,23 @@ async fn serve(Extracted(server): Extracted<ApiServer>, request: Request) -> Res
     let query = Query::parse(&parts.uri);
     let target = Target::parse(&server, parts.uri.path());
     let call = call(&target, &parts.method, &query, parts.uri.path());
-    let mut counted = Counted { server: &server, call, outcome: Outcome::Failed };
+    let mut counted = Counted {
+        server: &server,
+        call,
+        outcome: Outcome::Failed,
+    };
     let answer = async {
         authenticate(&server, &parts.headers)?;
         let accept = Accept::parse(&parts.headers)?;
-        if let Some(effect) = server.world().faults.apply(&counted.call, Moment::Before, &server.world().clock).await {
+        if let Some(effect) = server
+            .world()
+            .faults
+            .apply(&counted.call, Moment::Before, &server.world().clock)
+            .await
+        {
+            if matches!(effect, Effect::Error { status: 429, .. }) {
+                counted.outcome = Outcome::Throttled;
+            }
             return Ok(struck(effect));
         }
         let latency = server.settings().latency_millis;
@@ -58,21 +69,31 @@ async fn serve(Extracted(server): Extracted<ApiServer>, request: Request) -> Res
             tokio::time::sleep(Duration::from_millis(latency)).await;
         }
         let body = body::read(body).await?;
-        let incoming = Incoming { method: parts.method, headers: parts.headers, query, accept, body };
+        let incoming = Incoming {
+            method: parts.method,
+            headers: parts.headers,
+            query,
+            accept,
+            body,
+        };
         let answer = act(&server, target?, &incoming)?;
-        counted.outcome = if answer.changed { Outcome::Changed } else { Outcome::Unchanged };
-        if let Some(effect) = server.world().faults.apply(&counted.call, Moment::After, &server.world().clock).await {
+        counted.outcome = if answer.changed {
+            Outcome::Changed
+        } else {
+            Outcome::Unchanged
+        };
+        if let Some(effect) = server
+            .world()
+            .faults
+            .apply(&counted.call, Moment::After, &server.world().clock)
+            .await
+        {
             return Ok(struck(effect));
         }
         Ok(answer.into_response())
     }
     .await;
-    let answer = answer.unwrap_or_else(|error: ApiError| {
-        if error.status == 429 {
-            counted.outcome = Outcome::Throttled;
-        }
-        respond::error(&error)
-    });
+    let answer = answer.unwrap_or_else(|error: ApiError| respond::error(&error));
     drop(counted);
     answer
 }
@@ -94,7 +115,11 @@ impl Drop for Counted<'_> {
 fn call(target: &Result<Target, ApiError>, method: &Method, query: &Query, path: &str) -> Call {
     let Ok(Target::Resource(resource)) = target else {
         let operation = format!("{} {path}", method.as_str().to_lowercase());
-        return Call { service: "kubernetes", operation, mutating: false };
+        return Call {
+            service: "kubernetes",
+            operation,
+            mutating: false,
+        };
     };
     let verb = match (method.as_str(), &resource.name) {
         ("GET" | "HEAD", _) if query.flag("watch") => "watch",
@@ -107,14 +132,25 @@ fn call(target: &Result<Target, ApiError>, method: &Method, query: &Query, path:
         ("DELETE", None) => "deletecollection",
         _ => "unknown",
     };
-    let sub = resource.subresource.as_deref().map(|sub| format!("/{sub}")).unwrap_or_default();
+    let sub = resource
+        .subresource
+        .as_deref()
+        .map(|sub| format!("/{sub}"))
+        .unwrap_or_default();
     let reads = matches!(verb, "get" | "list" | "watch" | "unknown");
     let mutating = !reads && query.get("dryRun").is_empty();
-    Call { service: "kubernetes", operation: format!("{verb} {}{sub}", resource.kind.plural), mutating }
+    Call {
+        service: "kubernetes",
+        operation: format!("{verb} {}{sub}", resource.kind.plural),
+        mutating,
+    }
 }
 
 fn authenticate(server: &ApiServer, headers: &HeaderMap) -> Result<(), ApiError> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let token = given.strip_prefix("Bearer ").map(str::trim);
     match server.settings().token {
         _ if token == Some("EXPIRED") => Err(ApiError::unauthorized()),
@@ -126,15 +162,19 @@ fn authenticate(server: &ApiServer, headers: &HeaderMap) -> Result<(), ApiError>
 /// What a fault leaves of the answer.
 fn struck(effect: Effect) -> Response {
     match effect {
-        Effect::Error { status, code, message, retry_after } => {
+        Effect::Error {
+            status,
+            code,
+            message,
+            retry_after,
+        } => {
             let mut error = ApiError::new(status, &code, message);
             if let Some(seconds) = retry_after {
                 error = error.retry_after(seconds);
             }
             respond::error(&error)
         }
-        // A body that fails before its first byte makes the server drop the connection without an answer.
-        _ => Response::new(Body::from_stream(futures::stream::once(async { Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset)) }))),
+        _ => moorline_sandbox_core::cut_connection(),
     }
 }
 
@@ -147,13 +187,21 @@ fn act(server: &ApiServer, target: Target, incoming: &Incoming) -> Result<Answer
 }
 
 fn resource_call(server: &ApiServer, resource: &ResourcePath, incoming: &Incoming) -> Result<Answer, ApiError> {
-    match (incoming.method.as_str(), &resource.name, resource.subresource.as_deref()) {
+    match (
+        incoming.method.as_str(),
+        &resource.name,
+        resource.subresource.as_deref(),
+    ) {
         ("GET" | "HEAD", Some(name), Some("scale")) => scale::read(server, resource, name, incoming),
-        ("GET" | "HEAD", Some(_), Some("status") | None) if !incoming.query.flag("watch") => list::get(server, resource, incoming),
+        ("GET" | "HEAD", Some(_), Some("status") | None) if !incoming.query.flag("watch") => {
+            list::get(server, resource, incoming)
+        }
         ("GET" | "HEAD", _, None) if incoming.query.flag("watch") => watch::watch(server, resource, incoming),
         ("GET" | "HEAD", None, None) => list::list(server, resource, incoming),
         ("POST", None, None) => write::create(server, resource, incoming),
-        ("POST", Some(name), Some(sub @ ("binding" | "eviction"))) => write::pod_action(server, resource, name, sub, incoming),
+        ("POST", Some(name), Some(sub @ ("binding" | "eviction"))) => {
+            write::pod_action(server, resource, name, sub, incoming)
+        }
         ("PUT" | "PATCH", Some(name), Some("scale")) => scale::write(server, resource, name, incoming),
         ("PUT", Some(name), _) => write::update(server, resource, name, incoming),
         ("PATCH", Some(name), _) => patch::patch(server, resource, name, incoming),

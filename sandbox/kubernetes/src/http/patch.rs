@@ -27,9 +27,9 @@ impl Patch {
             "application/strategic-merge-patch+json" if !custom => Ok(Self::Strategic(body::json(&incoming.body)?)),
             "application/merge-patch+json" => Ok(Self::Merge(body::json(&incoming.body)?)),
             "application/json-patch+json" => Ok(Self::Json(body::json(&incoming.body)?)),
-            _ if custom => {
-                Err(body::unsupported("application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"))
-            }
+            _ if custom => Err(body::unsupported(
+                "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+            )),
             _ => Err(body::unsupported(
                 "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/strategic-merge-patch+json",
             )),
@@ -40,15 +40,22 @@ impl Patch {
     pub(super) fn on(&self, kind: &Kind, name: &str, live: &Value) -> Result<Value, ApiError> {
         let refuse = |error: PatchError| match error {
             PatchError::Malformed(why) => ApiError::bad_request(why),
-            PatchError::DoesNotApply(why) => {
-                ApiError::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {}: {why}", kind.plural))
-            }
+            PatchError::DoesNotApply(why) => ApiError::new(
+                422,
+                "Invalid",
+                format!(
+                    "the server rejected our request due to an error in our request: {}: {why}",
+                    kind.plural
+                ),
+            ),
         };
         match self {
             Self::Strategic(patch) => strategic_merge(kind.patch_schema(), live, patch).map_err(refuse),
             Self::Merge(patch) => {
                 if !patch.is_object() {
-                    return Err(ApiError::bad_request("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}"));
+                    return Err(ApiError::bad_request(
+                        "error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}",
+                    ));
                 }
                 let mut new = live.clone();
                 json_merge(&mut new, patch);
@@ -67,22 +74,35 @@ impl Patch {
 /// An apply names its manager; `force` is for applies only.
 pub(super) fn check_options(patch: &Patch, incoming: &Incoming) -> Result<(), ApiError> {
     let invalid = |reason, field: &str, message: &str| {
-        let cause = Cause { reason, message: message.to_owned(), field: field.to_owned() };
+        let cause = Cause {
+            reason,
+            message: message.to_owned(),
+            field: field.to_owned(),
+        };
         Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]))
     };
     match patch {
-        Patch::Apply(_) if incoming.query.get("fieldManager").is_empty() => {
-            invalid("FieldValueRequired", "fieldManager", "Required value: is required for apply patch")
-        }
+        Patch::Apply(_) if incoming.query.get("fieldManager").is_empty() => invalid(
+            "FieldValueRequired",
+            "fieldManager",
+            "Required value: is required for apply patch",
+        ),
         Patch::Apply(_) => Ok(()),
-        _ if !incoming.query.get("force").is_empty() => {
-            invalid("FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch")
-        }
+        _ if !incoming.query.get("force").is_empty() => invalid(
+            "FieldValueForbidden",
+            "force",
+            "Forbidden: may not be specified for non-apply patch",
+        ),
         _ => Ok(()),
     }
 }
 
-pub(super) fn patch(server: &ApiServer, resource: &ResourcePath, name: &str, incoming: &Incoming) -> Result<Answer, ApiError> {
+pub(super) fn patch(
+    server: &ApiServer,
+    resource: &ResourcePath,
+    name: &str,
+    incoming: &Incoming,
+) -> Result<Answer, ApiError> {
     let (kind, namespace) = (&resource.kind, resource.namespace());
     let (part, patch) = (part(resource)?, Patch::read(kind, incoming)?);
     check_options(&patch, incoming)?;

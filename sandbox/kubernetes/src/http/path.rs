@@ -15,12 +15,20 @@ pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(super) fn parse(uri: &Uri) -> Self {
-        Self(AxumQuery::try_from_uri(uri).map(|AxumQuery(pairs)| pairs).unwrap_or_default())
+        Self(
+            AxumQuery::try_from_uri(uri)
+                .map(|AxumQuery(pairs)| pairs)
+                .unwrap_or_default(),
+        )
     }
 
     /// A parameter, or `""`.
     pub(super) fn get(&self, key: &str) -> &str {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str()).unwrap_or_default()
+        self.0
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
+            .unwrap_or_default()
     }
 
     pub(super) fn flag(&self, key: &str) -> bool {
@@ -32,7 +40,9 @@ impl Query {
         match self.get(key) {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(|_| {
-                ApiError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax: {key} must be a whole number"))
+                ApiError::bad_request(format!(
+                    "strconv.ParseInt: parsing \"{text}\": invalid syntax: {key} must be a whole number"
+                ))
             }),
         }
     }
@@ -42,11 +52,16 @@ impl Query {
         match self.get("dryRun") {
             "" => Ok(false),
             "All" => Ok(true),
-            other => Err(ApiError::invalid("meta.k8s.io", "CreateOptions", "", vec![crate::Cause {
-                reason: "FieldValueNotSupported",
-                message: format!("Unsupported value: \"{other}\": supported values: \"All\""),
-                field: "dryRun".to_owned(),
-            }])),
+            other => Err(ApiError::invalid(
+                "meta.k8s.io",
+                "CreateOptions",
+                "",
+                vec![crate::Cause {
+                    reason: "FieldValueNotSupported",
+                    message: format!("Unsupported value: \"{other}\": supported values: \"All\""),
+                    field: "dryRun".to_owned(),
+                }],
+            )),
         }
     }
 
@@ -55,11 +70,18 @@ impl Query {
             "" | "Warn" => Ok(FieldValidation::Warn),
             "Strict" => Ok(FieldValidation::Strict),
             "Ignore" => Ok(FieldValidation::Ignore),
-            other => Err(ApiError::invalid("meta.k8s.io", "CreateOptions", "", vec![crate::Cause {
-                reason: "FieldValueNotSupported",
-                message: format!("Unsupported value: \"{other}\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""),
-                field: "fieldValidation".to_owned(),
-            }])),
+            other => Err(ApiError::invalid(
+                "meta.k8s.io",
+                "CreateOptions",
+                "",
+                vec![crate::Cause {
+                    reason: "FieldValueNotSupported",
+                    message: format!(
+                        "Unsupported value: \"{other}\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\""
+                    ),
+                    field: "fieldValidation".to_owned(),
+                }],
+            )),
         }
     }
 }
@@ -90,8 +112,16 @@ pub(super) enum Target {
 
 impl Target {
     pub(super) fn parse(server: &ApiServer, path: &str) -> Result<Self, ApiError> {
-        let decode = |segment: &str| percent_encoding::percent_decode_str(segment).decode_utf8().map(std::borrow::Cow::into_owned);
-        let segments: Result<Vec<String>, _> = path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect();
+        let decode = |segment: &str| {
+            percent_encoding::percent_decode_str(segment)
+                .decode_utf8()
+                .map(std::borrow::Cow::into_owned)
+        };
+        let segments: Result<Vec<String>, _> = path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(decode)
+            .collect();
         let segments = segments.map_err(|_| ApiError::bad_request("the path is not UTF-8"))?;
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let (group, version, rest) = match segments.as_slice() {
@@ -116,7 +146,11 @@ impl Target {
             _ => return Err(ApiError::unknown_path()),
         };
         let kind = found(plural).ok_or_else(ApiError::unknown_path)?;
-        let fits = if kind.namespaced { namespace.is_some() || name.is_none() } else { namespace.is_none() };
+        let fits = if kind.namespaced {
+            namespace.is_some() || name.is_none()
+        } else {
+            namespace.is_none()
+        };
         let sub_served = match subresource.as_deref() {
             None => true,
             Some("status") => kind.status,
@@ -126,6 +160,11 @@ impl Target {
         if !fits || !sub_served {
             return Err(ApiError::unknown_path());
         }
-        Ok(Self::Resource(ResourcePath { kind, namespace, name, subresource }))
+        Ok(Self::Resource(ResourcePath {
+            kind,
+            namespace,
+            name,
+            subresource,
+        }))
     }
 }

@@ -33,14 +33,22 @@ pub(super) struct Accept {
 impl Accept {
     /// The first type that is served here; 406 when there is none.
     pub(super) fn parse(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let given = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
+        let given = headers
+            .get(header::ACCEPT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("*/*");
         for item in given.split(',') {
             let mut parts = item.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default();
             let parameters: Vec<&str> = parts.collect();
             let parameter = |key: &str| parameters.iter().find_map(|p| p.strip_prefix(key)?.strip_prefix('='));
             let yaml = media == "application/yaml";
-            if !yaml && !matches!(media, "" | "*/*" | "application/*" | "application/json" | "text/plain" | "text/*") {
+            if !yaml
+                && !matches!(
+                    media,
+                    "" | "*/*" | "application/*" | "application/json" | "text/plain" | "text/*"
+                )
+            {
                 continue;
             }
             let form = match parameter("as") {
@@ -79,7 +87,14 @@ impl Answer {
     }
 
     pub(super) fn body(body: Body) -> Self {
-        Self { status: StatusCode::OK, body, content_type: "application/json", warnings: Vec::new(), changed: false, etag: None }
+        Self {
+            status: StatusCode::OK,
+            body,
+            content_type: "application/json",
+            warnings: Vec::new(),
+            changed: false,
+            etag: None,
+        }
     }
 
     pub(super) fn into_response(self) -> Response {
@@ -107,10 +122,15 @@ pub(super) fn error(error: &ApiError) -> Response {
     answer.status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = answer.into_response();
     if let Some(seconds) = error.details.retry_after_seconds {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if error.status == 401 {
-        let challenge = (HeaderName::from_static("www-authenticate"), HeaderValue::from_static("Bearer realm=\"moorline-sandbox\""));
+        let challenge = (
+            HeaderName::from_static("www-authenticate"),
+            HeaderValue::from_static("Bearer realm=\"moorline-sandbox\""),
+        );
         response.headers_mut().insert(challenge.0, challenge.1);
     }
     response
@@ -126,8 +146,15 @@ pub(super) struct Renderer<'a> {
 
 impl Renderer<'_> {
     fn finish(&self, bytes: Bytes) -> Answer {
-        let content_type = if self.accept.yaml { "application/yaml" } else { "application/json" };
-        Answer { content_type, ..Answer::bytes(bytes) }
+        let content_type = if self.accept.yaml {
+            "application/yaml"
+        } else {
+            "application/json"
+        };
+        Answer {
+            content_type,
+            ..Answer::bytes(bytes)
+        }
     }
 
     /// One object as JSON.
@@ -142,7 +169,11 @@ impl Renderer<'_> {
 
     /// One stored object as JSON; whole ones are serialised once for all readers.
     pub(super) fn entry_json(&self, entry: &Entry) -> Bytes {
-        if self.accept.form == Form::Whole { entry.json() } else { self.object_json(&entry.value) }
+        if self.accept.form == Form::Whole {
+            entry.json()
+        } else {
+            self.object_json(&entry.value())
+        }
     }
 
     pub(super) fn entry(&self, entry: &Entry) -> Answer {
@@ -160,7 +191,8 @@ impl Renderer<'_> {
             _ => (self.kind.list_kind().into_owned(), self.kind.api_version().into_owned()),
         };
         if self.accept.form == Form::Table {
-            let objects: Vec<&Value> = entries.iter().map(|entry| &*entry.value).collect();
+            let values: Vec<Arc<Value>> = entries.iter().map(|entry| entry.value()).collect();
+            let objects: Vec<&Value> = values.iter().map(|value| &**value).collect();
             let mut table = tables::table(self.kind, &objects, self.include, self.now);
             table["metadata"] = metadata.clone();
             return self.finish(serde_json::to_vec(&table).unwrap_or_default().into());

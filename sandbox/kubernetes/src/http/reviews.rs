@@ -9,11 +9,36 @@ use crate::error::ApiError;
 
 /// The review resources: group, plural, kind, namespaced.
 pub(super) const REVIEWS: [(&str, &str, &str, bool); 5] = [
-    ("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", false),
-    ("authorization.k8s.io", "localsubjectaccessreviews", "LocalSubjectAccessReview", true),
-    ("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", false),
-    ("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", false),
-    ("authorization.k8s.io", "subjectaccessreviews", "SubjectAccessReview", false),
+    (
+        "authentication.k8s.io",
+        "selfsubjectreviews",
+        "SelfSubjectReview",
+        false,
+    ),
+    (
+        "authorization.k8s.io",
+        "localsubjectaccessreviews",
+        "LocalSubjectAccessReview",
+        true,
+    ),
+    (
+        "authorization.k8s.io",
+        "selfsubjectaccessreviews",
+        "SelfSubjectAccessReview",
+        false,
+    ),
+    (
+        "authorization.k8s.io",
+        "selfsubjectrulesreviews",
+        "SelfSubjectRulesReview",
+        false,
+    ),
+    (
+        "authorization.k8s.io",
+        "subjectaccessreviews",
+        "SubjectAccessReview",
+        false,
+    ),
 ];
 
 pub(super) fn review(plural: &str, incoming: &Incoming) -> Result<Answer, ApiError> {
@@ -29,7 +54,9 @@ pub(super) fn review(plural: &str, incoming: &Incoming) -> Result<Answer, ApiErr
     }
     let everything = json!(["*"]);
     let status: Value = match *kind {
-        "SelfSubjectReview" => json!({"userInfo": {"username": "sandbox-admin", "groups": ["system:masters", "system:authenticated"]}}),
+        "SelfSubjectReview" => {
+            json!({"userInfo": {"username": "sandbox-admin", "groups": ["system:masters", "system:authenticated"]}})
+        }
         "SelfSubjectRulesReview" => json!({
             "resourceRules": [{"verbs": everything, "apiGroups": everything, "resources": everything}],
             "nonResourceRules": [{"verbs": everything, "nonResourceURLs": everything}],
@@ -40,5 +67,8 @@ pub(super) fn review(plural: &str, incoming: &Incoming) -> Result<Answer, ApiErr
     asked["apiVersion"] = json!(format!("{group}/v1"));
     asked["kind"] = json!(kind);
     asked["status"] = status;
-    Ok(Answer { status: StatusCode::CREATED, ..Answer::json(&asked) })
+    Ok(Answer {
+        status: StatusCode::CREATED,
+        ..Answer::json(&asked)
+    })
 }

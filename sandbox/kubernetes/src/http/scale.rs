@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::path::ResourcePath;
 use super::patch::{Patch, check_options};
+use super::path::ResourcePath;
 use super::respond::Answer;
 use super::write::written;
 use super::{Incoming, body};
@@ -30,10 +30,15 @@ fn scale_of(workload: &Value) -> Value {
 /// A label selector as clients send it in a query.
 fn selector_text(selector: &Value) -> String {
     let equal = object::map(selector, "/matchLabels").into_iter().flatten();
-    let mut parts: Vec<String> = equal.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    let mut parts: Vec<String> = equal
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
     for expression in object::list(selector, "/matchExpressions") {
         let key = object::text(expression, "/key");
-        let values: Vec<&str> = object::list(expression, "/values").iter().filter_map(Value::as_str).collect();
+        let values: Vec<&str> = object::list(expression, "/values")
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
         parts.push(match object::text(expression, "/operator") {
             "In" => format!("{key} in ({})", values.join(",")),
             "NotIn" => format!("{key} notin ({})", values.join(",")),
@@ -44,15 +49,29 @@ fn selector_text(selector: &Value) -> String {
     parts.join(",")
 }
 
-pub(super) fn read(server: &ApiServer, resource: &ResourcePath, name: &str, _incoming: &Incoming) -> Result<Answer, ApiError> {
-    let found = server.state().store.get(&resource.kind.id, resource.namespace(), name).cloned();
+pub(super) fn read(
+    server: &ApiServer,
+    resource: &ResourcePath,
+    name: &str,
+    _incoming: &Incoming,
+) -> Result<Answer, ApiError> {
+    let found = server.state().store.get(&resource.kind.id, resource.namespace(), name);
     let found = found.ok_or_else(|| ApiError::not_found(resource.kind.named(), name))?;
     Ok(Answer::json(&scale_of(&found)))
 }
 
-pub(super) fn write(server: &ApiServer, resource: &ResourcePath, name: &str, incoming: &Incoming) -> Result<Answer, ApiError> {
+pub(super) fn write(
+    server: &ApiServer,
+    resource: &ResourcePath,
+    name: &str,
+    incoming: &Incoming,
+) -> Result<Answer, ApiError> {
     let (kind, namespace) = (&resource.kind, resource.namespace());
-    let change = if incoming.method == "PUT" { Patch::Merge(body::object(&incoming.headers, &incoming.body)?) } else { Patch::read(kind, incoming)? };
+    let change = if incoming.method == "PUT" {
+        Patch::Merge(body::object(&incoming.headers, &incoming.body)?)
+    } else {
+        Patch::read(kind, incoming)?
+    };
     check_options(&change, incoming)?;
     let force = incoming.query.flag("force");
     let mut after = Value::Null;
@@ -74,13 +93,22 @@ pub(super) fn write(server: &ApiServer, resource: &ResourcePath, name: &str, inc
         after = scale_of(&written.object);
         Ok(written)
     })?;
-    Ok(Answer { status: answer.status, changed: answer.changed, warnings: answer.warnings, ..Answer::json(&after) })
+    Ok(Answer {
+        status: answer.status,
+        changed: answer.changed,
+        warnings: answer.warnings,
+        ..Answer::json(&after)
+    })
 }
 
 /// `spec.replicas` of a Scale; absent means 0.
 fn replicas(name: &str, scale: &Value) -> Result<i64, ApiError> {
     let invalid = |message: String| {
-        let cause = Cause { reason: "FieldValueInvalid", message, field: "spec.replicas".to_owned() };
+        let cause = Cause {
+            reason: "FieldValueInvalid",
+            message,
+            field: "spec.replicas".to_owned(),
+        };
         Err(ApiError::invalid("autoscaling", "Scale", name, vec![cause]))
     };
     match scale.pointer("/spec/replicas") {

@@ -17,7 +17,6 @@ use super::path::ResourcePath;
 use super::respond::{Accept, Answer, Form, Renderer};
 use crate::ChangeKind;
 use crate::error::{ApiError, Cause};
-use crate::object;
 use crate::registry::Kind;
 use crate::selectors::Selector;
 use crate::server::ApiServer;
@@ -53,7 +52,10 @@ pub(super) fn watch(server: &ApiServer, resource: &ResourcePath, incoming: &Inco
     }
     let initial = query.flag("sendInitialEvents");
     check_options(incoming, initial)?;
-    let timeout = query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0).map_or(DEFAULT_TIMEOUT, Duration::from_secs);
+    let timeout = query
+        .number("timeoutSeconds")?
+        .filter(|seconds| *seconds > 0)
+        .map_or(DEFAULT_TIMEOUT, Duration::from_secs);
     let state = server.state();
     let mut watch = Watch {
         server: server.clone(),
@@ -79,16 +81,25 @@ pub(super) fn watch(server: &ApiServer, resource: &ResourcePath, incoming: &Inco
     if initial && watch.bookmarks {
         watch.bookmark(true);
     }
-    let events = stream::unfold(watch, |mut watch| async move { Some((Ok::<_, std::convert::Infallible>(watch.next().await?), watch)) });
+    let events = stream::unfold(watch, |mut watch| async move {
+        Some((Ok::<_, std::convert::Infallible>(watch.next().await?), watch))
+    });
     Ok(Answer::body(Body::from_stream(events)))
 }
 
 fn parse_version(text: &str) -> Result<u64, ApiError> {
-    text.parse().map_err(|_| ApiError::bad_request(format!("Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax")))
+    text.parse().map_err(|_| {
+        ApiError::bad_request(format!(
+            "Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"
+        ))
+    })
 }
 
 fn check_options(incoming: &Incoming, initial: bool) -> Result<(), ApiError> {
-    let (how, given) = (incoming.query.get("resourceVersionMatch"), incoming.query.get("sendInitialEvents"));
+    let (how, given) = (
+        incoming.query.get("resourceVersionMatch"),
+        incoming.query.get("sendInitialEvents"),
+    );
     let detail = match (given, how) {
         ("", "") => return Ok(()),
         ("", _) => "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
@@ -96,20 +107,33 @@ fn check_options(incoming: &Incoming, initial: bool) -> Result<(), ApiError> {
         _ if !initial && how.is_empty() => return Ok(()),
         _ => "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
     };
-    let cause = Cause { reason: "FieldValueForbidden", message: format!("Forbidden: {detail}"), field: "resourceVersionMatch".to_owned() };
+    let cause = Cause {
+        reason: "FieldValueForbidden",
+        message: format!("Forbidden: {detail}"),
+        field: "resourceVersionMatch".to_owned(),
+    };
     Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", vec![cause]))
 }
 
 impl Watch {
     fn start_with_present(&mut self, store: &Store) {
         let renderer = self.renderer();
-        let present = store.list(&self.kind.id, self.namespace.as_deref()).filter(|entry| self.selector.matches(&entry.value));
-        self.queue = present.map(|entry| event("ADDED", &renderer.entry_json(entry))).collect();
+        let present = store
+            .list(&self.kind.id, self.namespace.as_deref())
+            .filter(|entry| self.selector.is_empty() || self.selector.matches(&entry.value()));
+        self.queue = present
+            .map(|entry| event("ADDED", &renderer.entry_json(entry)))
+            .collect();
         self.seen = store.version();
     }
 
     fn renderer(&self) -> Renderer<'_> {
-        Renderer { kind: &self.kind, accept: self.accept, include: self.include, now: self.server.world().clock.now() }
+        Renderer {
+            kind: &self.kind,
+            accept: self.accept,
+            include: self.include,
+            now: self.server.world().clock.now(),
+        }
     }
 
     /// The next chunk of the stream; `None` ends it.
@@ -163,22 +187,27 @@ impl Watch {
     }
 
     fn event_of(&self, change: &Recorded) -> Option<Bytes> {
-        let new = &change.entry.value;
-        if self.namespace.as_deref().is_some_and(|namespace| namespace != object::namespace(new)) {
+        if self
+            .namespace
+            .as_deref()
+            .is_some_and(|namespace| *namespace != change.entry.namespace)
+        {
             return None;
         }
         let old = change.old.as_ref();
-        let before = old.is_some_and(|old| self.selector.matches(&old.value));
-        let now = change.kind != ChangeKind::Deleted && self.selector.matches(new);
+        let before = old.is_some_and(|old| self.selector.matches(&old.value()));
+        let now = change.kind != ChangeKind::Deleted && self.selector.matches(&change.entry.value());
         let renderer = self.renderer();
         match (before, now) {
             (false, false) => None,
             (false, true) => Some(event("ADDED", &renderer.entry_json(&change.entry))),
             (true, true) => Some(event("MODIFIED", &renderer.entry_json(&change.entry))),
-            (true, false) if change.kind == ChangeKind::Deleted => Some(event("DELETED", &renderer.entry_json(&change.entry))),
+            (true, false) if change.kind == ChangeKind::Deleted => {
+                Some(event("DELETED", &renderer.entry_json(&change.entry)))
+            }
             (true, false) => {
                 // It left the selection: its last state in it, at the version of the change.
-                let mut last = Value::clone(&old?.value);
+                let mut last = Value::clone(&old?.value());
                 last["metadata"]["resourceVersion"] = json!(change.version.to_string());
                 Some(event("DELETED", &renderer.object_json(&last)))
             }
@@ -192,9 +221,15 @@ impl Watch {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let bookmark = match self.accept.form {
-            Form::Table => json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": [], "rows": []}),
-            Form::Partial => json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}),
-            Form::Whole | Form::Discovery => json!({"kind": self.kind.kind, "apiVersion": self.kind.api_version(), "metadata": metadata}),
+            Form::Table => {
+                json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": [], "rows": []})
+            }
+            Form::Partial => {
+                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
+            }
+            Form::Whole | Form::Discovery => {
+                json!({"kind": self.kind.kind, "apiVersion": self.kind.api_version(), "metadata": metadata})
+            }
         };
         self.queue.push_back(event("BOOKMARK", bookmark.to_string().as_bytes()));
     }

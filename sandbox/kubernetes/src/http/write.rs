@@ -21,7 +21,11 @@ pub(super) fn manager(incoming: &Incoming) -> &str {
     if !asked.is_empty() {
         return asked;
     }
-    let agent = incoming.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let agent = incoming
+        .headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     match agent.split('/').next() {
         Some("") | None => "unknown",
         Some(name) => name,
@@ -48,12 +52,21 @@ pub(super) fn written(
     let (dry_run, validation) = (incoming.query.dry_run()?, incoming.query.field_validation()?);
     let manager = manager(incoming);
     if manager.len() > 128 {
-        return Err(ApiError::bad_request("fieldManager: Too long: may not be more than 128 bytes"));
+        return Err(ApiError::bad_request(
+            "fieldManager: Too long: may not be more than 128 bytes",
+        ));
     }
     let renderer = list::renderer(server, kind, incoming)?;
     let mut state = server.state();
     let now = renderer.now;
-    let mut writer = Writer { state: &mut state, now, manager, dry_run, validation, warnings: Vec::new() };
+    let mut writer = Writer {
+        state: &mut state,
+        now,
+        manager,
+        dry_run,
+        validation,
+        warnings: Vec::new(),
+    };
     let written = act(&mut writer)?;
     let warnings = std::mem::take(&mut writer.warnings);
     drop(state);
@@ -71,15 +84,24 @@ pub(super) fn create(server: &ApiServer, resource: &ResourcePath, incoming: &Inc
         return Err(ApiError::method_not_allowed());
     }
     let object = body::object(&incoming.headers, &incoming.body)?;
-    written(server, &resource.kind, incoming, |writer| writer.create(&resource.kind, resource.namespace(), object))
+    written(server, &resource.kind, incoming, |writer| {
+        writer.create(&resource.kind, resource.namespace(), object)
+    })
 }
 
-pub(super) fn update(server: &ApiServer, resource: &ResourcePath, name: &str, incoming: &Incoming) -> Result<Answer, ApiError> {
+pub(super) fn update(
+    server: &ApiServer,
+    resource: &ResourcePath,
+    name: &str,
+    incoming: &Incoming,
+) -> Result<Answer, ApiError> {
     let part = part(resource)?;
     let object = body::object(&incoming.headers, &incoming.body)?;
     let given = object::namespace(&object);
     if resource.kind.namespaced && !given.is_empty() && given != resource.namespace() {
-        return Err(ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
     written(server, &resource.kind, incoming, |writer| {
         if part != Part::Finalize {
@@ -95,24 +117,42 @@ pub(super) fn update(server: &ApiServer, resource: &ResourcePath, name: &str, in
 }
 
 /// `pods/binding` and `pods/eviction`.
-pub(super) fn pod_action(server: &ApiServer, resource: &ResourcePath, name: &str, action: &str, incoming: &Incoming) -> Result<Answer, ApiError> {
+pub(super) fn pod_action(
+    server: &ApiServer,
+    resource: &ResourcePath,
+    name: &str,
+    action: &str,
+    incoming: &Incoming,
+) -> Result<Answer, ApiError> {
     let asked = body::object(&incoming.headers, &incoming.body)?;
     let mut changed = false;
     let mut answer = written(server, &resource.kind, incoming, |writer| {
         let done = if action == "eviction" {
             let options = DeleteOptions {
-                uid: asked.pointer("/deleteOptions/preconditions/uid").and_then(Value::as_str).map(str::to_owned),
+                uid: asked
+                    .pointer("/deleteOptions/preconditions/uid")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
                 grace_seconds: object::number(&asked, "/deleteOptions/gracePeriodSeconds"),
                 propagation: None,
             };
             let deleted = writer.delete(&resource.kind, resource.namespace(), name, &options, None)?;
-            Written { object: deleted.object, changed: deleted.changed, created: true }
+            Written {
+                object: deleted.object,
+                changed: deleted.changed,
+                created: true,
+            }
         } else {
             bind(writer, resource, name, object::text(&asked, "/target/name"))?
         };
         changed = done.changed;
-        let object = Arc::new(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}));
-        Ok(Written { object, changed, created: true })
+        let object =
+            Arc::new(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}));
+        Ok(Written {
+            object,
+            changed,
+            created: true,
+        })
     })?;
     answer.changed = changed;
     Ok(answer)
@@ -123,7 +163,11 @@ fn bind(writer: &mut Writer<'_>, resource: &ResourcePath, name: &str, node: &str
     writer.patch(kind, resource.namespace(), name, Part::Main, |live| {
         let bound = object::text(live, "/spec/nodeName");
         if !bound.is_empty() {
-            return Err(ApiError::conflict(kind.named(), name, &format!("pod {name} is already assigned to node \"{bound}\"")));
+            return Err(ApiError::conflict(
+                kind.named(),
+                name,
+                &format!("pod {name} is already assigned to node \"{bound}\""),
+            ));
         }
         let mut new = live.clone();
         child(&mut new, "spec")["nodeName"] = json!(node);

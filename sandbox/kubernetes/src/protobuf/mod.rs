@@ -57,10 +57,18 @@ impl<'a> Payload<'a> {
 /// The object in `body`; `None` when it is malformed or of a kind without protobuf here.
 pub(crate) fn decode(body: &[u8]) -> Option<Value> {
     let envelope = fields(body.strip_prefix(MAGIC)?)?;
-    let part = |number: u64| envelope.iter().find(|(n, _)| *n == number).and_then(|(_, payload)| payload.bytes());
+    let part = |number: u64| {
+        envelope
+            .iter()
+            .find(|(n, _)| *n == number)
+            .and_then(|(_, payload)| payload.bytes())
+    };
     let meta = fields(part(1)?)?;
     let text = |number: u64| {
-        let bytes = meta.iter().find(|(n, _)| *n == number).and_then(|(_, payload)| payload.bytes());
+        let bytes = meta
+            .iter()
+            .find(|(n, _)| *n == number)
+            .and_then(|(_, payload)| payload.bytes());
         std::str::from_utf8(bytes.unwrap_or_default()).ok()
     };
     let (api_version, kind) = (text(1)?, text(2)?);
@@ -122,7 +130,9 @@ fn message(name: &str, bytes: &[u8]) -> Option<Map<String, Value>> {
     let known = TYPES.get(name)?;
     let mut map = Map::new();
     for (number, payload) in fields(bytes)? {
-        let Some((field, code)) = known.get(&number) else { continue };
+        let Some((field, code)) = known.get(&number) else {
+            continue;
+        };
         if let Some(inlined) = code.strip_prefix('=') {
             map.extend(message(inlined, payload.bytes()?)?);
         } else if let Some(item) = code.strip_prefix('[') {
@@ -172,17 +182,29 @@ fn value(code: &str, payload: Payload<'_>) -> Option<Value> {
 /// The types that have a JSON form of their own.
 fn special(code: &str, fields: &[(u64, Payload<'_>)]) -> Option<Value> {
     let find = |number: u64| fields.iter().find(|(n, _)| *n == number).map(|(_, payload)| *payload);
-    let number = |at: u64| find(at).and_then(Payload::number).map(|number| i64::from_le_bytes(number.to_le_bytes()));
+    let number = |at: u64| {
+        find(at)
+            .and_then(Payload::number)
+            .map(|number| i64::from_le_bytes(number.to_le_bytes()))
+    };
     let bytes = find(1).and_then(Payload::bytes);
     Some(match code {
         "Q" => json!(std::str::from_utf8(bytes.unwrap_or_default()).ok()?),
         "R" | "F" => serde_json::from_slice(bytes.unwrap_or(b"null")).ok()?,
-        "I" if number(1) == Some(1) => json!(std::str::from_utf8(find(3).and_then(Payload::bytes).unwrap_or_default()).ok()?),
+        "I" if number(1) == Some(1) => {
+            json!(std::str::from_utf8(find(3).and_then(Payload::bytes).unwrap_or_default()).ok()?)
+        }
         "I" => json!(number(2).unwrap_or(0)),
         _ => {
-            let Some(seconds) = number(1) else { return Some(Value::Null) };
+            let Some(seconds) = number(1) else {
+                return Some(Value::Null);
+            };
             let at = Timestamp::new(seconds, i32::try_from(number(2).unwrap_or(0)).ok()?).ok()?;
-            let format = if code == "U" { "%Y-%m-%dT%H:%M:%S.%6fZ" } else { "%Y-%m-%dT%H:%M:%SZ" };
+            let format = if code == "U" {
+                "%Y-%m-%dT%H:%M:%S.%6fZ"
+            } else {
+                "%Y-%m-%dT%H:%M:%SZ"
+            };
             json!(at.strftime(format).to_string())
         }
     })
@@ -207,11 +229,17 @@ mod tests {
         let label = [field(1, b"app"), field(2, b"web")].concat();
         let metadata = [field(1, b"w"), field(2, b""), field(8, b""), field(11, &label)].concat();
         let spec = [&[8, 0][..], &field(5, b"svc")].concat();
-        let body = envelope("apps/v1", "StatefulSet", &[field(1, &metadata), field(2, &spec)].concat());
+        let body = envelope(
+            "apps/v1",
+            "StatefulSet",
+            &[field(1, &metadata), field(2, &spec)].concat(),
+        );
         assert_eq!(
             decode(&body),
-            Some(json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "w", "labels": {"app": "web"}},
-                "spec": {"replicas": 0, "serviceName": "svc"}}))
+            Some(
+                json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "w", "labels": {"app": "web"}},
+                "spec": {"replicas": 0, "serviceName": "svc"}})
+            )
         );
     }
 

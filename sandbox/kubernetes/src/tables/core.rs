@@ -7,7 +7,10 @@ use crate::object::{list, map, number, text};
 
 pub(super) fn layout(id: &str) -> Option<Layout> {
     Some(match id {
-        "services" => Layout { columns: "Name|Type|Cluster-IP|External-IP|Port(s)|Age|Selector+", row: service },
+        "services" => Layout {
+            columns: "Name|Type|Cluster-IP|External-IP|Port(s)|Age|Selector+",
+            row: service,
+        },
         "namespaces" => Layout {
             columns: "Name|Status|Age",
             row: |row| vec![row.name(), json!(row.text("/status/phase")), row.age()],
@@ -22,17 +25,33 @@ pub(super) fn layout(id: &str) -> Option<Layout> {
         },
         "configmaps" => Layout {
             columns: "Name|Data#|Age",
-            row: |row| vec![row.name(), json!(size(row, "/data") + size(row, "/binaryData")), row.age()],
+            row: |row| {
+                vec![
+                    row.name(),
+                    json!(size(row, "/data") + size(row, "/binaryData")),
+                    row.age(),
+                ]
+            },
         },
         "secrets" => Layout {
             columns: "Name|Type|Data#|Age",
-            row: |row| vec![row.name(), json!(row.text("/type")), json!(size(row, "/data")), row.age()],
+            row: |row| {
+                vec![
+                    row.name(),
+                    json!(row.text("/type")),
+                    json!(size(row, "/data")),
+                    row.age(),
+                ]
+            },
         },
         "serviceaccounts" => Layout {
             columns: "Name|Secrets#|Age",
             row: |row| vec![row.name(), json!(list(row.object, "/secrets").len()), row.age()],
         },
-        "endpoints" => Layout { columns: "Name|Endpoints|Age", row: |row| vec![row.name(), json!(endpoints(row.object)), row.age()] },
+        "endpoints" => Layout {
+            columns: "Name|Endpoints|Age",
+            row: |row| vec![row.name(), json!(endpoints(row.object)), row.age()],
+        },
         _ => return None,
     })
 }
@@ -59,7 +78,11 @@ fn endpoints(object: &Value) -> String {
             if ports.is_empty() {
                 all.push(ip.to_owned());
             }
-            all.extend(ports.iter().map(|port| format!("{ip}:{}", number(port, "/port").unwrap_or(0))));
+            all.extend(
+                ports
+                    .iter()
+                    .map(|port| format!("{ip}:{}", number(port, "/port").unwrap_or(0))),
+            );
         }
     }
     first_three(&all)
@@ -71,10 +94,18 @@ fn service(row: &Row<'_>) -> Vec<Value> {
         if ip.is_empty() { text(ingress, "/hostname") } else { ip }
     });
     let balancers = balancers.collect::<Vec<_>>().join(",");
-    let fixed = list(row.object, "/spec/externalIPs").iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",");
+    let fixed = list(row.object, "/spec/externalIPs")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect::<Vec<_>>()
+        .join(",");
     let external = match row.text("/spec/type") {
         "LoadBalancer" if balancers.is_empty() && fixed.is_empty() => "<pending>".to_owned(),
-        "LoadBalancer" => [balancers, fixed].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(","),
+        "LoadBalancer" => [balancers, fixed]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(","),
         "ExternalName" => row.text("/spec/externalName").to_owned(),
         _ if fixed.is_empty() => "<none>".to_owned(),
         _ => fixed,
@@ -99,7 +130,9 @@ fn service(row: &Row<'_>) -> Vec<Value> {
 }
 
 fn node(row: &Row<'_>) -> Vec<Value> {
-    let ready = list(row.object, "/status/conditions").iter().find(|condition| condition["type"] == "Ready");
+    let ready = list(row.object, "/status/conditions")
+        .iter()
+        .find(|condition| condition["type"] == "Ready");
     let mut status = match ready.map(|condition| text(condition, "/status")) {
         Some("True") => "Ready".to_owned(),
         Some(_) => "NotReady".to_owned(),
@@ -109,16 +142,24 @@ fn node(row: &Row<'_>) -> Vec<Value> {
         status.push_str(",SchedulingDisabled");
     }
     let labels = map(row.object, "/metadata/labels").into_iter().flatten();
-    let roles: Vec<&str> = labels.filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/")).collect();
+    let roles: Vec<&str> = labels
+        .filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/"))
+        .collect();
     let address = |kind: &str| {
-        let found = list(row.object, "/status/addresses").iter().find(|address| address["type"] == kind);
+        let found = list(row.object, "/status/addresses")
+            .iter()
+            .find(|address| address["type"] == kind);
         json!(found.map_or("<none>", |address| text(address, "/address")))
     };
     let info = |key: &str| row.text_or(&format!("/status/nodeInfo/{key}"), "<unknown>");
     vec![
         row.name(),
         json!(status),
-        json!(if roles.is_empty() { "<none>".to_owned() } else { roles.join(",") }),
+        json!(if roles.is_empty() {
+            "<none>".to_owned()
+        } else {
+            roles.join(",")
+        }),
         row.age(),
         json!(row.text("/status/nodeInfo/kubeletVersion")),
         address("InternalIP"),
@@ -130,11 +171,25 @@ fn node(row: &Row<'_>) -> Vec<Value> {
 }
 
 fn event(row: &Row<'_>) -> Vec<Value> {
-    let since = |pointer: &str| if row.text(pointer).is_empty() { row.since("/eventTime") } else { row.since(pointer) };
+    let since = |pointer: &str| {
+        if row.text(pointer).is_empty() {
+            row.since("/eventTime")
+        } else {
+            row.since(pointer)
+        }
+    };
     let component = row.text_or("/source/component", row.text("/reportingComponent"));
     let host = row.text("/source/host");
-    let source = if host.is_empty() { component } else { json!(format!("{}, {host}", component.as_str().unwrap_or_default())) };
-    let involved = format!("{}/{}", row.text("/involvedObject/kind").to_lowercase(), row.text("/involvedObject/name"));
+    let source = if host.is_empty() {
+        component
+    } else {
+        json!(format!("{}, {host}", component.as_str().unwrap_or_default()))
+    };
+    let involved = format!(
+        "{}/{}",
+        row.text("/involvedObject/kind").to_lowercase(),
+        row.text("/involvedObject/name")
+    );
     vec![
         json!(since("/lastTimestamp")),
         json!(row.text("/type")),

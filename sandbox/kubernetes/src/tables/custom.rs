@@ -52,7 +52,10 @@ fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
         let next = if let Some(condition) = inner.strip_prefix("?(@.").and_then(|inner| inner.strip_suffix(')')) {
             let (key, wanted) = condition.split_once("==")?;
             let wanted = wanted.trim().trim_matches(['"', '\'']);
-            value.as_array()?.iter().find(|item| item.get(key.trim()).and_then(Value::as_str) == Some(wanted))?
+            value
+                .as_array()?
+                .iter()
+                .find(|item| item.get(key.trim()).and_then(Value::as_str) == Some(wanted))?
         } else if let Ok(index) = inner.parse::<usize>() {
             value.get(index)?
         } else {
@@ -74,7 +77,10 @@ mod tests {
         let object = json!({"spec": {"size": 3}, "status": {"conditions": [{"type": "A", "status": "x"}, {"type": "Ready", "status": "True"}]}});
         assert_eq!(find(&object, ".spec.size"), Some(&json!(3)));
         assert_eq!(find(&object, ".status.conditions[0].status"), Some(&json!("x")));
-        assert_eq!(find(&object, ".status.conditions[?(@.type==\"Ready\")].status"), Some(&json!("True")));
+        assert_eq!(
+            find(&object, ".status.conditions[?(@.type==\"Ready\")].status"),
+            Some(&json!("True"))
+        );
         assert_eq!(find(&object, ".none.at.all"), None);
     }
 }

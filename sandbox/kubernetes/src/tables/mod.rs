@@ -29,7 +29,9 @@ impl IncludeObject {
             "" | "Metadata" => Ok(Self::Metadata),
             "Object" => Ok(Self::Object),
             "None" => Ok(Self::None),
-            other => Err(ApiError::bad_request(format!("Invalid value: \"{other}\": includeObject must be None, Metadata or Object"))),
+            other => Err(ApiError::bad_request(format!(
+                "Invalid value: \"{other}\": includeObject must be None, Metadata or Object"
+            ))),
         }
     }
 }
@@ -73,21 +75,38 @@ impl<'a> Row<'a> {
 
     /// How long ago the time at `pointer` was.
     fn since(&self, pointer: &str) -> String {
-        object::time_at(self.object, pointer).map_or_else(|| "<unknown>".to_owned(), |then| human(self.now.duration_since(then).as_secs()))
+        object::time_at(self.object, pointer).map_or_else(
+            || "<unknown>".to_owned(),
+            |then| human(self.now.duration_since(then).as_secs()),
+        )
     }
 
     /// Names and images of a pod spec's containers.
     fn containers(&self, pointer: &str) -> (Value, Value) {
         let containers = object::list(self.object, pointer);
-        let joined = |key: &str| json!(containers.iter().map(|c| object::text(c, key)).collect::<Vec<_>>().join(","));
+        let joined = |key: &str| {
+            json!(
+                containers
+                    .iter()
+                    .map(|c| object::text(c, key))
+                    .collect::<Vec<_>>()
+                    .join(",")
+            )
+        };
         (joined("/name"), joined("/image"))
     }
 
     /// A map of labels, or a label selector, as text.
     fn labels(&self, pointer: &str) -> Value {
         let all = object::map(self.object, pointer).into_iter().flatten();
-        let parts: Vec<String> = all.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
-        json!(if parts.is_empty() { "<none>".to_owned() } else { parts.join(",") })
+        let parts: Vec<String> = all
+            .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+            .collect();
+        json!(if parts.is_empty() {
+            "<none>".to_owned()
+        } else {
+            parts.join(",")
+        })
     }
 }
 
@@ -97,7 +116,13 @@ fn human(seconds: i64) -> String {
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;
     const YEAR: i64 = 365 * DAY;
-    let two = |large: i64, l: &str, small: i64, s: &str| if small == 0 { format!("{large}{l}") } else { format!("{large}{l}{small}{s}") };
+    let two = |large: i64, l: &str, small: i64, s: &str| {
+        if small == 0 {
+            format!("{large}{l}")
+        } else {
+            format!("{large}{l}{small}{s}")
+        }
+    };
     match seconds {
         i64::MIN..=-2 => "<invalid>".to_owned(),
         -1 => "0s".to_owned(),
@@ -114,10 +139,14 @@ fn human(seconds: i64) -> String {
 }
 
 fn layout(kind: &Kind) -> Layout {
-    workloads::layout(&kind.id).or_else(|| storage::layout(&kind.id)).or_else(|| core::layout(&kind.id)).or_else(|| other::layout(&kind.id)).unwrap_or(Layout {
-        columns: "Name|Age",
-        row: |row| vec![row.name(), row.age()],
-    })
+    workloads::layout(&kind.id)
+        .or_else(|| storage::layout(&kind.id))
+        .or_else(|| core::layout(&kind.id))
+        .or_else(|| other::layout(&kind.id))
+        .unwrap_or(Layout {
+            columns: "Name|Age",
+            row: |row| vec![row.name(), row.age()],
+        })
 }
 
 fn columns(text: &str) -> Vec<Value> {
@@ -133,10 +162,22 @@ fn columns(text: &str) -> Vec<Value> {
 /// The table of these objects.
 pub(crate) fn table(kind: &Kind, objects: &[&Value], include: IncludeObject, now: Timestamp) -> Value {
     let (columns, cells): (Vec<Value>, Vec<Vec<Value>>) = if let Some(custom) = kind.custom() {
-        (custom::columns(custom), objects.iter().map(|object| custom::cells(custom, &Row { object, now })).collect())
+        (
+            custom::columns(custom),
+            objects
+                .iter()
+                .map(|object| custom::cells(custom, &Row { object, now }))
+                .collect(),
+        )
     } else {
         let layout = layout(kind);
-        (columns(layout.columns), objects.iter().map(|object| (layout.row)(&Row { object, now })).collect())
+        (
+            columns(layout.columns),
+            objects
+                .iter()
+                .map(|object| (layout.row)(&Row { object, now }))
+                .collect(),
+        )
     };
     let rows: Vec<Value> = objects
         .iter()

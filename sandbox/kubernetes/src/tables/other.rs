@@ -14,19 +14,44 @@ pub(super) fn layout(id: &str) -> Option<Layout> {
         "endpointslices.discovery.k8s.io" => Layout {
             columns: "Name|AddressType|Ports|Endpoints|Age",
             row: |row| {
-                let ports: Vec<String> = list(row.object, "/ports").iter().filter_map(|p| number(p, "/port")).map(|p| p.to_string()).collect();
-                let addresses = list(row.object, "/endpoints").iter().flat_map(|endpoint| list(endpoint, "/addresses"));
+                let ports: Vec<String> = list(row.object, "/ports")
+                    .iter()
+                    .filter_map(|p| number(p, "/port"))
+                    .map(|p| p.to_string())
+                    .collect();
+                let addresses = list(row.object, "/endpoints")
+                    .iter()
+                    .flat_map(|endpoint| list(endpoint, "/addresses"));
                 let addresses: Vec<&str> = addresses.filter_map(Value::as_str).collect();
-                let shown = |parts: Vec<String>| json!(if parts.is_empty() { "<unset>".to_owned() } else { parts.join(",") });
+                let shown = |parts: Vec<String>| {
+                    json!(if parts.is_empty() {
+                        "<unset>".to_owned()
+                    } else {
+                        parts.join(",")
+                    })
+                };
                 let few: Vec<String> = addresses.iter().take(3).map(|a| (*a).to_owned()).collect();
                 let mut endpoints = shown(few);
                 if addresses.len() > 3 {
-                    endpoints = json!(format!("{} + {} more...", endpoints.as_str().unwrap_or_default(), addresses.len() - 3));
+                    endpoints = json!(format!(
+                        "{} + {} more...",
+                        endpoints.as_str().unwrap_or_default(),
+                        addresses.len() - 3
+                    ));
                 }
-                vec![row.name(), json!(row.text("/addressType")), shown(ports), endpoints, row.age()]
+                vec![
+                    row.name(),
+                    json!(row.text("/addressType")),
+                    shown(ports),
+                    endpoints,
+                    row.age(),
+                ]
             },
         },
-        "ingresses.networking.k8s.io" => Layout { columns: "Name|Class|Hosts|Address|Ports|Age", row: ingress },
+        "ingresses.networking.k8s.io" => Layout {
+            columns: "Name|Class|Hosts|Address|Ports|Age",
+            row: ingress,
+        },
         "networkpolicies.networking.k8s.io" => Layout {
             columns: "Name|Pod-Selector|Age",
             row: |row| vec![row.name(), row.labels("/spec/podSelector/matchLabels"), row.age()],
@@ -39,7 +64,13 @@ pub(super) fn layout(id: &str) -> Option<Layout> {
                     Value::String(text) => json!(text),
                     other => json!(other.to_string()),
                 };
-                vec![row.name(), bound("minAvailable"), bound("maxUnavailable"), json!(row.number("/status/disruptionsAllowed")), row.age()]
+                vec![
+                    row.name(),
+                    bound("minAvailable"),
+                    bound("maxUnavailable"),
+                    json!(row.number("/status/disruptionsAllowed")),
+                    row.age(),
+                ]
             },
         },
         "roles.rbac.authorization.k8s.io"
@@ -57,7 +88,11 @@ pub(super) fn layout(id: &str) -> Option<Layout> {
 }
 
 fn ingress(row: &Row<'_>) -> Vec<Value> {
-    let hosts: Vec<&str> = list(row.object, "/spec/rules").iter().map(|rule| text(rule, "/host")).filter(|host| !host.is_empty()).collect();
+    let hosts: Vec<&str> = list(row.object, "/spec/rules")
+        .iter()
+        .map(|rule| text(rule, "/host"))
+        .filter(|host| !host.is_empty())
+        .collect();
     let addresses = list(row.object, "/status/loadBalancer/ingress").iter().map(|ingress| {
         let ip = text(ingress, "/ip");
         if ip.is_empty() { text(ingress, "/hostname") } else { ip }
@@ -66,7 +101,11 @@ fn ingress(row: &Row<'_>) -> Vec<Value> {
     vec![
         row.name(),
         row.text_or("/spec/ingressClassName", "<none>"),
-        json!(if hosts.is_empty() { "*".to_owned() } else { hosts.join(",") }),
+        json!(if hosts.is_empty() {
+            "*".to_owned()
+        } else {
+            hosts.join(",")
+        }),
         json!(addresses.collect::<Vec<_>>().join(",")),
         json!(if tls { "80, 443" } else { "80" }),
         row.age(),
@@ -75,7 +114,9 @@ fn ingress(row: &Row<'_>) -> Vec<Value> {
 
 fn binding(row: &Row<'_>) -> Vec<Value> {
     let subjects = |kind: &str| {
-        let found = list(row.object, "/subjects").iter().filter(|subject| subject["kind"] == kind);
+        let found = list(row.object, "/subjects")
+            .iter()
+            .filter(|subject| subject["kind"] == kind);
         let names = found.map(|subject| match text(subject, "/namespace") {
             "" => text(subject, "/name").to_owned(),
             namespace => format!("{namespace}/{}", text(subject, "/name")),
@@ -83,5 +124,12 @@ fn binding(row: &Row<'_>) -> Vec<Value> {
         json!(names.collect::<Vec<_>>().join(", "))
     };
     let role = format!("{}/{}", row.text("/roleRef/kind"), row.text("/roleRef/name"));
-    vec![row.name(), json!(role), row.age(), subjects("User"), subjects("Group"), subjects("ServiceAccount")]
+    vec![
+        row.name(),
+        json!(role),
+        row.age(),
+        subjects("User"),
+        subjects("Group"),
+        subjects("ServiceAccount"),
+    ]
 }

@@ -19,11 +19,19 @@ pub(super) fn layout(id: &str) -> Option<Layout> {
             columns: "Name|Provisioner|ReclaimPolicy|VolumeBindingMode|AllowVolumeExpansion|Age",
             row: |row| {
                 let default = annotation(row.object, "storageclass.kubernetes.io/is-default-class") == "true";
-                let name = format!("{}{}", row.text("/metadata/name"), if default { " (default)" } else { "" });
+                let name = format!(
+                    "{}{}",
+                    row.text("/metadata/name"),
+                    if default { " (default)" } else { "" }
+                );
                 let expands = row.object["allowVolumeExpansion"] == true;
                 vec![
-                    json!(name), json!(row.text("/provisioner")), json!(row.text("/reclaimPolicy")), json!(row.text("/volumeBindingMode")),
-                    json!(expands), row.age(),
+                    json!(name),
+                    json!(row.text("/provisioner")),
+                    json!(row.text("/reclaimPolicy")),
+                    json!(row.text("/volumeBindingMode")),
+                    json!(expands),
+                    row.age(),
                 ]
             },
         },
@@ -32,8 +40,12 @@ pub(super) fn layout(id: &str) -> Option<Layout> {
             row: |row| {
                 let attached = row.object.pointer("/status/attached").cloned().unwrap_or(json!(false));
                 vec![
-                    row.name(), json!(row.text("/spec/attacher")), json!(row.text("/spec/source/persistentVolumeName")),
-                    json!(row.text("/spec/nodeName")), attached, row.age(),
+                    row.name(),
+                    json!(row.text("/spec/attacher")),
+                    json!(row.text("/spec/source/persistentVolumeName")),
+                    json!(row.text("/spec/nodeName")),
+                    attached,
+                    row.age(),
                 ]
             },
         },
@@ -41,10 +53,19 @@ pub(super) fn layout(id: &str) -> Option<Layout> {
             columns: "Name|AttachRequired|PodInfoOnMount|StorageCapacity|TokenRequests|RequiresRepublish|Modes|Age",
             row: |row| {
                 let flag = |key: &str| row.object["spec"][key].as_bool().unwrap_or(false);
-                let modes: Vec<&str> = list(row.object, "/spec/volumeLifecycleModes").iter().filter_map(Value::as_str).collect();
+                let modes: Vec<&str> = list(row.object, "/spec/volumeLifecycleModes")
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .collect();
                 vec![
-                    row.name(), json!(flag("attachRequired")), json!(flag("podInfoOnMount")), json!(flag("storageCapacity")), json!("<unset>"),
-                    json!(flag("requiresRepublish")), json!(modes.join(",")), row.age(),
+                    row.name(),
+                    json!(flag("attachRequired")),
+                    json!(flag("podInfoOnMount")),
+                    json!(flag("storageCapacity")),
+                    json!("<unset>"),
+                    json!(flag("requiresRepublish")),
+                    json!(modes.join(",")),
+                    row.age(),
                 ]
             },
         },
@@ -69,12 +90,20 @@ fn access_modes(object: &Value, pointer: &str) -> String {
 }
 
 fn phase<'a>(row: &Row<'a>) -> &'a str {
-    if is_deleting(row.object) { "Terminating" } else { row.text("/status/phase") }
+    if is_deleting(row.object) {
+        "Terminating"
+    } else {
+        row.text("/status/phase")
+    }
 }
 
 fn class<'a>(row: &Row<'a>) -> &'a str {
     let old = annotation(row.object, "volume.beta.kubernetes.io/storage-class");
-    if old.is_empty() { row.text("/spec/storageClassName") } else { old }
+    if old.is_empty() {
+        row.text("/spec/storageClassName")
+    } else {
+        old
+    }
 }
 
 fn claim(row: &Row<'_>) -> Vec<Value> {
@@ -82,7 +111,10 @@ fn claim(row: &Row<'_>) -> Vec<Value> {
     let (capacity, modes) = if volume.is_empty() {
         (String::new(), String::new())
     } else {
-        (row.text("/status/capacity/storage").to_owned(), access_modes(row.object, "/status/accessModes"))
+        (
+            row.text("/status/capacity/storage").to_owned(),
+            access_modes(row.object, "/status/accessModes"),
+        )
     };
     vec![
         row.name(),

@@ -38,7 +38,11 @@ pub(super) fn metadata(object: &Value, path: &str, check: &mut Check) {
     for (index, owner) in object::list(metadata, "/ownerReferences").iter().enumerate() {
         for key in ["apiVersion", "kind", "name", "uid"] {
             if object::text(owner, &format!("/{key}")).is_empty() {
-                check.invalid(&format!("{path}.ownerReferences[{index}].{key}"), "", &format!("{key} must not be empty"));
+                check.invalid(
+                    &format!("{path}.ownerReferences[{index}].{key}"),
+                    "",
+                    &format!("{key} must not be empty"),
+                );
             }
         }
     }

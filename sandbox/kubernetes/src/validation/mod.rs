@@ -23,16 +23,28 @@ pub(crate) struct Check {
 
 impl Check {
     fn add(&mut self, reason: &'static str, field: &str, message: String) {
-        self.causes.push(Cause { reason, message, field: field.to_owned() });
+        self.causes.push(Cause {
+            reason,
+            message,
+            field: field.to_owned(),
+        });
     }
 
     pub(crate) fn required(&mut self, field: &str, detail: &str) {
-        let message = if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
+        let message = if detail.is_empty() {
+            "Required value".to_owned()
+        } else {
+            format!("Required value: {detail}")
+        };
         self.add("FieldValueRequired", field, message);
     }
 
     pub(crate) fn invalid(&mut self, field: &str, value: impl Into<Value>, detail: &str) {
-        self.add("FieldValueInvalid", field, format!("Invalid value: {}: {detail}", value.into()));
+        self.add(
+            "FieldValueInvalid",
+            field,
+            format!("Invalid value: {}: {detail}", value.into()),
+        );
     }
 
     pub(crate) fn forbidden(&mut self, field: &str, detail: &str) {
@@ -40,15 +52,27 @@ impl Check {
     }
 
     pub(crate) fn duplicate(&mut self, field: &str, value: impl Into<Value>) {
-        self.add("FieldValueDuplicate", field, format!("Duplicate value: {}", value.into()));
+        self.add(
+            "FieldValueDuplicate",
+            field,
+            format!("Duplicate value: {}", value.into()),
+        );
     }
 
     pub(crate) fn not_found(&mut self, field: &str, value: &str) {
-        self.add("FieldValueNotFound", field, format!("Not found: {}", Value::from(value)));
+        self.add(
+            "FieldValueNotFound",
+            field,
+            format!("Not found: {}", Value::from(value)),
+        );
     }
 
     pub(crate) fn too_long(&mut self, field: &str, limit: usize) {
-        self.add("FieldValueTooLong", field, format!("Too long: may not be more than {limit} bytes"));
+        self.add(
+            "FieldValueTooLong",
+            field,
+            format!("Too long: may not be more than {limit} bytes"),
+        );
     }
 
     /// `value` must be one of `allowed`, which are listed in order.
@@ -71,7 +95,12 @@ impl Check {
         if self.causes.is_empty() {
             return Ok(());
         }
-        Err(ApiError::invalid(&kind.group, &kind.kind, object::name(object), self.causes))
+        Err(ApiError::invalid(
+            &kind.group,
+            &kind.kind,
+            object::name(object),
+            self.causes,
+        ))
     }
 }
 
@@ -93,7 +122,9 @@ pub(crate) fn update(kind: &Kind, live: &Value, new: &Value, part: Part) -> Resu
         match &*kind.id {
             "pods" => pod::change(live, new, &mut check),
             "statefulsets.apps" => workload::stateful_set_change(live, new, &mut check),
-            "deployments.apps" | "replicasets.apps" | "daemonsets.apps" => workload::selector_change(live, new, &mut check),
+            "deployments.apps" | "replicasets.apps" | "daemonsets.apps" => {
+                workload::selector_change(live, new, &mut check);
+            }
             "services" => service::change(live, new, &mut check),
             "persistentvolumeclaims" => storage::claim_change(live, new, &mut check),
             "persistentvolumes" => storage::volume_change(live, new, &mut check),
@@ -170,15 +201,26 @@ fn definition(new: &Value, check: &mut Check) {
     check.one_of("spec.scope", text("/spec/scope"), &["Cluster", "Namespaced"]);
     let wanted = format!("{}.{}", text("/spec/names/plural"), text("/spec/group"));
     if object::name(new) != wanted {
-        check.invalid("metadata.name", object::name(new), "must be spec.names.plural+\".\"+spec.group");
+        check.invalid(
+            "metadata.name",
+            object::name(new),
+            "must be spec.names.plural+\".\"+spec.group",
+        );
     }
     let versions = object::list(new, "/spec/versions");
     if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
-        check.invalid("spec.versions", Value::from(versions.to_vec()), "must have exactly one version marked as storage version");
+        check.invalid(
+            "spec.versions",
+            Value::from(versions.to_vec()),
+            "must have exactly one version marked as storage version",
+        );
     }
     for (index, version) in versions.iter().enumerate() {
         if version.pointer("/schema/openAPIV3Schema").is_none() {
-            check.required(&format!("spec.versions[{index}].schema.openAPIV3Schema"), "schemas are required");
+            check.required(
+                &format!("spec.versions[{index}].schema.openAPIV3Schema"),
+                "schemas are required",
+            );
         }
     }
 }

@@ -56,7 +56,9 @@ pub(crate) fn is_config_key(text: &str) -> bool {
         && text.len() <= 253
         && text != "."
         && !text.starts_with("..")
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 /// The name of a port: at most 15, lower case, digits, `-`, at least one letter.
@@ -73,7 +75,12 @@ mod tests {
 
     #[test]
     fn grammars() {
-        assert!(dns_label("a-1").is_none() && dns_label("A").is_some() && dns_label("a.b").is_some() && dns_label("").is_some());
+        assert!(
+            dns_label("a-1").is_none()
+                && dns_label("A").is_some()
+                && dns_label("a.b").is_some()
+                && dns_label("").is_some()
+        );
         assert!(dns_label(&"a".repeat(63)).is_none() && dns_label(&"a".repeat(64)).is_some());
         assert!(dns_subdomain("a.b-c").is_none() && dns_subdomain("a..b").is_some() && dns_subdomain("-a").is_some());
         assert!(dns_1035_label("a1").is_none() && dns_1035_label("1a").is_some());

@@ -22,8 +22,17 @@ pub(super) fn spec(spec: &Value, path: &str, claims: &[&str], check: &mut Check)
         if !name.is_empty() && !volumes.insert(name) {
             check.duplicate(&format!("{field}.name"), name);
         }
-        for extra in volume.as_object().into_iter().flatten().filter(|(key, _)| *key != "name").skip(1) {
-            check.forbidden(&format!("{field}.{}", extra.0), "may not specify more than 1 volume type");
+        for extra in volume
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| *key != "name")
+            .skip(1)
+        {
+            check.forbidden(
+                &format!("{field}.{}", extra.0),
+                "may not specify more than 1 volume type",
+            );
         }
         if let Some(claim) = volume.get("persistentVolumeClaim")
             && text(claim, "/claimName").is_empty()
@@ -46,10 +55,22 @@ pub(super) fn spec(spec: &Value, path: &str, claims: &[&str], check: &mut Check)
             self::container(container, &field, &volumes, check);
         }
     }
-    check.one_of(&format!("{path}.restartPolicy"), text(spec, "/restartPolicy"), &["Always", "OnFailure", "Never"]);
-    check.one_of(&format!("{path}.dnsPolicy"), text(spec, "/dnsPolicy"), &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]);
+    check.one_of(
+        &format!("{path}.restartPolicy"),
+        text(spec, "/restartPolicy"),
+        &["Always", "OnFailure", "Never"],
+    );
+    check.one_of(
+        &format!("{path}.dnsPolicy"),
+        text(spec, "/dnsPolicy"),
+        &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"],
+    );
     if number(spec, "/terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0) {
-        check.not_negative(spec, "/terminationGracePeriodSeconds", &format!("{path}.terminationGracePeriodSeconds"));
+        check.not_negative(
+            spec,
+            "/terminationGracePeriodSeconds",
+            &format!("{path}.terminationGracePeriodSeconds"),
+        );
     }
     for (key, value) in map(spec, "/nodeSelector").into_iter().flatten() {
         if !names::is_qualified_name(key) {
@@ -75,16 +96,28 @@ fn container(container: &Value, path: &str, volumes: &HashSet<&str>, check: &mut
     if image.is_empty() {
         check.required(&format!("{path}.image"), "");
     } else if image.trim() != image {
-        check.invalid(&format!("{path}.image"), image, "must not have leading or trailing whitespace");
+        check.invalid(
+            &format!("{path}.image"),
+            image,
+            "must not have leading or trailing whitespace",
+        );
     }
-    check.one_of(&format!("{path}.imagePullPolicy"), text(container, "/imagePullPolicy"), &["Always", "IfNotPresent", "Never"]);
+    check.one_of(
+        &format!("{path}.imagePullPolicy"),
+        text(container, "/imagePullPolicy"),
+        &["Always", "IfNotPresent", "Never"],
+    );
     ports(container, path, check);
     for (index, variable) in list(container, "/env").iter().enumerate() {
         if text(variable, "/name").is_empty() {
             check.required(&format!("{path}.env[{index}].name"), "");
         }
         if !text(variable, "/value").is_empty() && variable.get("valueFrom").is_some() {
-            check.invalid(&format!("{path}.env[{index}].valueFrom"), "", "may not be specified when `value` is not empty");
+            check.invalid(
+                &format!("{path}.env[{index}].valueFrom"),
+                "",
+                "may not be specified when `value` is not empty",
+            );
         }
     }
     let mut paths = HashSet::new();
@@ -118,9 +151,17 @@ fn ports(container: &Value, path: &str, check: &mut Check) {
         match number(port, "/containerPort") {
             None | Some(0) => check.required(&format!("{field}.containerPort"), ""),
             Some(1..=65_535) => {}
-            Some(other) => check.invalid(&format!("{field}.containerPort"), other, "must be between 1 and 65535, inclusive"),
+            Some(other) => check.invalid(
+                &format!("{field}.containerPort"),
+                other,
+                "must be between 1 and 65535, inclusive",
+            ),
         }
-        check.one_of(&format!("{field}.protocol"), text(port, "/protocol"), &["SCTP", "TCP", "UDP"]);
+        check.one_of(
+            &format!("{field}.protocol"),
+            text(port, "/protocol"),
+            &["SCTP", "TCP", "UDP"],
+        );
         let name = text(port, "/name");
         if !name.is_empty() && !names::is_port_name(name) {
             let detail = if name.len() > 15 {
@@ -141,16 +182,25 @@ fn resources(container: &Value, path: &str, check: &mut Check) {
     for kind in ["limits", "requests"] {
         for (name, value) in amounts(kind) {
             if parse(value).is_some_and(Quantity::is_negative) {
-                check.invalid(&format!("{path}.resources.{kind}[{name}]"), value.clone(), "must be greater than or equal to 0");
+                check.invalid(
+                    &format!("{path}.resources.{kind}[{name}]"),
+                    value.clone(),
+                    "must be greater than or equal to 0",
+                );
             }
         }
     }
     for (name, value) in amounts("requests") {
-        let limit = amounts("limits").find(|(other, _)| *other == name).map(|(_, limit)| limit);
+        let limit = amounts("limits")
+            .find(|(other, _)| *other == name)
+            .map(|(_, limit)| limit);
         if let Some(limit) = limit
             && parse(value) > parse(limit)
         {
-            let detail = format!("must be less than or equal to {name} limit of {}", limit.as_str().unwrap_or_default());
+            let detail = format!(
+                "must be less than or equal to {name} limit of {}",
+                limit.as_str().unwrap_or_default()
+            );
             check.invalid(&format!("{path}.resources.requests"), value.clone(), &detail);
         }
     }
@@ -162,7 +212,12 @@ pub(super) fn change(live: &Value, new: &Value, check: &mut Check) {
         return;
     }
     let mut masked = new["spec"].clone();
-    for key in ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "schedulingGates"] {
+    for key in [
+        "activeDeadlineSeconds",
+        "tolerations",
+        "terminationGracePeriodSeconds",
+        "schedulingGates",
+    ] {
         crate::object::copy_key(&mut masked, &live["spec"], key);
     }
     if text(live, "/spec/nodeName").is_empty() {
@@ -170,7 +225,9 @@ pub(super) fn change(live: &Value, new: &Value, check: &mut Check) {
     }
     for group in ["containers", "initContainers"] {
         let before = list(live, &format!("/spec/{group}"));
-        let Some(after) = masked.get_mut(group).and_then(Value::as_array_mut) else { continue };
+        let Some(after) = masked.get_mut(group).and_then(Value::as_array_mut) else {
+            continue;
+        };
         for (container, was) in after.iter_mut().zip(before) {
             crate::object::copy_key(container, was, "image");
         }

@@ -11,7 +11,11 @@ use crate::object::{list, number, text};
 pub(super) fn service(service: &Value, check: &mut Check) {
     let spec = &service["spec"];
     let kind = text(spec, "/type");
-    check.one_of("spec.type", kind, &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]);
+    check.one_of(
+        "spec.type",
+        kind,
+        &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"],
+    );
     let headless = text(spec, "/clusterIP") == "None";
     if kind == "ExternalName" {
         if text(spec, "/externalName").is_empty() {
@@ -21,10 +25,18 @@ pub(super) fn service(service: &Value, check: &mut Check) {
         check.required("spec.ports", "");
     }
     if headless && matches!(kind, "LoadBalancer" | "NodePort") {
-        check.invalid("spec.clusterIPs[0]", "None", &format!("may not be set to 'None' for {kind} services"));
+        check.invalid(
+            "spec.clusterIPs[0]",
+            "None",
+            &format!("may not be set to 'None' for {kind} services"),
+        );
     }
     ports(spec, check);
-    check.one_of("spec.sessionAffinity", text(spec, "/sessionAffinity"), &["ClientIP", "None"]);
+    check.one_of(
+        "spec.sessionAffinity",
+        text(spec, "/sessionAffinity"),
+        &["ClientIP", "None"],
+    );
     if let Some(policy) = spec.get("externalTrafficPolicy").and_then(Value::as_str) {
         check.one_of("spec.externalTrafficPolicy", policy, &["Cluster", "Local"]);
     }
@@ -62,14 +74,18 @@ fn ports(spec: &Value, check: &mut Check) {
             check.duplicate(&field, serde_json::json!({"port": number_of, "protocol": protocol}));
         }
         match port.get("targetPort") {
-            Some(Value::Number(target)) => in_range(target.as_i64().unwrap_or(0), &format!("{field}.targetPort"), check),
+            Some(Value::Number(target)) => {
+                in_range(target.as_i64().unwrap_or(0), &format!("{field}.targetPort"), check);
+            }
             Some(Value::String(target)) if !names::is_port_name(target) => {
                 let detail = "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
                 check.invalid(&format!("{field}.targetPort"), target.as_str(), detail);
             }
             _ => {}
         }
-        if let Some(node_port) = number(port, "/nodePort").filter(|port| *port != 0 && !(30_000..=32_767).contains(port)) {
+        if let Some(node_port) =
+            number(port, "/nodePort").filter(|port| *port != 0 && !(30_000..=32_767).contains(port))
+        {
             let detail = "provided port is not in the valid range. The range of valid ports is 30000-32767";
             check.invalid(&format!("{field}.nodePort"), node_port, detail);
         }
@@ -85,7 +101,10 @@ fn in_range(port: i64, field: &str, check: &mut Check) {
 fn source_ranges(spec: &Value, kind: &str, check: &mut Check) {
     let ranges = list(spec, "/loadBalancerSourceRanges");
     if !ranges.is_empty() && kind != "LoadBalancer" {
-        return check.forbidden("spec.loadBalancerSourceRanges", "may only be used when `type` is 'LoadBalancer'");
+        return check.forbidden(
+            "spec.loadBalancerSourceRanges",
+            "may only be used when `type` is 'LoadBalancer'",
+        );
     }
     for (index, range) in ranges.iter().filter_map(Value::as_str).enumerate() {
         if !is_cidr(range.trim()) {
@@ -96,7 +115,9 @@ fn source_ranges(spec: &Value, kind: &str, check: &mut Check) {
 }
 
 fn is_cidr(text: &str) -> bool {
-    let Some((address, bits)) = text.split_once('/') else { return false };
+    let Some((address, bits)) = text.split_once('/') else {
+        return false;
+    };
     match (address.parse::<IpAddr>(), bits.parse::<u8>()) {
         (Ok(IpAddr::V4(_)), Ok(bits)) => bits <= 32,
         (Ok(IpAddr::V6(_)), Ok(bits)) => bits <= 128,

@@ -14,7 +14,11 @@ pub(super) fn claim(claim: &Value, prefix: &str, check: &mut Check) {
     let at = |field: &str| format!("{prefix}spec.{field}");
     access_modes(claim, &at("accessModes"), check);
     storage_amount(claim, &at("resources"), check);
-    check.one_of(&at("volumeMode"), text(claim, "/spec/volumeMode"), &["Block", "Filesystem"]);
+    check.one_of(
+        &at("volumeMode"),
+        text(claim, "/spec/volumeMode"),
+        &["Block", "Filesystem"],
+    );
     let class = text(claim, "/spec/storageClassName");
     if let Some(detail) = (!class.is_empty()).then(|| names::dns_subdomain(class)).flatten() {
         check.invalid(&at("storageClassName"), class, detail);
@@ -60,37 +64,68 @@ pub(super) fn claim_change(live: &Value, new: &Value, check: &mut Check) {
         copy_key(requests, &was["resources"]["requests"], "storage");
     }
     if masked != *was {
-        check.forbidden("spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims");
+        check.forbidden(
+            "spec",
+            "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+        );
     } else if size(new) < size(live) {
         let capacity = Quantity::parse(text(live, "/status/capacity/storage"));
         if capacity.is_none() || size(new) < capacity {
-            check.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity");
+            check.forbidden(
+                "spec.resources.requests.storage",
+                "field can not be less than status.capacity",
+            );
         }
     }
 }
 
 /// The fields of a volume's spec that are no volume source.
 const NO_SOURCE: [&str; 9] = [
-    "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy", "storageClassName",
-    "volumeAttributesClassName", "volumeMode",
+    "accessModes",
+    "capacity",
+    "claimRef",
+    "mountOptions",
+    "nodeAffinity",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "volumeAttributesClassName",
+    "volumeMode",
 ];
 
 fn sources(volume: &Value) -> Vec<(&str, &Value)> {
     let spec = volume["spec"].as_object().into_iter().flatten();
-    spec.map(|(key, value)| (key.as_str(), value)).filter(|(key, _)| !NO_SOURCE.contains(key)).collect()
+    spec.map(|(key, value)| (key.as_str(), value))
+        .filter(|(key, _)| !NO_SOURCE.contains(key))
+        .collect()
 }
 
 pub(super) fn volume(volume: &Value, check: &mut Check) {
     access_modes(volume, "spec.accessModes", check);
-    match volume.pointer("/spec/capacity/storage").and_then(Value::as_str).map(Quantity::parse) {
+    match volume
+        .pointer("/spec/capacity/storage")
+        .and_then(Value::as_str)
+        .map(Quantity::parse)
+    {
         None => check.required("spec.capacity", ""),
         Some(Some(size)) if !size.is_negative() && !size.is_zero() => {}
         Some(_) => {
-            check.invalid("spec.capacity[storage]", volume["spec"]["capacity"]["storage"].clone(), "must be greater than zero");
+            check.invalid(
+                "spec.capacity[storage]",
+                volume["spec"]["capacity"]["storage"].clone(),
+                "must be greater than zero",
+            );
         }
     }
-    check.one_of("spec.persistentVolumeReclaimPolicy", text(volume, "/spec/persistentVolumeReclaimPolicy"), &["Delete", "Recycle", "Retain"]);
-    check.one_of("spec.volumeMode", text(volume, "/spec/volumeMode"), &["Block", "Filesystem"]);
+    check.one_of(
+        "spec.persistentVolumeReclaimPolicy",
+        text(volume, "/spec/persistentVolumeReclaimPolicy"),
+        &["Delete", "Recycle", "Retain"],
+    );
+    check.one_of(
+        "spec.volumeMode",
+        text(volume, "/spec/volumeMode"),
+        &["Block", "Filesystem"],
+    );
     let sources = sources(volume);
     if sources.is_empty() {
         check.required("spec", "must specify a volume type");
@@ -115,15 +150,26 @@ pub(super) fn volume(volume: &Value, check: &mut Check) {
 
 pub(super) fn volume_change(live: &Value, new: &Value, check: &mut Check) {
     if sources(live) != sources(new) {
-        check.forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation");
+        check.forbidden(
+            "spec.persistentvolumesource",
+            "spec.persistentvolumesource is immutable after creation",
+        );
     }
     if live["spec"]["volumeMode"] != new["spec"]["volumeMode"] {
-        check.invalid("spec.volumeMode", new["spec"]["volumeMode"].clone(), "field is immutable");
+        check.invalid(
+            "spec.volumeMode",
+            new["spec"]["volumeMode"].clone(),
+            "field is immutable",
+        );
     }
     let affinity = live.pointer("/spec/nodeAffinity");
     if affinity.is_some() && affinity != new.pointer("/spec/nodeAffinity") {
         let shown = new.pointer("/spec/nodeAffinity").cloned().unwrap_or(Value::Null);
-        check.invalid("spec.nodeAffinity", shown, "field is immutable, except for updating from beta label to GA");
+        check.invalid(
+            "spec.nodeAffinity",
+            shown,
+            "field is immutable, except for updating from beta label to GA",
+        );
     }
 }
 
@@ -132,7 +178,11 @@ pub(super) fn class(class: &Value, check: &mut Check) {
         check.required("provisioner", "");
     }
     check.one_of("reclaimPolicy", text(class, "/reclaimPolicy"), &["Delete", "Retain"]);
-    check.one_of("volumeBindingMode", text(class, "/volumeBindingMode"), &["Immediate", "WaitForFirstConsumer"]);
+    check.one_of(
+        "volumeBindingMode",
+        text(class, "/volumeBindingMode"),
+        &["Immediate", "WaitForFirstConsumer"],
+    );
 }
 
 pub(super) fn class_change(live: &Value, new: &Value, check: &mut Check) {
@@ -142,6 +192,10 @@ pub(super) fn class_change(live: &Value, new: &Value, check: &mut Check) {
         }
     }
     if live["volumeBindingMode"] != new["volumeBindingMode"] {
-        check.invalid("volumeBindingMode", new["volumeBindingMode"].clone(), "field is immutable");
+        check.invalid(
+            "volumeBindingMode",
+            new["volumeBindingMode"].clone(),
+            "field is immutable",
+        );
     }
 }

@@ -18,20 +18,39 @@ fn common(object: &Value, claims: &[&str], check: &mut Check) {
     let Some(selector) = spec.get("selector").filter(|selector| selector.is_object()) else {
         return check.required("spec.selector", "");
     };
-    let empty = |key: &str| selector.get(key).is_none_or(|part| part.as_object().is_none_or(serde_json::Map::is_empty) && list(selector, &format!("/{key}")).is_empty());
+    let empty = |key: &str| {
+        selector.get(key).is_none_or(|part| {
+            part.as_object().is_none_or(serde_json::Map::is_empty) && list(selector, &format!("/{key}")).is_empty()
+        })
+    };
     if empty("matchLabels") && empty("matchExpressions") {
-        return check.invalid("spec.selector", selector.clone(), "empty selector is invalid for workloads");
+        return check.invalid(
+            "spec.selector",
+            selector.clone(),
+            "empty selector is invalid for workloads",
+        );
     }
     for (index, expression) in list(selector, "/matchExpressions").iter().enumerate() {
         let operator = text(expression, "/operator");
         if !matches!(operator, "In" | "NotIn" | "Exists" | "DoesNotExist") {
-            check.invalid(&format!("spec.selector.matchExpressions[{index}].operator"), operator, "not a valid selector operator");
+            check.invalid(
+                &format!("spec.selector.matchExpressions[{index}].operator"),
+                operator,
+                "not a valid selector operator",
+            );
         }
     }
     let labels = map(spec, "/template/metadata/labels");
     if !label_selector_matches(selector, labels) {
-        let shown = spec.pointer("/template/metadata/labels").cloned().unwrap_or(Value::Null);
-        check.invalid("spec.template.metadata.labels", shown, "`selector` does not match template `labels`");
+        let shown = spec
+            .pointer("/template/metadata/labels")
+            .cloned()
+            .unwrap_or(Value::Null);
+        check.invalid(
+            "spec.template.metadata.labels",
+            shown,
+            "`selector` does not match template `labels`",
+        );
     }
 }
 
@@ -53,18 +72,35 @@ pub(super) fn workload(object: &Value, check: &mut Check) {
     if let Some(kind) = object.pointer("/spec/strategy/type").and_then(Value::as_str) {
         check.one_of("spec.strategy.type", kind, &["Recreate", "RollingUpdate"]);
         if kind == "Recreate" && object.pointer("/spec/strategy/rollingUpdate").is_some() {
-            check.forbidden("spec.strategy.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'");
+            check.forbidden(
+                "spec.strategy.rollingUpdate",
+                "may not be specified when strategy `type` is 'Recreate'",
+            );
         }
     }
-    let zero = |pointer: &str| object.pointer(pointer).is_some_and(|value| value == 0 || value == "0%" || value == "0");
+    let zero = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .is_some_and(|value| value == 0 || value == "0%" || value == "0")
+    };
     if zero("/spec/strategy/rollingUpdate/maxSurge") && zero("/spec/strategy/rollingUpdate/maxUnavailable") {
-        check.invalid("spec.strategy.rollingUpdate.maxUnavailable", 0, "may not be 0 when `maxSurge` is 0");
+        check.invalid(
+            "spec.strategy.rollingUpdate.maxUnavailable",
+            0,
+            "may not be 0 when `maxSurge` is 0",
+        );
     }
 }
 
 pub(super) fn job(object: &Value, check: &mut Check) {
     let spec = &object["spec"];
-    for field in ["parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"] {
+    for field in [
+        "parallelism",
+        "completions",
+        "backoffLimit",
+        "activeDeadlineSeconds",
+        "ttlSecondsAfterFinished",
+    ] {
         check.not_negative(spec, &format!("/{field}"), &format!("spec.{field}"));
     }
     template(spec, &[], check);
@@ -79,13 +115,29 @@ pub(super) fn stateful_set(object: &Value, check: &mut Check) {
     let claims: Vec<&str> = templates.iter().map(object::name).collect();
     common(object, &claims, check);
     always_restarts(spec, check);
-    check.one_of("spec.podManagementPolicy", text(spec, "/podManagementPolicy"), &["OrderedReady", "Parallel"]);
-    check.one_of("spec.updateStrategy.type", text(spec, "/updateStrategy/type"), &["RollingUpdate", "OnDelete"]);
-    check.not_negative(spec, "/updateStrategy/rollingUpdate/partition", "spec.updateStrategy.rollingUpdate.partition");
+    check.one_of(
+        "spec.podManagementPolicy",
+        text(spec, "/podManagementPolicy"),
+        &["OrderedReady", "Parallel"],
+    );
+    check.one_of(
+        "spec.updateStrategy.type",
+        text(spec, "/updateStrategy/type"),
+        &["RollingUpdate", "OnDelete"],
+    );
+    check.not_negative(
+        spec,
+        "/updateStrategy/rollingUpdate/partition",
+        "spec.updateStrategy.rollingUpdate.partition",
+    );
     check.not_negative(spec, "/ordinals/start", "spec.ordinals.start");
     for key in ["whenDeleted", "whenScaled"] {
         let field = format!("spec.persistentVolumeClaimRetentionPolicy.{key}");
-        check.one_of(&field, text(spec, &format!("/persistentVolumeClaimRetentionPolicy/{key}")), &["Retain", "Delete"]);
+        check.one_of(
+            &field,
+            text(spec, &format!("/persistentVolumeClaimRetentionPolicy/{key}")),
+            &["Retain", "Delete"],
+        );
     }
     let mut seen = HashSet::new();
     for (index, template) in templates.iter().enumerate() {
@@ -103,7 +155,13 @@ pub(super) fn stateful_set(object: &Value, check: &mut Check) {
 pub(super) fn stateful_set_change(live: &Value, new: &Value, check: &mut Check) {
     let mut masked = new["spec"].clone();
     for key in [
-        "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds",
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
     ] {
         copy_key(&mut masked, &live["spec"], key);
     }

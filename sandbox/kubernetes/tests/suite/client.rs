@@ -29,7 +29,11 @@ impl Client {
     pub(crate) fn with(settings: ApiSettings) -> Self {
         let world = World::new(Journal::in_memory()).unwrap();
         let server = ApiServer::open(world.clone(), settings).unwrap();
-        Self { world, router: server.router(), server }
+        Self {
+            world,
+            router: server.router(),
+            server,
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
@@ -37,11 +41,19 @@ impl Client {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes)));
-        Reply { status: parts.status.as_u16(), headers: parts.headers, body }
+        Reply {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, media: &str, body: impl Into<Body>) -> Reply {
-        let request = Request::builder().method(method).uri(path).header("content-type", media).header("user-agent", "test/1");
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", media)
+            .header("user-agent", "test/1");
         self.send(request.body(body.into()).unwrap()).await
     }
 
@@ -50,7 +62,8 @@ impl Client {
     }
 
     pub(crate) async fn get_as(&self, path: &str, accept: &str) -> Reply {
-        self.send(Request::get(path).header("accept", accept).body(Body::empty()).unwrap()).await
+        self.send(Request::get(path).header("accept", accept).body(Body::empty()).unwrap())
+            .await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
@@ -62,13 +75,15 @@ impl Client {
     }
 
     pub(crate) async fn merge(&self, path: &str, body: &Value) -> Reply {
-        self.call("PATCH", path, "application/merge-patch+json", body.to_string()).await
+        self.call("PATCH", path, "application/merge-patch+json", body.to_string())
+            .await
     }
 
     pub(crate) async fn apply(&self, path: &str, manager: &str, body: &Value) -> Reply {
         let joint = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{joint}fieldManager={manager}");
-        self.call("PATCH", &path, "application/apply-patch+yaml", body.to_string()).await
+        self.call("PATCH", &path, "application/apply-patch+yaml", body.to_string())
+            .await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Reply {
@@ -77,21 +92,30 @@ impl Client {
 
     /// The first `count` events of a watch.
     pub(crate) async fn watch(&self, path: &str, count: usize) -> Vec<Value> {
-        let response = self.router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let response = self
+            .router
+            .clone()
+            .oneshot(Request::get(path).body(Body::empty()).unwrap())
+            .await
+            .unwrap();
         assert_eq!(response.status(), 200);
         let mut stream = response.into_body().into_data_stream();
         let mut events = Vec::new();
         while events.len() < count {
             let Some(chunk) = stream.next().await else { break };
             let chunk = chunk.unwrap();
-            events.extend(serde_json::Deserializer::from_slice(&chunk).into_iter::<Value>().map(Result::unwrap));
+            events.extend(
+                serde_json::Deserializer::from_slice(&chunk)
+                    .into_iter::<Value>()
+                    .map(Result::unwrap),
+            );
         }
         events
     }
 }
 
-pub(crate) fn config_map(name: &str, labels: Value) -> Value {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}, "data": {"k": "v"}})
+pub(crate) fn config_map(name: &str, labels: impl Into<Value>) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels.into()}, "data": {"k": "v"}})
 }
 
 pub(crate) fn stateful_set(name: &str) -> Value {

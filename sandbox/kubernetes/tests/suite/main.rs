@@ -1,5 +1,5 @@
 //! The API server from outside: over HTTP, and in-process as the controllers use it.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says how fast it was")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
 mod client;

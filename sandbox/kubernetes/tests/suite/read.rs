@@ -5,7 +5,12 @@ use moorline_sandbox_kubernetes::ApiSettings;
 use serde_json::{Value, json};
 
 fn names(list: &Value) -> Vec<&str> {
-    list["items"].as_array().unwrap().iter().map(|item| item["metadata"]["name"].as_str().unwrap()).collect()
+    list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["metadata"]["name"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -14,11 +19,29 @@ async fn discovery_in_both_forms() {
     assert_eq!(client.get("/version").await.body["gitVersion"], "v1.36.3");
     assert_eq!(client.get("/readyz").await.body, "ok");
     let apps = client.get("/apis/apps/v1").await.body;
-    let scale = apps["resources"].as_array().unwrap().iter().find(|r| r["name"] == "statefulsets/scale").unwrap();
-    assert_eq!((&scale["kind"], &scale["group"]), (&json!("Scale"), &json!("autoscaling")));
-    let aggregated = client.get_as("/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json").await;
+    let scale = apps["resources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["name"] == "statefulsets/scale")
+        .unwrap();
+    assert_eq!(
+        (&scale["kind"], &scale["group"]),
+        (&json!("Scale"), &json!("autoscaling"))
+    );
+    let aggregated = client
+        .get_as(
+            "/apis",
+            "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json",
+        )
+        .await;
     assert_eq!(aggregated.body["kind"], "APIGroupDiscoveryList");
-    assert!(aggregated.headers["content-type"].to_str().unwrap().contains("as=APIGroupDiscoveryList"));
+    assert!(
+        aggregated.headers["content-type"]
+            .to_str()
+            .unwrap()
+            .contains("as=APIGroupDiscoveryList")
+    );
     assert_eq!(client.get("/apis").await.body["kind"], "APIGroupList");
     assert_eq!(client.get("/apis/nothing/v1").await.status, 404);
     assert_eq!(client.get("/api/v1/nothing").await.status, 404);
@@ -28,14 +51,32 @@ async fn discovery_in_both_forms() {
 async fn openapi_tells_kubectl_that_the_server_validates() {
     let client = Client::new();
     let index = client.get("/openapi/v3").await.body;
-    let place = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap().to_owned();
+    let place = index["paths"]["apis/apps/v1"]["serverRelativeURL"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let document = client.get(&place).await.body;
     let patch = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}"]["patch"];
-    assert!(patch["parameters"].as_array().unwrap().iter().any(|p| p["name"] == "fieldValidation" && p["in"] == "query"));
+    assert!(
+        patch["parameters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|p| p["name"] == "fieldValidation" && p["in"] == "query")
+    );
     assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "StatefulSet");
     let schema = &document["components"]["schemas"]["io.k8s.api.apps.v1.StatefulSet"];
     assert_eq!(schema["x-kubernetes-group-version-kind"][0]["group"], "apps");
-    assert_eq!(client.get_as("/openapi/v2", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf").await.status, 406);
+    assert_eq!(
+        client
+            .get_as(
+                "/openapi/v2",
+                "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+            )
+            .await
+            .status,
+        406
+    );
     assert_eq!(client.get("/openapi/v2").await.body["swagger"], "2.0");
 }
 
@@ -53,7 +94,10 @@ async fn pages_show_one_moment() {
     let token = first["metadata"]["continue"].as_str().unwrap();
     let rest = client.get(&format!("{MAPS}?limit=10&continue={token}")).await.body;
     assert_eq!(names(&rest), ["c", "d", "e"]);
-    assert_eq!(rest["metadata"]["resourceVersion"], first["metadata"]["resourceVersion"]);
+    assert_eq!(
+        rest["metadata"]["resourceVersion"],
+        first["metadata"]["resourceVersion"]
+    );
     assert!(rest["metadata"].get("continue").is_none());
     assert_eq!(client.get(&format!("{MAPS}?continue=nonsense")).await.status, 400);
     assert_eq!(client.get(&format!("{MAPS}?limit=x")).await.status, 400);
@@ -61,7 +105,10 @@ async fn pages_show_one_moment() {
 
 #[tokio::test]
 async fn a_page_token_expires_with_the_history() {
-    let client = Client::with(ApiSettings { history: 3, ..ApiSettings::default() });
+    let client = Client::with(ApiSettings {
+        history: 3,
+        ..ApiSettings::default()
+    });
     for name in ["a", "b", "c"] {
         client.post(MAPS, &config_map(name, json!({}))).await;
     }
@@ -78,29 +125,52 @@ async fn a_page_token_expires_with_the_history() {
 async fn resource_versions_of_lists() {
     let client = Client::new();
     client.post(MAPS, &config_map("a", json!({}))).await;
-    let version = client.get(MAPS).await.body["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let version = client.get(MAPS).await.body["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     client.post(MAPS, &config_map("b", json!({}))).await;
-    let exact = client.get(&format!("{MAPS}?resourceVersion={version}&resourceVersionMatch=Exact")).await.body;
+    let exact = client
+        .get(&format!("{MAPS}?resourceVersion={version}&resourceVersionMatch=Exact"))
+        .await
+        .body;
     assert_eq!(names(&exact), ["a"]);
-    let fresh = client.get(&format!("{MAPS}?resourceVersion={version}&resourceVersionMatch=NotOlderThan")).await.body;
+    let fresh = client
+        .get(&format!(
+            "{MAPS}?resourceVersion={version}&resourceVersionMatch=NotOlderThan"
+        ))
+        .await
+        .body;
     assert_eq!(names(&fresh), ["a", "b"]);
     let future = client.get(&format!("{MAPS}?resourceVersion=999999")).await;
     assert_eq!((future.status, &future.body["reason"]), (504, &json!("Timeout")));
-    assert_eq!(client.get(&format!("{MAPS}?resourceVersionMatch=Exact")).await.status, 422);
+    assert_eq!(
+        client.get(&format!("{MAPS}?resourceVersionMatch=Exact")).await.status,
+        422
+    );
 }
 
 #[tokio::test]
 async fn selectors() {
     let client = Client::new();
-    client.post(MAPS, &config_map("a", json!({"app": "web", "tier": "x"}))).await;
+    client
+        .post(MAPS, &config_map("a", json!({"app": "web", "tier": "x"})))
+        .await;
     client.post(MAPS, &config_map("b", json!({"app": "db"}))).await;
     for (query, expected) in [
         ("labelSelector=app%3Dweb", vec!["a"]),
         ("labelSelector=app%20in%20(web,db),!tier", vec!["b"]),
         ("fieldSelector=metadata.name%3Db", vec!["b"]),
-        ("fieldSelector=metadata.name!%3Db,metadata.namespace%3Ddefault", vec!["a"]),
+        (
+            "fieldSelector=metadata.name!%3Db,metadata.namespace%3Ddefault",
+            vec!["a"],
+        ),
     ] {
-        assert_eq!(names(&client.get(&format!("{MAPS}?{query}")).await.body), expected, "{query}");
+        assert_eq!(
+            names(&client.get(&format!("{MAPS}?{query}")).await.body),
+            expected,
+            "{query}"
+        );
     }
     let refused = client.get(&format!("{MAPS}?fieldSelector=data.k%3Dv")).await;
     assert_eq!((refused.status, &refused.body["reason"]), (400, &json!("BadRequest")));
@@ -111,17 +181,52 @@ async fn a_watch_follows_a_selection() {
     let client = Client::new();
     client.post(MAPS, &config_map("in", json!({"app": "web"}))).await;
     client.post(MAPS, &config_map("out", json!({"app": "db"}))).await;
-    let version = client.get(MAPS).await.body["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
-    client.merge(&format!("{MAPS}/out"), &json!({"metadata": {"labels": {"app": "web"}}})).await;
+    let version = client.get(MAPS).await.body["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    client
+        .merge(&format!("{MAPS}/out"), &json!({"metadata": {"labels": {"app": "web"}}}))
+        .await;
     client.merge(&format!("{MAPS}/out"), &json!({"data": {"k": "w"}})).await;
-    client.merge(&format!("{MAPS}/in"), &json!({"metadata": {"labels": {"app": "db"}}})).await;
+    client
+        .merge(&format!("{MAPS}/in"), &json!({"metadata": {"labels": {"app": "db"}}}))
+        .await;
     client.delete(&format!("{MAPS}/out")).await;
-    let events = client.watch(&format!("{MAPS}?watch=true&labelSelector=app%3Dweb&resourceVersion={version}"), 4).await;
-    let seen: Vec<(&str, &str)> =
-        events.iter().map(|e| (e["type"].as_str().unwrap(), e["object"]["metadata"]["name"].as_str().unwrap())).collect();
-    assert_eq!(seen, [("ADDED", "out"), ("MODIFIED", "out"), ("DELETED", "in"), ("DELETED", "out")]);
-    let versions: Vec<u64> =
-        events.iter().map(|e| e["object"]["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()).collect();
+    let events = client
+        .watch(
+            &format!("{MAPS}?watch=true&labelSelector=app%3Dweb&resourceVersion={version}"),
+            4,
+        )
+        .await;
+    let seen: Vec<(&str, &str)> = events
+        .iter()
+        .map(|e| {
+            (
+                e["type"].as_str().unwrap(),
+                e["object"]["metadata"]["name"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("ADDED", "out"),
+            ("MODIFIED", "out"),
+            ("DELETED", "in"),
+            ("DELETED", "out")
+        ]
+    );
+    let versions: Vec<u64> = events
+        .iter()
+        .map(|e| {
+            e["object"]["metadata"]["resourceVersion"]
+                .as_str()
+                .unwrap()
+                .parse()
+                .unwrap()
+        })
+        .collect();
     assert!(versions.is_sorted(), "{versions:?}");
 }
 
@@ -129,29 +234,48 @@ async fn a_watch_follows_a_selection() {
 async fn a_watch_that_starts_with_everything_ends_it_with_a_bookmark() {
     let client = Client::new();
     client.post(MAPS, &config_map("a", json!({}))).await;
-    let path = format!("{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&resourceVersion=");
+    let path = format!(
+        "{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&resourceVersion="
+    );
     let events = client.watch(&path, 2).await;
     assert_eq!(events[0]["type"], "ADDED");
     assert_eq!(events[1]["type"], "BOOKMARK");
-    assert_eq!(events[1]["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
-    assert_eq!(client.get(&format!("{MAPS}?watch=1&sendInitialEvents=true")).await.status, 422);
+    assert_eq!(
+        events[1]["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"],
+        "true"
+    );
+    assert_eq!(
+        client
+            .get(&format!("{MAPS}?watch=1&sendInitialEvents=true"))
+            .await
+            .status,
+        422
+    );
 }
 
 #[tokio::test]
 async fn a_watch_from_too_long_ago_is_told_so() {
-    let client = Client::with(ApiSettings { history: 2, ..ApiSettings::default() });
+    let client = Client::with(ApiSettings {
+        history: 2,
+        ..ApiSettings::default()
+    });
     for name in ["a", "b", "c", "d"] {
         client.post(MAPS, &config_map(name, json!({}))).await;
     }
     let events = client.watch(&format!("{MAPS}?watch=1&resourceVersion=1"), 1).await;
-    assert_eq!((&events[0]["type"], &events[0]["object"]["code"]), (&json!("ERROR"), &json!(410)));
+    assert_eq!(
+        (&events[0]["type"], &events[0]["object"]["code"]),
+        (&json!("ERROR"), &json!(410))
+    );
     assert_eq!(events[0]["object"]["reason"], "Expired");
 }
 
 #[tokio::test]
 async fn a_watch_ends_when_its_time_is_over() {
     let client = Client::new();
-    let events = client.watch(&format!("{MAPS}?watch=1&timeoutSeconds=1&allowWatchBookmarks=true"), 9).await;
+    let events = client
+        .watch(&format!("{MAPS}?watch=1&timeoutSeconds=1&allowWatchBookmarks=true"), 9)
+        .await;
     assert_eq!(events.len(), 1);
     assert_eq!(events[0]["type"], "BOOKMARK");
 }
@@ -164,31 +288,65 @@ async fn tables_have_the_columns_of_kubectl() {
     let claim = json!({"metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce", "ReadOnlyMany"], "storageClassName": "gp2",
         "volumeName": "pv-1", "resources": {"requests": {"storage": "10Gi"}}}});
     client.post(CLAIMS, &claim).await;
-    let status = json!({"status": {"phase": "Bound", "capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"]}});
+    let status =
+        json!({"status": {"phase": "Bound", "capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"]}});
     assert_eq!(client.merge(&format!("{CLAIMS}/c/status"), &status).await.status, 200);
     let table = client.get_as(CLAIMS, TABLE).await.body;
     assert_eq!(table["kind"], "Table");
-    let columns: Vec<&str> = table["columnDefinitions"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
-    assert_eq!(columns, ["Name", "Status", "Volume", "Capacity", "Access Modes", "StorageClass", "VolumeAttributesClass", "Age", "VolumeMode"]);
+    let columns: Vec<&str> = table["columnDefinitions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        columns,
+        [
+            "Name",
+            "Status",
+            "Volume",
+            "Capacity",
+            "Access Modes",
+            "StorageClass",
+            "VolumeAttributesClass",
+            "Age",
+            "VolumeMode"
+        ]
+    );
     let cells = &table["rows"][0]["cells"];
     assert_eq!(
         (&cells[0], &cells[1], &cells[2], &cells[3], &cells[4]),
-        (&json!("c"), &json!("Bound"), &json!("pv-1"), &json!("10Gi"), &json!("RWO"))
+        (
+            &json!("c"),
+            &json!("Bound"),
+            &json!("pv-1"),
+            &json!("10Gi"),
+            &json!("RWO")
+        )
     );
     assert_eq!(table["rows"][0]["object"]["kind"], "PartialObjectMetadata");
     let none = client.get_as(&format!("{CLAIMS}?includeObject=None"), TABLE).await.body;
     assert!(none["rows"][0].get("object").is_none());
     let empty = client.get_as("/api/v1/pods", TABLE).await.body;
-    assert_eq!((&empty["rows"], empty["columnDefinitions"].as_array().unwrap().len()), (&json!([]), 9));
+    assert_eq!(
+        (&empty["rows"], empty["columnDefinitions"].as_array().unwrap().len()),
+        (&json!([]), 9)
+    );
 }
 
 #[tokio::test]
 async fn metadata_alone() {
     let client = Client::new();
     client.post(SETS, &stateful_set("web")).await;
-    let list = client.get_as(SETS, "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io").await.body;
+    let list = client
+        .get_as(SETS, "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io")
+        .await
+        .body;
     assert_eq!(list["kind"], "PartialObjectMetadataList");
     assert_eq!(list["items"][0]["kind"], "PartialObjectMetadata");
     assert!(list["items"][0].get("spec").is_none());
-    assert_eq!(client.get_as(MAPS, "application/vnd.kubernetes.protobuf").await.status, 406);
+    assert_eq!(
+        client.get_as(MAPS, "application/vnd.kubernetes.protobuf").await.status,
+        406
+    );
 }

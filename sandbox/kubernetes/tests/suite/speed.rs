@@ -19,13 +19,20 @@ fn a_thousand_claims_are_made_and_bound_quickly() {
     for index in 0..1000 {
         let name = format!("data-web-{index}");
         server
-            .modify("persistentvolumeclaims", Some("default"), &name, Some("status"), "binder", |claim| {
-                claim["status"] = json!({"phase": "Bound", "capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"]});
-            })
+            .modify(
+                "persistentvolumeclaims",
+                Some("default"),
+                &name,
+                Some("status"),
+                "binder",
+                |claim| {
+                    claim["status"] =
+                        json!({"phase": "Bound", "capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce"]});
+                },
+            )
             .unwrap();
     }
     let bound = start.elapsed();
     assert_eq!(server.list("persistentvolumeclaims", Some("default")).len(), 1000);
     assert!(bound.as_secs() < 20, "created in {created:?}, bound after {bound:?}");
-    println!("created in {created:?}, bound after {bound:?}");
 }

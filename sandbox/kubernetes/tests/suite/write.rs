@@ -18,16 +18,28 @@ async fn creation_fills_in_what_the_server_owns() {
     let made = client.post(MAPS, &sent).await;
     assert_eq!(made.status, 201);
     let metadata = &made.body["metadata"];
-    assert!(metadata["name"].as_str().unwrap().len() == 7 && metadata["uid"] != "mine" && metadata["creationTimestamp"].is_string());
+    assert!(
+        metadata["name"].as_str().unwrap().len() == 7
+            && metadata["uid"] != "mine"
+            && metadata["creationTimestamp"].is_string()
+    );
     assert!(metadata.get("generation").is_none());
     assert_eq!(client.post(MAPS, &json!({"data": {}})).await.status, 422);
     let again = client.post(MAPS, &config_map("a", json!({}))).await;
     assert_eq!(again.status, 201);
     let twice = client.post(MAPS, &config_map("a", json!({}))).await;
-    assert_eq!((twice.status, message(&twice)), (409, "configmaps \"a\" already exists"));
+    assert_eq!(
+        (twice.status, message(&twice)),
+        (409, "configmaps \"a\" already exists")
+    );
     assert_eq!(twice.body["reason"], "AlreadyExists");
-    let nowhere = client.post("/api/v1/namespaces/none/configmaps", &config_map("a", json!({}))).await;
-    assert_eq!((nowhere.status, message(&nowhere)), (404, "namespaces \"none\" not found"));
+    let nowhere = client
+        .post("/api/v1/namespaces/none/configmaps", &config_map("a", json!({})))
+        .await;
+    assert_eq!(
+        (nowhere.status, message(&nowhere)),
+        (404, "namespaces \"none\" not found")
+    );
     assert_eq!(client.post(MAPS, &stateful_set("a")).await.status, 400);
 }
 
@@ -40,8 +52,20 @@ async fn yaml_bodies_and_unknown_media() {
     assert_eq!(client.call("POST", MAPS, "text/csv", "a,b").await.status, 415);
     assert_eq!(client.call("POST", MAPS, "application/json", "{").await.status, 400);
     assert_eq!(client.call("POST", MAPS, "application/json", "[]").await.status, 400);
-    assert_eq!(client.call("POST", MAPS, "application/json", vec![b' '; 4 << 20]).await.status, 413);
-    assert_eq!(client.call("PATCH", &format!("{MAPS}/m"), "application/json", "{}").await.status, 415);
+    assert_eq!(
+        client
+            .call("POST", MAPS, "application/json", vec![b' '; 4 << 20])
+            .await
+            .status,
+        413
+    );
+    assert_eq!(
+        client
+            .call("PATCH", &format!("{MAPS}/m"), "application/json", "{}")
+            .await
+            .status,
+        415
+    );
 }
 
 #[tokio::test]
@@ -55,15 +79,24 @@ async fn unknown_fields_by_validation() {
         message(&strict),
         "StatefulSet in version \"v1\" cannot be handled as a StatefulSet: strict decoding error: unknown field \"spec.replica\""
     );
-    let warned = client.post(&format!("{SETS}?fieldValidation=Warn&dryRun=All"), &set).await;
-    assert_eq!(warned.headers["warning"], "299 - \"unknown field \\\"spec.replica\\\"\"");
+    let warned = client
+        .post(&format!("{SETS}?fieldValidation=Warn&dryRun=All"), &set)
+        .await;
+    assert_eq!(
+        warned.headers["warning"],
+        "299 - \"unknown field \\\"spec.replica\\\"\""
+    );
     let ignored = client.post(&format!("{SETS}?fieldValidation=Ignore"), &set).await;
     assert!(ignored.status == 201 && ignored.headers.get("warning").is_none());
     assert!(ignored.body["spec"].get("replica").is_none());
     set["spec"]["replicas"] = json!("three");
     let wrong = client.post(SETS, &set).await;
     assert_eq!(wrong.status, 400);
-    assert!(message(&wrong).ends_with("json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32"));
+    assert!(
+        message(&wrong).ends_with(
+            "json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32"
+        )
+    );
 }
 
 #[tokio::test]
@@ -78,14 +111,21 @@ async fn every_cause_of_an_invalid_object_is_told() {
     assert_eq!((refused.status, &refused.body["reason"]), (422, &json!("Invalid")));
     let causes = refused.body["details"]["causes"].as_array().unwrap();
     let fields: Vec<&str> = causes.iter().map(|cause| cause["field"].as_str().unwrap()).collect();
-    assert_eq!(fields, [
-        "metadata.name",
-        "spec.replicas",
-        "spec.template.spec.containers[0].volumeMounts[0].name",
-        "spec.template.metadata.labels",
-        "spec.volumeClaimTemplates[0].spec.accessModes",
-    ]);
-    assert!(message(&refused).starts_with("StatefulSet.apps \"Web_1\" is invalid: [metadata.name: Invalid value: \"Web_1\": a lowercase"));
+    assert_eq!(
+        fields,
+        [
+            "metadata.name",
+            "spec.replicas",
+            "spec.template.spec.containers[0].volumeMounts[0].name",
+            "spec.template.metadata.labels",
+            "spec.volumeClaimTemplates[0].spec.accessModes",
+        ]
+    );
+    assert!(
+        message(&refused).starts_with(
+            "StatefulSet.apps \"Web_1\" is invalid: [metadata.name: Invalid value: \"Web_1\": a lowercase"
+        )
+    );
     assert!(message(&refused).contains("spec.replicas: Invalid value: -1: must be greater than or equal to 0"));
 }
 
@@ -103,12 +143,24 @@ async fn services_are_allocated_and_checked() {
     bad["metadata"]["name"] = json!("bad");
     bad["spec"]["loadBalancerSourceRanges"] = json!(["10.0.0.0/33"]);
     bad["spec"]["ports"] = json!([{"port": 70_000}]);
-    assert_eq!(client.post(path, &bad).await.body["details"]["causes"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        client.post(path, &bad).await.body["details"]["causes"]
+            .as_array()
+            .unwrap()
+            .len(),
+        3
+    );
     let mut put = service.clone();
     put["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"].clone();
     let same = client.put(&format!("{path}/my-app"), &put).await;
-    assert_eq!(version(&same.body), version(&made), "allocations are kept, so nothing changed");
-    let moved = client.merge(&format!("{path}/my-app"), &json!({"spec": {"clusterIP": "10.97.0.1"}})).await;
+    assert_eq!(
+        version(&same.body),
+        version(&made),
+        "allocations are kept, so nothing changed"
+    );
+    let moved = client
+        .merge(&format!("{path}/my-app"), &json!({"spec": {"clusterIP": "10.97.0.1"}}))
+        .await;
     assert_eq!(moved.status, 422);
 }
 
@@ -127,7 +179,13 @@ async fn optimistic_locking() {
     );
     let other_life = json!({"metadata": {"uid": "other"}, "data": {"k": "z"}});
     assert_eq!(client.merge(&format!("{MAPS}/a"), &other_life).await.status, 409);
-    assert_eq!(client.put(&format!("{MAPS}/none"), &config_map("none", json!({}))).await.status, 404);
+    assert_eq!(
+        client
+            .put(&format!("{MAPS}/none"), &config_map("none", json!({})))
+            .await
+            .status,
+        404
+    );
 }
 
 #[tokio::test]
@@ -138,11 +196,33 @@ async fn nothing_is_written_when_nothing_changes() {
     for reply in [
         client.put(&path, &made).await,
         client.merge(&path, &json!({"spec": {"replicas": 3}})).await,
-        client.call("PATCH", &path, "application/strategic-merge-patch+json", json!({"spec": {"replicas": 3}}).to_string()).await,
-        client.call("PATCH", &path, "application/json-patch+json", json!([{"op": "replace", "path": "/spec/replicas", "value": 3}]).to_string()).await,
+        client
+            .call(
+                "PATCH",
+                &path,
+                "application/strategic-merge-patch+json",
+                json!({"spec": {"replicas": 3}}).to_string(),
+            )
+            .await,
+        client
+            .call(
+                "PATCH",
+                &path,
+                "application/json-patch+json",
+                json!([{"op": "replace", "path": "/spec/replicas", "value": 3}]).to_string(),
+            )
+            .await,
     ] {
-        assert_eq!((reply.status, version(&reply.body)), (200, version(&made)), "{}", reply.body);
-        assert_eq!(reply.body["metadata"]["managedFields"], made["metadata"]["managedFields"]);
+        assert_eq!(
+            (reply.status, version(&reply.body)),
+            (200, version(&made)),
+            "{}",
+            reply.body
+        );
+        assert_eq!(
+            reply.body["metadata"]["managedFields"],
+            made["metadata"]["managedFields"]
+        );
     }
 }
 
@@ -150,10 +230,21 @@ async fn nothing_is_written_when_nothing_changes() {
 async fn dry_runs_have_no_effect() {
     let client = Client::new();
     let before = client.get(MAPS).await.body["metadata"]["resourceVersion"].clone();
-    assert_eq!(client.post(&format!("{MAPS}?dryRun=All"), &config_map("a", json!({}))).await.status, 201);
+    assert_eq!(
+        client
+            .post(&format!("{MAPS}?dryRun=All"), &config_map("a", json!({})))
+            .await
+            .status,
+        201
+    );
     assert_eq!(client.get(&format!("{MAPS}/a")).await.status, 404);
-    let set = client.apply(&format!("{SETS}/web?dryRun=All"), "m", &stateful_set("web")).await;
-    assert_eq!((set.status, &set.body["spec"]["podManagementPolicy"]), (201, &json!("OrderedReady")));
+    let set = client
+        .apply(&format!("{SETS}/web?dryRun=All"), "m", &stateful_set("web"))
+        .await;
+    assert_eq!(
+        (set.status, &set.body["spec"]["podManagementPolicy"]),
+        (201, &json!("OrderedReady"))
+    );
     assert_eq!(client.get(MAPS).await.body["metadata"]["resourceVersion"], before);
     client.post(MAPS, &config_map("b", json!({}))).await;
     assert_eq!(client.delete(&format!("{MAPS}/b?dryRun=All")).await.status, 200);
@@ -168,10 +259,21 @@ async fn server_side_apply() {
     let made = client.apply(&path, "moorline", &stateful_set("web")).await;
     assert_eq!(made.status, 201);
     let again = client.apply(&path, "moorline", &stateful_set("web")).await;
-    assert_eq!((again.status, &again.body), (200, &made.body), "the same again changes nothing");
-    let mut other = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web"}, "spec": {"replicas": 5}});
+    assert_eq!(
+        (again.status, &again.body),
+        (200, &made.body),
+        "the same again changes nothing"
+    );
+    let mut other =
+        json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web"}, "spec": {"replicas": 5}});
     let refused = client.apply(&path, "hpa", &other).await;
-    assert_eq!((refused.status, message(&refused)), (409, "Apply failed with 1 conflict: conflict with \"moorline\": .spec.replicas"));
+    assert_eq!(
+        (refused.status, message(&refused)),
+        (
+            409,
+            "Apply failed with 1 conflict: conflict with \"moorline\": .spec.replicas"
+        )
+    );
     assert_eq!(refused.body["details"]["causes"][0]["reason"], "FieldManagerConflict");
     let forced = client.apply(&format!("{path}?force=true"), "hpa", &other).await;
     assert_eq!((forced.status, &forced.body["spec"]["replicas"]), (200, &json!(5)));
@@ -182,9 +284,23 @@ async fn server_side_apply() {
         message(&untyped),
         "failed to create typed patch object (default/web; apps/v1, Kind=StatefulSet): .spec.bogus: field not declared in schema"
     );
-    let nameless = client.call("PATCH", &path, "application/apply-patch+yaml", stateful_set("web").to_string()).await;
+    let nameless = client
+        .call(
+            "PATCH",
+            &path,
+            "application/apply-patch+yaml",
+            stateful_set("web").to_string(),
+        )
+        .await;
     assert_eq!(nameless.status, 422);
-    let bad_force = client.call("PATCH", &format!("{path}?force=true"), "application/merge-patch+json", "{}").await;
+    let bad_force = client
+        .call(
+            "PATCH",
+            &format!("{path}?force=true"),
+            "application/merge-patch+json",
+            "{}",
+        )
+        .await;
     assert_eq!(bad_force.status, 422);
 }
 
@@ -193,7 +309,12 @@ async fn updates_own_what_they_change() {
     let client = Client::new();
     let path = format!("{SETS}/web");
     client.apply(&path, "moorline", &stateful_set("web")).await;
-    client.merge(&format!("{path}/scale?fieldManager=kubectl"), &json!({"spec": {"replicas": 4}})).await;
+    client
+        .merge(
+            &format!("{path}/scale?fieldManager=kubectl"),
+            &json!({"spec": {"replicas": 4}}),
+        )
+        .await;
     let refused = client.apply(&path, "moorline", &stateful_set("web")).await;
     assert_eq!(
         message(&refused),
@@ -207,39 +328,93 @@ async fn scale_subresource() {
     client.post(SETS, &stateful_set("web")).await;
     let path = format!("{SETS}/web/scale");
     let scale = client.get(&path).await.body;
-    assert_eq!((&scale["kind"], &scale["spec"]["replicas"], &scale["status"]["selector"]), (&json!("Scale"), &json!(3), &json!("app=web")));
+    assert_eq!(
+        (&scale["kind"], &scale["spec"]["replicas"], &scale["status"]["selector"]),
+        (&json!("Scale"), &json!(3), &json!("app=web"))
+    );
     let mut wanted = scale.clone();
     wanted["spec"]["replicas"] = json!(5);
     assert_eq!(client.put(&path, &wanted).await.body["spec"]["replicas"], 5);
-    assert_eq!(client.put(&path, &wanted).await.status, 409, "its resourceVersion is old now");
-    assert_eq!(client.merge(&path, &json!({"spec": {"replicas": -1}})).await.status, 422);
+    assert_eq!(
+        client.put(&path, &wanted).await.status,
+        409,
+        "its resourceVersion is old now"
+    );
+    assert_eq!(
+        client.merge(&path, &json!({"spec": {"replicas": -1}})).await.status,
+        422
+    );
     assert_eq!(client.get(&format!("{SETS}/web")).await.body["spec"]["replicas"], 5);
-    assert_eq!(client.get("/api/v1/namespaces/default/configmaps/x/scale").await.status, 404);
+    assert_eq!(
+        client.get("/api/v1/namespaces/default/configmaps/x/scale").await.status,
+        404
+    );
 }
 
 #[tokio::test]
 async fn what_may_not_change() {
     let client = Client::new();
     client.post(SETS, &stateful_set("web")).await;
-    let refused = client.merge(&format!("{SETS}/web"), &json!({"spec": {"serviceName": "other"}})).await;
+    let refused = client
+        .merge(&format!("{SETS}/web"), &json!({"spec": {"serviceName": "other"}}))
+        .await;
     assert_eq!(refused.status, 422);
     assert!(message(&refused).ends_with("spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"));
 
     let claim = json!({"metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}});
     client.post(CLAIMS, &claim).await;
     let path = format!("{CLAIMS}/c");
-    assert_eq!(client.merge(&path, &json!({"spec": {"volumeName": "pv"}})).await.status, 200, "set once");
-    assert_eq!(client.merge(&path, &json!({"spec": {"volumeName": "other"}})).await.status, 422);
-    assert_eq!(client.merge(&path, &json!({"spec": {"accessModes": ["ReadWriteMany"]}})).await.status, 422);
+    assert_eq!(
+        client.merge(&path, &json!({"spec": {"volumeName": "pv"}})).await.status,
+        200,
+        "set once"
+    );
+    assert_eq!(
+        client
+            .merge(&path, &json!({"spec": {"volumeName": "other"}}))
+            .await
+            .status,
+        422
+    );
+    assert_eq!(
+        client
+            .merge(&path, &json!({"spec": {"accessModes": ["ReadWriteMany"]}}))
+            .await
+            .status,
+        422
+    );
 
     let classes = "/apis/storage.k8s.io/v1/storageclasses";
-    client.post(classes, &json!({"metadata": {"name": "gp2"}, "provisioner": "ebs.csi.aws.com", "parameters": {"type": "gp2"}})).await;
-    let refused = client.merge(&format!("{classes}/gp2"), &json!({"parameters": {"type": "gp3"}})).await;
-    assert_eq!(message(&refused), "StorageClass.storage.k8s.io \"gp2\" is invalid: parameters: Forbidden: updates to parameters are forbidden.");
+    client
+        .post(
+            classes,
+            &json!({"metadata": {"name": "gp2"}, "provisioner": "ebs.csi.aws.com", "parameters": {"type": "gp2"}}),
+        )
+        .await;
+    let refused = client
+        .merge(&format!("{classes}/gp2"), &json!({"parameters": {"type": "gp3"}}))
+        .await;
+    assert_eq!(
+        message(&refused),
+        "StorageClass.storage.k8s.io \"gp2\" is invalid: parameters: Forbidden: updates to parameters are forbidden."
+    );
 
-    client.post(MAPS, &json!({"metadata": {"name": "fixed"}, "immutable": true, "data": {"a": "b"}})).await;
-    assert_eq!(client.merge(&format!("{MAPS}/fixed"), &json!({"data": {"a": "c"}})).await.status, 422);
-    let renamed = client.merge(&format!("{MAPS}/fixed"), &json!({"metadata": {"name": "x"}})).await;
+    client
+        .post(
+            MAPS,
+            &json!({"metadata": {"name": "fixed"}, "immutable": true, "data": {"a": "b"}}),
+        )
+        .await;
+    assert_eq!(
+        client
+            .merge(&format!("{MAPS}/fixed"), &json!({"data": {"a": "c"}}))
+            .await
+            .status,
+        422
+    );
+    let renamed = client
+        .merge(&format!("{MAPS}/fixed"), &json!({"metadata": {"name": "x"}}))
+        .await;
     assert_eq!(renamed.status, 422);
 }
 
@@ -248,7 +423,10 @@ async fn claims_get_the_default_class_and_their_finalizer() {
     let client = Client::new();
     let class = json!({"metadata": {"name": "std", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}, "provisioner": "p"});
     let class = client.post("/apis/storage.k8s.io/v1/storageclasses", &class).await.body;
-    assert_eq!((&class["reclaimPolicy"], &class["volumeBindingMode"]), (&json!("Delete"), &json!("Immediate")));
+    assert_eq!(
+        (&class["reclaimPolicy"], &class["volumeBindingMode"]),
+        (&json!("Delete"), &json!("Immediate"))
+    );
     let claim = json!({"metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
     let made = client.post(CLAIMS, &claim).await.body;
     assert_eq!(made["spec"]["storageClassName"], "std");
@@ -261,11 +439,16 @@ async fn deletion() {
     let client = Client::new();
     let made = client.post(MAPS, &config_map("a", json!({"x": "1"}))).await.body;
     let wrong = json!({"preconditions": {"uid": "other"}});
-    let refused = client.call("DELETE", &format!("{MAPS}/a"), "application/json", wrong.to_string()).await;
+    let refused = client
+        .call("DELETE", &format!("{MAPS}/a"), "application/json", wrong.to_string())
+        .await;
     assert_eq!(refused.status, 409);
     assert!(message(&refused).contains("Precondition failed: UID in precondition: other, UID in object meta: "));
     let done = client.delete(&format!("{MAPS}/a")).await;
-    assert_eq!((done.status, &done.body["status"], &done.body["details"]["uid"]), (200, &json!("Success"), &made["metadata"]["uid"]));
+    assert_eq!(
+        (done.status, &done.body["status"], &done.body["details"]["uid"]),
+        (200, &json!("Success"), &made["metadata"]["uid"])
+    );
     assert_eq!(client.delete(&format!("{MAPS}/a")).await.status, 404);
     for (name, x) in [("b", "1"), ("c", "2"), ("d", "1")] {
         client.post(MAPS, &config_map(name, json!({"x": x}))).await;
@@ -284,7 +467,11 @@ async fn a_running_pod_ends_gracefully() {
     let leaving = client.delete(&format!("{pods}/p")).await.body;
     assert_eq!(leaving["metadata"]["deletionGracePeriodSeconds"], 30);
     let before = version(&leaving);
-    assert_eq!(version(&client.delete(&format!("{pods}/p")).await.body), before, "asking again changes nothing");
+    assert_eq!(
+        version(&client.delete(&format!("{pods}/p")).await.body),
+        before,
+        "asking again changes nothing"
+    );
     client.delete(&format!("{pods}/p?gracePeriodSeconds=0")).await;
     assert_eq!(client.get(&format!("{pods}/p")).await.status, 404);
     client.post(pods, &pod("q")).await;
