@@ -2,7 +2,6 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{ErrorKind, Write as _, stderr, stdout};
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -33,12 +32,11 @@ impl App {
     /// A run with these settings.
     pub(crate) fn new(settings: Settings) -> Self {
         let progress = Arc::new(Progress::new(settings.progress));
-        Self { settings, progress, stop: CancellationToken::new() }
-    }
-
-    /// Loads a profile; no call is made. Warnings go to stderr.
-    pub(crate) fn load(&self, folder: &Path) -> Result<Profile, Failure> {
-        registry::load(folder).map_err(|diagnostics| Failure::diagnostics(diagnostics.to_string()))
+        Self {
+            settings,
+            progress,
+            stop: CancellationToken::new(),
+        }
     }
 
     /// Connects, does the work, and ends what was started for it, whatever came of the work.
@@ -65,9 +63,15 @@ impl App {
     }
 
     /// Prints a result on stdout in the format that was asked for.
-    pub(crate) fn show<T: Serialize>(&self, value: &T, render: impl FnOnce(&T, &View) -> String) -> Result<(), Failure> {
+    pub(crate) fn show<T: Serialize>(
+        &self,
+        value: &T,
+        render: impl FnOnce(&T, &View) -> String,
+    ) -> Result<(), Failure> {
         self.progress.finish();
-        let failed = |error: &dyn std::error::Error| Failure::new(Exit::Failed, format!("the result cannot be written: {error}"));
+        let failed = |error: &dyn std::error::Error| {
+            Failure::new(Exit::Failed, format!("the result cannot be written: {error}"))
+        };
         let text = match self.settings.output {
             Output::Table | Output::Wide => render(value, &self.settings.view()),
             Output::Json => document::json(value).map_err(|error| failed(&error))?,
@@ -88,7 +92,9 @@ impl App {
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(Exit::Failed, format!("stdout: {error}"))),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Failed, format!("stdout: {error}")))
+        }
         _ => Ok(()),
     }
 }

@@ -10,7 +10,9 @@ use super::failure::Failure;
 
 /// Print a completion script for a shell
 #[derive(ClapArgs, Debug)]
-#[command(after_long_help = "Examples:\n  moorline completions bash > ~/.local/share/bash-completion/completions/moorline")]
+#[command(
+    after_long_help = "Examples:\n  moorline completions bash > ~/.local/share/bash-completion/completions/moorline"
+)]
 pub(crate) struct Args {
     /// The shell.
     shell: Shell,

@@ -33,5 +33,8 @@ pub(crate) fn require_terminal(app: &App, yes: bool) -> Result<(), Failure> {
     if yes || app.settings.interactive {
         return Ok(());
     }
-    Err(Failure::usage("this deletes or replaces things, and there is no terminal to ask on; nothing was changed").hint("say --yes to go on without a question"))
+    Err(
+        Failure::usage("this deletes or replaces things, and there is no terminal to ask on; nothing was changed")
+            .hint("say --yes to go on without a question"),
+    )
 }

@@ -9,6 +9,7 @@ use super::app::App;
 use super::confirm::{confirm, require_terminal};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::registry;
 use crate::report::down;
 
 /// Take a profile down, in reverse; end with proof of what is gone and what remains
@@ -16,7 +17,9 @@ use crate::report::down;
 /// Load balancers are waited for until they are really gone. Volumes follow their class's reclaim policy and the profile's
 /// `onDown`. Shows what will die and asks; without a terminal it wants `--yes`.
 #[derive(ClapArgs, Debug)]
-#[command(after_long_help = "Examples:\n  moorline down profiles/aws-nginx-stateful --sandbox\n  moorline down prod/ --yes -o json")]
+#[command(
+    after_long_help = "Examples:\n  moorline down profiles/aws-nginx-stateful --sandbox\n  moorline down prod/ --yes -o json"
+)]
 pub(crate) struct Args {
     /// Folder of the profile.
     #[arg(value_hint = ValueHint::DirPath)]
@@ -28,7 +31,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let profile = app.load(&args.profile)?;
+    let profile = registry::load(&args.profile)?;
     require_terminal(app, args.yes)?;
     app.with_context(Some(&profile), false, async |context| {
         let plan = plan_down(context, &profile).await?;

@@ -45,7 +45,11 @@ impl Exit {
 
     /// Changes count only where they were asked for.
     pub(crate) fn detailed(asked: bool, changes: usize) -> Self {
-        if asked && changes > 0 { Self::Changes } else { Self::Done }
+        if asked && changes > 0 {
+            Self::Changes
+        } else {
+            Self::Done
+        }
     }
 
     /// Incomplete, or done.
@@ -57,7 +61,10 @@ impl Exit {
 /// Whether nothing but reach and rights stood in the way, so that the same run may succeed later.
 fn all_out_of_reach(kinds: &[&ErrorKind]) -> bool {
     let out_of_reach = |kind: &ErrorKind| {
-        matches!(kind, ErrorKind::Unreachable | ErrorKind::Unauthenticated | ErrorKind::Forbidden | ErrorKind::Throttled { .. })
+        matches!(
+            kind,
+            ErrorKind::Unreachable | ErrorKind::Unauthenticated | ErrorKind::Forbidden | ErrorKind::Throttled { .. }
+        )
     };
     !kinds.is_empty() && kinds.iter().all(|kind| out_of_reach(kind))
 }
@@ -79,13 +86,25 @@ mod tests {
     }
 
     fn failed(kinds: impl IntoIterator<Item = ErrorKind>) -> EngineError {
-        let failures = kinds.into_iter().map(|kind| Failure { what: "claim".to_owned(), error: provider(kind) });
+        let failures = kinds.into_iter().map(|kind| Failure {
+            what: "claim".to_owned(),
+            error: provider(kind),
+        });
         EngineError::Failed(failures.collect())
     }
 
     #[test]
     fn codes_are_those_of_the_documentation() {
-        let codes = [Exit::Done, Exit::Failed, Exit::Usage, Exit::Incomplete, Exit::Changes, Exit::Conflict, Exit::TimedOut, Exit::Interrupted];
+        let codes = [
+            Exit::Done,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Incomplete,
+            Exit::Changes,
+            Exit::Conflict,
+            Exit::TimedOut,
+            Exit::Interrupted,
+        ];
         assert_eq!(codes.map(|exit| exit as u8), [0, 1, 2, 3, 4, 5, 6, 130]);
     }
 
@@ -93,16 +112,34 @@ mod tests {
     fn reach_and_rights_are_incomplete_and_the_rest_failed() {
         let throttled = || ErrorKind::Throttled { retry_after: None };
         let cases = [
-            (EngineError::Provider(provider(ErrorKind::Unreachable)), Exit::Incomplete),
-            (EngineError::Provider(provider(ErrorKind::Unauthenticated)), Exit::Incomplete),
+            (
+                EngineError::Provider(provider(ErrorKind::Unreachable)),
+                Exit::Incomplete,
+            ),
+            (
+                EngineError::Provider(provider(ErrorKind::Unauthenticated)),
+                Exit::Incomplete,
+            ),
             (EngineError::Provider(provider(ErrorKind::Invalid)), Exit::Failed),
             (failed([ErrorKind::Forbidden, throttled()]), Exit::Incomplete),
             (failed([ErrorKind::Forbidden, ErrorKind::LimitExceeded]), Exit::Failed),
-            (EngineError::Refused { what: String::new(), cure: String::new() }, Exit::Failed),
+            (
+                EngineError::Refused {
+                    what: String::new(),
+                    cure: String::new(),
+                },
+                Exit::Failed,
+            ),
             (EngineError::Blocked(Vec::new()), Exit::Failed),
             (EngineError::NeverReady(Vec::new()), Exit::Failed),
             (EngineError::Conflicts(Vec::new()), Exit::Conflict),
-            (EngineError::TimedOut { seconds: 1, causes: Vec::new() }, Exit::TimedOut),
+            (
+                EngineError::TimedOut {
+                    seconds: 1,
+                    causes: Vec::new(),
+                },
+                Exit::TimedOut,
+            ),
             (EngineError::Interrupted { left: String::new() }, Exit::Interrupted),
         ];
         for (error, exit) in cases {
@@ -112,6 +149,13 @@ mod tests {
 
     #[test]
     fn changes_are_told_only_where_asked() {
-        assert_eq!([Exit::detailed(false, 3), Exit::detailed(true, 0), Exit::detailed(true, 3)], [Exit::Done, Exit::Done, Exit::Changes]);
+        assert_eq!(
+            [
+                Exit::detailed(false, 3),
+                Exit::detailed(true, 0),
+                Exit::detailed(true, 3)
+            ],
+            [Exit::Done, Exit::Done, Exit::Changes]
+        );
     }
 }

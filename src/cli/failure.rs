@@ -28,7 +28,13 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure with an exit code.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), causes: Vec::new(), hints: Vec::new(), laid_out: false }
+        Self {
+            exit,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            laid_out: false,
+        }
     }
 
     /// Wrong usage.
@@ -38,7 +44,10 @@ impl Failure {
 
     /// Problems of a profile, laid out with their places.
     pub(crate) fn diagnostics(text: String) -> Self {
-        Self { laid_out: true, ..Self::usage(text) }
+        Self {
+            laid_out: true,
+            ..Self::usage(text)
+        }
     }
 
     /// The same with what to do.
@@ -50,7 +59,11 @@ impl Failure {
 
     /// The text for stderr.
     pub(crate) fn render(&self, paint: Paint) -> String {
-        let mut out = if self.laid_out { self.message.clone() } else { self.messages(paint) };
+        let mut out = if self.laid_out {
+            self.message.clone()
+        } else {
+            self.messages(paint)
+        };
         if !out.ends_with('\n') {
             out.push('\n');
         }
@@ -65,7 +78,11 @@ impl Failure {
 
     /// Each line of the message as an error of its own: a run that went on with the rest may have met several.
     fn messages(&self, paint: Paint) -> String {
-        self.message.lines().map(|line| format!("{} {}\n", paint.error("error:"), block(line))).collect()
+        let mut out = String::new();
+        for line in self.message.lines() {
+            let _ = writeln!(out, "{} {}", paint.error("error:"), block(line));
+        }
+        out
     }
 }
 
@@ -74,10 +91,16 @@ impl From<EngineError> for Failure {
         let mut failure = Self::new(Exit::of(&error), error.to_string());
         failure.causes = chain(error.source());
         let hint = match &error {
-            EngineError::Conflicts(_) => Some("change the field where its owner keeps it, or take it with --force-conflicts"),
+            EngineError::Conflicts(_) => {
+                Some("change the field where its owner keeps it, or take it with --force-conflicts")
+            }
             EngineError::Failed(_) => Some("what succeeded is kept: run the same command again to go on with the rest"),
-            EngineError::TimedOut { .. } => Some("nothing was undone: run the same command again to go on waiting, longer with --timeout 30m"),
-            EngineError::NeverReady(_) => Some("`moorline status` shows the events; correct the cause and run the same command again"),
+            EngineError::TimedOut { .. } => {
+                Some("nothing was undone: run the same command again to go on waiting, longer with --timeout 30m")
+            }
+            EngineError::NeverReady(_) => {
+                Some("`moorline status` shows the events; correct the cause and run the same command again")
+            }
             EngineError::Interrupted { .. } | EngineError::Blocked(_) | EngineError::Refused { .. } => None,
             EngineError::Provider(error) => provider_hint(&error.kind),
         };
@@ -103,10 +126,14 @@ impl From<SandboxError> for Failure {
 /// What helps with any provider's error of a kind; the error itself says what is particular.
 fn provider_hint(kind: &ErrorKind) -> Option<&'static str> {
     match kind {
-        ErrorKind::Unauthenticated | ErrorKind::Unreachable => Some("nothing was changed; --sandbox tries the same without account or cluster"),
+        ErrorKind::Unauthenticated | ErrorKind::Unreachable => {
+            Some("nothing was changed; --sandbox tries the same without account or cluster")
+        }
         ErrorKind::Forbidden => Some("nothing was changed"),
         ErrorKind::Throttled { .. } => Some("others use up the account's rate: run again in a while"),
-        ErrorKind::FieldConflicts(_) => Some("change the field where its owner keeps it, or take it with --force-conflicts"),
+        ErrorKind::FieldConflicts(_) => {
+            Some("change the field where its owner keeps it, or take it with --force-conflicts")
+        }
         _ => None,
     }
 }
@@ -128,7 +155,8 @@ mod tests {
     #[test]
     fn an_error_reads_as_error_causes_hint() {
         let source = std::io::Error::other("connection refused");
-        let error = moorline_api::Error::new(ErrorKind::Unreachable, "get namespaces", "kube-system", "no connection").with_source(source);
+        let error = moorline_api::Error::new(ErrorKind::Unreachable, "get namespaces", "kube-system", "no connection")
+            .with_source(source);
         let text = Failure::from(error).render(Paint::new(false));
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "error: get namespaces kube-system: no connection");

@@ -8,6 +8,7 @@ use moorline_engine::load_balancers;
 use super::app::App;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::registry;
 use crate::report::balancers;
 
 /// List load balancers with their Services: hostname, source ranges, and those whose Service is gone
@@ -20,7 +21,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let profile = args.profile.map(|folder| app.load(&folder)).transpose()?;
+    let profile = args.profile.map(|folder| registry::load(&folder)).transpose()?;
     app.with_context(profile.as_ref(), false, async |context| {
         let report = load_balancers(context, profile.as_ref()).await?;
         app.show(&report, balancers::report)?;

@@ -40,7 +40,7 @@ Exit codes:
   0 done   1 failed   2 usage or a bad profile   3 incomplete: unreachable, refused, or left for the next run
   4 changes (with --detailed-exitcode)   5 field conflict   6 timed out   130 interrupted";
 
-/// Cloud volumes for StatefulSets: created first, bound at once, never leaked
+/// Cloud volumes for Kubernetes StatefulSets: created first, bound at once, never leaked
 #[derive(Debug, Parser)]
 #[command(name = "moorline", version, propagate_version = true, after_help = AFTER_HELP)]
 struct Cli {
@@ -86,7 +86,10 @@ pub(crate) fn main() -> ExitCode {
 
 /// Runs a command that talks to others.
 fn run(app: &App, command: Command) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, format!("no threads to work with: {error}")))?;
     let result = runtime.block_on(async {
         signals::listen(app.stop.clone(), app.progress.clone());
@@ -110,7 +113,10 @@ fn run(app: &App, command: Command) -> Result<Exit, Failure> {
 fn start_log(filter: &str) {
     if filter != "off" {
         let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .init();
     }
 }
 

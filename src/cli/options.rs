@@ -18,7 +18,7 @@ pub(crate) struct Options {
 
     /// Folder of the sandbox's state.
     ///
-    /// Without it: $XDG_STATE_HOME/moorline/sandbox, or ~/.local/state/moorline/sandbox.
+    /// Without it: `$XDG_STATE_HOME/moorline/sandbox`, or `~/.local/state/moorline/sandbox`.
     #[arg(long, global = true, value_name = "FOLDER", env = "MOORLINE_SANDBOX_DIR", value_hint = ValueHint::DirPath)]
     pub(crate) sandbox_dir: Option<PathBuf>,
 
@@ -26,15 +26,15 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) context: Option<String>,
 
-    /// The kubeconfig; without it, as kubectl: $KUBECONFIG, then ~/.kube/config.
+    /// The kubeconfig; without it, as kubectl: `$KUBECONFIG`, then `~/.kube/config`.
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) kubeconfig: Option<PathBuf>,
 
-    /// AWS region; without it, the profile's, then as the AWS CLI: $AWS_REGION and the AWS configuration.
+    /// AWS region; without it, the profile's, then as the AWS CLI: `$AWS_REGION` and the AWS configuration.
     #[arg(long, global = true, value_name = "REGION")]
     pub(crate) region: Option<String>,
 
-    /// Profile of the AWS configuration files; without it, $AWS_PROFILE.
+    /// Profile of the AWS configuration files; without it, `$AWS_PROFILE`.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) aws_profile: Option<String>,
 
@@ -109,16 +109,32 @@ fn rate(text: &str) -> Result<Rate, String> {
     if text == "unlimited" {
         return Ok(Rate::Unlimited);
     }
-    let (burst, per_second) = text.split_once('/').ok_or("want BURST/PER-SECOND, such as 100/5, or `unlimited`")?;
-    let number = |text: &str| text.parse::<u32>().ok().filter(|n| *n > 0).ok_or(format!("`{text}` is no number above 0"));
-    Ok(Rate::Bucket { burst: number(burst)?, per_second: number(per_second)? })
+    let (burst, per_second) = text
+        .split_once('/')
+        .ok_or("want BURST/PER-SECOND, such as 100/5, or `unlimited`")?;
+    let number = |text: &str| {
+        text.parse::<u32>()
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or(format!("`{text}` is no number above 0"))
+    };
+    Ok(Rate::Bucket {
+        burst: number(burst)?,
+        per_second: number(per_second)?,
+    })
 }
 
 /// A span of time as people write it; a bare number is refused, for its unit would be a guess.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: SignedDuration = text.parse().map_err(|_| "want a number with its unit, such as 90s, 10m or 1h30m".to_owned())?;
+    let parsed: SignedDuration = text
+        .parse()
+        .map_err(|_| "want a number with its unit, such as 90s, 10m or 1h30m".to_owned())?;
     let duration = Duration::try_from(parsed).map_err(|_| "want a time that lies ahead".to_owned())?;
-    if duration.is_zero() { Err("want more than nothing".to_owned()) } else { Ok(duration) }
+    if duration.is_zero() {
+        Err("want more than nothing".to_owned())
+    } else {
+        Ok(duration)
+    }
 }
 
 #[cfg(test)]
@@ -136,7 +152,13 @@ mod tests {
 
     #[test]
     fn rates_are_a_bucket_or_none() {
-        assert_eq!(rate("200/10"), Ok(Rate::Bucket { burst: 200, per_second: 10 }));
+        assert_eq!(
+            rate("200/10"),
+            Ok(Rate::Bucket {
+                burst: 200,
+                per_second: 10
+            })
+        );
         assert_eq!(rate("unlimited"), Ok(Rate::Unlimited));
         for bad in ["", "5", "0/5", "100/0", "a/b"] {
             assert!(rate(bad).is_err(), "{bad}");

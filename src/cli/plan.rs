@@ -8,6 +8,7 @@ use moorline_engine::{EngineError, plan_up};
 use super::app::App;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::registry;
 use crate::report::plan;
 
 /// Say what `up` would do, field by field; change nothing
@@ -15,7 +16,9 @@ use crate::report::plan;
 /// The API server itself is asked, by dry run. Shows the calls to the cloud, what they cost a month, and the time that the
 /// account's rate limits allow.
 #[derive(ClapArgs, Debug)]
-#[command(after_long_help = "Examples:\n  moorline plan profiles/aws-nginx-stateful --sandbox\n  moorline plan prod/ --detailed-exitcode -o json")]
+#[command(
+    after_long_help = "Examples:\n  moorline plan profiles/aws-nginx-stateful --sandbox\n  moorline plan prod/ --detailed-exitcode -o json"
+)]
 pub(crate) struct Args {
     /// Folder of the profile.
     #[arg(value_hint = ValueHint::DirPath)]
@@ -31,7 +34,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let profile = app.load(&args.profile)?;
+    let profile = registry::load(&args.profile)?;
     app.with_context(Some(&profile), args.force_conflicts, async |context| {
         let plan = plan_up(context, &profile).await?;
         app.show(&plan, plan::up)?;

@@ -7,7 +7,7 @@ use moorline_api::{Cluster, StorageRules};
 use moorline_aws::{AwsProvider, AwsSettings, Budget, Budgets, EbsRules, StaticKeys};
 use moorline_engine::Cloud;
 use moorline_kubernetes::{KubeCluster, KubeSettings};
-use moorline_profile::{Diagnostics, Profile, ProviderBlock};
+use moorline_profile::{Profile, ProviderBlock};
 
 use super::failure::Failure;
 use super::options::Rate;
@@ -15,9 +15,9 @@ use super::sandbox::Embedded;
 use super::settings::Settings;
 
 /// Loads a profile and checks it against the rules of every provider. No call is made.
-pub(crate) fn load(folder: &Path) -> Result<Profile, Diagnostics> {
+pub(crate) fn load(folder: &Path) -> Result<Profile, Failure> {
     let rules: [&dyn StorageRules; 1] = [&EbsRules];
-    moorline_profile::load(folder, &rules)
+    moorline_profile::load(folder, &rules).map_err(|problems| Failure::diagnostics(problems.to_string()))
 }
 
 /// The JSON Schema of `profile.yaml`.
@@ -45,7 +45,11 @@ impl Connection {
 
 /// Connects to what options, profile and surroundings name; the first call is made later, by who needs it.
 pub(crate) async fn connect(settings: &Settings, profile: Option<&Profile>) -> Result<Connection, Failure> {
-    let sandbox = if settings.sandbox { Some(Embedded::open(settings).await?) } else { None };
+    let sandbox = if settings.sandbox {
+        Some(Embedded::open(settings).await?)
+    } else {
+        None
+    };
     let kube = KubeSettings {
         kubeconfig: settings.kubeconfig.clone(),
         context: settings.context.clone(),
@@ -66,8 +70,17 @@ pub(crate) async fn connect(settings: &Settings, profile: Option<&Profile>) -> R
         }
     };
     let aws = Arc::new(AwsProvider::connect(aws_settings(settings, profile, sandbox.as_ref())));
-    let cloud = Cloud { accounts: aws.clone(), volumes: aws.clone(), load_balancers: aws, rules: Arc::new(EbsRules) };
-    Ok(Connection { cluster, cloud, sandbox })
+    let cloud = Cloud {
+        accounts: aws.clone(),
+        volumes: aws.clone(),
+        load_balancers: aws,
+        rules: Arc::new(EbsRules),
+    };
+    Ok(Connection {
+        cluster,
+        cloud,
+        sandbox,
+    })
 }
 
 fn aws_settings(settings: &Settings, profile: Option<&Profile>, sandbox: Option<&Embedded>) -> AwsSettings {
@@ -75,14 +88,21 @@ fn aws_settings(settings: &Settings, profile: Option<&Profile>, sandbox: Option<
         ProviderBlock::Aws { region, .. } => region.clone(),
     });
     let region = settings.region.clone().or(pinned);
-    let common = AwsSettings { profile: settings.aws_profile.clone(), budgets: budgets(settings, sandbox), ..AwsSettings::default() };
+    let common = AwsSettings {
+        profile: settings.aws_profile.clone(),
+        budgets: budgets(settings, sandbox),
+        ..AwsSettings::default()
+    };
     match sandbox {
         None => AwsSettings { region, ..common },
         Some(sandbox) => AwsSettings {
             region: region.or_else(|| Some(sandbox.region())),
             endpoint: Some(sandbox.aws()),
             // The sandbox knows no secrets: any key is as good.
-            keys: Some(StaticKeys { access_key_id: "sandbox".to_owned(), secret_access_key: "sandbox".to_owned() }),
+            keys: Some(StaticKeys {
+                access_key_id: "sandbox".to_owned(),
+                secret_access_key: "sandbox".to_owned(),
+            }),
             ..common
         },
     }
@@ -97,5 +117,8 @@ fn budgets(settings: &Settings, sandbox: Option<&Embedded>) -> Budgets {
         Some(Rate::Unlimited) => None,
         Some(Rate::Bucket { burst, per_second }) => Some(Budget { burst, per_second }),
     };
-    Budgets { volume_writes, ..Budgets::default() }
+    Budgets {
+        volume_writes,
+        ..Budgets::default()
+    }
 }

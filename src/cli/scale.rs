@@ -9,6 +9,7 @@ use super::app::App;
 use super::confirm::confirm;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::registry;
 use crate::report::{plan, status};
 
 /// Change the replicas of a StatefulSet: up, volumes first; down, replicas first
@@ -16,7 +17,9 @@ use crate::report::{plan, status};
 /// Scaling down keeps claims and volumes unless the set's `persistentVolumeClaimRetentionPolicy.whenScaled` is `Delete`;
 /// then it asks. The manifest is not changed: the next `up` goes back to the number it gives, if it gives one.
 #[derive(ClapArgs, Debug)]
-#[command(after_long_help = "Examples:\n  moorline scale profiles/aws-nginx-stateful home-deployment --replicas 5 --sandbox")]
+#[command(
+    after_long_help = "Examples:\n  moorline scale profiles/aws-nginx-stateful home-deployment --replicas 5 --sandbox"
+)]
 pub(crate) struct Args {
     /// Folder of the profile.
     #[arg(value_hint = ValueHint::DirPath)]
@@ -35,7 +38,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let profile = app.load(&args.profile)?;
+    let profile = registry::load(&args.profile)?;
     app.with_context(Some(&profile), false, async |context| {
         let plan = plan_scale(context, &profile, &args.set, args.replicas).await?;
         app.tell(&plan::up(&plan, &app.settings.stderr_view()));

@@ -76,31 +76,53 @@ impl Settings {
             stderr_paint: Paint::new(colours(options.color, stderr().is_terminal())),
             stdout_is_terminal: stdout().is_terminal(),
             log_filter: rust_log.unwrap_or_else(|| default_filter.to_owned()),
-            limits: Limits { timeout: options.timeout, concurrency: options.concurrency.into(), force_conflicts: false },
+            limits: Limits {
+                timeout: options.timeout,
+                concurrency: options.concurrency.into(),
+                force_conflicts: false,
+            },
         }
     }
 
     /// The bounds of a run.
     pub(crate) fn limits(&self, force_conflicts: bool) -> Limits {
-        Limits { force_conflicts, ..self.limits }
+        Limits {
+            force_conflicts,
+            ..self.limits
+        }
     }
 
     /// The folder of the sandbox's state.
     pub(crate) fn sandbox_dir(&self) -> Result<PathBuf, Failure> {
-        let missing = || Failure::usage("no home folder to keep the sandbox's state in").hint("name a folder with --sandbox-dir");
+        let missing =
+            || Failure::usage("no home folder to keep the sandbox's state in").hint("name a folder with --sandbox-dir");
         self.sandbox_dir.clone().ok_or_else(missing)
     }
 
     /// How results are shown on stdout now.
     pub(crate) fn view(&self) -> View {
-        let width = if self.stdout_is_terminal { terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0) } else { None };
-        View { wide: self.output == Output::Wide, width, paint: self.stdout_paint, now: Timestamp::now() }
+        let width = if self.stdout_is_terminal {
+            terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0)
+        } else {
+            None
+        };
+        View {
+            wide: self.output == Output::Wide,
+            width,
+            paint: self.stdout_paint,
+            now: Timestamp::now(),
+        }
     }
 
     /// How plans and questions are shown on stderr.
     pub(crate) fn stderr_view(&self) -> View {
         let width = terminal_size::terminal_size_of(stderr()).map(|(width, _)| width.0);
-        View { wide: self.output == Output::Wide, width, paint: self.stderr_paint, now: Timestamp::now() }
+        View {
+            wide: self.output == Output::Wide,
+            width,
+            paint: self.stderr_paint,
+            now: Timestamp::now(),
+        }
     }
 }
 
@@ -121,6 +143,10 @@ fn is_dumb() -> bool {
 fn default_sandbox_dir() -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).and_then(absolute);
-    let state = state.or_else(|| env::home_dir().and_then(absolute).map(|home| home.join(".local").join("state")));
+    let state = state.or_else(|| {
+        env::home_dir()
+            .and_then(absolute)
+            .map(|home| home.join(".local").join("state"))
+    });
     state.map(|state| state.join("moorline").join("sandbox"))
 }

@@ -10,11 +10,14 @@ use super::app::{App, print};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::options::Output;
+use super::registry;
 use crate::report::{document, status};
 
 /// Show claims, the volume behind each, workloads, pods, services, events, and what is not ready and why
 #[derive(ClapArgs, Debug)]
-#[command(after_long_help = "Examples:\n  moorline status profiles/aws-nginx-stateful --sandbox\n  moorline status prod/ --watch\n  moorline status prod/ -o json | jq .claims")]
+#[command(
+    after_long_help = "Examples:\n  moorline status profiles/aws-nginx-stateful --sandbox\n  moorline status prod/ --watch\n  moorline status prod/ -o json | jq .claims"
+)]
 pub(crate) struct Args {
     /// Folder of the profile.
     #[arg(value_hint = ValueHint::DirPath)]
@@ -26,7 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let profile = app.load(&args.profile)?;
+    let profile = registry::load(&args.profile)?;
     app.with_context(Some(&profile), false, async |context| {
         if !args.watch {
             let status = moorline_engine::status(context, &profile).await?;
@@ -52,7 +55,11 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
 /// One showing of a status that changes: redrawn on a terminal, one after the other elsewhere.
 fn frame(app: &App, current: &Status) -> String {
     let settings = &app.settings;
-    let clear = if settings.stdout_is_terminal { "\u{1b}[H\u{1b}[2J" } else { "" };
+    let clear = if settings.stdout_is_terminal {
+        "\u{1b}[H\u{1b}[2J"
+    } else {
+        ""
+    };
     match settings.output {
         Output::Json => document::json_line(current).unwrap_or_default(),
         Output::Yaml => document::yaml(current).unwrap_or_default(),

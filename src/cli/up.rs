@@ -9,6 +9,7 @@ use super::app::App;
 use super::confirm::confirm;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::registry;
 use crate::report::{plan, status};
 
 /// Bring a profile up: volumes first, replicas last; then wait until all is Bound and Ready
@@ -16,7 +17,9 @@ use crate::report::{plan, status};
 /// Shows the plan, applies it, waits, and prints claims, volumes and hostnames. Run it again at any time: it changes only
 /// what differs, and goes on where an interrupted run stopped. It asks before it deletes or replaces anything.
 #[derive(ClapArgs, Debug)]
-#[command(after_long_help = "Examples:\n  moorline up profiles/aws-nginx-stateful --sandbox\n  moorline up prod/ --context prod --yes --timeout 30m")]
+#[command(
+    after_long_help = "Examples:\n  moorline up profiles/aws-nginx-stateful --sandbox\n  moorline up prod/ --context prod --yes --timeout 30m"
+)]
 pub(crate) struct Args {
     /// Folder of the profile.
     #[arg(value_hint = ValueHint::DirPath)]
@@ -36,7 +39,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let profile = app.load(&args.profile)?;
+    let profile = registry::load(&args.profile)?;
     app.with_context(Some(&profile), args.force_conflicts, async |context| {
         let plan = plan_up(context, &profile).await?;
         app.tell(&plan::up(&plan, &app.settings.stderr_view()));

@@ -75,6 +75,9 @@ mod tests {
 
     #[test]
     fn spans_are_rounded_to_what_matters() {
-        assert_eq!(["0 s", "40 s", "3 min", "2 h 5 min"], [0.0, 39.2, 180.0, 7530.0].map(span).each_ref().map(|s| &**s));
+        assert_eq!(
+            ["0 s", "40 s", "3 min", "2 h 5 min"],
+            [0.0, 39.2, 180.0, 7530.0].map(span).each_ref().map(|s| &**s)
+        );
     }
 }

@@ -11,7 +11,12 @@ use super::{View, inline, status};
 /// The table of `lb`.
 pub(crate) fn report(report: &BalancerReport, view: &View) -> String {
     let mut headings = vec!["NAME", "KIND", "HOSTNAME", "SERVICE", "SOURCE RANGES", "VERDICT", "AGE"];
-    headings.extend(view.wide.then_some(["SCHEME", "STATE", "JOINED BY"]).into_iter().flatten());
+    headings.extend(
+        view.wide
+            .then_some(["SCHEME", "STATE", "JOINED BY"])
+            .into_iter()
+            .flatten(),
+    );
     let mut table = Table::new(headings);
     for row in &report.balancers {
         let mut cells = vec![
@@ -28,9 +33,17 @@ pub(crate) fn report(report: &BalancerReport, view: &View) -> String {
         }
         table.row(cells);
     }
-    let mut out = if table.is_empty() { "no load balancers\n".to_owned() } else { table.render(view) };
+    let mut out = if table.is_empty() {
+        "no load balancers\n".to_owned()
+    } else {
+        table.render(view)
+    };
     for service in &report.pending {
-        let _ = writeln!(out, "{} has no load balancer yet", inline(&format!("service {service}")));
+        let _ = writeln!(
+            out,
+            "{} has no load balancer yet",
+            inline(&format!("service {service}"))
+        );
     }
     out + &status::notices(&report.notices, view)
 }

@@ -16,10 +16,23 @@ pub(super) fn fields(changes: &[FieldChange], view: &View) -> String {
     for change in changes {
         let path = inline(&change.path);
         let _ = match (&change.before, &change.after) {
-            (None, Some(after)) => writeln!(out, "    {}", view.paint.added(format!("+ {path}: {}", value(after, view)))),
-            (Some(before), None) => writeln!(out, "    {}", view.paint.removed(format!("- {path}: {}", value(before, view)))),
+            (None, Some(after)) => writeln!(
+                out,
+                "    {}",
+                view.paint.added(format!("+ {path}: {}", value(after, view)))
+            ),
+            (Some(before), None) => writeln!(
+                out,
+                "    {}",
+                view.paint.removed(format!("- {path}: {}", value(before, view)))
+            ),
             (Some(before), Some(after)) => {
-                writeln!(out, "    {}", view.paint.changed(format!("~ {path}: {} -> {}", value(before, view), value(after, view))))
+                writeln!(
+                    out,
+                    "    {}",
+                    view.paint
+                        .changed(format!("~ {path}: {} -> {}", value(before, view), value(after, view)))
+                )
             }
             (None, None) => Ok(()),
         };

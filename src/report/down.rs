@@ -16,10 +16,19 @@ pub(crate) fn plan(plan: &DownPlan, view: &View) -> String {
         out.push_str(&claim_line(claim, view));
     }
     for balancer in &plan.load_balancers {
-        let _ = writeln!(out, "{}", view.paint.removed(inline(&format!("- load balancer {balancer}"))));
+        let _ = writeln!(
+            out,
+            "{}",
+            view.paint.removed(inline(&format!("- load balancer {balancer}")))
+        );
     }
     for object in &plan.objects {
-        let _ = writeln!(out, "{}", view.paint.removed(inline(&format!("- {}", object_name(&object.target)))));
+        let _ = writeln!(
+            out,
+            "{}",
+            view.paint
+                .removed(inline(&format!("- {}", object_name(&object.target))))
+        );
     }
     for kept in &plan.keeps {
         let _ = writeln!(out, "  {} is kept: {}", inline(&kept.what), inline(&kept.why));
@@ -28,14 +37,21 @@ pub(crate) fn plan(plan: &DownPlan, view: &View) -> String {
 }
 
 fn claim_line(claim: &ClaimRemoval, view: &View) -> String {
-    let volume = claim.volume.as_ref().map_or_else(|| "no volume".to_owned(), |id| format!("volume {id}"));
+    let volume = claim
+        .volume
+        .as_ref()
+        .map_or_else(|| "no volume".to_owned(), |id| format!("volume {id}"));
     let fate = match claim.fate {
         VolumeFate::Delete => "is deleted",
         VolumeFate::SnapshotThenDelete => "is snapshotted, then deleted",
         VolumeFate::Keep => "is kept",
     };
     let claim_name = inline(&format!("- claim {}", claim.claim_name));
-    format!("{}: {}\n", view.paint.removed(claim_name), inline(&format!("{volume} {fate} ({})", claim.why)))
+    format!(
+        "{}: {}\n",
+        view.paint.removed(claim_name),
+        inline(&format!("{volume} {fate} ({})", claim.why))
+    )
 }
 
 /// What `down` came to.
@@ -47,7 +63,11 @@ pub(crate) fn outcome(outcome: &DownOutcome, view: &View) -> String {
         status::notices(&outcome.notices, view),
         verdict(outcome),
     ];
-    sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")
+    sections
+        .into_iter()
+        .filter(|section| !section.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn section(what: &'static str, why: &'static str, fates: &[Fate], view: &View) -> String {
@@ -59,5 +79,10 @@ fn section(what: &'static str, why: &'static str, fates: &[Fate], view: &View) -
 }
 
 fn verdict(outcome: &DownOutcome) -> String {
-    format!("{} gone, {} kept, {} remaining\n", outcome.gone.len(), outcome.kept.len(), outcome.remaining.len())
+    format!(
+        "{} gone, {} kept, {} remaining\n",
+        outcome.gone.len(),
+        outcome.kept.len(),
+        outcome.remaining.len()
+    )
 }

@@ -6,8 +6,8 @@ mod diff;
 pub(crate) mod document;
 pub(crate) mod down;
 mod paint;
-pub(crate) mod plan;
 mod plain_log;
+pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod sandbox;
 pub(crate) mod status;
@@ -35,6 +35,9 @@ pub(crate) struct View {
 impl View {
     /// An age as kubectl prints it; `<unknown>` where the time is not known.
     fn age(&self, since: Option<Timestamp>) -> String {
-        since.map_or_else(|| "<unknown>".to_owned(), |since| age::short(self.now.duration_since(since)))
+        since.map_or_else(
+            || "<unknown>".to_owned(),
+            |since| age::short(self.now.duration_since(since)),
+        )
     }
 }

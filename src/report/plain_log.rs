@@ -14,14 +14,18 @@ pub(super) fn line(event: &Event) -> Option<String> {
     match event {
         Event::Stage { total: 0, stage } => Some(aligned("", &format!("{}…", title(*stage)))),
         Event::Stage { total, stage } => Some(aligned("", &format!("{} ({total})…", title(*stage)))),
-        Event::Done { what, change, detail, .. } => Some(aligned(verb(*change), &format!("{what} {detail}"))),
-        Event::Waiting { ready, total, causes } if ready < total => {
-            Some(aligned("waiting", &format!("{ready} of {total} ready; {}", top(causes))))
-        }
+        Event::Done {
+            what, change, detail, ..
+        } => Some(aligned(verb(*change), &format!("{what} {detail}"))),
+        Event::Waiting { ready, total, causes } if ready < total => Some(aligned(
+            "waiting",
+            &format!("{ready} of {total} ready; {}", top(causes)),
+        )),
         Event::Waiting { .. } => None,
-        Event::Pace { calls, seconds } => {
-            Some(aligned("paced", &format!("{calls} calls left; rate limits allow them in {}", age::span(*seconds))))
-        }
+        Event::Pace { calls, seconds } => Some(aligned(
+            "paced",
+            &format!("{calls} calls left; rate limits allow them in {}", age::span(*seconds)),
+        )),
         Event::Notice { text } => Some(aligned("note", text)),
     }
 }
@@ -60,9 +64,13 @@ fn verb(change: Change) -> &'static str {
 
 /// The first causes and how many more there are.
 pub(super) fn top(causes: &[Cause]) -> String {
-    let named: Vec<_> = causes.iter().take(CAUSES).map(|cause| format!("{}: {}", cause.what, cause.why)).collect();
+    let named: Vec<_> = causes
+        .iter()
+        .take(CAUSES)
+        .map(|cause| format!("{}: {}", cause.what, cause.why))
+        .collect();
     match causes.len().saturating_sub(CAUSES) {
-        0 => named.join("; ").to_string(),
+        0 => named.join("; "),
         more => format!("{}; and {more} more", named.join("; ")),
     }
 }
@@ -72,19 +80,35 @@ mod tests {
     use super::*;
 
     fn cause(what: &str) -> Cause {
-        Cause { what: what.to_owned(), why: "pending".to_owned(), hint: None, fatal: false }
+        Cause {
+            what: what.to_owned(),
+            why: "pending".to_owned(),
+            hint: None,
+            fatal: false,
+        }
     }
 
     #[test]
     fn a_wait_names_the_first_causes_and_counts_the_rest() {
         let causes = ["a", "b", "c", "d", "e"].map(cause).to_vec();
-        let line = line(&Event::Waiting { ready: 2, total: 7, causes }).unwrap();
-        assert_eq!(line, "     waiting 2 of 7 ready; a: pending; b: pending; c: pending; and 2 more");
+        let line = line(&Event::Waiting {
+            ready: 2,
+            total: 7,
+            causes,
+        })
+        .unwrap();
+        assert_eq!(
+            line,
+            "     waiting 2 of 7 ready; a: pending; b: pending; c: pending; and 2 more"
+        );
     }
 
     #[test]
     fn messages_cannot_drive_the_terminal() {
-        let line = line(&Event::Notice { text: "\u{1b}[2Jgone".to_owned() }).unwrap();
+        let line = line(&Event::Notice {
+            text: "\u{1b}[2Jgone".to_owned(),
+        })
+        .unwrap();
         assert_eq!(line, "        note \\u{1b}[2Jgone");
     }
 }

@@ -21,11 +21,20 @@ pub(crate) fn up(plan: &UpPlan, view: &View) -> String {
         let _ = writeln!(out, "{}", view.paint.removed(inline(&line)));
     }
     if let Some(scale) = plan.scale.as_ref().filter(|scale| scale.from != scale.to) {
-        let line = format!("~ {}: replicas {} -> {}", object_name(&scale.target), scale.from, scale.to);
+        let line = format!(
+            "~ {}: replicas {} -> {}",
+            object_name(&scale.target),
+            scale.from,
+            scale.to
+        );
         let _ = writeln!(out, "{}", view.paint.changed(inline(&line)));
     }
     for release in &plan.releases {
-        let volume = release.volume.as_ref().map(|id| format!(" with volume {id}")).unwrap_or_default();
+        let volume = release
+            .volume
+            .as_ref()
+            .map(|id| format!(" with volume {id}"))
+            .unwrap_or_default();
         let line = format!("- claim {}{volume}: {}", release.claim_name, release.why);
         let _ = writeln!(out, "{}", view.paint.removed(inline(&line)));
     }
@@ -43,16 +52,39 @@ fn object_lines(plan: &ObjectPlan, view: &View) -> String {
     match &plan.action {
         ObjectAction::Create if view.wide => {
             let fields = field_changes(&kind_only(&plan.object), &plan.object);
-            format!("{}\n{}", view.paint.added(format!("+ {name}")), diff::fields(&fields, view))
+            format!(
+                "{}\n{}",
+                view.paint.added(format!("+ {name}")),
+                diff::fields(&fields, view)
+            )
         }
         ObjectAction::Create => format!("{}\n", view.paint.added(format!("+ {name}"))),
         ObjectAction::Update { changes, destroys } => {
-            let destroys = destroys.as_ref().map(|what| view.paint.removed(format!(" ({})", inline(what)))).unwrap_or_default();
-            format!("{}{destroys}\n{}", view.paint.changed(format!("~ {name}")), diff::fields(changes, view))
+            let destroys = destroys
+                .as_ref()
+                .map(|what| view.paint.removed(format!(" ({})", inline(what))))
+                .unwrap_or_default();
+            format!(
+                "{}{destroys}\n{}",
+                view.paint.changed(format!("~ {name}")),
+                diff::fields(changes, view)
+            )
         }
-        ObjectAction::Replace { reason, keeps_dependents, .. } => {
-            let dependents = if *keeps_dependents { "; its pods live on meanwhile" } else { "" };
-            format!("{} {}\n", view.paint.removed(format!("-/+ {name}")), inline(&format!("(replaced: {reason}{dependents})")))
+        ObjectAction::Replace {
+            reason,
+            keeps_dependents,
+            ..
+        } => {
+            let dependents = if *keeps_dependents {
+                "; its pods live on meanwhile"
+            } else {
+                ""
+            };
+            format!(
+                "{} {}\n",
+                view.paint.removed(format!("-/+ {name}")),
+                inline(&format!("(replaced: {reason}{dependents})"))
+            )
         }
         ObjectAction::Unchanged if view.wide => format!("  {name}\n"),
         ObjectAction::Unchanged => String::new(),
@@ -63,7 +95,12 @@ fn object_lines(plan: &ObjectPlan, view: &View) -> String {
 fn kind_only(object: &Object) -> Object {
     let mut empty = Object::default();
     for field in ["apiVersion", "kind"] {
-        empty.fields_mut().extend(object.fields().get(field).map(|value| (field.to_owned(), value.clone())));
+        empty.fields_mut().extend(
+            object
+                .fields()
+                .get(field)
+                .map(|value| (field.to_owned(), value.clone())),
+        );
     }
     empty
 }
@@ -74,8 +111,13 @@ fn claim_line(claim: &ClaimPlan, view: &View) -> String {
     match &claim.action {
         ClaimAction::Create => format!("{}: {volume}\n", view.paint.added(format!("+ {name}"))),
         ClaimAction::Resume { volume: found, .. } => {
-            let found = found.as_ref().map_or_else(|| volume.clone(), |id| inline(&format!("volume {id} is there already")));
-            format!("{} (an earlier run began it): {found}\n", view.paint.changed(format!("~ {name}")))
+            let found = found
+                .as_ref()
+                .map_or_else(|| volume.clone(), |id| inline(&format!("volume {id} is there already")));
+            format!(
+                "{} (an earlier run began it): {found}\n",
+                view.paint.changed(format!("~ {name}"))
+            )
         }
         ClaimAction::Await { reason } => format!("  {name}: {}\n", inline(reason)),
         ClaimAction::Keep if view.wide => format!("  {name}\n"),
@@ -84,10 +126,19 @@ fn claim_line(claim: &ClaimPlan, view: &View) -> String {
 }
 
 fn volume(claim: &ClaimPlan) -> String {
-    let Some(spec) = &claim.volume else { return "no volume".to_owned() };
+    let Some(spec) = &claim.volume else {
+        return "no volume".to_owned();
+    };
     let zone = spec.zone.as_ref().map(|zone| format!(" in {zone}")).unwrap_or_default();
-    let price = claim.monthly_usd.map(|usd| format!(", ${usd:.2} a month")).unwrap_or_default();
-    format!("volume of {} GiB {}{zone}{price}", spec.size_gib, spec.config.type_name())
+    let price = claim
+        .monthly_usd
+        .map(|usd| format!(", ${usd:.2} a month"))
+        .unwrap_or_default();
+    format!(
+        "volume of {} GiB {}{zone}{price}",
+        spec.size_gib,
+        spec.config.type_name()
+    )
 }
 
 fn summary(plan: &UpPlan) -> String {
@@ -96,11 +147,22 @@ fn summary(plan: &UpPlan) -> String {
     }
     let mut out = format!("{} to change", counted(plan.changes(), "thing"));
     if plan.volume_creates > 0 {
-        let unpriced = if plan.unpriced > 0 { format!(" and {} without a known price", plan.unpriced) } else { String::new() };
+        let unpriced = if plan.unpriced > 0 {
+            format!(" and {} without a known price", plan.unpriced)
+        } else {
+            String::new()
+        };
         let creates = counted(plan.volume_creates as usize, "volume");
-        let _ = write!(out, "; {creates} to create (as many calls to the cloud), about ${:.2} a month{unpriced}", plan.monthly_usd);
+        let _ = write!(
+            out,
+            "; {creates} to create (as many calls to the cloud), about ${:.2} a month{unpriced}",
+            plan.monthly_usd
+        );
         let floor = if plan.floor_seconds > 0.0 {
-            format!("; the account's rate limits allow that in {} at the earliest", age::span(plan.floor_seconds))
+            format!(
+                "; the account's rate limits allow that in {} at the earliest",
+                age::span(plan.floor_seconds)
+            )
         } else {
             "; the account's rate limits allow that at once".to_owned()
         };
@@ -110,20 +172,34 @@ fn summary(plan: &UpPlan) -> String {
 }
 
 fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    if count == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
 }
 
 /// An object as `kubectl` names it, with its namespace: `statefulset.apps/home-deployment -n default`.
 pub(crate) fn object_name(target: &ObjectRef) -> String {
     let gvk = &target.resource.gvk;
-    let group = if gvk.group.is_empty() { String::new() } else { format!(".{}", gvk.group) };
-    let namespace = target.namespace.as_ref().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+    let group = if gvk.group.is_empty() {
+        String::new()
+    } else {
+        format!(".{}", gvk.group)
+    };
+    let namespace = target
+        .namespace
+        .as_ref()
+        .map(|namespace| format!(" -n {namespace}"))
+        .unwrap_or_default();
     format!("{}{group}/{}{namespace}", gvk.kind.to_lowercase(), target.name)
 }
 
 /// `statefulsets.apps` and a name as `statefulset.apps/name`, as kubectl writes it.
 pub(super) fn singular(qualified: &str, name: &str) -> String {
-    let (plural, group) = qualified.split_once('.').map_or((qualified, None), |(plural, group)| (plural, Some(group)));
+    let (plural, group) = qualified
+        .split_once('.')
+        .map_or((qualified, None), |(plural, group)| (plural, Some(group)));
     let kind = plural.strip_suffix('s').unwrap_or(plural);
     group.map_or_else(|| format!("{kind}/{name}"), |group| format!("{kind}.{group}/{name}"))
 }

@@ -32,8 +32,16 @@ pub(crate) struct Progress {
 impl Progress {
     /// Progress in this mode.
     pub(crate) fn new(mode: Mode) -> Self {
-        let target = if mode == Mode::Bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { mode, bars: MultiProgress::with_draw_target(target), stages: Mutex::default() }
+        let target = if mode == Mode::Bars {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Self {
+            mode,
+            bars: MultiProgress::with_draw_target(target),
+            stages: Mutex::default(),
+        }
     }
 
     /// Says something now, whatever the mode but silence.
@@ -60,7 +68,9 @@ impl Progress {
     fn draw(&self, event: &Event) {
         match event {
             Event::Stage { stage, total } => self.begin(*stage, *total),
-            Event::Done { stage, what, detail, .. } => {
+            Event::Done {
+                stage, what, detail, ..
+            } => {
                 self.with(*stage, |bar| {
                     bar.set_message(inline(&format!("{what} {detail}")));
                     bar.inc(1);
@@ -81,10 +91,17 @@ impl Progress {
     /// A stage begins. What came before it in the order and counts nothing is done: its spinner goes.
     fn begin(&self, stage: Stage, total: usize) {
         let mut stages = self.lock();
-        for (_, spinner) in stages.iter().filter(|(earlier, bar)| **earlier < stage && bar.length().is_none()) {
+        for (_, spinner) in stages
+            .iter()
+            .filter(|(earlier, bar)| **earlier < stage && bar.length().is_none())
+        {
             spinner.finish_and_clear();
         }
-        let bar = self.bars.add(if total == 0 { ProgressBar::no_length() } else { ProgressBar::new(total as u64) });
+        let bar = self.bars.add(if total == 0 {
+            ProgressBar::no_length()
+        } else {
+            ProgressBar::new(total as u64)
+        });
         bar.set_style(style(total == 0 && stage != Stage::Wait));
         bar.set_prefix(plain_log::title(stage));
         bar.enable_steady_tick(Duration::from_millis(120));
@@ -99,7 +116,11 @@ impl Progress {
 }
 
 fn style(spinner: bool) -> ProgressStyle {
-    let template = if spinner { "{spinner} {prefix} {elapsed} {wide_msg}" } else { "{spinner} {prefix} {pos}/{len} {elapsed} {wide_msg}" };
+    let template = if spinner {
+        "{spinner} {prefix} {elapsed} {wide_msg}"
+    } else {
+        "{spinner} {prefix} {pos}/{len} {elapsed} {wide_msg}"
+    };
     // The template is ours and constant; a bad one would only cost the looks.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

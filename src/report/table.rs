@@ -13,12 +13,16 @@ pub(super) struct Table {
 impl Table {
     /// A table with these headings.
     pub(super) fn new(headings: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { headings: headings.into_iter().collect(), rows: Vec::new() }
+        Self {
+            headings: headings.into_iter().collect(),
+            rows: Vec::new(),
+        }
     }
 
-    /// Adds a row; an empty cell shows as `<none>`, as kubectl does it in wide tables, only where the column asks.
+    /// Adds a row.
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().map(|cell| text::inline(&cell)).collect());
+        self.rows
+            .push(cells.into_iter().map(|cell| text::inline(&cell)).collect());
     }
 
     /// Whether it has no rows.
@@ -32,7 +36,9 @@ impl Table {
             return String::new();
         }
         let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_header(self.headings.iter().map(|heading| Cell::new(heading)));
+        table
+            .load_style(presets::NOTHING)
+            .set_header(self.headings.iter().map(Cell::new));
         for row in &self.rows {
             table.add_row(row.iter().map(|cell| coloured(cell)));
         }
@@ -45,7 +51,9 @@ impl Table {
             table.force_no_tty();
         }
         if let Some(width) = view.width {
-            table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+            table
+                .set_width(width)
+                .set_content_arrangement(ContentArrangement::Dynamic);
         }
         let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
         lines.collect()
@@ -56,17 +64,22 @@ impl Table {
 fn coloured(text: &str) -> Cell {
     let cell = Cell::new(text);
     match text {
-        "Missing" | "Lost" | "Failed" | "error" | "Error" | "CrashLoopBackOff" | "ImagePullBackOff" | "ErrImagePull" | "service gone" => {
-            cell.fg(Color::Red)
+        "Missing" | "Lost" | "Failed" | "error" | "Error" | "CrashLoopBackOff" | "ImagePullBackOff"
+        | "ErrImagePull" | "service gone" => cell.fg(Color::Red),
+        "Pending" | "Terminating" | "ContainerCreating" | "creating" | "deleting" | "<pending>" | "Warning" => {
+            cell.fg(Color::Yellow)
         }
-        "Pending" | "Terminating" | "ContainerCreating" | "creating" | "deleting" | "<pending>" | "Warning" => cell.fg(Color::Yellow),
         _ => cell,
     }
 }
 
 /// Text, or `<none>` where it is empty.
 pub(super) fn or_none(text: &str) -> String {
-    if text.is_empty() { "<none>".to_owned() } else { text.to_owned() }
+    if text.is_empty() {
+        "<none>".to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +88,12 @@ mod tests {
     use super::*;
 
     fn view(width: Option<u16>, colour: bool) -> View {
-        View { wide: false, width, paint: Paint::new(colour), now: jiff::Timestamp::UNIX_EPOCH }
+        View {
+            wide: false,
+            width,
+            paint: Paint::new(colour),
+            now: jiff::Timestamp::UNIX_EPOCH,
+        }
     }
 
     fn table() -> Table {
@@ -87,7 +105,10 @@ mod tests {
 
     #[test]
     fn columns_are_three_spaces_apart_and_lines_have_no_tail() {
-        assert_eq!(table().render(&view(None, false)), "NAME       STATUS\ndata-0     Bound\ndata-100   Pending\n");
+        assert_eq!(
+            table().render(&view(None, false)),
+            "NAME       STATUS\ndata-0     Bound\ndata-100   Pending\n"
+        );
     }
 
     #[test]

@@ -10,7 +10,11 @@ fn every_bad_profile_exits_2_without_a_call() {
     let world = World::realistic();
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad");
     let mut cases = 0;
-    for case in std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+    for case in std::fs::read_dir(corpus)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+    {
         for command in ["up", "plan"] {
             let run = world.run(&format!("{command} {} --sandbox", case.display()));
             assert_eq!(run.code, Some(2), "{}: {}", case.display(), run.stderr);
@@ -20,7 +24,10 @@ fn every_bad_profile_exits_2_without_a_call() {
         cases += 1;
     }
     assert!(cases >= 40, "{cases}");
-    assert!(!world.path().join("sandbox").exists(), "not even the sandbox was started");
+    assert!(
+        !world.path().join("sandbox").exists(),
+        "not even the sandbox was started"
+    );
 }
 
 #[test]
@@ -48,5 +55,9 @@ fn a_link_out_of_the_folder_is_refused() {
     let folder = world.write("linked/profile.yaml", &profile("linked"));
     std::os::unix::fs::symlink("/etc/passwd", folder.join("passwd.yaml")).unwrap();
     let run = world.run(&format!("up {} --sandbox", folder.display())).exits(2);
-    assert!(run.stderr.contains("passwd.yaml") && !run.stderr.contains("root:"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("passwd.yaml") && !run.stderr.contains("root:"),
+        "{}",
+        run.stderr
+    );
 }

@@ -46,7 +46,11 @@ fn a_volume_made_before_the_kill_is_adopted() {
 
 #[test]
 fn a_kill_during_down_is_finished_by_the_next() {
-    for (service, operation) in [("ec2", "DeleteVolume"), ("kubernetes", "delete persistentvolumeclaims"), ("kubernetes", "delete statefulsets")] {
+    for (service, operation) in [
+        ("ec2", "DeleteVolume"),
+        ("kubernetes", "delete persistentvolumeclaims"),
+        ("kubernetes", "delete statefulsets"),
+    ] {
         let world = World::instant();
         let before = world.state();
         world.run(&format!("up {PROFILE}")).succeeds();
@@ -61,7 +65,9 @@ fn a_kill_during_down_is_finished_by_the_next() {
 #[test]
 fn a_lost_answer_makes_no_second_volume() {
     let world = World::instant();
-    world.fault(&json!({"service": "ec2", "operation": "CreateVolume", "moment": "after", "times": 2, "effect": "reset"}));
+    world.fault(
+        &json!({"service": "ec2", "operation": "CreateVolume", "moment": "after", "times": 2, "effect": "reset"}),
+    );
     world.run(&format!("up {PROFILE}")).succeeds();
     assert_eq!(world.volumes(), 3);
 }

@@ -28,7 +28,12 @@ fn refused(world: &World, run: Run, code: i32, words: &[&str]) {
     for word in words {
         assert!(run.errors()[0].contains(word), "{word}: {}", run.stderr);
     }
-    assert_eq!(world.audit().sum("*", "changed"), 0, "{}", world.audit().with("changed"));
+    assert_eq!(
+        world.audit().sum("*", "changed"),
+        0,
+        "{}",
+        world.audit().with("changed")
+    );
 }
 
 #[test]
@@ -44,7 +49,10 @@ fn no_account() {
     let world = World::instant();
     let served = world.serve();
     let mut command = outside(&world, &served, &format!("up {PROFILE}"));
-    command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env_remove("AWS_SESSION_TOKEN");
+    command
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env_remove("AWS_SESSION_TOKEN");
     let started = Instant::now();
     refused(&world, run(&mut command), 3, &["no AWS credentials", "AWS_PROFILE"]);
     assert!(started.elapsed() < Duration::from_secs(10));
@@ -76,7 +84,10 @@ fn an_expired_token_of_the_cluster() {
     let world = World::instant();
     let served = world.serve();
     let config = std::fs::read_to_string(served.variable("KUBECONFIG")).unwrap();
-    let server = config.lines().find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("server:")).unwrap();
+    let server = config
+        .lines()
+        .find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("server:"))
+        .unwrap();
     let kubeconfig = kubeconfig(&world, server.trim().trim_matches('"'), "EXPIRED");
     let mut command = outside(&world, &served, &format!("up {PROFILE}"));
     command.env("KUBECONFIG", kubeconfig);
@@ -98,7 +109,11 @@ fn an_unreachable_api_server() {
 fn no_kubeconfig() {
     let world = World::realistic();
     let run = world.run(&format!("up {PROFILE}")).exits(1);
-    assert!(run.stderr.contains("KUBECONFIG") && run.stderr.contains("--sandbox"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("KUBECONFIG") && run.stderr.contains("--sandbox"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -122,22 +137,45 @@ fn someone_elses_field_is_a_conflict_that_names_them() {
     let served = world.serve();
     let server = {
         let config = std::fs::read_to_string(served.variable("KUBECONFIG")).unwrap();
-        config.lines().find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("server:")).unwrap().trim().trim_matches('"').to_owned()
+        config
+            .lines()
+            .find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("server:"))
+            .unwrap()
+            .trim()
+            .trim_matches('"')
+            .to_owned()
     };
     let patch = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "home-deployment"}, "spec": {"replicas": 4}});
-    let url = format!("{server}/apis/apps/v1/namespaces/default/statefulsets/home-deployment?fieldManager=autoscaler&force=true");
+    let url = format!(
+        "{server}/apis/apps/v1/namespaces/default/statefulsets/home-deployment?fieldManager=autoscaler&force=true"
+    );
     let curl = world
         .command("curl")
-        .args(["-sSf", "-X", "PATCH", "-H", "Content-Type: application/apply-patch+yaml", "--data", &patch.to_string(), &url])
+        .args([
+            "-sSf",
+            "-X",
+            "PATCH",
+            "-H",
+            "Content-Type: application/apply-patch+yaml",
+            "--data",
+            &patch.to_string(),
+            &url,
+        ])
         .output();
-    let Ok(curl) = curl else { return eprintln!("skipped: no curl") };
+    let Ok(curl) = curl else {
+        return eprintln!("skipped: no curl");
+    };
     assert!(curl.status.success(), "{}", String::from_utf8_lossy(&curl.stderr));
     let conflict = world.run(&format!("up {PROFILE} --sandbox")).exits(5);
     for word in ["autoscaler", ".spec.replicas", "--force-conflicts"] {
         assert!(conflict.stderr.contains(word), "{word}: {}", conflict.stderr);
     }
-    world.run(&format!("up {PROFILE} --sandbox --force-conflicts")).succeeds();
-    world.run(&format!("plan {PROFILE} --sandbox --detailed-exitcode")).succeeds();
+    world
+        .run(&format!("up {PROFILE} --sandbox --force-conflicts"))
+        .succeeds();
+    world
+        .run(&format!("plan {PROFILE} --sandbox --detailed-exitcode"))
+        .succeeds();
 }
 
 fn kubeconfig(world: &World, server: &str, token: &str) -> std::path::PathBuf {

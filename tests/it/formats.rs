@@ -30,25 +30,54 @@ fn json_and_yaml_are_the_same_document_and_alone_on_stdout() {
 fn quiet_says_nothing_and_colour_comes_when_asked() {
     let world = World::instant();
     assert_eq!(world.run(&format!("up {PROFILE} --quiet")).succeeds().stderr, "");
-    assert!(!world.run(&format!("status {PROFILE}")).succeeds().stdout.contains('\u{1b}'));
-    assert!(world.run(&format!("status {PROFILE} --color always")).succeeds().stdout.contains('\u{1b}'));
+    assert!(
+        !world
+            .run(&format!("status {PROFILE}"))
+            .succeeds()
+            .stdout
+            .contains('\u{1b}')
+    );
+    assert!(
+        world
+            .run(&format!("status {PROFILE} --color always"))
+            .succeeds()
+            .stdout
+            .contains('\u{1b}')
+    );
 }
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let world = World::instant();
-    let mut child = world.moorline(&format!("status {PROFILE}")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = world
+        .moorline(&format!("status {PROFILE}"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
 fn watching_follows_until_it_is_stopped() {
     let world = World::instant();
     let served = world.serve();
-    let mut child = world.moorline(&format!("status {PROFILE} --watch -o json")).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut child = world
+        .moorline(&format!("status {PROFILE} --watch -o json"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
     let first: serde_json::Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
     assert_eq!(first["ready"], false);
     world.run(&format!("up {PROFILE}")).succeeds();
@@ -62,12 +91,22 @@ fn watching_follows_until_it_is_stopped() {
 fn serve_prints_an_environment_for_eval_and_writes_a_kubeconfig() {
     let world = World::instant();
     let served = world.serve();
-    for name in ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "KUBECONFIG"] {
+    for name in [
+        "AWS_ENDPOINT_URL",
+        "AWS_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "KUBECONFIG",
+    ] {
         assert!(!served.variable(name).is_empty());
     }
     assert!(std::path::Path::new(served.variable("KUBECONFIG")).is_file());
     let env = world.run("sandbox env").succeeds();
-    assert!(env.stdout.contains(served.variable("AWS_ENDPOINT_URL")), "{}", env.stdout);
+    assert!(
+        env.stdout.contains(served.variable("AWS_ENDPOINT_URL")),
+        "{}",
+        env.stdout
+    );
     world.run("sandbox serve").exits(2);
 }
 
@@ -94,7 +133,14 @@ fn reset_forgets_everything() {
 #[test]
 fn help_version_completions_and_schema() {
     let world = World::realistic();
-    for line in ["--help", "up --help", "sandbox fault add --help", "--version", "completions bash", "schema"] {
+    for line in [
+        "--help",
+        "up --help",
+        "sandbox fault add --help",
+        "--version",
+        "completions bash",
+        "schema",
+    ] {
         assert!(!world.run(line).succeeds().stdout.is_empty(), "{line}");
     }
     world.run("").exits(2);

@@ -13,7 +13,12 @@ const PROFILE: &str = "profiles/aws-nginx-stateful --sandbox";
 /// An `up` whose volumes take a while, up to the moment where its claims are begun.
 fn under_way(world: &World, latency_millis: u64) -> (Child, BufReader<std::process::ChildStderr>) {
     world.fault(&json!({"service": "ec2", "operation": "CreateVolume", "moment": "after", "effect": {"latency": latency_millis}}));
-    let mut child = world.moorline(&format!("up {PROFILE}")).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = world
+        .moorline(&format!("up {PROFILE}"))
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("claims and volumes (3)") {
@@ -57,8 +62,15 @@ fn twice_stops_at_once() {
 fn a_deadline_says_what_was_not_ready() {
     let world = World::instant();
     let folder = world.write("stuck/profile.yaml", &crate::support::profile("stuck"));
-    world.write("stuck/set.yaml", &crate::support::set("stuck", 1).replace("nginx:1.27", "nginx:does-not-exist"));
+    world.write(
+        "stuck/set.yaml",
+        &crate::support::set("stuck", 1).replace("nginx:1.27", "nginx:does-not-exist"),
+    );
     let run = world.run(&format!("up {} --sandbox --timeout 4s", folder.display()));
     assert!(matches!(run.code, Some(1 | 6)), "{run:?}");
-    assert!(run.stderr.contains("stuck-0") && run.stderr.contains("image"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("stuck-0") && run.stderr.contains("image"),
+        "{}",
+        run.stderr
+    );
 }

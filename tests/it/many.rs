@@ -21,7 +21,12 @@ fn three_hundred_claims_are_bound() {
     assert_eq!(zones.values().collect::<Vec<_>>(), [&100, &100, &100], "{zones:?}");
     world.reset_audit();
     world.run(&format!("up {folder} --sandbox")).succeeds();
-    assert_eq!(world.audit().sum("*", "changed"), 0, "{}", world.audit().with("changed"));
+    assert_eq!(
+        world.audit().sum("*", "changed"),
+        0,
+        "{}",
+        world.audit().with("changed")
+    );
 }
 
 /// Over the burst of 100 the calls are spent evenly: none is refused for its rate.

@@ -32,7 +32,9 @@ fn keys_of_the_cloud_are_never_printed() {
     let served = world.serve();
     let mut command = world.moorline("plan profiles/aws-nginx-stateful -vvv");
     command.envs(served.environment.iter().map(|(name, value)| (name, value)));
-    command.env("AWS_ACCESS_KEY_ID", "AKIAHUSHHUSHHUSHHUSH").env("AWS_SECRET_ACCESS_KEY", "wJalrHushHush");
+    command
+        .env("AWS_ACCESS_KEY_ID", "AKIAHUSHHUSHHUSHHUSH")
+        .env("AWS_SECRET_ACCESS_KEY", "wJalrHushHush");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!said.contains("wJalrHushHush"), "{said}");

@@ -19,7 +19,9 @@ pub struct World {
 impl World {
     /// A sandbox as it comes: throttled, with creation times and lag.
     pub fn realistic() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// A sandbox without throttling, latency and lag.
@@ -38,8 +40,13 @@ impl World {
     /// A command in this world: nothing of the machine's environment reaches it but `PATH`.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().env("HOME", self.path()).env("MOORLINE_SANDBOX_DIR", self.path().join("sandbox"));
-        command.env("AWS_EC2_METADATA_DISABLED", "true").envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command
+            .env_clear()
+            .env("HOME", self.path())
+            .env("MOORLINE_SANDBOX_DIR", self.path().join("sandbox"));
+        command
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
         command
     }
@@ -77,20 +84,34 @@ impl World {
 
     /// Adds a fault rule.
     pub fn fault(&self, rule: &Value) {
-        let output = self.moorline("sandbox fault add").arg(rule.to_string()).output().unwrap();
+        let output = self
+            .moorline("sandbox fault add")
+            .arg(rule.to_string())
+            .output()
+            .unwrap();
         Run::of("sandbox fault add", &output).succeeds();
     }
 
     /// Serves the sandbox until the handle is dropped.
     pub fn serve(&self) -> Served {
-        let mut child = self.moorline("sandbox serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut child = self
+            .moorline("sandbox serve")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
         let exports: Vec<String> = lines.take_while(|line| line != READY).collect();
         let variable = |line: &String| {
             let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
             (name.to_owned(), value.trim_matches('\'').to_owned())
         };
-        Served { environment: exports.iter().map(variable).collect(), child }
+        Served {
+            environment: exports.iter().map(variable).collect(),
+            child,
+        }
     }
 }
 
@@ -119,7 +140,10 @@ impl Drop for Served {
 
 /// Sends a signal to a process that this test started.
 pub fn signal(child: &Child, name: &str) -> std::io::Result<std::process::ExitStatus> {
-    Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status()
+    Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(child.id().to_string())
+        .status()
 }
 
 /// A run that ended.
@@ -138,13 +162,25 @@ impl Run {
     /// What a process came to.
     pub fn of(line: &str, output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Self { line: line.to_owned(), code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        Self {
+            line: line.to_owned(),
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 
     /// The same, having checked the exit code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "moorline {}\n{}\n{}", self.line, self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "moorline {}\n{}\n{}",
+            self.line,
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -168,7 +204,13 @@ impl Run {
     /// The rows of stdout's tables whose first cell begins with `prefix`, cell by cell.
     pub fn rows(&self, prefix: &str) -> Vec<Vec<&str>> {
         let rows = self.stdout.lines().filter(|line| line.starts_with(prefix));
-        rows.map(|line| line.split("   ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect()
+        rows.map(|line| {
+            line.split("   ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty())
+                .collect()
+        })
+        .collect()
     }
 }
 
@@ -178,13 +220,23 @@ pub struct Audit(Value);
 impl Audit {
     /// A count summed over all operations of a service, or of all services with `*`.
     pub fn sum(&self, service: &str, field: &str) -> u64 {
-        let rows = self.0.as_array().unwrap().iter().filter(|row| service == "*" || row["service"] == service);
+        let rows = self
+            .0
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| service == "*" || row["service"] == service);
         rows.map(|row| row[field].as_u64().unwrap()).sum()
     }
 
     /// A count of one operation.
     pub fn count(&self, operation: &str, field: &str) -> u64 {
-        let row = self.0.as_array().unwrap().iter().find(|row| row["operation"] == operation);
+        let row = self
+            .0
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["operation"] == operation);
         row.map_or(0, |row| row[field].as_u64().unwrap())
     }
 

@@ -24,7 +24,13 @@ impl Embedded {
         let dir = settings.sandbox_dir()?;
         match Self::served(&dir) {
             Some(running) => Ok(running),
-            None => Ok(Self::Here(Box::new(Sandbox::start(StartOptions { state_dir: Some(dir), ..StartOptions::default() }).await?))),
+            None => Ok(Self::Here(Box::new(
+                Sandbox::start(StartOptions {
+                    state_dir: Some(dir),
+                    ..StartOptions::default()
+                })
+                .await?,
+            ))),
         }
     }
 

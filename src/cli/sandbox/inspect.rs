@@ -106,7 +106,8 @@ pub(crate) async fn clock(app: &App, args: &ClockArgs) -> Result<Exit, Failure> 
 pub(crate) async fn fault(app: &App, args: &FaultArgs) -> Result<Exit, Failure> {
     match &args.command {
         FaultCommand::Add { rule } => {
-            let rule = serde_json::from_str(rule).map_err(|error| Failure::usage(format!("the rule is not JSON: {error}")))?;
+            let rule =
+                serde_json::from_str(rule).map_err(|error| Failure::usage(format!("the rule is not JSON: {error}")))?;
             ask(app, Method::POST, "/_sandbox/faults", Some(rule)).await?;
         }
         FaultCommand::List => {

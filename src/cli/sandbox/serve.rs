@@ -47,16 +47,31 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
             print(&exports(&running.environment))?;
             return Ok(Exit::Done);
         }
-        let what = format!("process {} serves the sandbox of {} already", running.pid, dir.display());
-        return Err(Failure::usage(what).hint("moorline sandbox env prints its environment; moorline sandbox stop ends it"));
+        let what = format!(
+            "process {} serves the sandbox of {} already",
+            running.pid,
+            dir.display()
+        );
+        return Err(
+            Failure::usage(what).hint("moorline sandbox env prints its environment; moorline sandbox stop ends it")
+        );
     }
     let settings = args.choice.settings()?;
     if args.detach {
         return detach(app, &args, &dir);
     }
-    let sandbox = Sandbox::serve(StartOptions { state_dir: Some(dir), address: args.address, settings }).await?;
+    let sandbox = Sandbox::serve(StartOptions {
+        state_dir: Some(dir),
+        address: args.address,
+        settings,
+    })
+    .await?;
     print(&exports(&sandbox.environment()))?;
-    app.tell(&format!("serving EC2, ELB and STS at {}, Kubernetes at {}; Ctrl-C stops", sandbox.aws_endpoint(), sandbox.kubernetes_endpoint()));
+    app.tell(&format!(
+        "serving EC2, ELB and STS at {}, Kubernetes at {}; Ctrl-C stops",
+        sandbox.aws_endpoint(),
+        sandbox.kubernetes_endpoint()
+    ));
     app.stop.cancelled().await;
     sandbox.shutdown().await;
     Ok(Exit::Done)
@@ -70,11 +85,24 @@ fn detach(app: &App, args: &Args, dir: &Path) -> Result<Exit, Failure> {
     let log_file = File::create(&log).map_err(|error| failed(format!("{}: {error}", log.display())))?;
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
-    command.args(["sandbox", "serve", "--address"]).arg(args.address.to_string()).arg("--sandbox-dir").arg(dir);
+    command
+        .args(["sandbox", "serve", "--address"])
+        .arg(args.address.to_string())
+        .arg("--sandbox-dir")
+        .arg(dir);
     command.args(args.choice.instant.then_some("--instant"));
-    command.args(args.choice.settings.iter().flat_map(|file| ["--settings".as_ref(), file.as_os_str()]));
+    command.args(
+        args.choice
+            .settings
+            .iter()
+            .flat_map(|file| ["--settings".as_ref(), file.as_os_str()]),
+    );
     // A process group of its own: Ctrl-C in this terminal is not meant for it.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file).process_group(0);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log_file)
+        .process_group(0);
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     let mut environment = String::new();
     if let Some(stdout) = child.stdout.take() {
@@ -86,7 +114,11 @@ fn detach(app: &App, args: &Args, dir: &Path) -> Result<Exit, Failure> {
         return Err(failed(told.trim().to_owned()));
     }
     print(&environment)?;
-    app.tell(&format!("serving in process {}; its log is {}; moorline sandbox stop ends it", child.id(), log.display()));
+    app.tell(&format!(
+        "serving in process {}; its log is {}; moorline sandbox stop ends it",
+        child.id(),
+        log.display()
+    ));
     Ok(Exit::Done)
 }
 
@@ -95,14 +127,18 @@ const END: &str = "# moorline sandbox is ready";
 
 /// The environment as a shell reads it.
 fn exports(environment: &[(String, String)]) -> String {
-    let lines = environment.iter().map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''")));
+    let lines = environment
+        .iter()
+        .map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', r"'\''")));
     lines.chain([format!("{END}\n")]).collect()
 }
 
 /// Prints the environment of the sandbox being served.
 pub(crate) fn environment(app: &App) -> Result<Exit, Failure> {
     let running = Sandbox::running(&app.settings.sandbox_dir()?);
-    let running = running.ok_or_else(|| Failure::new(Exit::Failed, "no sandbox is being served").hint("moorline sandbox serve --detach starts one"))?;
+    let running = running.ok_or_else(|| {
+        Failure::new(Exit::Failed, "no sandbox is being served").hint("moorline sandbox serve --detach starts one")
+    })?;
     print(&exports(&running.environment))?;
     Ok(Exit::Done)
 }
@@ -138,6 +174,9 @@ mod tests {
     #[test]
     fn values_are_quoted_for_the_shell() {
         let environment = [("KUBECONFIG".to_owned(), "/tmp/it's here/config".to_owned())];
-        assert_eq!(exports(&environment), format!("export KUBECONFIG='/tmp/it'\\''s here/config'\n{END}\n"));
+        assert_eq!(
+            exports(&environment),
+            format!("export KUBECONFIG='/tmp/it'\\''s here/config'\n{END}\n")
+        );
     }
 }
