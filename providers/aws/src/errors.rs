@@ -135,9 +135,9 @@ impl Refusal<'_> {
             "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
                 (ErrorKind::Unauthenticated, "the session has expired: sign in again (`aws sso login`), or get new keys")
             }
-            "RequestExpired" | "RequestTimeTooSkewed" | "RequestInTheFuture" => {
-                (ErrorKind::Unauthenticated, "check this machine's clock")
-            }
+            // EC2 says this of old session tokens too.
+            "RequestExpired" => (ErrorKind::Unauthenticated, "check this machine's clock, or sign in again (`aws sso login`)"),
+            "RequestTimeTooSkewed" | "RequestInTheFuture" => (ErrorKind::Unauthenticated, "check this machine's clock"),
             "SignatureDoesNotMatch" | "InvalidSignatureException" if about_time => {
                 (ErrorKind::Unauthenticated, "check this machine's clock")
             }
@@ -226,7 +226,7 @@ mod tests {
         let refusal = |code, message| Refusal { code, message, status: 400, retry_after: None }.into_error(&SUBJECT).to_string();
         assert_eq!(
             refusal("RequestExpired", "Request has expired.\u{1b}[2J"),
-            "ec2:CreateVolume: Request has expired (RequestExpired); check this machine's clock"
+            "ec2:CreateVolume: Request has expired (RequestExpired); check this machine's clock, or sign in again (`aws sso login`)"
         );
         assert_eq!(refusal("", ""), "ec2:CreateVolume: HTTP 400 without an explanation");
     }

@@ -14,8 +14,12 @@ use crate::settings::{Budget, Budgets};
 /// Calls that share a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// `CreateVolume`, `DeleteVolume`, `CreateSnapshot`.
-    VolumeWrites,
+    /// `CreateVolume`.
+    Create,
+    /// `DeleteVolume`.
+    Delete,
+    /// `CreateSnapshot`.
+    Snapshot,
     /// `Describe*`, of the load balancer APIs too: they publish no budget of their own.
     Reads,
     /// Calls so rare that they need no pacing.
@@ -25,18 +29,23 @@ pub(crate) enum Family {
 /// All buckets of an account and region, shared by every task of a provider.
 #[derive(Debug)]
 pub(crate) struct Governor {
-    volume_writes: Option<Bucket>,
+    create: Option<Bucket>,
+    delete: Option<Bucket>,
+    snapshot: Option<Bucket>,
     reads: Option<Bucket>,
 }
 
 impl Governor {
     pub(crate) fn new(budgets: &Budgets) -> Self {
-        Self { volume_writes: budgets.volume_writes.map(Bucket::new), reads: budgets.reads.map(Bucket::new) }
+        let write = || budgets.volume_writes.map(Bucket::new);
+        Self { create: write(), delete: write(), snapshot: write(), reads: budgets.reads.map(Bucket::new) }
     }
 
     fn bucket(&self, family: Family) -> Option<&Bucket> {
         match family {
-            Family::VolumeWrites => self.volume_writes.as_ref(),
+            Family::Create => self.create.as_ref(),
+            Family::Delete => self.delete.as_ref(),
+            Family::Snapshot => self.snapshot.as_ref(),
             Family::Reads => self.reads.as_ref(),
             Family::Unpaced => None,
         }
@@ -201,13 +210,13 @@ mod tests {
     async fn turns_go_in_order_and_one_who_leaves_costs_nothing() {
         let budgets = Budgets { volume_writes: Some(Budget { burst: 2, per_second: 20 }), reads: None };
         let governor = Arc::new(Governor::new(&budgets));
-        governor.acquire(Family::VolumeWrites).await;
+        governor.acquire(Family::Create).await;
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = Vec::new();
         for turn in 0..4 {
             let (governor, order) = (Arc::clone(&governor), Arc::clone(&order));
             tasks.push(tokio::spawn(async move {
-                governor.acquire(Family::VolumeWrites).await;
+                governor.acquire(Family::Create).await;
                 order.lock().unwrap().push(turn);
             }));
             tokio::task::yield_now().await;
@@ -227,7 +236,7 @@ mod tests {
         let governor = Governor::new(&Budgets::unlimited());
         let start = Instant::now();
         for _ in 0..10_000 {
-            governor.acquire(Family::VolumeWrites).await;
+            governor.acquire(Family::Create).await;
         }
         assert!(start.elapsed() < Duration::from_secs(1));
         assert!(governor.is_relaxed(Family::Reads));

@@ -75,7 +75,7 @@ pub struct Budget {
 /// Source of the defaults: EC2 developer guide, "Request throttling for the Amazon EC2 API".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budgets {
-    /// `CreateVolume`, `DeleteVolume`, `CreateSnapshot`, together; `None` is unlimited.
+    /// `CreateVolume`, `DeleteVolume` and `CreateSnapshot`, each; `None` is unlimited.
     pub volume_writes: Option<Budget>,
     /// `Describe*`, together; `None` is unlimited.
     pub reads: Option<Budget>,

@@ -17,7 +17,7 @@ use crate::words::clean;
 const NAME_TAG: &str = "CSIVolumeSnapshotName";
 
 /// Creation is not sent again blindly: a second snapshot would be made.
-const CREATE: Manner = Manner { family: Family::VolumeWrites, repeatable: false };
+const CREATE: Manner = Manner { family: Family::Snapshot, repeatable: false };
 const CREATE_ATTEMPTS: u32 = 3;
 /// How long a snapshot whose creation went unanswered may take to show up.
 const SETTLE: Duration = Duration::from_secs(5);

@@ -21,8 +21,9 @@ use crate::listing::{queries, until_error};
 use crate::provider::AwsProvider;
 use crate::waiting::{Goal, Reader};
 
-/// Creation has a token and deletion has an id: both may be sent again.
-pub(crate) const WRITE: Manner = Manner { family: Family::VolumeWrites, repeatable: true };
+// Creation has a token and deletion has an id: both may be sent again.
+const CREATE: Manner = Manner { family: Family::Create, repeatable: true };
+const DELETE: Manner = Manner { family: Family::Delete, repeatable: true };
 
 /// How long a volume may be in a state that forbids deletion for a moment, such as `creating`.
 const STATE_PATIENCE: Duration = Duration::from_secs(15);
@@ -55,7 +56,7 @@ impl Volumes for AwsProvider {
                 .set_tag_specifications(convert::tag_specification(ResourceType::Volume, &new.tags))
                 .send()
         };
-        let answer = self.caller.call(subject, WRITE, request).await?;
+        let answer = self.caller.call(subject, CREATE, request).await?;
         let volume = convert::created_volume(answer)
             .ok_or_else(|| subject.error(ErrorKind::Internal, "the answer names no volume; run again to find it by its tags"))?;
         match volume.state {
@@ -115,7 +116,7 @@ impl Volumes for AwsProvider {
 impl AwsProvider {
     async fn delete_once(&self, clients: &Clients, id: &VolumeId) -> Result<()> {
         let subject = clients.subject("ec2:DeleteVolume", &id.0);
-        self.caller.call(subject, WRITE, || clients.ec2.delete_volume().volume_id(&id.0).send()).await.map(drop)
+        self.caller.call(subject, DELETE, || clients.ec2.delete_volume().volume_id(&id.0).send()).await.map(drop)
     }
 }
 

@@ -13,7 +13,8 @@ use crate::server::settings_for;
 
 fn provider(budgets: Budgets) -> AwsProvider {
     let endpoint = std::env::var("MOORLINE_TEST_AWS_ENDPOINT").expect("MOORLINE_TEST_AWS_ENDPOINT is an address");
-    AwsProvider::connect(AwsSettings { budgets, ..settings_for(&endpoint) })
+    // Without patience, a call that is throttled even once fails the test.
+    AwsProvider::connect(AwsSettings { budgets, patience: Duration::ZERO, ..settings_for(&endpoint) })
 }
 
 fn new_volume(zone: &str, claim_uid: String) -> NewVolume {
