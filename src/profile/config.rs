@@ -1,0 +1,206 @@
+//! `profile.yaml`: its fields, and what they may say.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::diagnostic::Findings;
+use crate::model::{ClusterPins, OnDown, ProviderBlock};
+use crate::shape::Shapes;
+use crate::source::{Source, Span};
+use crate::words::{dns_label, dns_subdomain, quote};
+use crate::yaml::{Entry, Node, Value};
+
+/// A moorline profile: which cloud and cluster a folder of Kubernetes manifests is for, and what happens to its volumes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Profile")]
+pub(crate) struct ProfileFile {
+    /// The profile's name: a DNS label of at most 63 lower-case letters, digits and `-`. It becomes the label
+    /// `moorline.dev/profile` of every object and the tag of every volume; two profiles of one cluster need two names.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub(crate) name: String,
+    /// The cloud: exactly one.
+    pub(crate) provider: ProviderBlock,
+    /// Pins the profile to one cluster; every other one is refused.
+    #[serde(default)]
+    pub(crate) cluster: ClusterPins,
+    /// The namespace of namespaced objects that name none. Default: `default`.
+    #[serde(default = "default_namespace")]
+    pub(crate) namespace: String,
+    /// Who answers for the volumes: a team or an address. It goes into their tag `moorline.dev/owner`.
+    #[serde(default)]
+    pub(crate) owner: Option<String>,
+    /// What `down` does to the volumes. Default: `reclaim-policy`.
+    #[serde(default)]
+    pub(crate) on_down: OnDown,
+    /// The manifests: file names or globs inside the folder, such as `*.yaml` or `base/*.yml`. Default: every `*.yaml`,
+    /// `*.yml` and `*.json` beside this file whose name does not begin with a dot.
+    #[serde(default)]
+    #[expect(dead_code, reason = "the patterns are read from the document, where each has its place")]
+    pub(crate) manifests: Option<Vec<String>>,
+    /// StorageClasses that the cluster has already and that claims may name, such as `gp2`.
+    #[serde(default)]
+    pub(crate) external_classes: Vec<String>,
+}
+
+fn default_namespace() -> String {
+    "default".to_owned()
+}
+
+/// Reads `profile.yaml`; `None` where it is too wrong to go on with.
+pub(crate) fn read(source: &Source, documents: &[Node], shapes: &Shapes, findings: &mut Findings) -> Option<ProfileFile> {
+    let mut documents = documents.iter().filter(|document| !document.is_null());
+    let Some(document) = documents.next() else {
+        let cure = "give it at least name: and provider: with aws: {} below";
+        findings.error(source, Span::default(), "the file is empty", cure);
+        return None;
+    };
+    if let Some(second) = documents.next() {
+        let cure = "put manifests into files of their own beside it";
+        findings.error(source, second.start(), "profile.yaml is one document", cure);
+    }
+    shapes.check("Profile", source, document, findings);
+    let mut checker = Checker { source, document, findings };
+    checker.provider();
+    checker.names();
+    checker.pins();
+    serde_json::from_value(given(document.to_json())).ok()
+}
+
+/// Only what is given: null is as good as missing, and a cloud with nothing below it is one without pins.
+fn given(mut document: Json) -> Json {
+    if let Some(aws) = document.pointer_mut("/provider/aws").filter(|aws| aws.is_null()) {
+        *aws = Json::Object(serde_json::Map::new());
+    }
+    without_nulls(document)
+}
+
+fn without_nulls(value: Json) -> Json {
+    match value {
+        Json::Object(fields) => {
+            let given = fields.into_iter().filter(|(_, value)| !value.is_null());
+            given.map(|(key, value)| (key, without_nulls(value))).collect()
+        }
+        other => other,
+    }
+}
+
+struct Checker<'a> {
+    source: &'a Source,
+    document: &'a Node,
+    findings: &'a mut Findings,
+}
+
+impl Checker<'_> {
+    /// Checks the string at a path, where there is one.
+    fn text(&mut self, path: &[&str], check: impl Fn(&str) -> Result<(), String>, cure: &str) {
+        let document = self.document;
+        if let Some((node, text)) = document.at(path).and_then(|node| Some((node, node.as_str()?))) {
+            self.item(node, &path.join("."), text, check, cure);
+        }
+    }
+
+    fn item(&mut self, node: &Node, what: &str, text: &str, check: impl Fn(&str) -> Result<(), String>, cure: &str) {
+        if let Err(why) = check(text) {
+            self.findings.error(self.source, node.span, format!("{what} cannot be {}: {why}", quote(text)), cure);
+        }
+    }
+
+    fn provider(&mut self) {
+        let names_no_cloud = |entry: &&Entry| matches!(&entry.value.value, Value::Map(clouds) if clouds.is_empty());
+        if let Some(entry) = self.document.entry("provider").filter(names_no_cloud) {
+            let cure = "write provider: with aws: {} below";
+            self.findings.error(self.source, entry.key_span, "provider names no cloud", cure);
+        }
+    }
+
+    fn names(&mut self) {
+        self.text(&["name"], dns_label, "use a name such as web-1");
+        self.text(&["namespace"], dns_label, "use a name such as default");
+        self.text(&["owner"], owner, "use a name such as team-web or web@example.com");
+        for (index, class) in self.document.items_at(&["externalClasses"]).iter().enumerate() {
+            if let Some(name) = class.as_str() {
+                self.item(class, &format!("externalClasses[{index}]"), name, dns_subdomain, "use a StorageClass's name such as gp2");
+            }
+        }
+    }
+
+    fn pins(&mut self) {
+        self.text(&["provider", "aws", "region"], region, "use a region such as us-east-1");
+        self.text(&["provider", "aws", "account"], account, "use an account number such as \"123456789012\"");
+        self.text(&["cluster", "context"], not_blank, "use a name of: kubectl config get-contexts");
+        let uid = "use the UID of: kubectl get namespace kube-system -o jsonpath={.metadata.uid}";
+        self.text(&["cluster", "uid"], uuid, uid);
+    }
+}
+
+fn not_blank(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Err("it is blank".to_owned()) } else { Ok(()) }
+}
+
+/// What a tag's value may be in every cloud.
+fn owner(text: &str) -> Result<(), String> {
+    not_blank(text)?;
+    let length = text.chars().count();
+    if length > 256 {
+        return Err(format!("it has {length} characters; 256 are allowed in a tag"));
+    }
+    let allowed = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | ':' | '/' | '=' | '+' | '-' | '@');
+    match text.chars().find(|c| !allowed(c)) {
+        Some(wrong) => Err(format!("a tag may not contain {wrong:?}")),
+        None => Ok(()),
+    }
+}
+
+/// `us-east-1`, `us-gov-west-1`, `ap-southeast-5`.
+fn region(text: &str) -> Result<(), String> {
+    let parts: Vec<_> = text.split('-').collect();
+    let is_region = match &parts[..] {
+        [area, middle @ .., number] => {
+            !middle.is_empty()
+                && [*area].iter().chain(middle).all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
+                && !number.is_empty()
+                && number.bytes().all(|b| b.is_ascii_digit())
+        }
+        _ => false,
+    };
+    if is_region {
+        return Ok(());
+    }
+    let zone = text.strip_suffix(|last: char| last.is_ascii_lowercase()).filter(|rest| region(rest).is_ok());
+    Err(zone.map_or_else(|| "it is no region".to_owned(), |region| format!("it is a zone; its region is {region}")))
+}
+
+fn account(text: &str) -> Result<(), String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(())
+    } else {
+        Err("an AWS account number has twelve digits".to_owned())
+    }
+}
+
+fn uuid(text: &str) -> Result<(), String> {
+    let groups: Vec<_> = text.split('-').map(str::len).collect();
+    let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    if groups == [8, 4, 4, 4, 12] && hexadecimal { Ok(()) } else { Err("it is no UID".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_accounts_and_uids_are_recognised() {
+        for right in ["us-east-1", "us-gov-west-1", "ap-southeast-5", "us-iso-east-1"] {
+            assert_eq!(region(right), Ok(()), "{right}");
+        }
+        assert_eq!(region("us-east-1a"), Err("it is a zone; its region is us-east-1".to_owned()));
+        for wrong in ["", "us", "us-east", "US-EAST-1", "us--1", "-", "1"] {
+            assert!(region(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(account("012345678901").is_ok() && account("12345678901").is_err() && account("12345678901a").is_err());
+        assert!(uuid("3f0c8a1e-0d5b-4a7e-9a53-0a1b2c3d4e5f").is_ok() && uuid("3f0c").is_err());
+        assert!(owner("team web/1 <x>").is_err() && owner("web@example.com").is_ok() && owner("  ").is_err());
+    }
+}

@@ -1,0 +1,294 @@
+//! The shapes of built-in kinds and of `profile.yaml`: which fields they have, of which type.
+//!
+//! The table `shapes.txt` is generated from Kubernetes' OpenAPI and from the structs of `config`; `shape/generate.rs` says how.
+
+#[cfg(test)]
+mod generate;
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use crate::diagnostic::Findings;
+use crate::source::{Source, Span};
+use crate::words::{nearest, quote};
+use crate::yaml::{Entry, Node, Value};
+
+const TABLE: &str = include_str!("shapes.txt");
+
+/// What a value must look like.
+#[derive(Debug)]
+enum Shape {
+    Any,
+    String,
+    Boolean,
+    Integer(RangeInclusive<i64>),
+    Number,
+    /// A Kubernetes quantity: `10Gi`, or a bare number.
+    Quantity,
+    IntegerOrString,
+    /// One of these strings.
+    Word(Vec<&'static str>),
+    List(Box<Shape>),
+    /// A mapping with keys of the author's choice.
+    Map(Box<Shape>),
+    /// A mapping of a type of the table.
+    Type(&'static str),
+}
+
+impl Shape {
+    fn parse(text: &'static str) -> Self {
+        let inner = |open: char, close: char| text.strip_prefix(open)?.strip_suffix(close);
+        if let Some(item) = inner('[', ']') {
+            return Self::List(Box::new(Self::parse(item)));
+        }
+        if let Some(value) = inner('{', '}') {
+            return Self::Map(Box::new(Self::parse(value)));
+        }
+        if let Some(range) = text.split_once("..").and_then(|(least, most)| Some(least.parse().ok()?..=most.parse().ok()?)) {
+            return Self::Integer(range);
+        }
+        match text {
+            "string" => Self::String,
+            "boolean" => Self::Boolean,
+            "number" => Self::Number,
+            "quantity" => Self::Quantity,
+            "int-or-string" => Self::IntegerOrString,
+            _ if text.starts_with('#') => Self::Type(&text[1..]),
+            _ if text.contains('|') => Self::Word(text.split('|').collect()),
+            _ => Self::Any,
+        }
+    }
+
+    /// The shape in words.
+    fn describe(&self) -> &'static str {
+        match self {
+            Self::Any => "anything",
+            Self::String | Self::Word(_) => "a string",
+            Self::Boolean => "true or false",
+            Self::Integer(_) => "a whole number",
+            Self::Number => "a number",
+            Self::Quantity => "a quantity such as 10Gi",
+            Self::IntegerOrString => "a whole number or a string",
+            Self::List(_) => "a list",
+            Self::Map(_) | Self::Type(_) => "a mapping",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Field {
+    required: bool,
+    shape: Shape,
+}
+
+/// The table, read.
+#[derive(Debug)]
+pub(crate) struct Shapes(HashMap<&'static str, HashMap<&'static str, Field>>);
+
+/// Where in a document the checker is; rendered only when something is wrong.
+#[derive(Clone, Copy)]
+struct Path<'a> {
+    above: Option<&'a Path<'a>>,
+    part: Part<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Root,
+    Key(&'a str),
+    Index(usize),
+}
+
+impl<'a> Path<'a> {
+    const ROOT: Self = Self { above: None, part: Part::Root };
+
+    fn then(&'a self, part: Part<'a>) -> Path<'a> {
+        Path { above: Some(self), part }
+    }
+
+    fn text(&self) -> String {
+        let above = self.above.map(Path::text).unwrap_or_default();
+        match self.part {
+            Part::Root => above,
+            Part::Key(key) if above.is_empty() => key.to_owned(),
+            Part::Key(key) => format!("{above}.{key}"),
+            Part::Index(index) => format!("{above}[{index}]"),
+        }
+    }
+}
+
+impl Shapes {
+    /// Reads the table: a type's name at the start of a line, its fields indented below, `!` behind those it must have.
+    pub(crate) fn new() -> Self {
+        let mut types: HashMap<_, HashMap<_, _>> = HashMap::new();
+        let mut current = "";
+        for line in TABLE.lines().filter(|line| !line.starts_with("//")) {
+            if let Some((name, shape)) = line.strip_prefix("  ").and_then(|line| line.split_once(' ')) {
+                let (name, required) = name.strip_suffix('!').map_or((name, false), |name| (name, true));
+                let field = Field { required, shape: Shape::parse(shape) };
+                types.entry(current).or_default().insert(name, field);
+            } else {
+                current = line;
+            }
+        }
+        Self(types)
+    }
+
+    /// Whether the table has a kind: `apps/v1 StatefulSet`.
+    pub(crate) fn knows(&self, kind: &str) -> bool {
+        self.0.contains_key(kind)
+    }
+
+    /// The kinds of the table as (`apps/v1`, `StatefulSet`).
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.0.keys().filter_map(|name| name.split_once(' '))
+    }
+
+    /// Reports every field of a document that its type does not have, lacks, or has with another type.
+    pub(crate) fn check(&self, name: &str, source: &Source, document: &Node, findings: &mut Findings) {
+        if let Some((name, _)) = self.0.get_key_value(name) {
+            let mut checker = Checker { shapes: self, source, findings };
+            checker.value(document, &Shape::Type(name), document.start(), Path::ROOT);
+        }
+    }
+
+    /// Types that have a field of this name; for fields that stand at the wrong level.
+    fn owners_of(&self, field: &str) -> Vec<&'static str> {
+        let owners = self.0.iter().filter(|(_, fields)| fields.contains_key(field));
+        let mut names: Vec<_> = owners.map(|(name, _)| short(name)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// `StatefulSetSpec` of `apps.v1.StatefulSetSpec`, `StatefulSet` of `apps/v1 StatefulSet`.
+fn short(name: &str) -> &str {
+    name.rsplit([' ', '.']).next().unwrap_or(name)
+}
+
+struct Checker<'a> {
+    shapes: &'a Shapes,
+    source: &'a Source,
+    findings: &'a mut Findings,
+}
+
+impl Checker<'_> {
+    /// Checks a value; `place` is where to point when the value itself shows nothing.
+    fn value(&mut self, node: &Node, shape: &Shape, place: Span, path: Path<'_>) {
+        match (shape, &node.value) {
+            // Null is as good as missing.
+            (_, Value::Null) | (Shape::Any, _) | (Shape::String, Value::String(_)) | (Shape::Boolean, Value::Bool(_)) => {}
+            (Shape::Number | Shape::Quantity, Value::Number(_)) | (Shape::Quantity, Value::String(_)) => {}
+            (Shape::IntegerOrString, Value::String(_)) => {}
+            (Shape::IntegerOrString, Value::Number(number)) if number.is_i64() => {}
+            (Shape::Integer(range), Value::Number(number)) if number.as_i64().is_some_and(|number| range.contains(&number)) => {}
+            (Shape::Integer(range), Value::Number(number)) => self.out_of_range(node, range, &number.to_string(), path),
+            (Shape::Word(words), Value::String(word)) => self.word(node, words, word, path),
+            (Shape::List(shape), Value::List(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    let path = path.then(Part::Index(index));
+                    if item.is_null() {
+                        self.mismatch(item, shape, place, path);
+                    }
+                    self.value(item, shape, item.span, path);
+                }
+            }
+            (Shape::Map(shape), Value::Map(entries)) => {
+                for entry in entries {
+                    self.value(&entry.value, shape, entry.key_span, path.then(Part::Key(&entry.key)));
+                }
+            }
+            (Shape::Type(name), Value::Map(entries)) => self.fields(node, entries, name, place, path),
+            _ => self.mismatch(node, shape, place, path),
+        }
+    }
+
+    fn fields(&mut self, node: &Node, entries: &[Entry], name: &'static str, place: Span, path: Path<'_>) {
+        let Some(fields) = self.shapes.0.get(name) else { return };
+        for entry in entries {
+            let path = path.then(Part::Key(&entry.key));
+            match fields.get(&*entry.key) {
+                Some(field) => self.value(&entry.value, &field.shape, entry.key_span, path),
+                None => self.unknown(entry, name, fields, path),
+            }
+        }
+        let mut missing: Vec<_> = fields.iter().filter(|(key, field)| field.required && node.get(key).is_none()).collect();
+        missing.sort_unstable_by_key(|(key, _)| **key);
+        for (key, field) in missing {
+            let at = node.entry(key).map_or(place, |entry| entry.key_span);
+            let cure = format!("add {key}: it is {}", field.shape.describe());
+            self.findings.error(self.source, at, format!("{} is missing", path.then(Part::Key(key)).text()), cure);
+        }
+    }
+
+    fn unknown(&mut self, entry: &Entry, name: &str, fields: &HashMap<&str, Field>, path: Path<'_>) {
+        let cause = format!("{} is unknown: {} has no field {}", path.text(), short(name), quote(&entry.key));
+        let mut known: Vec<_> = fields.keys().copied().collect();
+        known.sort_unstable();
+        let cure = match (nearest(&entry.key, known.iter().copied()), &*self.shapes.owners_of(&entry.key)) {
+            (Some(nearest), _) => format!("did you mean {nearest}?"),
+            (None, owners @ ([_] | [_, _] | [_, _, _])) => {
+                format!("it is a field of {}: check the indentation", owners.join(", "))
+            }
+            _ if known.len() <= 12 => format!("remove it; fields are {}", known.join(", ")),
+            _ => "remove it, or check the indentation".to_owned(),
+        };
+        self.findings.error(self.source, entry.key_span, cause, cure);
+    }
+
+    fn out_of_range(&mut self, node: &Node, range: &RangeInclusive<i64>, number: &str, path: Path<'_>) {
+        let (least, most) = range.clone().into_inner();
+        let (cause, cure) = if !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+            (format!("{} must be a whole number, not {number}", path.text()), "write it without fraction and exponent".to_owned())
+        } else if least == 0 && most >= i64::from(i32::MAX) && number.starts_with('-') {
+            (format!("{} is negative: {number}", path.text()), "use 0 or more".to_owned())
+        } else {
+            (format!("{} is out of range: {number}", path.text()), format!("use {least} to {most}"))
+        };
+        self.findings.error(self.source, node.span, cause, cure);
+    }
+
+    fn word(&mut self, node: &Node, words: &[&str], word: &str, path: Path<'_>) {
+        if words.contains(&word) {
+            return;
+        }
+        let cause = format!("{} cannot be {}", path.text(), quote(word));
+        let cure = match nearest(word, words.iter().copied()) {
+            Some(nearest) => format!("did you mean {nearest}? it is one of {}", words.join(", ")),
+            None => format!("use one of {}", words.join(", ")),
+        };
+        self.findings.error(self.source, node.span, cause, cure);
+    }
+
+    fn mismatch(&mut self, node: &Node, shape: &Shape, place: Span, path: Path<'_>) {
+        let written = self.source.slice(node.span);
+        let scalar = !matches!(node.value, Value::List(_) | Value::Map(_) | Value::Null);
+        let what = path.text();
+        let what = if what.is_empty() { "the document" } else { &what };
+        let cause = format!("{what} must be {}, not {}", shape.describe(), node.sort());
+        let cure = match (shape, &node.value) {
+            (Shape::String | Shape::Word(_), Value::Bool(_) | Value::Number(_)) if written.len() <= 64 => {
+                format!("quote it: {written:?}")
+            }
+            (Shape::Integer(_) | Shape::Number | Shape::IntegerOrString, Value::String(text)) if text.parse::<f64>().is_ok() => {
+                format!("remove the quotes: {text}")
+            }
+            (Shape::Boolean, Value::String(text)) if matches!(&*text.to_lowercase(), "true" | "yes" | "on") => {
+                "write true, without quotes".to_owned()
+            }
+            (Shape::Boolean, Value::String(text)) if matches!(&*text.to_lowercase(), "false" | "no" | "off") => {
+                "write false, without quotes".to_owned()
+            }
+            (Shape::List(_), _) => "write it as a list: begin each item with -".to_owned(),
+            (Shape::Type(name), _) if self.shapes.0.get(name).is_some_and(|fields| fields.len() <= 12) => {
+                let mut known: Vec<_> = self.shapes.0.get(name).into_iter().flat_map(HashMap::keys).copied().collect();
+                known.sort_unstable();
+                format!("give it fields: {}", known.join(", "))
+            }
+            _ => format!("write {}", shape.describe()),
+        };
+        let place = if scalar { node.span } else { place };
+        self.findings.error(self.source, place, cause, cure);
+    }
+}
