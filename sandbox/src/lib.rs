@@ -1,1 +1,202 @@
-//! placeholder
+//! The embedded sandbox: a simulated AWS account and a Kubernetes cluster on loopback, with the controllers that make
+//! them live, a clock that can be moved, faults, and an audit.
+//!
+//! [`Sandbox::start`] runs it for this process alone; [`Sandbox::serve`] runs it for others too, who find it with
+//! [`Sandbox::running`]. With a folder for its state it goes on where the last process over that folder stopped, even
+//! one that was killed.
+
+mod admin;
+mod error;
+mod files;
+mod running;
+mod settings;
+
+pub use error::SandboxError;
+pub use moorline_sandbox_aws::AwsSettings;
+pub use moorline_sandbox_controllers::ControllerSettings;
+pub use moorline_sandbox_core::{AuditRow, Effect, Fault, Moment, World};
+pub use moorline_sandbox_kubernetes::ApiSettings;
+pub use running::Running;
+pub use settings::SandboxSettings;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use moorline_sandbox_aws::AwsCloud;
+use moorline_sandbox_controllers::Controllers;
+use moorline_sandbox_core::{Journal, serve};
+use moorline_sandbox_kubernetes::ApiServer;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use admin::Admin;
+use files::Folder;
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct StartOptions {
+    /// The folder that keeps the state; `None` keeps it in memory.
+    pub state_dir: Option<PathBuf>,
+    /// Where the account and the sandbox's own interface listen. The cluster listens at the next port, or, like the
+    /// account, at any that is free where this is port 0. There is no authentication worth the name: stay on loopback.
+    pub address: SocketAddr,
+    /// Settings; they are kept in the folder. `None` takes those kept there, or else the defaults.
+    pub settings: Option<SandboxSettings>,
+}
+
+impl Default for StartOptions {
+    fn default() -> Self {
+        Self { state_dir: None, address: (Ipv4Addr::LOCALHOST, 0).into(), settings: None }
+    }
+}
+
+/// A running sandbox. Dropping it ends it; [`Sandbox::shutdown`] ends it in order.
+#[derive(Debug)]
+pub struct Sandbox {
+    admin: Admin,
+    folder: Option<Folder>,
+    aws: SocketAddr,
+    kubernetes: SocketAddr,
+    stop: CancellationToken,
+    servers: JoinSet<std::io::Result<()>>,
+    /// Whether others were told of it.
+    announced: bool,
+}
+
+impl Sandbox {
+    /// Restores the state and starts servers and controllers on the current tokio runtime; it is ready when this
+    /// returns. At most one process at a time may use a folder: any other gets [`SandboxError::Journal`].
+    pub async fn start(options: StartOptions) -> Result<Self, SandboxError> {
+        let folder = options.state_dir.map(Folder::open).transpose()?;
+        let settings = match (&folder, options.settings) {
+            (Some(folder), Some(settings)) => {
+                folder.write_settings(&settings)?;
+                settings
+            }
+            (Some(folder), None) => folder.read_settings()?.unwrap_or_default(),
+            (None, settings) => settings.unwrap_or_default(),
+        };
+        let journal = match &folder {
+            Some(folder) => Journal::open(folder.journal())?,
+            None => Journal::in_memory(),
+        };
+        let world = World::new(journal)?;
+        let cloud = AwsCloud::open(world.clone(), settings.aws)?;
+        let api = ApiServer::open(world.clone(), settings.api)?;
+        let (aws_listener, aws) = listen(options.address).await?;
+        let next = match options.address.port() {
+            0 => 0,
+            port => port.checked_add(1).unwrap_or_default(),
+        };
+        let (kubernetes_listener, kubernetes) = listen((options.address.ip(), next).into()).await?;
+        let controllers = Controllers::start(&world, api.clone(), cloud.clone(), settings.controllers)?;
+        let admin = Admin::new(world, cloud.clone(), api.clone(), controllers, folder.clone());
+        let stop = CancellationToken::new();
+        let mut servers = JoinSet::new();
+        let account = cloud.router().merge(admin.router());
+        servers.spawn(serve(aws_listener, account, stop.clone().cancelled_owned()));
+        servers.spawn(serve(kubernetes_listener, api.router(), stop.clone().cancelled_owned()));
+        Ok(Self { admin, folder, aws, kubernetes, stop, servers, announced: false })
+    }
+
+    /// Like [`Sandbox::start`], and tells other processes: [`Sandbox::running`] finds it, and a kubeconfig is written
+    /// into the folder. A request to stop over HTTP ends this process as SIGTERM does.
+    pub async fn serve(options: StartOptions) -> Result<Self, SandboxError> {
+        let mut sandbox = Self::start(options).await?;
+        if let Some(folder) = sandbox.folder.clone() {
+            folder.write_kubeconfig(&sandbox.kubeconfig())?;
+            let running = Running {
+                pid: std::process::id(),
+                aws_endpoint: sandbox.aws_endpoint(),
+                kubernetes_endpoint: sandbox.kubernetes_endpoint(),
+                admin_endpoint: sandbox.admin_endpoint(),
+                environment: sandbox.environment(),
+            };
+            folder.write_running(&running)?;
+            sandbox.announced = true;
+            sandbox.admin.allow_stop();
+        }
+        Ok(sandbox)
+    }
+
+    /// The sandbox that another process serves over this folder. What a dead process left behind is cleaned up.
+    pub fn running(state_dir: &Path) -> Option<Running> {
+        running::find(state_dir)
+    }
+
+    /// Forgets all state in a folder; settings stay, unless they cannot be read. Refused while a process uses it.
+    pub fn reset(state_dir: &Path) -> Result<(), SandboxError> {
+        files::reset(state_dir)
+    }
+
+    /// URL of the account: EC2, both load balancing APIs and STS.
+    pub fn aws_endpoint(&self) -> String {
+        format!("http://{}", self.aws)
+    }
+
+    /// URL of the Kubernetes API server.
+    pub fn kubernetes_endpoint(&self) -> String {
+        format!("http://{}", self.kubernetes)
+    }
+
+    /// URL under which `/_sandbox/…` is found.
+    pub fn admin_endpoint(&self) -> String {
+        self.aws_endpoint()
+    }
+
+    /// The environment in which `aws`, boto3, every SDK and (given a folder) `kubectl` use the sandbox.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let region = self.admin.region();
+        let mut environment = vec![
+            ("AWS_ENDPOINT_URL", self.aws_endpoint()),
+            ("AWS_REGION", region.clone()),
+            ("AWS_DEFAULT_REGION", region),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ];
+        if let Some(folder) = &self.folder {
+            environment.push(("KUBECONFIG", folder.kubeconfig().display().to_string()));
+        }
+        environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// A kubeconfig with the one context `moorline-sandbox`.
+    pub fn kubeconfig(&self) -> String {
+        files::kubeconfig(&self.kubernetes_endpoint(), self.admin.token().as_deref())
+    }
+
+    /// The clock, faults and audit, for tests in the same process.
+    pub fn world(&self) -> &World {
+        self.admin.world()
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> SandboxSettings {
+        self.admin.settings()
+    }
+
+    /// Stops servers and controllers; the state is kept. Calls under way are cut.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        if let (true, Some(folder)) = (self.announced, &self.folder) {
+            folder.remove_running();
+        }
+        while let Some(ended) = self.servers.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a server of the sandbox had failed"),
+                Err(error) => tracing::error!(%error, "a server of the sandbox ended badly"),
+            }
+        }
+        self.admin.stop_controllers().await;
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), SandboxError> {
+    let failed = |source| SandboxError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, local))
+}

@@ -1,5 +1,11 @@
 //! Names of resources as the API server's in-process side knows them.
 
+use std::sync::Arc;
+
+use moorline_sandbox_kubernetes::ApiServer;
+
+use crate::object::name;
+
 pub(crate) const ATTACHMENTS: &str = "volumeattachments.storage.k8s.io";
 pub(crate) const CLAIMS: &str = "persistentvolumeclaims";
 pub(crate) const CLASSES: &str = "storageclasses.storage.k8s.io";
@@ -19,8 +25,8 @@ pub(crate) const SLICES: &str = "endpointslices.discovery.k8s.io";
 pub(crate) const STATEFUL_SETS: &str = "statefulsets.apps";
 pub(crate) const VOLUMES: &str = "persistentvolumes";
 
-/// Every built-in resource that may hold objects: what is listed when the index is built afresh.
-pub(crate) const BUILT_IN: [&str; 33] = [
+/// Every built-in resource that may hold objects.
+const BUILT_IN: [&str; 33] = [
     ATTACHMENTS,
     CLAIMS,
     CLASSES,
@@ -68,3 +74,10 @@ pub(crate) const KUBELET: &str = "kubelet";
 pub(crate) const PROVISIONER: &str = "csi-provisioner";
 pub(crate) const ATTACHER: &str = "csi-attacher";
 pub(crate) const CLOUD: &str = "aws-cloud-controller-manager";
+
+/// Every resource that may hold objects, those of custom resource definitions included.
+pub(crate) fn resources(api: &ApiServer) -> Vec<Arc<str>> {
+    // The name of a definition is the plural and the group of what it defines.
+    let custom = api.list(DEFINITIONS, None);
+    BUILT_IN.iter().map(|&resource| resource.into()).chain(custom.iter().map(|definition| name(definition).into())).collect()
+}

@@ -23,7 +23,7 @@ mod workload;
 
 pub use settings::ControllerSettings;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline_sandbox_aws::AwsCloud;
@@ -34,6 +34,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
+
+/// How many objects of each resource (`plural[.group]`) there are; what there is none of is left out.
+pub fn count_objects(api: &ApiServer) -> BTreeMap<String, usize> {
+    let counts = kinds::resources(api).into_iter().map(|resource| (resource.to_string(), api.list(&resource, None).len()));
+    counts.filter(|(_, count)| *count > 0).collect()
+}
 
 /// What the loop and its handle share. The lock is held while a controller works.
 struct Shared {

@@ -8,10 +8,9 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, Outcome};
-use crate::kinds::{BUILT_IN, DEFINITIONS};
 use crate::object::{name, namespace};
 use crate::queue::{Item, Key, Place, Work};
-use crate::{Shared, cleanup, network, nodes, pod, storage, wake, workload};
+use crate::{Shared, cleanup, kinds, network, nodes, pod, storage, wake, workload};
 
 /// Runs until told to stop. A reconciliation that was begun is finished first.
 pub(crate) async fn run(mut cluster: Cluster, shared: Arc<Shared>, stop: CancellationToken) {
@@ -82,9 +81,7 @@ fn start_afresh(cluster: &mut Cluster, changes: &mut Receiver<Change>) {
     if let Err(error) = nodes::ensure(cluster) {
         tracing::error!(%error, "the simulated nodes could not be made");
     }
-    let custom: Vec<String> = cluster.api.list(DEFINITIONS, None).iter().map(|definition| name(definition).to_owned()).collect();
-    for resource in BUILT_IN.iter().map(|&resource| Arc::from(resource)).chain(custom.into_iter().map(Arc::from)) {
-        let resource: Arc<str> = resource;
+    for resource in kinds::resources(&cluster.api) {
         for object in cluster.api.list(&resource, None) {
             let place = Place {
                 resource: resource.clone(),

@@ -1,0 +1,43 @@
+//! All settings of a sandbox.
+
+use moorline_sandbox_aws::AwsSettings;
+use moorline_sandbox_controllers::ControllerSettings;
+use moorline_sandbox_kubernetes::ApiSettings;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the account, the API server and the controllers. The default is realistic, but quick; what a document
+/// leaves out is the default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SandboxSettings {
+    /// The AWS account.
+    pub aws: AwsSettings,
+    /// The Kubernetes API server.
+    pub api: ApiSettings,
+    /// The cluster's controllers.
+    pub controllers: ControllerSettings,
+}
+
+impl SandboxSettings {
+    /// No throttling, no latency, no lag; nothing takes time but the binder's resync.
+    pub fn instant() -> Self {
+        Self {
+            aws: AwsSettings::instant(),
+            api: ApiSettings { latency_millis: 0, ..ApiSettings::default() },
+            controllers: ControllerSettings::instant(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_may_leave_out_what_it_does_not_change() {
+        let settings: SandboxSettings = serde_json::from_str(r#"{"aws": {"throttle": false}}"#).unwrap();
+        assert!(!settings.aws.throttle);
+        assert_eq!(settings.controllers, ControllerSettings::default());
+        assert!(serde_json::from_str::<SandboxSettings>(r#"{"azure": {}}"#).is_err());
+    }
+}
