@@ -1,5 +1,6 @@
-//! Estimated prices: the public EBS price list (<https://aws.amazon.com/ebs/pricing/>) as known in 2025, on demand, in
-//! US dollars a month, without snapshots, magnetic I/O requests, discounts or taxes. Regions that are not here have no estimate.
+//! Estimated prices in US dollars a month, as the public price list (<https://aws.amazon.com/ebs/pricing/>) had them in 2025:
+//! on demand, without snapshots, magnetic I/O requests, discounts or taxes. Nobody has compared them with the list since, so
+//! they say what an order of magnitude costs and no invoice. Regions that are not here have no estimate.
 
 use moorline_api::{VolumeConfig, VolumeSpec};
 
