@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Cause, Named};
-use crate::object::{self, child, default_to, entries};
+use crate::object::{self, child, default_to, entries, items_mut};
 use crate::quantity::Quantity;
 use crate::registry::Kind;
 use crate::store::Store;
@@ -164,7 +164,7 @@ fn keep_allocations(live: &Value, new: &mut Value) {
     }
     let keeps_ports = matches!(object::text(spec, "/type"), "NodePort" | "LoadBalancer");
     let before = object::list(was, "/ports").to_vec();
-    for port in spec["ports"].as_array_mut().into_iter().flatten() {
+    for port in items_mut(spec, "ports") {
         let same = before
             .iter()
             .find(|b| b["port"] == port["port"] && b["protocol"] == port["protocol"]);
@@ -217,7 +217,7 @@ fn allocate_service(store: &Store, service: &mut Value) -> Result<(), ApiError> 
     }
     let ports = others.iter().flat_map(|other| object::list(other, "/spec/ports"));
     let mut taken: HashSet<i64> = ports.filter_map(|port| object::number(port, "/nodePort")).collect();
-    for (index, port) in spec["ports"].as_array_mut().into_iter().flatten().enumerate() {
+    for (index, port) in items_mut(spec, "ports").enumerate() {
         match object::number(port, "/nodePort").filter(|&port| port != 0) {
             Some(wanted) if !taken.insert(wanted) => {
                 let message = format!("Invalid value: {wanted}: provided port is already allocated");

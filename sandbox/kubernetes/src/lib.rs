@@ -1,9 +1,20 @@
 //! A small Kubernetes API server: real clients (kubectl, kube-rs, client-go) work against it over
 //! loopback HTTP, and the sandbox's controllers work on it in-process.
 //!
-//! Objects are JSON values; their shapes come from `k8s-openapi`.
+//! Objects are JSON values; their shapes come from `k8s-openapi`. One write goes one way: decode,
+//! default, admit, validate, track ownership, store; one store keeps the objects, their versions and the recent changes
+//! that watches and consistent lists are answered from.
+//!
+//! Where it differs from the real server, on purpose or for now:
+//! - it is stricter: a StatefulSet's pod template is validated when the set is written, not when its pods are;
+//! - everyone may do everything; what a client may not do is set as a fault;
+//! - kinds and status of custom resources: only the storage version of a definition is served, and its schema is held to
+//!   types, `required`, `enum`, bounds, lengths and defaults;
+//! - answers are JSON; protobuf is understood in request bodies of built-in kinds;
+//! - not served: `events.k8s.io`, pod logs and exec, service account tokens, quotas, budgets on eviction.
 
 mod admission;
+mod apply;
 mod custom;
 mod defaults;
 mod delete;
@@ -13,6 +24,7 @@ mod events;
 mod http;
 mod object;
 mod openapi;
+mod prepare;
 mod protobuf;
 mod quantity;
 mod registry;

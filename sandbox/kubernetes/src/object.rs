@@ -22,6 +22,11 @@ pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
         .unwrap_or_default()
 }
 
+/// The items of the list under `key`, to change; none where there is no list.
+pub(crate) fn items_mut<'a>(parent: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> + use<'a> {
+    parent.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
 /// The map at a JSON pointer, where there is one.
 pub(crate) fn map<'a>(object: &'a Value, pointer: &str) -> Option<&'a Map<String, Value>> {
     object.pointer(pointer).and_then(Value::as_object)

@@ -179,6 +179,7 @@ impl ApiServer {
 
     /// Back to a fresh cluster. Watches see every object go; resourceVersions go on from where they were.
     pub fn clear(&self) {
+        *self.inner.events.lock().unwrap_or_else(PoisonError::into_inner) = None;
         {
             let mut state = self.state();
             for resource in state.store.resources() {

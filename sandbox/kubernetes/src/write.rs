@@ -4,11 +4,15 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use moorline_sandbox_patch::{ApplyError, ApplyRequest, apply, same_but_for_times, track_update};
+use moorline_sandbox_patch::{same_but_for_times, track_update};
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Cause};
-use crate::object::{self, copy_key, entries};
+use crate::object::{self, entries};
+use crate::prepare::{
+    check_precondition, check_type, differs_outside_metadata_and_status, keep_identity, random_suffix, strict_error,
+    tidy,
+};
 use crate::registry::{Kind, Registry};
 use crate::store::Store;
 use crate::{admission, custom, defaults, validation};
@@ -40,7 +44,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    fn subresource(self) -> Option<&'static str> {
+    pub(crate) fn subresource(self) -> Option<&'static str> {
         match self {
             Self::Main => None,
             Self::Status => Some("status"),
@@ -52,7 +56,7 @@ impl Part {
 
 /// How the new object came to be, for field ownership.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tracking {
+pub(crate) enum Tracking {
     /// By an update or patch: changed fields go to the manager.
     Update,
     /// By server-side apply: `managedFields` are already right.
@@ -95,7 +99,7 @@ impl Writer<'_> {
     }
 
     /// Puts a decoded object in its namespace and gives it a name where it asks for a generated one.
-    fn place(&self, kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
+    pub(crate) fn place(&self, kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
         let given = object::namespace(object);
         if kind.namespaced && !given.is_empty() && given != namespace {
             return Err(ApiError::bad_request(
@@ -110,7 +114,7 @@ impl Writer<'_> {
         }
         let prefix = object::text(metadata, "/generateName");
         if object::text(metadata, "/name").is_empty() && !prefix.is_empty() {
-            let prefix = &prefix[..prefix.len().min(58)];
+            let prefix: String = prefix.chars().take(58).collect();
             metadata["name"] = Value::from(format!("{prefix}{}", random_suffix()));
         }
         let name = object::name(object);
@@ -128,7 +132,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn insert(&mut self, kind: &Kind, mut object: Value, tracking: Tracking) -> Result<Written, ApiError> {
+    pub(crate) fn insert(&mut self, kind: &Kind, mut object: Value, tracking: Tracking) -> Result<Written, ApiError> {
         let name = object::name(&object).to_owned();
         let namespace = object::namespace(&object).to_owned();
         if self.state.store.contains(&kind.id, &namespace, &name) {
@@ -227,114 +231,12 @@ impl Writer<'_> {
         self.replace(kind, &live, new, part, Tracking::Update)
     }
 
-    /// Server-side apply.
-    pub(crate) fn apply(
-        &mut self,
-        kind: &Kind,
-        namespace: &str,
-        name: &str,
-        part: Part,
-        mut applied: Value,
-        force: bool,
-    ) -> Result<Written, ApiError> {
-        self.check_applied(kind, namespace, name, &mut applied)?;
-        let live = self.state.store.get(&kind.id, namespace, name);
-        if live.is_none() && part != Part::Main {
-            return Err(ApiError::not_found(kind.named(), name));
-        }
-        let version = object::text(&applied, "/metadata/resourceVersion").to_owned();
-        if live.is_none() && !version.is_empty() {
-            return Err(ApiError::conflict(
-                kind.named(),
-                name,
-                "the object does not exist, but a resourceVersion was given",
-            ));
-        }
-        if kind.status && part == Part::Main {
-            entries(&mut applied).remove("status");
-        }
-        let request = ApplyRequest {
-            manager: self.manager,
-            force,
-            now: self.now,
-            subresource: part.subresource(),
-        };
-        let mut merged = apply(kind.patch_schema(), live.as_deref(), &applied, &request)
-            .map_err(|error| apply_error(kind, name, error))?;
-        if !version.is_empty() {
-            merged["metadata"]["resourceVersion"] = Value::from(version);
-        }
-        if let Some(live) = live {
-            return self.replace(kind, &live, merged, part, Tracking::Applied);
-        }
-        self.decode(kind, &mut merged)?;
-        self.place(kind, namespace, &mut merged)?;
-        self.insert(kind, merged, Tracking::Applied)
-    }
-
-    /// Holds an applied configuration to the schema, in the words of server-side apply.
-    fn check_applied(&mut self, kind: &Kind, namespace: &str, name: &str, applied: &mut Value) -> Result<(), ApiError> {
-        check_type(kind, applied)?;
-        let managed = applied.pointer("/metadata/managedFields");
-        if managed.is_some_and(|fields| !fields.is_null() && fields.as_array().is_none_or(|list| !list.is_empty())) {
-            return Err(ApiError::bad_request("metadata.managedFields must be nil"));
-        }
-        let given = object::name(applied);
-        if !given.is_empty() && given != name {
-            let why = format!("the name of the object ({given}) does not match the name on the URL ({name})");
-            return Err(ApiError::bad_request(why));
-        }
-        let given = object::namespace(applied);
-        if kind.namespaced && !given.is_empty() && given != namespace {
-            return Err(ApiError::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            ));
-        }
-        let problems = kind.shape().walk(applied);
-        let mut lines: Vec<String> = problems
-            .wrong
-            .iter()
-            .map(|wrong| format!(".{}: {}", wrong.path, wrong.typed))
-            .collect();
-        if kind.custom().is_none() {
-            lines.extend(
-                problems
-                    .unknown
-                    .iter()
-                    .map(|path| format!(".{path}: field not declared in schema")),
-            );
-        } else if self.validation == FieldValidation::Strict && !problems.unknown.is_empty() {
-            return Err(strict_error(&problems.unknown));
-        }
-        let metadata = object::child(applied, "metadata");
-        metadata["name"] = Value::from(name);
-        if kind.namespaced {
-            metadata["namespace"] = Value::from(namespace);
-        }
-        let what = match lines.as_slice() {
-            [] => return Ok(()),
-            [one] => one.clone(),
-            many => format!("errors:\n  {}", many.join("\n  ")),
-        };
-        let place = if kind.namespaced {
-            format!("{namespace}/{name}")
-        } else {
-            format!("/{name}")
-        };
-        let message = format!(
-            "failed to create typed patch object ({place}; {}, Kind={}): {what}",
-            kind.api_version(),
-            kind.kind
-        );
-        Err(ApiError::new(500, "", message))
-    }
-
     fn live(&self, kind: &Kind, namespace: &str, name: &str) -> Result<Arc<Value>, ApiError> {
         let found = self.state.store.get(&kind.id, namespace, name);
         found.ok_or_else(|| ApiError::not_found(kind.named(), name))
     }
 
-    fn replace(
+    pub(crate) fn replace(
         &mut self,
         kind: &Kind,
         live: &Value,
@@ -398,7 +300,7 @@ impl Writer<'_> {
     }
 
     /// Checks that a body is of the kind, and of its shape.
-    fn decode(&mut self, kind: &Kind, object: &mut Value) -> Result<(), ApiError> {
+    pub(crate) fn decode(&mut self, kind: &Kind, object: &mut Value) -> Result<(), ApiError> {
         check_type(kind, object)?;
         let problems = kind.shape().walk(object);
         let cannot = |why: &str| {
@@ -417,8 +319,7 @@ impl Writer<'_> {
             match self.validation {
                 FieldValidation::Ignore => {}
                 FieldValidation::Warn => {
-                    self.warnings
-                        .extend(problems.unknown.iter().map(|path| format!("unknown field \"{path}\"")));
+                    self.warn_of(&problems.unknown);
                 }
                 FieldValidation::Strict if kind.custom().is_some() => return Err(strict_error(&problems.unknown)),
                 FieldValidation::Strict => return Err(cannot(&strict_error(&problems.unknown).message)),
@@ -428,6 +329,11 @@ impl Writer<'_> {
             custom::fill_defaults(&custom.schema, object);
         }
         Ok(())
+    }
+
+    pub(crate) fn warn_of(&mut self, unknown: &[String]) {
+        self.warnings
+            .extend(unknown.iter().map(|path| format!("unknown field \"{path}\"")));
     }
 
     /// What follows from a write: a namespace gets its service account, a definition its kind.
@@ -449,167 +355,10 @@ impl Writer<'_> {
     }
 }
 
-fn strict_error(unknown: &[String]) -> ApiError {
-    let fields: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
-    ApiError::bad_request(format!("strict decoding error: {}", fields.join(", ")))
-}
-
-/// Sets apiVersion and kind where they are missing and refuses others.
-fn check_type(kind: &Kind, object: &mut Value) -> Result<(), ApiError> {
-    if !object.is_object() {
-        return Err(ApiError::bad_request(format!(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct",
-            if object.is_array() { "array" } else { "string" }
-        )));
-    }
-    let api_version = kind.api_version();
-    let (given_version, given_kind) = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
-    let version_fits = given_version.is_empty() || given_version == api_version;
-    if !version_fits || (!given_kind.is_empty() && given_kind != kind.kind) {
-        let what = format!(
-            "{given_kind} in version \"{given_version}\" cannot be handled as a {}: no kind \"{given_kind}\" is registered for version \"{given_version}\"",
-            kind.kind
-        );
-        let mismatch = format!(
-            "the API version in the data ({given_version}) does not match the expected API version ({api_version})"
-        );
-        return Err(ApiError::bad_request(if version_fits { what } else { mismatch }));
-    }
-    let map = entries(object);
-    map.insert("apiVersion".to_owned(), Value::from(api_version));
-    map.insert("kind".to_owned(), Value::from(&*kind.kind));
-    Ok(())
-}
-
-fn check_precondition(kind: &Kind, live: &Value, new: &Value) -> Result<(), ApiError> {
-    let version = object::text(new, "/metadata/resourceVersion");
-    if !version.is_empty() && version != object::text(live, "/metadata/resourceVersion") {
-        return Err(ApiError::modified(kind.named(), object::name(live)));
-    }
-    let uid = object::uid(new);
-    if !uid.is_empty() && uid != object::uid(live) {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            object::uid(live)
-        );
-        return Err(ApiError::conflict(kind.named(), object::name(live), &why));
-    }
-    Ok(())
-}
-
-/// Restores what this kind of write must not change.
-fn keep_identity(kind: &Kind, live: &Value, new: &mut Value, part: Part) {
-    let (was, metadata) = (&live["metadata"], object::child(new, "metadata"));
-    for key in [
-        "name",
-        "namespace",
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-        "resourceVersion",
-        "generateName",
-        "selfLink",
-    ] {
-        copy_key(metadata, was, key);
-    }
-    if metadata.get("managedFields").is_none() {
-        copy_key(metadata, was, "managedFields");
-    }
-    match part {
-        Part::Main | Part::Scale | Part::Finalize => {
-            if kind.status {
-                copy_key(new, live, "status");
-            }
-        }
-        Part::Status => {
-            if kind.custom().is_some() {
-                let managed = new["metadata"].get("managedFields").cloned();
-                new["metadata"] = was.clone();
-                if let Some(managed) = managed {
-                    new["metadata"]["managedFields"] = managed;
-                }
-            }
-            let keys: Vec<String> = entries(new)
-                .keys()
-                .chain(live.as_object().into_iter().flat_map(serde_json::Map::keys))
-                .cloned()
-                .collect();
-            for key in keys.iter().filter(|key| !matches!(key.as_str(), "status" | "metadata")) {
-                copy_key(new, live, key);
-            }
-        }
-    }
-}
-
-/// Drops empty metadata, as encoding with omitempty does.
-fn tidy(object: &mut Value) {
-    let metadata = object::child(object, "metadata");
-    for key in [
-        "labels",
-        "annotations",
-        "finalizers",
-        "ownerReferences",
-        "managedFields",
-    ] {
-        let empty = match metadata.get(key) {
-            Some(Value::Object(map)) => map.is_empty(),
-            Some(Value::Array(list)) => list.is_empty() || (key == "managedFields" && *list == [json!({})]),
-            _ => false,
-        };
-        if empty {
-            entries(metadata).remove(key);
-        }
-    }
-}
-
-fn differs_outside_metadata_and_status(live: &Value, new: &Value) -> bool {
-    let (Some(live), Some(new)) = (live.as_object(), new.as_object()) else {
-        return true;
-    };
-    let counts = |key: &String| key != "metadata" && key != "status";
-    live.iter()
-        .filter(|(key, _)| counts(key))
-        .any(|(key, value)| new.get(key) != Some(value))
-        || new.keys().filter(|key| counts(key)).any(|key| !live.contains_key(key))
-}
-
 /// Whether nothing holds a deleted object back any more.
 pub(crate) fn is_finished(kind: &Kind, object: &Value) -> bool {
     object::is_deleting(object)
         && !object::has_finalizers(object)
         && object::number(object, "/metadata/deletionGracePeriodSeconds").unwrap_or(0) == 0
         && (&*kind.id != "namespaces" || object::list(object, "/spec/finalizers").is_empty())
-}
-
-fn apply_error(kind: &Kind, name: &str, error: ApplyError) -> ApiError {
-    let message = error.to_string();
-    match error {
-        ApplyError::Invalid(why) => ApiError::bad_request(why),
-        ApplyError::Conflicts(conflicts) => {
-            let mut answer = ApiError::new(409, "Conflict", message);
-            answer.details.causes = conflicts
-                .into_iter()
-                .map(|conflict| Cause {
-                    reason: "FieldManagerConflict",
-                    message: format!("conflict with {}", conflict.owner()),
-                    field: conflict.field,
-                })
-                .collect();
-            tracing::debug!(kind = %kind.id, name, "apply conflicts");
-            answer
-        }
-    }
-}
-
-/// Five characters that spell no words, as the real server appends them to `generateName`.
-fn random_suffix() -> String {
-    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    let bytes = uuid::Uuid::new_v4().into_bytes();
-    bytes
-        .iter()
-        .take(5)
-        .map(|&byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]))
-        .collect()
 }

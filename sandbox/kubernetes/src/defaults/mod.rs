@@ -8,7 +8,7 @@ mod workload;
 
 use serde_json::{Value, json};
 
-use crate::object::{child, default_text, default_to, entries};
+use crate::object::{child, default_text, default_to, entries, items_mut};
 use crate::registry::Kind;
 
 /// The status that a new object starts with; what the client sent there is dropped.
@@ -71,14 +71,14 @@ pub(crate) fn fill(kind: &Kind, object: &mut Value) {
             );
         }
         "endpoints" => {
-            for subset in object["subsets"].as_array_mut().into_iter().flatten() {
-                for port in subset["ports"].as_array_mut().into_iter().flatten() {
+            for subset in items_mut(object, "subsets") {
+                for port in items_mut(subset, "ports") {
                     default_text(port, "protocol", "TCP");
                 }
             }
         }
         "endpointslices.discovery.k8s.io" => {
-            for port in object["ports"].as_array_mut().into_iter().flatten() {
+            for port in items_mut(object, "ports") {
                 default_text(port, "protocol", "TCP");
                 default_to(port, "name", "");
             }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::object::{self, child, default_text, default_to, entries};
+use crate::object::{self, child, default_text, default_to, items_mut};
 
 /// A pod.
 pub(super) fn pod(pod: &mut Value) {
@@ -10,11 +10,10 @@ pub(super) fn pod(pod: &mut Value) {
     pod_spec(spec);
     default_to(spec, "enableServiceLinks", true);
     for group in ["initContainers", "containers"] {
-        for container in spec[group].as_array_mut().into_iter().flatten() {
+        for container in items_mut(spec, group) {
             requests_from_limits(container);
         }
     }
-    drop_null_groups(spec);
     if pod.pointer("/status/qosClass").is_none() {
         let class = quality(&pod["spec"]);
         child(pod, "status")["qosClass"] = Value::from(class);
@@ -28,12 +27,6 @@ pub(super) fn template(spec: &mut Value) {
     child(template, "metadata");
     let pod = child(template, "spec");
     pod_spec(pod);
-    drop_null_groups(pod);
-}
-
-/// Indexing a missing list for mutation leaves a null behind.
-fn drop_null_groups(spec: &mut Value) {
-    entries(spec).retain(|_, value| !value.is_null());
 }
 
 fn pod_spec(spec: &mut Value) {
@@ -42,7 +35,7 @@ fn pod_spec(spec: &mut Value) {
     default_text(spec, "schedulerName", "default-scheduler");
     default_to(spec, "terminationGracePeriodSeconds", 30);
     default_to(spec, "securityContext", json!({}));
-    let host_network = spec["hostNetwork"] == true;
+    let host_network = spec.get("hostNetwork") == Some(&Value::Bool(true));
     let account = object::text(spec, "/serviceAccountName").to_owned();
     if !account.is_empty() {
         default_to(spec, "serviceAccount", account);
@@ -50,11 +43,11 @@ fn pod_spec(spec: &mut Value) {
         default_to(spec, "serviceAccountName", old);
     }
     for group in ["initContainers", "containers", "ephemeralContainers"] {
-        for one in spec[group].as_array_mut().into_iter().flatten() {
+        for one in items_mut(spec, group) {
             container(one, host_network);
         }
     }
-    for one in spec["volumes"].as_array_mut().into_iter().flatten() {
+    for one in items_mut(spec, "volumes") {
         volume(one);
     }
 }
@@ -70,12 +63,7 @@ fn container(container: &mut Value, host_network: bool) {
         Some(_) => "IfNotPresent",
     };
     default_text(container, "imagePullPolicy", policy);
-    for port in container
-        .get_mut("ports")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for port in items_mut(container, "ports") {
         default_text(port, "protocol", "TCP");
         if host_network {
             let number = port["containerPort"].clone();
@@ -92,12 +80,7 @@ fn container(container: &mut Value, host_network: bool) {
             http_get(get);
         }
     }
-    for variable in container
-        .get_mut("env")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for variable in items_mut(container, "env") {
         if let Some(field) = variable.pointer_mut("/valueFrom/fieldRef") {
             default_text(field, "apiVersion", "v1");
         }

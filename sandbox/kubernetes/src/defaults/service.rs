@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::object::{self, child, default_text, default_to, entries};
+use crate::object::{self, child, default_text, default_to, entries, items_mut};
 
 pub(super) fn service(service: &mut Value) {
     let spec = child(service, "spec");
@@ -17,12 +17,7 @@ pub(super) fn service(service: &mut Value) {
     } else {
         entries(spec).remove("sessionAffinityConfig");
     }
-    for port in spec
-        .get_mut("ports")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for port in items_mut(spec, "ports") {
         default_text(port, "protocol", "TCP");
         let number = port["port"].clone();
         let target = port.get("targetPort");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{pod, storage};
-use crate::object::{child, default_text, default_to, entries};
+use crate::object::{child, default_text, default_to, entries, items_mut};
 
 pub(super) fn stateful_set(set: &mut Value) {
     let spec = child(set, "spec");
@@ -19,12 +19,7 @@ pub(super) fn stateful_set(set: &mut Value) {
     default_text(retention, "whenDeleted", "Retain");
     default_text(retention, "whenScaled", "Retain");
     pod::template(spec);
-    for template in spec
-        .get_mut("volumeClaimTemplates")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for template in items_mut(spec, "volumeClaimTemplates") {
         default_text(template, "apiVersion", "v1");
         default_text(template, "kind", "PersistentVolumeClaim");
         storage::claim(template);

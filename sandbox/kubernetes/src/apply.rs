@@ -1,0 +1,143 @@
+//! Server-side apply.
+
+use moorline_sandbox_patch::{ApplyError, ApplyRequest, apply};
+use serde_json::Value;
+
+use crate::error::{ApiError, Cause};
+use crate::object::{self, entries};
+use crate::prepare::{check_type, strict_error};
+use crate::registry::Kind;
+use crate::write::{FieldValidation, Part, Tracking, Writer, Written};
+
+impl Writer<'_> {
+    /// Server-side apply.
+    pub(crate) fn apply(
+        &mut self,
+        kind: &Kind,
+        namespace: &str,
+        name: &str,
+        part: Part,
+        mut applied: Value,
+        force: bool,
+    ) -> Result<Written, ApiError> {
+        self.check_applied(kind, namespace, name, &mut applied)?;
+        let live = self.state.store.get(&kind.id, namespace, name);
+        if live.is_none() && part != Part::Main {
+            return Err(ApiError::not_found(kind.named(), name));
+        }
+        let version = object::text(&applied, "/metadata/resourceVersion").to_owned();
+        if live.is_none() && !version.is_empty() {
+            return Err(ApiError::conflict(
+                kind.named(),
+                name,
+                "the object does not exist, but a resourceVersion was given",
+            ));
+        }
+        if kind.status && part == Part::Main {
+            entries(&mut applied).remove("status");
+        }
+        let request = ApplyRequest {
+            manager: self.manager,
+            force,
+            now: self.now,
+            subresource: part.subresource(),
+        };
+        let mut merged = apply(kind.patch_schema(), live.as_deref(), &applied, &request)
+            .map_err(|error| apply_error(kind, name, error))?;
+        if !version.is_empty() {
+            merged["metadata"]["resourceVersion"] = Value::from(version);
+        }
+        if let Some(live) = live {
+            return self.replace(kind, &live, merged, part, Tracking::Applied);
+        }
+        self.decode(kind, &mut merged)?;
+        self.place(kind, namespace, &mut merged)?;
+        self.insert(kind, merged, Tracking::Applied)
+    }
+
+    /// Holds an applied configuration to the schema, in the words of server-side apply.
+    fn check_applied(&mut self, kind: &Kind, namespace: &str, name: &str, applied: &mut Value) -> Result<(), ApiError> {
+        for (key, label) in [("kind", "Kind"), ("apiVersion", "apiVersion")] {
+            if object::text(applied, &format!("/{key}")).is_empty() {
+                return Err(ApiError::bad_request(format!(
+                    "error decoding YAML: Object '{label}' is missing in '{applied}'"
+                )));
+            }
+        }
+        check_type(kind, applied)?;
+        let managed = applied.pointer("/metadata/managedFields");
+        if managed.is_some_and(|fields| !fields.is_null() && fields.as_array().is_none_or(|list| !list.is_empty())) {
+            return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+        }
+        let given = object::name(applied);
+        if !given.is_empty() && given != name {
+            let why = format!("the name of the object ({given}) does not match the name on the URL ({name})");
+            return Err(ApiError::bad_request(why));
+        }
+        let given = object::namespace(applied);
+        if kind.namespaced && !given.is_empty() && given != namespace {
+            return Err(ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
+        }
+        let problems = kind.shape().walk(applied);
+        let mut lines: Vec<String> = problems
+            .wrong
+            .iter()
+            .map(|wrong| format!(".{}: {}", wrong.path, wrong.typed))
+            .collect();
+        if kind.custom().is_none() {
+            lines.extend(
+                problems
+                    .unknown
+                    .iter()
+                    .map(|path| format!(".{path}: field not declared in schema")),
+            );
+        } else if self.validation == FieldValidation::Strict && !problems.unknown.is_empty() {
+            return Err(strict_error(&problems.unknown));
+        } else if self.validation == FieldValidation::Warn {
+            self.warn_of(&problems.unknown);
+        }
+        let metadata = object::child(applied, "metadata");
+        metadata["name"] = Value::from(name);
+        if kind.namespaced {
+            metadata["namespace"] = Value::from(namespace);
+        }
+        let what = match lines.as_slice() {
+            [] => return Ok(()),
+            [one] => one.clone(),
+            many => format!("errors:\n  {}", many.join("\n  ")),
+        };
+        let place = if kind.namespaced {
+            format!("{namespace}/{name}")
+        } else {
+            format!("/{name}")
+        };
+        let message = format!(
+            "failed to create typed patch object ({place}; {}, Kind={}): {what}",
+            kind.api_version(),
+            kind.kind
+        );
+        Err(ApiError::new(500, "", message))
+    }
+}
+
+fn apply_error(kind: &Kind, name: &str, error: ApplyError) -> ApiError {
+    let message = error.to_string();
+    match error {
+        ApplyError::Invalid(why) => ApiError::bad_request(why),
+        ApplyError::Conflicts(conflicts) => {
+            let mut answer = ApiError::new(409, "Conflict", message);
+            answer.details.causes = conflicts
+                .into_iter()
+                .map(|conflict| Cause {
+                    reason: "FieldManagerConflict",
+                    message: format!("conflict with {}", conflict.owner()),
+                    field: conflict.field,
+                })
+                .collect();
+            tracing::debug!(kind = %kind.id, name, "apply conflicts");
+            answer
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Steps of a write that look at nothing but the objects: is it of the kind, does it fit what is stored, what of the
+//! stored object stays.
+
+use serde_json::{Value, json};
+
+use crate::error::ApiError;
+use crate::object::{self, copy_key, entries};
+use crate::registry::Kind;
+use crate::write::Part;
+
+pub(crate) fn strict_error(unknown: &[String]) -> ApiError {
+    let fields: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
+    ApiError::bad_request(format!("strict decoding error: {}", fields.join(", ")))
+}
+
+/// Sets apiVersion and kind where they are missing and refuses others.
+pub(crate) fn check_type(kind: &Kind, object: &mut Value) -> Result<(), ApiError> {
+    if !object.is_object() {
+        return Err(ApiError::bad_request(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct",
+            if object.is_array() { "array" } else { "string" }
+        )));
+    }
+    let api_version = kind.api_version();
+    let (given_version, given_kind) = (object::text(object, "/apiVersion"), object::text(object, "/kind"));
+    let version_fits = given_version.is_empty() || given_version == api_version;
+    if !version_fits || (!given_kind.is_empty() && given_kind != kind.kind) {
+        let what = format!(
+            "{given_kind} in version \"{given_version}\" cannot be handled as a {}: no kind \"{given_kind}\" is registered for version \"{given_version}\"",
+            kind.kind
+        );
+        let mismatch = format!(
+            "the API version in the data ({given_version}) does not match the expected API version ({api_version})"
+        );
+        return Err(ApiError::bad_request(if version_fits { what } else { mismatch }));
+    }
+    let map = entries(object);
+    map.insert("apiVersion".to_owned(), Value::from(api_version));
+    map.insert("kind".to_owned(), Value::from(&*kind.kind));
+    Ok(())
+}
+
+pub(crate) fn check_precondition(kind: &Kind, live: &Value, new: &Value) -> Result<(), ApiError> {
+    let version = object::text(new, "/metadata/resourceVersion");
+    if !version.is_empty() && version != object::text(live, "/metadata/resourceVersion") {
+        return Err(ApiError::modified(kind.named(), object::name(live)));
+    }
+    let uid = object::uid(new);
+    if !uid.is_empty() && uid != object::uid(live) {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            object::uid(live)
+        );
+        return Err(ApiError::conflict(kind.named(), object::name(live), &why));
+    }
+    Ok(())
+}
+
+/// Restores what this kind of write must not change.
+pub(crate) fn keep_identity(kind: &Kind, live: &Value, new: &mut Value, part: Part) {
+    let (was, metadata) = (&live["metadata"], object::child(new, "metadata"));
+    for key in [
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "resourceVersion",
+        "generateName",
+        "selfLink",
+    ] {
+        copy_key(metadata, was, key);
+    }
+    if metadata.get("managedFields").is_none() {
+        copy_key(metadata, was, "managedFields");
+    }
+    match part {
+        Part::Main | Part::Scale | Part::Finalize => {
+            if kind.status {
+                copy_key(new, live, "status");
+            }
+        }
+        Part::Status => {
+            if kind.custom().is_some() {
+                let managed = new["metadata"].get("managedFields").cloned();
+                new["metadata"] = was.clone();
+                if let Some(managed) = managed {
+                    new["metadata"]["managedFields"] = managed;
+                }
+            }
+            let keys: Vec<String> = entries(new)
+                .keys()
+                .chain(live.as_object().into_iter().flat_map(serde_json::Map::keys))
+                .cloned()
+                .collect();
+            for key in keys.iter().filter(|key| !matches!(key.as_str(), "status" | "metadata")) {
+                copy_key(new, live, key);
+            }
+        }
+    }
+}
+
+/// Drops empty metadata, as encoding with omitempty does.
+pub(crate) fn tidy(object: &mut Value) {
+    let metadata = object::child(object, "metadata");
+    for key in [
+        "labels",
+        "annotations",
+        "finalizers",
+        "ownerReferences",
+        "managedFields",
+    ] {
+        let empty = match metadata.get(key) {
+            Some(Value::Object(map)) => map.is_empty(),
+            Some(Value::Array(list)) => list.is_empty() || (key == "managedFields" && *list == [json!({})]),
+            _ => false,
+        };
+        if empty {
+            entries(metadata).remove(key);
+        }
+    }
+}
+
+pub(crate) fn differs_outside_metadata_and_status(live: &Value, new: &Value) -> bool {
+    let (Some(live), Some(new)) = (live.as_object(), new.as_object()) else {
+        return true;
+    };
+    let counts = |key: &String| key != "metadata" && key != "status";
+    live.iter()
+        .filter(|(key, _)| counts(key))
+        .any(|(key, value)| new.get(key) != Some(value))
+        || new.keys().filter(|key| counts(key)).any(|key| !live.contains_key(key))
+}
+
+/// Five characters that spell no words, as the real server appends them to `generateName`.
+pub(crate) fn random_suffix() -> String {
+    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let bytes = uuid::Uuid::new_v4().into_bytes();
+    bytes
+        .iter()
+        .take(5)
+        .map(|&byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]))
+        .collect()
+}
