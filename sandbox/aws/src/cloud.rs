@@ -11,7 +11,7 @@ use crate::error::AwsError;
 use crate::model::balancer::{LoadBalancer, LoadBalancerKind, NewLoadBalancer};
 use crate::model::instance::{Instance, instances};
 use crate::model::snapshot::Snapshot;
-use crate::model::volume::{NewVolume, Volume};
+use crate::model::volume::{NewVolume, Standing, Volume};
 use crate::session::Session;
 use crate::settings::{AwsSettings, Buckets};
 use crate::throttle::Family;
@@ -30,7 +30,7 @@ pub struct AwsCloud {
 #[derive(Debug)]
 struct Inner {
     world: World,
-    settings: RwLock<AwsSettings>,
+    settings: RwLock<Arc<AwsSettings>>,
     account: Mutex<Account>,
     changes: watch::Sender<u64>,
 }
@@ -39,7 +39,7 @@ impl AwsCloud {
     /// Restores the account from the world's journal, or makes an empty one.
     pub fn open(world: World, settings: AwsSettings) -> Result<Self, JournalError> {
         let account = Mutex::new(Account::open(world.journal.clone())?);
-        let inner = Inner { world, settings: RwLock::new(settings), account, changes: watch::Sender::new(0) };
+        let inner = Inner { world, settings: RwLock::new(Arc::new(settings)), account, changes: watch::Sender::new(0) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -50,12 +50,12 @@ impl AwsCloud {
 
     /// The settings in force.
     pub fn settings(&self) -> AwsSettings {
-        self.inner.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.settings_now().as_ref().clone()
     }
 
     /// Changes the settings; calls from now on see them.
     pub fn set_settings(&self, settings: AwsSettings) {
-        *self.inner.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        *self.inner.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
         self.announce();
     }
 
@@ -67,19 +67,26 @@ impl AwsCloud {
 
     /// Makes a volume; it is `creating` at first. With a client token that was used before, the volume of that call.
     pub fn create_volume(&self, new: NewVolume) -> Result<Volume, AwsError> {
-        self.at_home(|session| ec2::volumes::create::create(session, new))
+        self.at_home(|session| Ok(ec2::volumes::create::create(session, new)?.standing().volume()))
     }
 
     /// One volume, if it exists; one whose deletion was accepted exists for a moment more.
     pub fn volume(&self, id: &str) -> Option<Volume> {
-        self.volumes().into_iter().find(|volume| volume.id == id)
+        self.look(|session| {
+            let volume = session.account.volumes.get(id)?.current();
+            if volume.region == session.region { volume.at(session.now).map(Standing::volume) } else { None }
+        })
     }
 
     /// Every volume of the home region, by id.
     pub fn volumes(&self) -> Vec<Volume> {
         self.look(|session| {
             let current = session.account.volumes.all().map(|(_, volume)| volume.current());
-            current.filter(|v| v.region == session.region).filter_map(|v| v.view(session.now)).collect()
+            current
+                .filter(|v| v.region == session.region)
+                .filter_map(|v| v.at(session.now))
+                .map(Standing::volume)
+                .collect()
         })
     }
 
@@ -91,18 +98,21 @@ impl AwsCloud {
     /// Attaches a volume: it is `in-use` at once. The same attachment again is success; the instance is not looked up.
     pub fn attach(&self, volume_id: &str, instance_id: &str, device: &str) -> Result<Volume, AwsError> {
         self.at_home(|session| {
-            ec2::volumes::attach::attach(session, volume_id, instance_id, device)?;
-            session.volume(volume_id).map(|(_, volume)| volume)
+            let already = session.volume(volume_id)?.record.attachment.as_ref();
+            if !already.is_some_and(|there| there.instance_id == instance_id && there.device == device) {
+                ec2::volumes::attach::attach(session, volume_id, instance_id, device)?;
+            }
+            session.volume(volume_id).map(Standing::volume)
         })
     }
 
     /// Detaches a volume: it is `available` at once. Success also where it was not attached.
     pub fn detach(&self, volume_id: &str) -> Result<Volume, AwsError> {
         self.at_home(|session| {
-            if session.volume(volume_id)?.1.attachment.is_some() {
+            if session.volume(volume_id)?.record.attachment.is_some() {
                 ec2::volumes::attach::detach(session, volume_id)?;
             }
-            session.volume(volume_id).map(|(_, volume)| volume)
+            session.volume(volume_id).map(Standing::volume)
         })
     }
 
@@ -126,7 +136,7 @@ impl AwsCloud {
 
     /// The machines that volumes can be attached to, one in each zone, always the same.
     pub fn instances(&self) -> Vec<Instance> {
-        let settings = self.settings();
+        let settings = self.settings_now();
         instances(&settings, &settings.region)
     }
 
@@ -174,7 +184,7 @@ impl AwsCloud {
         dry_run: bool,
         run: impl FnOnce(&mut Session<'_>) -> Result<T, AwsError>,
     ) -> (Result<T, AwsError>, bool) {
-        let settings = self.settings();
+        let settings = self.settings_now();
         let account = self.account();
         let now = self.inner.world.clock.now();
         let mut session = Session { account, settings, region: region.to_owned(), now, dry_run, changed: false };
@@ -188,15 +198,19 @@ impl AwsCloud {
     }
 
     fn at_home<T>(&self, run: impl FnOnce(&mut Session<'_>) -> Result<T, AwsError>) -> Result<T, AwsError> {
-        self.call(&self.settings().region, false, run).0
+        self.call(&self.settings_now().region, false, run).0
     }
 
     fn look<T>(&self, read: impl FnOnce(&Session<'_>) -> T) -> T {
-        let settings = self.settings();
+        let settings = self.settings_now();
         let region = settings.region.clone();
         let account = self.account();
         let now = self.inner.world.clock.now();
         read(&Session { account, settings, region, now, dry_run: true, changed: false })
+    }
+
+    pub(crate) fn settings_now(&self) -> Arc<AwsSettings> {
+        self.inner.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {

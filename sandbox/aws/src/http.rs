@@ -82,7 +82,7 @@ struct Request<'a> {
 impl Request<'_> {
     /// Does it all; what the audit shall say of it is left in `record`.
     async fn perform(&self, record: &mut Record<'_>) -> Result<Xml, Broken> {
-        let settings = self.cloud.settings();
+        let settings = self.cloud.settings_now();
         let world = self.cloud.world();
         if settings.latency_millis > 0 {
             world.clock.sleep(settings.latency()).await;
@@ -103,7 +103,7 @@ impl Request<'_> {
     }
 
     fn within_rate(&self, caller: &Caller) -> bool {
-        let settings = self.cloud.settings();
+        let settings = self.cloud.settings_now();
         let rate = (self.operation.name, self.family());
         !settings.throttle || self.cloud.take_token(&caller.region, rate, &settings.buckets)
     }

@@ -1,20 +1,21 @@
 //! One call's view of the account: the region it works in, the time it is, and what it may see and change.
 
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 use jiff::Timestamp;
 
 use crate::account::Account;
 use crate::error::AwsError;
+use crate::lagged::Lagged;
 use crate::model::balancer::LoadBalancer;
 use crate::model::snapshot::SnapshotRecord;
-use crate::model::volume::{Volume, VolumeRecord};
+use crate::model::volume::{Standing, VolumeRecord};
 use crate::settings::AwsSettings;
 
 /// The account under lock, for the length of one call.
 pub(crate) struct Session<'a> {
     pub(crate) account: MutexGuard<'a, Account>,
-    pub(crate) settings: AwsSettings,
+    pub(crate) settings: Arc<AwsSettings>,
     pub(crate) region: String,
     pub(crate) now: Timestamp,
     /// Changes are refused with `DryRunOperation` instead of being made.
@@ -44,11 +45,11 @@ impl Session<'_> {
     }
 
     /// The volume as it really is; deleted ones do not exist.
-    pub(crate) fn volume(&self, id: &str) -> Result<(&VolumeRecord, Volume), AwsError> {
-        let record = self.account.volumes.get(id).map(crate::lagged::Lagged::current);
+    pub(crate) fn volume(&self, id: &str) -> Result<Standing<'_>, AwsError> {
+        let record = self.account.volumes.get(id).map(Lagged::current);
         record
             .filter(|volume| volume.region == self.region && volume.gone_at.is_none())
-            .and_then(|volume| Some((volume, volume.view(self.now)?)))
+            .and_then(|volume| volume.at(self.now))
             .ok_or_else(|| AwsError::volume_not_found(id))
     }
 
@@ -65,17 +66,22 @@ impl Session<'_> {
     }
 
     /// The volumes of the region as readers see them now, by id.
-    pub(crate) fn visible_volumes(&self) -> impl Iterator<Item = (&VolumeRecord, Volume)> {
-        let horizon = self.horizon();
-        self.account.volumes.all().filter_map(move |(_, volume)| {
-            let record = volume.seen(horizon).filter(|volume| volume.region == self.region)?;
-            Some((record, record.view(self.now)?))
-        })
+    pub(crate) fn visible_volumes(&self) -> impl Iterator<Item = Standing<'_>> {
+        self.account.volumes.all().filter_map(|(_, volume)| self.visible(volume))
+    }
+
+    /// One volume of the region as readers see it now.
+    pub(crate) fn visible_volume(&self, id: &str) -> Option<Standing<'_>> {
+        self.visible(self.account.volumes.get(id)?)
+    }
+
+    fn visible<'a>(&self, volume: &'a Lagged<VolumeRecord>) -> Option<Standing<'a>> {
+        volume.seen(self.horizon()).filter(|volume| volume.region == self.region)?.at(self.now)
     }
 
     /// The snapshot as it really is; deleted ones do not exist.
     pub(crate) fn snapshot(&self, id: &str) -> Result<&SnapshotRecord, AwsError> {
-        let record = self.account.snapshots.get(id).map(crate::lagged::Lagged::current);
+        let record = self.account.snapshots.get(id).map(Lagged::current);
         record
             .filter(|snapshot| snapshot.region == self.region && snapshot.gone_at.is_none())
             .ok_or_else(|| AwsError::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist.")))

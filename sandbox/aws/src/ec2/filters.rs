@@ -17,7 +17,7 @@ pub(crate) struct Filters {
 #[derive(Debug)]
 struct Filter {
     name: String,
-    values: Vec<String>,
+    values: Vec<Pattern>,
 }
 
 impl Filters {
@@ -32,14 +32,14 @@ impl Filters {
         Ok(Self { filters })
     }
 
-    /// Whether something passes that has these tags, and these values under each other filter's name.
-    pub(crate) fn pass(&self, tags: &BTreeMap<String, String>, values: impl Fn(&str) -> Vec<String>) -> bool {
+    /// Whether something passes that has these tags, and this value under each other filter's name.
+    pub(crate) fn pass(&self, tags: &BTreeMap<String, String>, value: impl Fn(&str) -> Option<String>) -> bool {
         self.filters.iter().all(|filter| match filter.name.as_str() {
             "tag-key" => tags.keys().any(|key| filter.matches(key)),
             "tag-value" => tags.values().any(|value| filter.matches(value)),
             name => match name.strip_prefix("tag:") {
                 Some(key) => tags.get(key).is_some_and(|value| filter.matches(value)),
-                None => values(name).iter().any(|value| filter.matches(value)),
+                None => value(name).is_some_and(|value| filter.matches(&value)),
             },
         })
     }
@@ -47,7 +47,7 @@ impl Filters {
 
 impl Filter {
     fn matches(&self, text: &str) -> bool {
-        self.values.iter().any(|pattern| wildcard(pattern, text))
+        self.values.iter().any(|pattern| pattern.matches(text))
     }
 }
 
@@ -58,61 +58,74 @@ fn read_one(filter: &Params, known: &[&str]) -> Result<Filter, AwsError> {
     if !of_tags && !known.contains(&name) {
         return Err(AwsError::invalid_value(format!("The filter '{name}' is invalid")));
     }
-    let values: Vec<String> = filter.texts("Value").into_iter().map(str::to_owned).collect();
+    let values: Vec<Pattern> = filter.texts("Value").into_iter().map(Pattern::compile).collect();
     if values.is_empty() {
         return Err(AwsError::invalid_value(format!("The filter '{name}' must have at least one value")));
     }
     Ok(Filter { name: name.to_owned(), values })
 }
 
-/// Whether `text` is as `pattern` says: `*` is any text, `?` any character, `\` takes the next character as it is.
-fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (compile(pattern), text.chars().collect::<Vec<_>>());
-    // Greedy with one way back: only the last `*` can usefully take more.
-    let (mut p, mut t, mut retry) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(Piece::Many) => {
-                retry = Some((p, t));
-                p += 1;
-            }
-            Some(Piece::One) => (p, t) = (p + 1, t + 1),
-            Some(Piece::Exactly(c)) if *c == text[t] => (p, t) = (p + 1, t + 1),
-            _ => match retry {
-                Some((star, taken)) => {
-                    retry = Some((star, taken + 1));
-                    (p, t) = (star + 1, taken + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|piece| matches!(piece, Piece::Many))
-}
+/// A filter's value: `*` is any text, `?` any character, `\` takes the next character as it is.
+#[derive(Debug)]
+struct Pattern(Vec<Piece>);
 
+#[derive(Debug)]
 enum Piece {
     Many,
     One,
     Exactly(char),
 }
 
-fn compile(pattern: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let mut characters = pattern.chars();
-    while let Some(character) = characters.next() {
-        pieces.push(match character {
-            '*' => Piece::Many,
-            '?' => Piece::One,
-            '\\' => Piece::Exactly(characters.next().unwrap_or('\\')),
-            other => Piece::Exactly(other),
-        });
+impl Pattern {
+    fn compile(text: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut characters = text.chars();
+        while let Some(character) = characters.next() {
+            pieces.push(match character {
+                '*' => Piece::Many,
+                '?' => Piece::One,
+                '\\' => Piece::Exactly(characters.next().unwrap_or('\\')),
+                other => Piece::Exactly(other),
+            });
+        }
+        Self(pieces)
     }
-    pieces
+
+    fn matches(&self, text: &str) -> bool {
+        let mut pattern = self.0.as_slice();
+        let mut rest = text.chars();
+        // Greedy with one way back: only the last `*` can usefully take more.
+        let mut retry = None;
+        loop {
+            let mut ahead = rest.clone();
+            match (pattern.split_first(), ahead.next()) {
+                (None, None) => return true,
+                (Some((Piece::Many, after)), _) => {
+                    retry = Some((after, rest.clone()));
+                    pattern = after;
+                }
+                (Some((Piece::One, after)), Some(_)) => (pattern, rest) = (after, ahead),
+                (Some((Piece::Exactly(wanted), after)), Some(c)) if *wanted == c => (pattern, rest) = (after, ahead),
+                _ => {
+                    let Some((after, mut taken)) = retry else { return false };
+                    if taken.next().is_none() {
+                        return false;
+                    }
+                    (pattern, rest) = (after, taken.clone());
+                    retry = Some((after, taken));
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn wildcard(pattern: &str, text: &str) -> bool {
+        Pattern::compile(pattern).matches(text)
+    }
 
     #[test]
     fn wildcards_and_escapes() {
@@ -139,7 +152,7 @@ mod tests {
         let filters = Filters::read(&Params::parse([text.as_bytes()]).unwrap(), &["status"]).unwrap();
         let passes = |app: &str, status: &str| {
             let tags = BTreeMap::from([("app".to_owned(), app.to_owned())]);
-            filters.pass(&tags, |_| vec![status.to_owned()])
+            filters.pass(&tags, |_| Some(status.to_owned()))
         };
         assert!(passes("db", "available"));
         assert!(!passes("db", "creating"));

@@ -8,7 +8,7 @@ use super::{network, paging};
 use crate::error::AwsError;
 use crate::ids;
 use crate::model::instance::{Instance, LAUNCHED, instances};
-use crate::model::volume::Volume;
+use crate::model::volume::Standing;
 use crate::session::Session;
 use crate::wire::params::Params;
 use crate::wire::xml::Xml;
@@ -24,7 +24,7 @@ pub(super) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) ->
     machines.sort_by(|one, other| one.id.cmp(&other.id));
     let passing = machines.into_iter().filter(|machine| passes(session, &filters, machine));
     let (machines, next) = page.cut(passing.map(|machine| (machine.id.clone(), machine)));
-    let volumes: Vec<Volume> = session.visible_volumes().map(|(_, volume)| volume).collect();
+    let volumes: Vec<Standing> = session.visible_volumes().collect();
     xml.list(("reservationSet", "item"), machines, |xml, machine| {
         xml.text("reservationId", format_args!("r-{}", ids::derived(&machine.id)));
         xml.text("ownerId", &session.settings.account);
@@ -51,14 +51,14 @@ fn choose(session: &Session, params: &Params) -> Result<Vec<Instance>, AwsError>
 
 fn passes(session: &Session, filters: &Filters, machine: &Instance) -> bool {
     filters.pass(&tags(machine), |name| {
-        vec![match name {
+        Some(match name {
             "availability-zone" => machine.zone.clone(),
             "instance-id" => machine.id.clone(),
             "instance-state-name" => "running".to_owned(),
             "private-dns-name" => machine.private_dns_name.clone(),
             "private-ip-address" => machine.private_ip.clone(),
             _ => network::vpc_id(&session.region),
-        }]
+        })
     })
 }
 
@@ -66,7 +66,7 @@ fn tags(machine: &Instance) -> BTreeMap<String, String> {
     BTreeMap::from([("Name".to_owned(), machine.private_dns_name.clone())])
 }
 
-fn write(xml: &mut Xml, session: &Session, machine: &Instance, volumes: &[Volume]) {
+fn write(xml: &mut Xml, session: &Session, machine: &Instance, volumes: &[Standing]) {
     xml.text("instanceId", &machine.id);
     xml.text("imageId", "ami-0123456789abcdef0");
     xml.element("instanceState", |xml| {
@@ -88,8 +88,8 @@ fn write(xml: &mut Xml, session: &Session, machine: &Instance, volumes: &[Volume
     xml.text("rootDeviceType", "ebs");
     xml.text("rootDeviceName", "/dev/xvda");
     let here = volumes.iter().filter_map(|volume| {
-        let attachment = volume.attachment.as_ref().filter(|there| there.instance_id == machine.id)?;
-        Some((volume, attachment))
+        let attachment = volume.record.attachment.as_ref().filter(|there| there.instance_id == machine.id)?;
+        Some((volume.record, attachment))
     });
     xml.list(("blockDeviceMapping", "item"), here, |xml, (volume, attachment)| {
         xml.text("deviceName", &attachment.device);

@@ -32,13 +32,13 @@ pub(super) fn describe_vpcs(session: &mut Session, params: &Params, xml: &mut Xm
     let id = vpc_id(&session.region);
     known(params, "VpcId", std::slice::from_ref(&id), ("InvalidVpcID.NotFound", "vpc ID"))?;
     let passes = filters.pass(&BTreeMap::new(), |name| {
-        vec![match name {
+        Some(match name {
             "cidr" => "172.31.0.0/16".to_owned(),
             "owner-id" => session.settings.account.clone(),
             "state" => "available".to_owned(),
             "vpc-id" => id.clone(),
             _ => true.to_string(),
-        }]
+        })
     });
     let (vpcs, next) = page.cut(passes.then(|| (id.clone(), id)));
     xml.list(("vpcSet", "item"), vpcs, |xml, id| {
@@ -69,13 +69,13 @@ pub(super) fn describe_subnets(session: &mut Session, params: &Params, xml: &mut
         .filter(|(id, (_, zone))| {
             (wanted.is_empty() || wanted.contains(&id.as_str()))
                 && filters.pass(&BTreeMap::new(), |name| {
-                    vec![match name {
+                    Some(match name {
                         "availability-zone" | "availabilityZone" => (*zone).clone(),
                         "default-for-az" => true.to_string(),
                         "state" => "available".to_owned(),
                         "subnet-id" => id.clone(),
                         _ => vpc.clone(),
-                    }]
+                    })
                 })
         })
         .collect();
@@ -111,13 +111,13 @@ pub(super) fn describe_security_groups(session: &mut Session, params: &Params, x
         (ids.is_empty() || ids.contains(&id.as_str()))
             && (names.is_empty() || names.contains(&group.name.as_str()))
             && filters.pass(&BTreeMap::new(), |name| {
-                vec![match name {
+                Some(match name {
                     "description" => group.description.clone(),
                     "group-id" => id.clone(),
                     "group-name" => group.name.clone(),
                     "owner-id" => session.settings.account.clone(),
                     _ => vpc.clone(),
-                }]
+                })
             })
     });
     let (groups, next) = page.cut(chosen.map(|(id, group)| (id.clone(), (id, group))));

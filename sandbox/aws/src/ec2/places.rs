@@ -41,14 +41,14 @@ pub(super) fn describe_zones(session: &mut Session, params: &Params, xml: &mut X
         (names.is_empty() || names.contains(&zone.as_str()))
             && (ids.is_empty() || ids.contains(&zone_id(zone).as_str()))
             && filters.pass(&BTreeMap::new(), |name| {
-                vec![match name {
+                Some(match name {
                     "opt-in-status" => "opt-in-not-required".to_owned(),
                     "region-name" => region.clone(),
                     "state" => "available".to_owned(),
                     "zone-id" => zone_id(zone),
                     "zone-name" => zone.clone(),
                     _ => "availability-zone".to_owned(),
-                }]
+                })
             })
     });
     xml.list(("availabilityZoneInfo", "item"), zones, |xml, zone| {
@@ -74,11 +74,11 @@ pub(super) fn describe_regions(_: &mut Session, params: &Params, xml: &mut Xml) 
     let chosen = regions::DEFAULT.into_iter().filter(|region| {
         (names.is_empty() || names.contains(region))
             && filters.pass(&BTreeMap::new(), |name| {
-                vec![match name {
+                Some(match name {
                     "endpoint" => endpoint(region),
                     "opt-in-status" => "opt-in-not-required".to_owned(),
                     _ => (*region).to_owned(),
-                }]
+                })
             })
     });
     xml.list(("regionInfo", "item"), chosen, |xml, region| {

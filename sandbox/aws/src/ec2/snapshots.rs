@@ -7,7 +7,7 @@ use super::{paging, volumes};
 use crate::error::AwsError;
 use crate::ids;
 use crate::model::snapshot::SnapshotRecord;
-use crate::model::volume::VolumeState;
+use crate::model::volume::{VolumeRecord, VolumeState};
 use crate::session::Session;
 use crate::wire::params::Params;
 use crate::wire::xml::Xml;
@@ -28,24 +28,25 @@ const FILTERS: [&str; 10] = [
 pub(super) fn create(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let volume_id = volumes::volume_id(params)?;
     let tags = specified(params, "snapshot")?;
-    let (_, volume) = session.volume(volume_id)?;
+    let volume = session.volume(volume_id)?;
     if volume.state == VolumeState::Creating {
         return Err(AwsError::new("IncorrectState", format!("The volume '{volume_id}' is 'creating'")));
     }
-    session.about_to_change()?;
+    let VolumeRecord { spec, encrypted, kms_key_id, .. } = volume.record;
     let snapshot = SnapshotRecord {
         id: ids::fresh("snap"),
         region: session.region.clone(),
         volume_id: volume_id.to_owned(),
-        size_gib: volume.size_gib,
+        size_gib: spec.size_gib,
         description: params.text("Description").unwrap_or_default().to_owned(),
-        encrypted: volume.encrypted,
-        kms_key_id: volume.kms_key_id,
+        encrypted: *encrypted,
+        kms_key_id: kms_key_id.clone(),
         tags,
         started: session.now,
         completed_at: session.now + session.settings.snapshot(),
         gone_at: None,
     };
+    session.about_to_change()?;
     write(xml, session, &snapshot, "pending");
     let now = session.now;
     Ok(session.account.snapshots.add(&snapshot.id.clone(), snapshot, now)?)
@@ -92,7 +93,7 @@ fn choose<'s>(session: &'s Session, params: &Params) -> Result<Vec<&'s SnapshotR
 
 fn passes(session: &Session, filters: &Filters, snapshot: &SnapshotRecord) -> bool {
     filters.pass(&snapshot.tags, |name| {
-        vec![match name {
+        Some(match name {
             "description" => snapshot.description.clone(),
             "encrypted" => snapshot.encrypted.to_string(),
             "owner-id" => session.settings.account.clone(),
@@ -102,8 +103,8 @@ fn passes(session: &Session, filters: &Filters, snapshot: &SnapshotRecord) -> bo
             "status" => snapshot.state(session.now).to_owned(),
             "volume-id" => snapshot.volume_id.clone(),
             "volume-size" => snapshot.size_gib.to_string(),
-            _ => return Vec::new(),
-        }]
+            _ => return None,
+        })
     })
 }
 

@@ -7,6 +7,7 @@ use super::paging;
 use crate::error::AwsError;
 use crate::ids;
 use crate::model::tags::{TagError, read, within_ec2_limit};
+use crate::model::volume::Standing;
 use crate::session::Session;
 use crate::wire::params::Params;
 use crate::wire::xml::Xml;
@@ -107,7 +108,7 @@ fn resource(id: &str) -> Result<Resource<'_>, AwsError> {
 
 fn tags_of<'s>(session: &'s Session, resource: Resource) -> Result<&'s BTreeMap<String, String>, AwsError> {
     match resource {
-        Resource::Volume(id) => session.volume(id).map(|(volume, _)| &volume.tags),
+        Resource::Volume(id) => session.volume(id).map(|volume| &volume.record.tags),
         Resource::Snapshot(id) => session.snapshot(id).map(|snapshot| &snapshot.tags),
     }
 }
@@ -129,7 +130,7 @@ fn change(
 pub(super) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let filters = Filters::read(params, &["key", "resource-id", "resource-type", "value"])?;
     let page = paging::read(session, params, ("DescribeTags", 1000), &filters)?;
-    let of_volumes = session.visible_volumes().map(|(record, _)| ("volume", &record.id, &record.tags));
+    let of_volumes = session.visible_volumes().map(|Standing { record, .. }| ("volume", &record.id, &record.tags));
     let of_snapshots = session.visible_snapshots().map(|record| ("snapshot", &record.id, &record.tags));
     let every = of_snapshots
         .chain(of_volumes)
@@ -137,12 +138,12 @@ pub(super) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) ->
     let passing = every.filter(|(kind, id, key, value)| {
         let only = BTreeMap::from([((*key).clone(), (*value).clone())]);
         filters.pass(&only, |name| {
-            vec![match name {
+            Some(match name {
                 "key" => (*key).clone(),
                 "value" => (*value).clone(),
                 "resource-id" => (*id).clone(),
                 _ => (*kind).to_owned(),
-            }]
+            })
         })
     });
     let (tags, next) = page.cut(passing.map(|tag| (format!("{} {}", tag.1, tag.2), tag)));

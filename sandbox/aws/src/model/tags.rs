@@ -23,7 +23,8 @@ pub(crate) fn read(members: &[&Params]) -> Result<BTreeMap<String, String>, TagE
 
 /// Checks one tag.
 pub(crate) fn check(key: &str, value: &str) -> Result<(), TagError> {
-    let control = |text: &str| text.chars().any(char::is_control);
+    // What XML cannot carry, no answer could show again.
+    let control = |text: &str| text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
     if key.is_empty() {
         Err(TagError::Invalid("Tag key cannot be null or empty.".to_owned()))
     } else if key.chars().count() > 128 {

@@ -154,41 +154,56 @@ pub(crate) struct TokenUse {
 }
 
 impl VolumeRecord {
-    /// How the volume looks at `now`; nothing once it is gone.
-    pub(crate) fn view(&self, now: Timestamp) -> Option<Volume> {
+    /// The volume as it stands at `now`; nothing once it is gone.
+    pub(crate) fn at(&self, now: Timestamp) -> Option<Standing<'_>> {
         let end = if self.doomed { Some(self.ready_at) } else { self.gone_at };
         if end.is_some_and(|end| end <= now) {
             return None;
         }
-        let (state, settles_at) = if self.gone_at.is_some() {
-            (VolumeState::Deleting, self.gone_at)
+        let state = if self.gone_at.is_some() {
+            VolumeState::Deleting
         } else if now < self.ready_at {
-            (VolumeState::Creating, Some(self.ready_at))
+            VolumeState::Creating
         } else if self.attachment.is_some() {
-            (VolumeState::InUse, None)
+            VolumeState::InUse
         } else {
-            (VolumeState::Available, None)
+            VolumeState::Available
         };
-        Some(self.in_state(state, settles_at))
+        Some(Standing { record: self, state })
     }
+}
 
-    /// The volume in a given state.
-    pub(crate) fn in_state(&self, state: VolumeState, settles_at: Option<Timestamp>) -> Volume {
+/// A volume and the state it is in.
+#[derive(Clone, Copy)]
+pub(crate) struct Standing<'a> {
+    pub(crate) record: &'a VolumeRecord,
+    pub(crate) state: VolumeState,
+}
+
+impl Standing<'_> {
+    /// The same for the world outside.
+    pub(crate) fn volume(self) -> Volume {
+        let VolumeRecord { spec, .. } = self.record;
+        let settles_at = match self.state {
+            VolumeState::Creating => Some(self.record.ready_at),
+            VolumeState::Deleting => self.record.gone_at,
+            VolumeState::Available | VolumeState::InUse => None,
+        };
         Volume {
-            id: self.id.clone(),
-            region: self.region.clone(),
-            zone: self.zone.clone(),
-            size_gib: self.spec.size_gib,
-            volume_type: self.spec.volume_type.clone(),
-            iops: self.spec.iops,
-            throughput: self.spec.throughput,
-            encrypted: self.encrypted,
-            kms_key_id: self.kms_key_id.clone(),
-            snapshot_id: self.snapshot_id.clone(),
-            tags: self.tags.clone(),
-            created: self.created,
-            state,
-            attachment: self.attachment.clone(),
+            id: self.record.id.clone(),
+            region: self.record.region.clone(),
+            zone: self.record.zone.clone(),
+            size_gib: spec.size_gib,
+            volume_type: spec.volume_type.clone(),
+            iops: spec.iops,
+            throughput: spec.throughput,
+            encrypted: self.record.encrypted,
+            kms_key_id: self.record.kms_key_id.clone(),
+            snapshot_id: self.record.snapshot_id.clone(),
+            tags: self.record.tags.clone(),
+            created: self.record.created,
+            state: self.state,
+            attachment: self.record.attachment.clone(),
             settles_at,
         }
     }

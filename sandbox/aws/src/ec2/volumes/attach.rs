@@ -17,8 +17,7 @@ pub(crate) fn run_attach(session: &mut Session, params: &Params, xml: &mut Xml) 
         let message = format!("The instance ID '{instance}' does not exist");
         return Err(AwsError::new("InvalidInstanceID.NotFound", message));
     };
-    let (_, volume) = session.volume(id)?;
-    if volume.zone != machine.zone {
+    if session.volume(id)?.record.zone != machine.zone {
         let message = format!("The volume '{id}' is not in the same availability zone as instance '{instance}'");
         return Err(AwsError::new("InvalidVolume.ZoneMismatch", message));
     }
@@ -30,8 +29,7 @@ pub(crate) fn run_attach(session: &mut Session, params: &Params, xml: &mut Xml) 
 pub(crate) fn run_detach(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let id = volume_id(params)?;
     let expected = params.text("InstanceId").map(instance_id).transpose()?;
-    let (_, volume) = session.volume(id)?;
-    if let (Some(expected), Some(attachment)) = (expected, &volume.attachment)
+    if let (Some(expected), Some(attachment)) = (expected, &session.volume(id)?.record.attachment)
         && attachment.instance_id != expected
     {
         let message = format!("The volume '{id}' is not attached to instance '{expected}'");
@@ -42,13 +40,10 @@ pub(crate) fn run_detach(session: &mut Session, params: &Params, xml: &mut Xml) 
     Ok(())
 }
 
-/// Attaches an available volume; the same attachment again is success.
+/// Attaches an available volume.
 pub(crate) fn attach(session: &mut Session, id: &str, instance: &str, device: &str) -> Result<Attachment, AwsError> {
-    let (_, volume) = session.volume(id)?;
-    if let Some(there) = volume.attachment {
-        if there.instance_id == instance && there.device == device {
-            return Ok(there);
-        }
+    let volume = session.volume(id)?;
+    if volume.record.attachment.is_some() {
         let message = format!("{id} is already attached to an instance");
         return Err(AwsError::new("VolumeInUse", message));
     }
@@ -64,7 +59,7 @@ pub(crate) fn attach(session: &mut Session, id: &str, instance: &str, device: &s
 
 /// Detaches a volume that is attached.
 pub(crate) fn detach(session: &mut Session, id: &str) -> Result<Attachment, AwsError> {
-    let Some(attachment) = session.volume(id)?.1.attachment else {
+    let Some(attachment) = session.volume(id)?.record.attachment.clone() else {
         return Err(AwsError::new("IncorrectState", format!("Volume '{id}' is in the 'available' state.")));
     };
     session.about_to_change()?;

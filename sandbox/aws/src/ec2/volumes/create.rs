@@ -6,7 +6,7 @@ use crate::error::AwsError;
 use crate::ids;
 use crate::model::rules;
 use crate::model::tags;
-use crate::model::volume::{NewVolume, Spec, TokenUse, Volume, VolumeRecord, VolumeState};
+use crate::model::volume::{NewVolume, Spec, Standing, TokenUse, VolumeRecord, VolumeState};
 use crate::session::Session;
 use crate::wire::params::Params;
 use crate::wire::xml::Xml;
@@ -37,7 +37,7 @@ pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Resu
         client_token: params.text("ClientToken").filter(|token| !token.is_empty()).map(str::to_owned),
     };
     let volume = create(session, new)?;
-    render::volume(xml, &volume);
+    render::volume(xml, &volume.standing());
     Ok(())
 }
 
@@ -58,7 +58,7 @@ fn zone(session: &Session, params: &Params) -> Result<String, AwsError> {
 }
 
 /// Makes the volume, or finds the one that an earlier call with the same token made.
-pub(crate) fn create(session: &mut Session, mut new: NewVolume) -> Result<Volume, AwsError> {
+pub(crate) fn create(session: &mut Session, mut new: NewVolume) -> Result<Created, AwsError> {
     if new.volume_type.is_empty() {
         "gp2".clone_into(&mut new.volume_type);
     }
@@ -101,11 +101,22 @@ pub(crate) fn create(session: &mut Session, mut new: NewVolume) -> Result<Volume
         gone_at: None,
         token,
     };
-    // Its own call sees a volume as it is born, even one that is available in the same instant.
-    let born = record.in_state(VolumeState::Creating, Some(record.ready_at));
     let now = session.now;
-    session.account.add_volume(record, now)?;
-    Ok(born)
+    session.account.add_volume(record.clone(), now)?;
+    // Its own call sees a volume as it is born, even one that is available in the same instant.
+    Ok(Created { record, state: VolumeState::Creating })
+}
+
+/// A volume that a creation made or found.
+pub(crate) struct Created {
+    record: VolumeRecord,
+    state: VolumeState,
+}
+
+impl Created {
+    pub(crate) fn standing(&self) -> Standing<'_> {
+        Standing { record: &self.record, state: self.state }
+    }
 }
 
 fn check(session: &Session, new: &NewVolume) -> Result<(), AwsError> {
@@ -187,7 +198,7 @@ fn fingerprint(new: &NewVolume) -> String {
 }
 
 /// The volume that an earlier call with this token made.
-fn earlier(session: &Session, zone: &str, token: &str, fingerprint: &str) -> Result<Option<Volume>, AwsError> {
+fn earlier(session: &Session, zone: &str, token: &str, fingerprint: &str) -> Result<Option<Created>, AwsError> {
     let Some(used) = session.account.token(zone, token) else { return Ok(None) };
     let mismatch = |message: &str| Err(AwsError::new("IdempotentParameterMismatch", message));
     match session.volume(&used.volume_id) {
@@ -198,6 +209,6 @@ fn earlier(session: &Session, zone: &str, token: &str, fingerprint: &str) -> Res
         Ok(_) if used.fingerprint != fingerprint => mismatch(
             "Parameters on this idempotent request are inconsistent with parameters used in previous request(s)",
         ),
-        Ok((_, volume)) => Ok(Some(volume)),
+        Ok(found) => Ok(Some(Created { record: found.record.clone(), state: found.state })),
     }
 }

@@ -15,8 +15,8 @@ pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Resu
 
 /// Deletes a volume that is attached to nothing.
 pub(crate) fn delete(session: &mut Session, id: &str) -> Result<(), AwsError> {
-    let (_, volume) = session.volume(id)?;
-    if let Some(attachment) = &volume.attachment {
+    let volume = session.volume(id)?;
+    if let Some(attachment) = &volume.record.attachment {
         let message = format!("Volume {id} is currently attached to {}", attachment.instance_id);
         return Err(AwsError::new("VolumeInUse", message));
     }

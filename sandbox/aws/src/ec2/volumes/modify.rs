@@ -8,7 +8,7 @@ use crate::ec2::filters::Filters;
 use crate::ec2::paging;
 use crate::error::AwsError;
 use crate::model::rules;
-use crate::model::volume::{Modification, Spec, VolumeRecord, VolumeState};
+use crate::model::volume::{Modification, Spec, Standing, VolumeRecord, VolumeState};
 use crate::session::Session;
 use crate::wire::params::Params;
 use crate::wire::xml::Xml;
@@ -18,12 +18,12 @@ const COOLDOWN: SignedDuration = SignedDuration::from_hours(6);
 
 pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let id = volume_id(params)?;
-    let (record, volume) = session.volume(id)?;
+    let volume = session.volume(id)?;
     if volume.state == VolumeState::Creating {
         return Err(AwsError::new("IncorrectState", format!("The volume '{id}' is 'creating'")));
     }
-    check_rest(session, record)?;
-    let from = record.spec.clone();
+    check_rest(session, volume.record)?;
+    let from = volume.record.spec.clone();
     let to = target(&from, params)?;
     session.about_to_change()?;
     let step = session.settings.creation();
@@ -81,11 +81,11 @@ pub(crate) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) ->
     let filters = Filters::read(params, &["modification-state", "volume-id"])?;
     let page = paging::read(session, params, ("DescribeVolumesModifications", describe::MOST), &filters)?;
     let now = session.now;
-    let modified = choose(session, params)?.into_iter().filter_map(|(record, _)| {
+    let modified = choose(session, params)?.into_iter().filter_map(|Standing { record, .. }| {
         let modification = record.modification.as_ref()?;
         let state = modification.state(now);
         let passes = filters
-            .pass(&record.tags, |name| vec![if name == "volume-id" { record.id.clone() } else { state.0.to_owned() }]);
+            .pass(&record.tags, |name| Some(if name == "volume-id" { record.id.clone() } else { state.0.to_owned() }));
         passes.then(|| (record.id.clone(), (record, modification, state)))
     });
     let (page, next) = page.cut(modified);

@@ -2,30 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::volume::{Attachment, Volume};
+use crate::ec2::places::zone_id;
+use crate::model::volume::{Attachment, Standing, VolumeRecord};
 use crate::wire::xml::Xml;
 
 /// The members of a volume, without the element around them.
-pub(crate) fn volume(xml: &mut Xml, volume: &Volume) {
-    xml.text("volumeId", &volume.id);
-    xml.text("size", volume.size_gib);
-    xml.text("snapshotId", volume.snapshot_id.as_deref().unwrap_or_default());
-    xml.text("availabilityZone", &volume.zone);
-    xml.text("availabilityZoneId", crate::ec2::places::zone_id(&volume.zone));
+pub(crate) fn volume(xml: &mut Xml, volume: &Standing) {
+    let VolumeRecord { id, zone, spec, .. } = volume.record;
+    xml.text("volumeId", id);
+    xml.text("size", spec.size_gib);
+    xml.text("snapshotId", volume.record.snapshot_id.as_deref().unwrap_or_default());
+    xml.text("availabilityZone", zone);
+    xml.text("availabilityZoneId", zone_id(zone));
     xml.text("status", volume.state.as_str());
-    xml.text("createTime", time(volume.created));
-    xml.list(("attachmentSet", "item"), &volume.attachment, |xml, there| {
-        attachment(xml, &volume.id, there, "attached");
+    xml.text("createTime", time(volume.record.created));
+    xml.list(("attachmentSet", "item"), &volume.record.attachment, |xml, there| {
+        attachment(xml, id, there, "attached");
     });
-    if !volume.tags.is_empty() {
-        tags(xml, &volume.tags);
+    if !volume.record.tags.is_empty() {
+        tags(xml, &volume.record.tags);
     }
-    xml.text("volumeType", &volume.volume_type);
-    xml.optional("iops", volume.iops);
-    xml.text("encrypted", volume.encrypted);
-    xml.optional("kmsKeyId", volume.kms_key_id.as_ref());
+    xml.text("volumeType", &spec.volume_type);
+    xml.optional("iops", spec.iops);
+    xml.text("encrypted", volume.record.encrypted);
+    xml.optional("kmsKeyId", volume.record.kms_key_id.as_ref());
     xml.text("multiAttachEnabled", false);
-    xml.optional("throughput", volume.throughput);
+    xml.optional("throughput", spec.throughput);
 }
 
 /// The members of an attachment, without the element around them.

@@ -11,11 +11,11 @@ use crate::wire::xml::Xml;
 pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let filters = Filters::read(params, &["availability-zone", "volume-status.status"])?;
     let page = paging::read(session, params, ("DescribeVolumeStatus", describe::MOST), &filters)?;
-    let chosen = choose(session, params)?.into_iter().map(|(_, volume)| volume);
+    let chosen = choose(session, params)?.into_iter().map(|volume| volume.record);
     let passing = chosen.filter(|volume| {
         filters.pass(&volume.tags, |name| match name {
-            "availability-zone" => vec![volume.zone.clone()],
-            _ => vec!["ok".to_owned()],
+            "availability-zone" => Some(volume.zone.clone()),
+            _ => Some("ok".to_owned()),
         })
     });
     let (volumes, next) = page.cut(passing.map(|volume| (volume.id.clone(), volume)));
