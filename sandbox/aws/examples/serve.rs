@@ -1,5 +1,5 @@
 //! Serves the simulated account alone, for a look at it with `aws`, boto3 or an SDK:
-//! `cargo run -p moorline-sandbox-aws --example serve -- 127.0.0.1:4570 [instant]`.
+//! `cargo run -p moorline-sandbox-aws --example serve -- 127.0.0.1:4570 [instant|slow [FOLDER]]`.
 
 use anyhow::Context;
 use moorline_sandbox_aws::{AwsCloud, AwsSettings};
@@ -14,8 +14,13 @@ async fn main() -> anyhow::Result<()> {
         Some("instant") => AwsSettings::instant(),
         _ => AwsSettings::default(),
     };
-    let cloud = AwsCloud::open(World::new(Journal::in_memory())?, settings)?;
-    let listener = tokio::net::TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let journal = match arguments.next() {
+        Some(folder) => Journal::open(folder)?,
+        None => Journal::in_memory(),
+    };
+    let cloud = AwsCloud::open(World::new(journal)?, settings)?;
+    let listener =
+        tokio::net::TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(address = %listener.local_addr()?, "serving the simulated AWS account");
     serve(listener, cloud.router(), std::future::pending()).await?;
     Ok(())

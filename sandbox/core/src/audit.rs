@@ -82,3 +82,25 @@ impl Audit {
         self.journal.clear_table("audit")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_add_up_and_outlive_the_process() {
+        let journal = Arc::new(Journal::in_memory());
+        let audit = Audit::load(journal.clone()).unwrap();
+        let call = |mutating| Call { service: "ec2", operation: "CreateVolume".to_owned(), mutating };
+        audit.count(&call(true), Outcome::Changed);
+        audit.count(&call(true), Outcome::Throttled);
+        audit.count(&call(true), Outcome::Failed);
+        audit.count(&call(false), Outcome::Unchanged);
+
+        let rows = Audit::load(journal.clone()).unwrap().rows();
+        let [row] = rows.as_slice() else { panic!("{rows:?}") };
+        assert_eq!((row.calls, row.mutating, row.changed, row.throttled, row.failed), (4, 3, 1, 1, 1));
+        audit.clear().unwrap();
+        assert_eq!(Audit::load(journal).unwrap().rows(), []);
+    }
+}

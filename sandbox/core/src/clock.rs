@@ -8,6 +8,9 @@ use tokio::sync::watch;
 
 use crate::{Journal, JournalError};
 
+/// How far the clock can be moved: far enough for any test, and no sum of times leaves the calendar.
+const FURTHEST: SignedDuration = SignedDuration::from_hours(100 * 366 * 24);
+
 /// The sandbox's clock. It runs at the machine's speed and jumps when told to; whoever sleeps on it
 /// wakes when a jump passes the moment slept for. Clones share one time.
 #[derive(Clone, Debug)]
@@ -23,7 +26,7 @@ impl Default for Clock {
 
 impl Clock {
     fn with_offset(offset: SignedDuration) -> Self {
-        Self { offset: Arc::new(watch::Sender::new(offset)) }
+        Self { offset: Arc::new(watch::Sender::new(offset.min(FURTHEST))) }
     }
 
     pub(crate) fn load(journal: &Journal) -> Result<Self, JournalError> {
@@ -37,8 +40,9 @@ impl Clock {
     }
 
     /// Moves the clock forward by whole seconds and remembers it in `journal`; sleepers that this passes wake.
+    /// In all, the clock moves no further than a hundred years.
     pub fn advance(&self, seconds: u32, journal: &Journal) -> Result<(), JournalError> {
-        self.offset.send_modify(|offset| *offset += SignedDuration::from_secs(seconds.into()));
+        self.offset.send_modify(|offset| *offset = (*offset + SignedDuration::from_secs(seconds.into())).min(FURTHEST));
         journal.put("world", "clock-offset-seconds", &self.offset.borrow().as_secs())
     }
 
@@ -60,7 +64,39 @@ impl Clock {
 
     /// Sleeps for `duration` of the sandbox's time.
     pub async fn sleep(&self, duration: Duration) {
-        let moment = self.now() + SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-        self.sleep_until(moment).await;
+        self.sleep_until(self.now().checked_add(duration).unwrap_or(Timestamp::MAX)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_jump_wakes_whoever_it_passes_and_nobody_else() {
+        let (clock, journal) = (Clock::default(), Journal::in_memory());
+        let hour = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(Duration::from_hours(1)).await }
+        });
+        let for_ever = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(Duration::MAX).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(3601, &journal).unwrap();
+        hour.await.unwrap();
+        assert!(!for_ever.is_finished());
+        for_ever.abort();
+    }
+
+    #[test]
+    fn the_offset_is_kept_and_bounded() {
+        let (clock, journal) = (Clock::default(), Journal::in_memory());
+        for _ in 0..100 {
+            clock.advance(u32::MAX, &journal).unwrap();
+        }
+        let ahead = Clock::load(&journal).unwrap().now().duration_since(Timestamp::now());
+        assert!(ahead > FURTHEST - SignedDuration::from_secs(10) && ahead <= FURTHEST, "{ahead:?}");
     }
 }
