@@ -172,8 +172,9 @@ impl<T: Mortal + Clone + Serialize + DeserializeOwned> Shelf<T> {
 
     fn remove(&mut self, id: &str) -> Result<(), JournalError> {
         self.journal.delete(self.table, id)?;
-        self.things.remove(id);
-        self.ends.retain(|(_, ending)| ending != id);
+        if let Some(end) = self.things.remove(id).and_then(|thing| thing.current().end()) {
+            self.ends.remove(&(end, id.to_owned()));
+        }
         Ok(())
     }
 

@@ -16,7 +16,8 @@ pub(crate) struct Operation {
     pub(crate) name: &'static str,
     /// Its rate; `Describe` for one that changes nothing.
     pub(crate) family: Family,
-    /// The parameters it has, beside `Action`, `Version` and `DryRun`.
+    /// The parameters it has, beside `Action`, `Version` and `DryRun`. Of all services only EC2 refuses others, so
+    /// only EC2's operations list theirs.
     pub(crate) params: &'static [&'static str],
     pub(crate) run: Run,
 }
