@@ -50,6 +50,8 @@ impl Shape {
         match text {
             "string" => Self::String,
             "boolean" => Self::Boolean,
+            "int32" => Self::Integer(i32::MIN.into()..=i32::MAX.into()),
+            "int64" => Self::Integer(i64::MIN..=i64::MAX),
             "number" => Self::Number,
             "quantity" => Self::Quantity,
             "int-or-string" => Self::IntegerOrString,
