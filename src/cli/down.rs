@@ -31,7 +31,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let profile = registry::load(&args.profile)?;
+    let profile = registry::load(app, &args.profile)?;
     require_terminal(app, args.yes)?;
     app.with_context(Some(&profile), false, async |context| {
         let plan = plan_down(context, &profile).await?;

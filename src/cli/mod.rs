@@ -73,7 +73,7 @@ pub(crate) fn main() -> ExitCode {
     let app = App::new(settings);
     let result = match command {
         Command::Completions(args) => completions::run(&args),
-        Command::Schema => app::print(&registry::schema()).map(|()| Exit::Done),
+        Command::Schema => app::print(registry::SCHEMA).map(|()| Exit::Done),
         command => run(&app, command),
     };
     app.progress.finish();

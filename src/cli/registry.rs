@@ -7,23 +7,33 @@ use moorline_api::{Cluster, StorageRules};
 use moorline_aws::{AwsProvider, AwsSettings, Budget, Budgets, EbsRules, StaticKeys};
 use moorline_engine::Cloud;
 use moorline_kubernetes::{KubeCluster, KubeSettings};
-use moorline_profile::{Profile, ProviderBlock};
+use moorline_profile::{Profile, ProviderBlock, Surroundings};
 
+use super::app::App;
 use super::failure::Failure;
 use super::options::Rate;
 use super::sandbox::Embedded;
 use super::settings::Settings;
 
-/// Loads a profile and checks it against the rules of every provider. No call is made.
-pub(crate) fn load(folder: &Path) -> Result<Profile, Failure> {
+/// Loads a profile and checks it against the rules of every provider; no call is made. Warnings are told on stderr.
+pub(crate) fn load(app: &App, folder: &Path) -> Result<Profile, Failure> {
     let rules: [&dyn StorageRules; 1] = [&EbsRules];
-    moorline_profile::load(folder, &rules).map_err(|problems| Failure::diagnostics(problems.to_string()))
+    let surroundings = Surroundings {
+        rules: &rules,
+        region: app.settings.region.as_deref(),
+        zones: None,
+    };
+    let coloured = app.settings.stderr_paint.is_on();
+    let profile = moorline_profile::load(folder, &surroundings);
+    let profile = profile.map_err(|problems| Failure::diagnostics(problems.render(coloured)))?;
+    if !profile.warnings.is_empty() {
+        app.tell(&profile.warnings.render(coloured));
+    }
+    Ok(profile)
 }
 
 /// The JSON Schema of `profile.yaml`.
-pub(crate) fn schema() -> String {
-    moorline_profile::schema()
-}
+pub(crate) const SCHEMA: &str = include_str!("../../schemas/profile.schema.json");
 
 /// A cluster and a cloud, and what had to be started for them.
 pub(crate) struct Connection {
@@ -96,7 +106,7 @@ fn aws_settings(settings: &Settings, profile: Option<&Profile>, sandbox: Option<
     match sandbox {
         None => AwsSettings { region, ..common },
         Some(sandbox) => AwsSettings {
-            region: region.or_else(|| Some(sandbox.region())),
+            region: region.or_else(|| Some(sandbox.settings().aws.region.clone())),
             endpoint: Some(sandbox.aws()),
             // The sandbox knows no secrets: any key is as good.
             keys: Some(StaticKeys {
@@ -109,7 +119,7 @@ fn aws_settings(settings: &Settings, profile: Option<&Profile>, sandbox: Option<
 }
 
 fn budgets(settings: &Settings, sandbox: Option<&Embedded>) -> Budgets {
-    if sandbox.is_some_and(|sandbox| !sandbox.is_throttled()) {
+    if sandbox.is_some_and(|sandbox| !sandbox.settings().aws.throttle) {
         return Budgets::unlimited();
     }
     let volume_writes = match settings.volume_rate {

@@ -38,7 +38,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let profile = registry::load(&args.profile)?;
+    let profile = registry::load(app, &args.profile)?;
     app.with_context(Some(&profile), false, async |context| {
         let plan = plan_scale(context, &profile, &args.set, args.replicas).await?;
         app.tell(&plan::up(&plan, &app.settings.stderr_view()));

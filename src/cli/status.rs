@@ -29,7 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let profile = registry::load(&args.profile)?;
+    let profile = registry::load(app, &args.profile)?;
     app.with_context(Some(&profile), false, async |context| {
         if !args.watch {
             let status = moorline_engine::status(context, &profile).await?;

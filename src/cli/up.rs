@@ -39,7 +39,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
-    let profile = registry::load(&args.profile)?;
+    let profile = registry::load(app, &args.profile)?;
     app.with_context(Some(&profile), args.force_conflicts, async |context| {
         let plan = plan_up(context, &profile).await?;
         app.tell(&plan::up(&plan, &app.settings.stderr_view()));

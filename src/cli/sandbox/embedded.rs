@@ -1,17 +1,24 @@
 //! The sandbox that a command uses: the one being served, or one in this process over the same state.
 
-use std::path::Path;
+use http::Method;
+use moorline_sandbox::{Running, Sandbox, SandboxSettings, StartOptions};
 
-use moorline_sandbox::{Running, Sandbox, StartOptions};
-
+use crate::cli::admin;
+use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::settings::Settings;
 
 /// A sandbox to talk to.
-pub(crate) enum Embedded {
-    /// `moorline sandbox serve` runs it.
+pub(crate) struct Embedded {
+    host: Host,
+    settings: SandboxSettings,
+}
+
+/// Who runs it.
+enum Host {
+    /// `moorline sandbox serve`.
     Served(Box<Running>),
-    /// This process runs it.
+    /// This process.
     Here(Box<Sandbox>),
 }
 
@@ -19,63 +26,67 @@ impl Embedded {
     /// The name of its context, in messages and kubeconfigs.
     pub(crate) const CONTEXT: &str = "moorline-sandbox";
 
-    /// The sandbox being served over the state's folder; where there is none, one is started here until [`close`](Self::close).
+    /// The sandbox being served over the state's folder; where there is none, one is started here until
+    /// [`close`](Self::close).
     pub(crate) async fn open(settings: &Settings) -> Result<Self, Failure> {
         let dir = settings.sandbox_dir()?;
-        match Self::served(&dir) {
-            Some(running) => Ok(running),
-            None => Ok(Self::Here(Box::new(
-                Sandbox::start(StartOptions {
-                    state_dir: Some(dir),
-                    ..StartOptions::default()
-                })
-                .await?,
-            ))),
+        if let Some(running) = Sandbox::running(&dir) {
+            let answer = admin::call(&running.admin_endpoint, Method::GET, "/_sandbox/settings", None).await?;
+            let wrong = |error| {
+                Failure::new(
+                    Exit::Failed,
+                    format!("the sandbox being served is another version: {error}"),
+                )
+            };
+            let settings = serde_json::from_value(answer).map_err(wrong)?;
+            return Ok(Self {
+                host: Host::Served(Box::new(running)),
+                settings,
+            });
         }
+        let sandbox = Sandbox::start(StartOptions {
+            state_dir: Some(dir),
+            ..StartOptions::default()
+        })
+        .await?;
+        Ok(Self {
+            settings: sandbox.settings(),
+            host: Host::Here(Box::new(sandbox)),
+        })
     }
 
-    /// The sandbox being served over a state's folder.
-    pub(crate) fn served(dir: &Path) -> Option<Self> {
-        Sandbox::running(dir).map(|running| Self::Served(Box::new(running)))
+    /// How it behaves.
+    pub(crate) fn settings(&self) -> &SandboxSettings {
+        &self.settings
     }
 
     /// Address of the cloud.
     pub(crate) fn aws(&self) -> String {
-        match self {
-            Self::Served(running) => running.aws_endpoint.clone(),
-            Self::Here(sandbox) => sandbox.aws_endpoint(),
+        match &self.host {
+            Host::Served(running) => running.aws_endpoint.clone(),
+            Host::Here(sandbox) => sandbox.aws_endpoint(),
         }
     }
 
     /// Address of the API server.
     pub(crate) fn kubernetes(&self) -> String {
-        match self {
-            Self::Served(running) => running.kubernetes_endpoint.clone(),
-            Self::Here(sandbox) => sandbox.kubernetes_endpoint(),
+        match &self.host {
+            Host::Served(running) => running.kubernetes_endpoint.clone(),
+            Host::Here(sandbox) => sandbox.kubernetes_endpoint(),
         }
     }
 
     /// Address of the sandbox's own interface.
     pub(crate) fn admin(&self) -> String {
-        match self {
-            Self::Served(running) => running.admin_endpoint.clone(),
-            Self::Here(sandbox) => sandbox.admin_endpoint(),
+        match &self.host {
+            Host::Served(running) => running.admin_endpoint.clone(),
+            Host::Here(sandbox) => sandbox.admin_endpoint(),
         }
-    }
-
-    /// Its region.
-    pub(crate) fn region(&self) -> String {
-        "us-east-1".to_owned()
-    }
-
-    /// Whether it refuses calls for their rate.
-    pub(crate) fn is_throttled(&self) -> bool {
-        true
     }
 
     /// Ends it where this process runs it; the state is kept.
     pub(crate) async fn close(self) {
-        if let Self::Here(sandbox) = self {
+        if let Host::Here(sandbox) = self.host {
             sandbox.shutdown().await;
         }
     }

@@ -11,7 +11,6 @@ use clap::Args as ClapArgs;
 use http::Method;
 use moorline_sandbox::{Sandbox, StartOptions};
 
-use super::Embedded;
 use super::choice::Choice;
 use crate::cli::admin;
 use crate::cli::app::{App, print};
@@ -159,8 +158,10 @@ pub(crate) async fn stop(app: &App) -> Result<Exit, Failure> {
 /// Forgets everything.
 pub(crate) async fn reset(app: &App) -> Result<Exit, Failure> {
     let dir = app.settings.sandbox_dir()?;
-    match Embedded::served(&dir) {
-        Some(served) => drop(admin::call(&served.admin(), Method::POST, "/_sandbox/reset", None).await?),
+    match Sandbox::running(&dir) {
+        Some(running) => {
+            admin::call(&running.admin_endpoint, Method::POST, "/_sandbox/reset", None).await?;
+        }
         None => Sandbox::reset(&dir)?,
     }
     app.tell(&format!("the sandbox of {} is empty", dir.display()));
