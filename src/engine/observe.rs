@@ -311,7 +311,7 @@ impl CloudVolumes {
         volumes
     }
 
-    fn insert(&mut self, volume: Volume) {
+    pub(crate) fn insert(&mut self, volume: Volume) {
         if let Some(uid) = volume.tags.get(names::CLAIM_UID) {
             self.by_claim_uid
                 .entry(uid.clone())
