@@ -1,10 +1,20 @@
 //! The program from outside: the real binary, in an environment of its own, against the embedded sandbox.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test fails by panicking, and its helpers are seen by tests only"
+)]
+
 mod bad_profiles;
+mod boto;
 mod crash;
 mod errors;
 mod formats;
 mod interrupt;
+mod kubectl;
 mod many;
 mod secrets;
 mod support;

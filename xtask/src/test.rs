@@ -9,7 +9,7 @@ use crate::{kubectl, process, python};
 /// An outside client, and the tests that need it.
 struct Needed {
     set_up: fn() -> Result<Client, Missing>,
-    /// The module of `tests/clients` that is skipped without it.
+    /// The module of `tests/it` that is skipped without it.
     tests: &'static str,
     /// The variable that tells those tests where it is.
     variable: &'static str,
@@ -124,15 +124,7 @@ fn lint(report: &mut Report) {
 /// would want its dependencies with fewer features, and so built again.
 fn test_clients(report: &mut Report, outside: &[(&Needed, Client)]) {
     let mut command = process::cargo();
-    command.args([
-        "test",
-        "--workspace",
-        "--locked",
-        "--test",
-        "clients",
-        "--",
-        "--ignored",
-    ]);
+    command.args(["test", "--workspace", "--locked", "--test", "it", "--", "--ignored"]);
     for (needed, client) in outside {
         command.arg(needed.tests).env(needed.variable, &client.program);
     }
