@@ -63,7 +63,8 @@ fn an_expired_session() {
     let world = World::instant();
     let served = world.serve();
     let mut command = outside(&world, &served, &format!("up {PROFILE}"));
-    command.env("AWS_SESSION_TOKEN", "EXPIRED");
+    // The sandbox takes keys that begin like this for those of an expired session.
+    command.env("AWS_ACCESS_KEY_ID", "EXPIREDKEY").env("AWS_SESSION_TOKEN", "token");
     refused(&world, run(&mut command), 3, &["expired", "sign in again"]);
 }
 
@@ -75,7 +76,7 @@ fn a_wrong_region() {
     let run = run(&mut command);
     assert!(matches!(run.code, Some(1 | 3)), "{}", run.stderr);
     assert_eq!(run.errors().len(), 1, "{}", run.stderr);
-    assert!(run.stderr.contains("us-mars-1"), "{}", run.stderr);
+    assert!(run.errors()[0].contains("region"), "{}", run.stderr);
     assert_eq!(world.audit().sum("*", "changed"), 0);
 }
 

@@ -14,7 +14,7 @@ fn up_brings_three_claims_bound_and_a_second_up_writes_nothing() {
     assert_eq!(bound.len(), 3, "{}", up.stdout);
     for (ordinal, row) in bound.iter().enumerate() {
         assert_eq!(row[0], format!("my-volume-nginx-home-deployment-{ordinal}"));
-        assert!(row[2].starts_with("pvc-"), "{row:?}");
+        assert!(row[2].starts_with("moorline-"), "{row:?}");
         assert_eq!(row[3..6], ["10Gi", "RWO", "my-aws-ebs-gp2"], "{row:?}");
     }
     assert!(up.stdout.contains(".elb.amazonaws.com"), "{}", up.stdout);

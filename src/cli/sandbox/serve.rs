@@ -112,7 +112,7 @@ fn detach(app: &App, args: &Args, dir: &Path) -> Result<Exit, Failure> {
         let told = std::fs::read_to_string(&log).unwrap_or_default();
         return Err(failed(told.trim().to_owned()));
     }
-    print(&environment)?;
+    print(&format!("{environment}{END}\n"))?;
     app.tell(&format!(
         "serving in process {}; its log is {}; moorline sandbox stop ends it",
         child.id(),
