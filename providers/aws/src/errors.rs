@@ -141,6 +141,9 @@ impl Refusal<'_> {
             "SignatureDoesNotMatch" | "InvalidSignatureException" if about_time => {
                 (ErrorKind::Unauthenticated, "check this machine's clock")
             }
+            "SignatureDoesNotMatch" | "InvalidSignatureException" if self.message.contains("valid region") => {
+                (ErrorKind::Unauthenticated, "there is no such region here: check --region, AWS_REGION and the profile's region")
+            }
             "AuthFailure" | "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => (
                 ErrorKind::Unauthenticated,
                 "check that the keys are current, that this machine's clock is right, and that the account may use this region",
