@@ -14,7 +14,7 @@ use crate::yaml::{Entry, Node, Value};
 /// A moorline profile: which cloud and cluster a folder of Kubernetes manifests is for, and what happens to its volumes.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "Profile")]
+#[schemars(rename = "profile")]
 pub(crate) struct ProfileFile {
     /// The profile's name: a DNS label of at most 63 lower-case letters, digits and `-`. It becomes the label
     /// `moorline.dev/profile` of every object and the tag of every volume; two profiles of one cluster need two names.
@@ -60,7 +60,7 @@ pub(crate) fn read(source: &Source, documents: &[Node], shapes: &Shapes, finding
         let cure = "put manifests into files of their own beside it";
         findings.error(source, second.start(), "profile.yaml is one document", cure);
     }
-    shapes.check("Profile", source, document, findings);
+    shapes.check("profile", source, document, findings);
     let mut checker = Checker { source, document, findings };
     checker.provider();
     checker.names();

@@ -128,16 +128,13 @@ impl<'a> Collector<'a> {
     fn object(&mut self, source: &Rc<Source>, node: Node) {
         let api_version = self.required(source, &node, &["apiVersion"], "add apiVersion: such as apps/v1");
         let kind = self.required(source, &node, &["kind"], "add kind: such as StatefulSet");
-        let named = node.at(&["metadata", "name"]).is_some();
-        let name = if named || node.at(&["metadata", "generateName"]).is_none() {
-            self.required(source, &node, &["metadata", "name"], "add metadata: with name: below")
-        } else {
-            let cause = "generateName makes another object at each run";
-            self.findings.error(source, node.place(&["metadata", "generateName"]), cause, "give it a name: moorline finds it again by that");
-            None
+        let version_stands = match (&api_version, &kind) {
+            (Some(api_version), Some(kind)) => self.version(source, &node, api_version, kind),
+            _ => true,
         };
+        let name = if version_stands { self.object_name(source, &node) } else { None };
         let (Some(api_version), Some(kind)) = (api_version, kind) else { return };
-        if !self.version(source, &node, &api_version, &kind) {
+        if !version_stands {
             return;
         }
         self.shapes.check(&format!("{api_version} {kind}"), source, &node, self.findings);
@@ -157,6 +154,16 @@ impl<'a> Collector<'a> {
         }
         self.seen.insert(key, self.items.len());
         self.items.push(item);
+    }
+
+    fn object_name(&mut self, source: &Source, node: &Node) -> Option<String> {
+        let generated = node.at(&["metadata", "generateName"]).filter(|_| node.at(&["metadata", "name"]).is_none());
+        let Some(generated) = generated else {
+            return self.required(source, node, &["metadata", "name"], "add metadata: with name: below");
+        };
+        let cause = "generateName makes another object at each run";
+        self.findings.error(source, generated.span, cause, "give it a name: moorline finds it again by that");
+        None
     }
 
     /// A string that every object must have.

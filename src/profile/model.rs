@@ -48,6 +48,7 @@ pub struct Profile {
 /// The cloud of a profile: exactly one. Fields of different clouds cannot mix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "provider")]
 pub enum ProviderBlock {
     /// Amazon Web Services: volumes are EBS volumes.
     #[serde(rename_all = "camelCase")]
@@ -65,6 +66,7 @@ pub enum ProviderBlock {
 /// Pins a profile to a cluster: the wrong cluster is the commonest accident.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "cluster")]
 pub struct ClusterPins {
     /// The kubeconfig context, by name.
     #[serde(default)]
@@ -78,6 +80,7 @@ pub struct ClusterPins {
 /// What `down` does to the volumes of a profile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "onDown")]
 pub enum OnDown {
     /// What each volume's reclaim policy says: `Delete` deletes, `Retain` keeps. The default.
     #[default]

@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod generate;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use crate::diagnostic::Findings;
@@ -61,6 +61,15 @@ impl Shape {
         }
     }
 
+    /// The type that it is, or that its items are.
+    fn inner_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Type(name) => Some(name),
+            Self::List(inner) | Self::Map(inner) => inner.inner_type(),
+            _ => None,
+        }
+    }
+
     /// The shape in words.
     fn describe(&self) -> &'static str {
         match self {
@@ -112,11 +121,17 @@ impl<'a> Path<'a> {
         let above = self.above.map(Path::text).unwrap_or_default();
         match self.part {
             Part::Root => above,
-            Part::Key(key) if above.is_empty() => key.to_owned(),
-            Part::Key(key) => format!("{above}.{key}"),
+            Part::Key(key) if above.is_empty() => shown(key),
+            Part::Key(key) => format!("{above}.{}", shown(key)),
             Part::Index(index) => format!("{above}[{index}]"),
         }
     }
+}
+
+/// A key as part of a path; an odd one in quotes.
+fn shown(key: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b'.');
+    if key.len() <= 80 && key.bytes().all(plain) { key.to_owned() } else { quote(key) }
 }
 
 impl Shapes {
@@ -149,18 +164,22 @@ impl Shapes {
     /// Reports every field of a document that its type does not have, lacks, or has with another type.
     pub(crate) fn check(&self, name: &str, source: &Source, document: &Node, findings: &mut Findings) {
         if let Some((name, _)) = self.0.get_key_value(name) {
-            let mut checker = Checker { shapes: self, source, findings };
+            let mut checker = Checker { shapes: self, root: name, source, findings };
             checker.value(document, &Shape::Type(name), document.start(), Path::ROOT);
         }
     }
 
-    /// Types that have a field of this name; for fields that stand at the wrong level.
-    fn owners_of(&self, field: &str) -> Vec<&'static str> {
-        let owners = self.0.iter().filter(|(_, fields)| fields.contains_key(field));
-        let mut names: Vec<_> = owners.map(|(name, _)| short(name)).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    /// The types of a document that have a field of this name; for fields that stand at the wrong level.
+    fn owners_of(&self, root: &'static str, field: &str) -> Vec<&'static str> {
+        let (mut open, mut reached, mut owners) = (vec![root], HashSet::new(), Vec::new());
+        while let Some(name) = open.pop() {
+            let Some(fields) = self.0.get(name).filter(|_| reached.insert(name)) else { continue };
+            open.extend(fields.values().filter_map(|field| field.shape.inner_type()));
+            owners.extend(fields.contains_key(field).then(|| short(name)));
+        }
+        owners.sort_unstable();
+        owners.dedup();
+        owners
     }
 }
 
@@ -171,6 +190,8 @@ fn short(name: &str) -> &str {
 
 struct Checker<'a> {
     shapes: &'a Shapes,
+    /// The document's type.
+    root: &'static str,
     source: &'a Source,
     findings: &'a mut Findings,
 }
@@ -212,27 +233,39 @@ impl Checker<'_> {
             let path = path.then(Part::Key(&entry.key));
             match fields.get(&*entry.key) {
                 Some(field) => self.value(&entry.value, &field.shape, entry.key_span, path),
-                None => self.unknown(entry, name, fields, path),
+                None => self.unknown(entry, name, path),
             }
         }
         let mut missing: Vec<_> = fields.iter().filter(|(key, field)| field.required && node.get(key).is_none()).collect();
         missing.sort_unstable_by_key(|(key, _)| **key);
         for (key, field) in missing {
             let at = node.entry(key).map_or(place, |entry| entry.key_span);
-            let cure = format!("add {key}: it is {}", field.shape.describe());
+            let cure = match &field.shape {
+                Shape::Type(name) if self.fields_of(name).len() <= 4 => {
+                    format!("add {key}: it is a mapping with {}", self.fields_of(name).join(" or "))
+                }
+                shape => format!("add {key}: it is {}", shape.describe()),
+            };
             self.findings.error(self.source, at, format!("{} is missing", path.then(Part::Key(key)).text()), cure);
         }
     }
 
-    fn unknown(&mut self, entry: &Entry, name: &str, fields: &HashMap<&str, Field>, path: Path<'_>) {
-        let cause = format!("{} is unknown: {} has no field {}", path.text(), short(name), quote(&entry.key));
-        let mut known: Vec<_> = fields.keys().copied().collect();
-        known.sort_unstable();
-        let cure = match (nearest(&entry.key, known.iter().copied()), &*self.shapes.owners_of(&entry.key)) {
+    /// The names of a type's fields, sorted.
+    fn fields_of(&self, name: &str) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.shapes.0.get(name).into_iter().flat_map(HashMap::keys).copied().collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn unknown(&mut self, entry: &Entry, name: &str, path: Path<'_>) {
+        let cause = format!("{} is unknown: {} has no such field", path.text(), short(name));
+        let known = self.fields_of(name);
+        let cure = match (nearest(&entry.key, known.iter().copied()), &*self.shapes.owners_of(self.root, &entry.key)) {
             (Some(nearest), _) => format!("did you mean {nearest}?"),
             (None, owners @ ([_] | [_, _] | [_, _, _])) => {
                 format!("it is a field of {}: check the indentation", owners.join(", "))
             }
+            (None, _) if known.len() == 1 => format!("remove it; the only field is {}", known.join("")),
             _ if known.len() <= 12 => format!("remove it; fields are {}", known.join(", ")),
             _ => "remove it, or check the indentation".to_owned(),
         };
@@ -283,10 +316,8 @@ impl Checker<'_> {
                 "write false, without quotes".to_owned()
             }
             (Shape::List(_), _) => "write it as a list: begin each item with -".to_owned(),
-            (Shape::Type(name), _) if self.shapes.0.get(name).is_some_and(|fields| fields.len() <= 12) => {
-                let mut known: Vec<_> = self.shapes.0.get(name).into_iter().flat_map(HashMap::keys).copied().collect();
-                known.sort_unstable();
-                format!("give it fields: {}", known.join(", "))
+            (Shape::Type(name), _) if self.fields_of(name).len() <= 12 => {
+                format!("give it fields: {}", self.fields_of(name).join(", "))
             }
             _ => format!("write {}", shape.describe()),
         };

@@ -33,6 +33,11 @@ impl Source {
         &self.text
     }
 
+    /// Whether the file's name says JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.path.extension().is_some_and(|extension| extension == "json")
+    }
+
     /// The text of a span; empty where it is none of this source.
     pub(crate) fn slice(&self, span: Span) -> &str {
         self.text.get(span.start..span.end).unwrap_or_default()

@@ -16,6 +16,9 @@ use crate::yaml::{Node, Value};
 /// The annotation that came before `spec.storageClassName`.
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
+const ACCESS_MODES: [&str; 4] = ["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany"];
+const VOLUME_MODES: [&str; 2] = ["Filesystem", "Block"];
+
 /// Fields of a claim's spec that choose a volume, which moorline makes itself.
 const CHOOSING: &[(&str, &str)] = &[
     ("volumeName", "moorline makes the volume and names it here itself"),
@@ -35,6 +38,10 @@ impl Checker<'_> {
         for template in item.node.items_at(&["spec", "volumeClaimTemplates"]) {
             let name = template.at(&["metadata", "name"]).and_then(|node| Some((node.span, node.as_str()?)));
             let Some((at, name)) = name.filter(|(_, name)| !name.is_empty()) else {
+                // Metadata that is missing altogether is reported with the shape.
+                if template.get("metadata").is_none() {
+                    continue;
+                }
                 let cause = "a claim template without a name";
                 self.error(item, template.place(&["metadata", "name"]), cause, "add metadata: with name: below, as the volumeMounts call it");
                 continue;
@@ -88,24 +95,30 @@ impl Checker<'_> {
                 }
             }
         }
-        let whole = self.access_modes(item, claim) & self.storage(item, claim);
+        let mode = claim.str_at(&["spec", "volumeMode"]).unwrap_or("Filesystem");
+        let whole = self.access_modes(item, claim) & self.storage(item, claim) & VOLUME_MODES.contains(&mode);
         if let ClassRef::Named(name) = &class {
             self.named_class(item, claim, name, whole);
         }
     }
 
+    /// Whether the access modes can be read; unknown ones are reported with the claim's shape.
     fn access_modes(&mut self, item: &Item, claim: &Node) -> bool {
-        let modes = claim.items_at(&["spec", "accessModes"]);
+        let path = ["spec", "accessModes"];
+        let modes = claim.items_at(&path);
         let Some(first) = modes.first() else {
+            if claim.at(&path).is_some_and(|modes| !matches!(modes.value, Value::List(_))) {
+                return false;
+            }
             let cause = "the claim has no access mode";
-            self.error(item, claim.place(&["spec", "accessModes"]), cause, "add accessModes: [ReadWriteOnce] to its spec");
+            self.error(item, claim.place(&path), cause, "add accessModes: [ReadWriteOnce] to its spec");
             return false;
         };
         if modes.len() > 1 && modes.iter().any(|mode| mode.as_str() == Some("ReadWriteOncePod")) {
             let cause = "ReadWriteOncePod goes with no other access mode";
             self.error(item, first.span, cause, "keep one of them");
         }
-        modes.iter().all(|mode| mode.as_str().is_some_and(|mode| mode.starts_with("Read")))
+        modes.iter().all(|mode| mode.as_str().is_some_and(|mode| ACCESS_MODES.contains(&mode)))
     }
 
     fn storage(&mut self, item: &Item, claim: &Node) -> bool {

@@ -95,7 +95,7 @@ impl<'a> Checker<'a> {
 
     /// A problem at a place of a class; many claims may have it, and it is said once.
     pub(super) fn class_problem(&mut self, class: &Item, path: &[String], (cause, cure): (String, String), claim: Option<Location>) {
-        let diagnostic = Diagnostic::new(class.source.locate(class.place(path)), cause, cure);
+        let diagnostic = Diagnostic::new(class.source.locate(class.node.place_of_entry(path)), cause, cure);
         if self.findings.has_same(&diagnostic) {
             return;
         }

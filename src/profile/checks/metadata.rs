@@ -70,7 +70,7 @@ impl Checker<'_> {
 
     fn key(&mut self, item: &Item, entry: &Entry, what: &str) {
         if let Err(why) = qualified_name(&entry.key) {
-            let cause = format!("{} is no key of a {what}: {why}", quote(&entry.key));
+            let cause = format!("{what} key {} is wrong: {why}", quote(&entry.key));
             self.error(item, entry.key_span, cause, "write it like app.kubernetes.io/name");
         }
         if entry.key.starts_with(RESERVED) {

@@ -98,7 +98,7 @@ impl Table {
 
     /// Types that nothing reaches are left out.
     fn text(&self) -> String {
-        let mut wanted: Vec<&str> = self.0.keys().map(String::as_str).filter(|name| name.contains(' ') || *name == "Profile").collect();
+        let mut wanted: Vec<&str> = self.0.keys().map(String::as_str).filter(|name| name.contains(' ') || *name == "profile").collect();
         let mut reached = BTreeSet::new();
         while let Some(name) = wanted.pop() {
             if let Some(fields) = self.0.get(name).filter(|_| reached.insert(name)) {
@@ -147,7 +147,7 @@ fn shape(schema: &Value) -> String {
 
 fn of_reference(reference: &str) -> String {
     match reference {
-        "OnDown" => "delete|keep|reclaim-policy|snapshot".to_owned(),
+        "onDown" => "delete|keep|reclaim-policy|snapshot".to_owned(),
         _ if reference.ends_with(".Quantity") => "quantity".to_owned(),
         _ if reference.ends_with(".IntOrString") => "int-or-string".to_owned(),
         _ if reference.ends_with("Time") => "string".to_owned(),
@@ -158,7 +158,7 @@ fn of_reference(reference: &str) -> String {
 
 fn table() -> String {
     let mut table = Table::default();
-    table.root::<ProfileFile>("Profile");
+    table.root::<ProfileFile>("profile");
     table.kind::<api::apps::v1::ControllerRevision>();
     table.kind::<api::apps::v1::DaemonSet>();
     table.kind::<api::apps::v1::Deployment>();

@@ -6,7 +6,7 @@ mod scalar;
 use std::collections::HashMap;
 use std::collections::hash_map;
 
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag};
 
 pub(crate) use node::{Entry, Node, Value};
 
@@ -26,8 +26,8 @@ pub(crate) fn read(source: &Source, findings: &mut Findings) -> Vec<Node> {
     options.flow_nesting_limit = DEEPEST;
     options.block_nesting_limit = DEEPEST;
     let mut parser = Parser::new_from_str_with_options(source.text(), options);
-    let mut reader = Reader { source, findings, documents: Vec::new(), open: Vec::new(), anchors: HashMap::new(), spent: 0 };
-    while let Some(next) = parser.next_event() {
+    let mut reader = Reader { source, findings, documents: Vec::new(), open: Vec::new(), anchors: HashMap::new(), spent: 0, exploded: false };
+    while let Some(next) = parser.next_event().filter(|_| !reader.exploded) {
         match next {
             Ok((event, span)) => reader.take(event, reader.span(&span)),
             Err(error) => {
@@ -83,7 +83,10 @@ struct Reader<'a> {
     documents: Vec<Node>,
     open: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
+    /// How much of the budget aliases have used.
     spent: usize,
+    /// Whether they wanted more: then the rest of the file is of no interest.
+    exploded: bool,
 }
 
 impl Reader<'_> {
@@ -106,13 +109,26 @@ impl Reader<'_> {
                 let merge = style == ScalarStyle::Plain && text == "<<";
                 self.finish(Node { span, value }, anchor, merge);
             }
-            Event::SequenceStart(_, anchor, tag) => self.begin(Content::List(Vec::new()), anchor, tag.as_deref(), span),
-            Event::MappingStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
+                self.check_indentation(style, span);
+                self.begin(Content::List(Vec::new()), anchor, tag.as_deref(), span);
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                self.check_indentation(style, span);
                 self.begin(Content::Map(OpenMap::default()), anchor, tag.as_deref(), span);
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span),
             Event::Alias(anchor) => self.alias(anchor, span),
             _ => {}
+        }
+    }
+
+    /// The parser takes a tab before the outermost keys; `kubectl` does not.
+    fn check_indentation(&mut self, style: StructureStyle, start: Span) {
+        let before = self.source.text().get(..start.start).unwrap_or_default();
+        let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+        if style == StructureStyle::Block && before[line..].starts_with('\t') {
+            self.error(Span { start: line, end: line + 1 }, "a tab in the indentation", "indent with spaces");
         }
     }
 
@@ -237,7 +253,10 @@ impl Reader<'_> {
     fn alias(&mut self, anchor: usize, span: Span) {
         let budget = ALIAS_BUDGET.saturating_sub(self.spent);
         let node = match self.anchors.get(&anchor) {
-            Some(anchored) if anchored.weight > budget => Err(("aliases repeat too much: this is how a YAML bomb works", "write the values out")),
+            Some(anchored) if anchored.weight > budget => {
+                self.exploded = true;
+                Err(("aliases repeat too much, as they do in a YAML bomb", "write the values out"))
+            }
             Some(anchored) if anchored.depth + self.open.len() > DEEPEST => Err(("aliases nest too deep", "write the values out")),
             Some(anchored) => {
                 self.spent += anchored.weight;
@@ -262,15 +281,19 @@ impl Reader<'_> {
             ErrorKind::RecursionLimitExceeded => (format!("values nest deeper than {DEEPEST} levels"), "make it flatter"),
             ErrorKind::UnknownAnchor => ("an alias of an anchor that does not exist".to_owned(), "write &name at the value it means, before it"),
             ErrorKind::UnclosedQuotedScalar => ("a quote that is not closed".to_owned(), "close it"),
+            ErrorKind::InvalidQuotedScalarIndent => {
+                ("a quote that is not closed in its line".to_owned(), "close it, or indent the lines that belong to it")
+            }
             ErrorKind::MappingValueNotAllowed => {
                 ("a second `:` where a value was expected".to_owned(), "quote the text that has `: ` in it, or begin a new line")
             }
+            _ if self.source.is_json() => (format!("not JSON: {}", error.info()), "check commas, quotes and brackets here and above"),
             _ => (format!("not YAML: {}", error.info()), "check indentation, colons and quotes here and in the line above"),
         };
         self.error(span, cause, cure);
     }
 
-    /// The first tab before the text of the line of a syntax error, or of the line above: the parser may notice it late.
+    /// The first tab before the text of the line of a syntax error, or of a line beside it: the parser may notice it early or late.
     fn tab_in_indentation(&self, offset: usize) -> Option<usize> {
         let text = self.source.text();
         let mut end = offset.min(text.len());
@@ -279,8 +302,9 @@ impl Reader<'_> {
         }
         let begin = text[..end].rfind('\n').map_or(0, |newline| newline + 1);
         let above = text[..begin.saturating_sub(1)].rfind('\n').map_or(0, |newline| newline + 1);
-        [begin, above].into_iter().find_map(|line| {
-            let indentation = text[line..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'-'));
+        let below = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
+        [begin, above, below].into_iter().find_map(|line| {
+            let indentation = text[line..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t'));
             indentation.enumerate().find(|(_, byte)| *byte == b'\t').map(|(index, _)| line + index)
         })
     }

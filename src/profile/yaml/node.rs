@@ -121,6 +121,16 @@ impl Node {
         node.scalar_span().unwrap_or(span)
     }
 
+    /// The place of the key at a path together with its value, where both are in one piece.
+    pub(crate) fn place_of_entry<S: AsRef<str>>(&self, path: &[S]) -> Span {
+        let found = path.split_last().and_then(|(last, above)| {
+            let holder = above.iter().try_fold(self, |node, key| node.get(key.as_ref()))?;
+            let entry = holder.entry(last.as_ref())?;
+            Some(Span { start: entry.key_span.start, end: entry.value.scalar_span()?.end })
+        });
+        found.unwrap_or_else(|| self.place(path))
+    }
+
     /// The place to point at: a scalar as a whole, a collection's first key or item.
     pub(crate) fn start(&self) -> Span {
         match &self.value {
