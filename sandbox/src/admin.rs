@@ -37,14 +37,31 @@ struct Inner {
 
 impl std::fmt::Debug for Admin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Admin").field("folder", &self.inner.folder).finish_non_exhaustive()
+        f.debug_struct("Admin")
+            .field("folder", &self.inner.folder)
+            .finish_non_exhaustive()
     }
 }
 
 impl Admin {
-    pub(crate) fn new(world: World, cloud: AwsCloud, api: ApiServer, controllers: Controllers, folder: Option<Folder>) -> Self {
+    pub(crate) fn new(
+        world: World,
+        cloud: AwsCloud,
+        api: ApiServer,
+        controllers: Controllers,
+        folder: Option<Folder>,
+    ) -> Self {
         let controllers = Mutex::new(Some(controllers));
-        Self { inner: Arc::new(Inner { world, cloud, api, controllers, folder, may_stop: false.into() }) }
+        Self {
+            inner: Arc::new(Inner {
+                world,
+                cloud,
+                api,
+                controllers,
+                folder,
+                may_stop: false.into(),
+            }),
+        }
     }
 
     pub(crate) fn router(&self) -> Router {
@@ -108,20 +125,34 @@ impl Admin {
     }
 
     pub(crate) async fn stop_controllers(&self) {
-        let controllers = self.inner.controllers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let controllers = self
+            .inner
+            .controllers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(controllers) = controllers {
             controllers.stop().await;
         }
     }
 
     fn with_controllers<T>(&self, act: impl FnOnce(&Controllers) -> T) -> Option<T> {
-        self.inner.controllers.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(act)
+        self.inner
+            .controllers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(act)
     }
 }
 
 impl IntoResponse for SandboxError {
     fn into_response(self) -> Response {
-        (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": self.to_string()}))).into_response()
+        (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Json(json!({"error": self.to_string()})),
+        )
+            .into_response()
     }
 }
 
@@ -134,7 +165,10 @@ async fn settings(State(admin): State<Admin>) -> Json<SandboxSettings> {
     Json(admin.settings())
 }
 
-async fn set_settings(State(admin): State<Admin>, Json(settings): Json<SandboxSettings>) -> Result<Json<SandboxSettings>, SandboxError> {
+async fn set_settings(
+    State(admin): State<Admin>,
+    Json(settings): Json<SandboxSettings>,
+) -> Result<Json<SandboxSettings>, SandboxError> {
     admin.set_settings(settings)?;
     Ok(Json(admin.settings()))
 }
@@ -202,6 +236,10 @@ async fn stop(State(admin): State<Admin>) -> Response {
     }
     match rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM) {
         Ok(()) => StatusCode::ACCEPTED.into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": error.to_string()}))).into_response(),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Json(json!({"error": error.to_string()})),
+        )
+            .into_response(),
     }
 }

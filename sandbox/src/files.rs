@@ -17,10 +17,10 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Makes the folder where it does not exist.
-    pub(crate) fn open(path: PathBuf) -> Result<Self, SandboxError> {
-        fs::create_dir_all(&path).map_err(file_error(&path))?;
+    pub(crate) fn open(path: &Path) -> Result<Self, SandboxError> {
+        fs::create_dir_all(path).map_err(file_error(path))?;
         // The environment names files in it to processes with other working directories.
-        let path = fs::canonicalize(&path).map_err(file_error(&path))?;
+        let path = fs::canonicalize(path).map_err(file_error(path))?;
         Ok(Self { path })
     }
 
@@ -47,7 +47,9 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(SandboxError::File { path, source }),
         };
-        serde_json::from_slice(&text).map(Some).map_err(|source| SandboxError::Settings { path, source })
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|source| SandboxError::Settings { path, source })
     }
 
     pub(crate) fn write_settings(&self, settings: &SandboxSettings) -> Result<(), SandboxError> {
@@ -76,7 +78,7 @@ pub(crate) fn reset(path: &Path) -> Result<(), SandboxError> {
     if let Some(running) = running::find(path) {
         return Err(SandboxError::Served { pid: running.pid });
     }
-    let folder = Folder::open(path.to_owned())?;
+    let folder = Folder::open(path)?;
     if folder.journal().exists() {
         // Holding it keeps others out while it goes.
         let journal = Journal::open(folder.journal())?;
@@ -122,7 +124,10 @@ fn write(path: &Path, text: &[u8]) -> Result<(), SandboxError> {
 
 fn file_error(path: &Path) -> impl Fn(io::Error) -> SandboxError {
     let path = path.to_owned();
-    move |source| SandboxError::File { path: path.clone(), source }
+    move |source| SandboxError::File {
+        path: path.clone(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +139,7 @@ mod tests {
     #[test]
     fn files_are_their_owners_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open(dir.path().join("state")).unwrap();
+        let folder = Folder::open(&dir.path().join("state")).unwrap();
         folder.write_kubeconfig("x").unwrap();
         folder.write_settings(&SandboxSettings::instant()).unwrap();
         let mode = fs::metadata(folder.kubeconfig()).unwrap().permissions().mode();
@@ -145,7 +150,7 @@ mod tests {
     #[test]
     fn a_reset_keeps_settings_that_can_be_read() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open(dir.path().to_owned()).unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
         drop(Journal::open(folder.journal()).unwrap());
         folder.write_settings(&SandboxSettings::instant()).unwrap();
         reset(dir.path()).unwrap();
@@ -161,7 +166,7 @@ mod tests {
     #[test]
     fn a_state_in_use_is_not_reset() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open(dir.path().to_owned()).unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
         let _held = Journal::open(folder.journal()).unwrap();
         assert!(matches!(reset(dir.path()), Err(SandboxError::Journal(_))));
         assert!(folder.journal().exists());

@@ -47,7 +47,11 @@ pub struct StartOptions {
 
 impl Default for StartOptions {
     fn default() -> Self {
-        Self { state_dir: None, address: (Ipv4Addr::LOCALHOST, 0).into(), settings: None }
+        Self {
+            state_dir: None,
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            settings: None,
+        }
     }
 }
 
@@ -68,7 +72,7 @@ impl Sandbox {
     /// Restores the state and starts servers and controllers on the current tokio runtime; it is ready when this
     /// returns. At most one process at a time may use a folder: any other gets [`SandboxError::Journal`].
     pub async fn start(options: StartOptions) -> Result<Self, SandboxError> {
-        let folder = options.state_dir.map(Folder::open).transpose()?;
+        let folder = options.state_dir.as_deref().map(Folder::open).transpose()?;
         let settings = match (&folder, options.settings) {
             (Some(folder), Some(settings)) => {
                 folder.write_settings(&settings)?;
@@ -97,7 +101,15 @@ impl Sandbox {
         let account = cloud.router().merge(admin.router());
         servers.spawn(serve(aws_listener, account, stop.clone().cancelled_owned()));
         servers.spawn(serve(kubernetes_listener, api.router(), stop.clone().cancelled_owned()));
-        Ok(Self { admin, folder, aws, kubernetes, stop, servers, announced: false })
+        Ok(Self {
+            admin,
+            folder,
+            aws,
+            kubernetes,
+            stop,
+            servers,
+            announced: false,
+        })
     }
 
     /// Like [`Sandbox::start`], and tells other processes: [`Sandbox::running`] finds it, and a kubeconfig is written
@@ -159,7 +171,10 @@ impl Sandbox {
         if let Some(folder) = &self.folder {
             environment.push(("KUBECONFIG", folder.kubeconfig().display().to_string()));
         }
-        environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        environment
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     /// A kubeconfig with the one context `moorline-sandbox`.

@@ -34,7 +34,9 @@ pub(crate) fn find(state_dir: &Path) -> Option<Running> {
         return Some(running);
     }
     // Not while another one may just be writing its own.
-    let unchanged = fs::read(&file).ok().and_then(|text| serde_json::from_slice::<Running>(&text).ok());
+    let unchanged = fs::read(&file)
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Running>(&text).ok());
     if unchanged.as_ref() == Some(&running) {
         let _ = fs::remove_file(&file);
     }
@@ -66,7 +68,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("serve.json");
         // A port that was free a moment ago.
-        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let endpoint = format!("http://{address}");
         let running = Running {
             pid: 1,

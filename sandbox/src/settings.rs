@@ -23,7 +23,10 @@ impl SandboxSettings {
     pub fn instant() -> Self {
         Self {
             aws: AwsSettings::instant(),
-            api: ApiSettings { latency_millis: 0, ..ApiSettings::default() },
+            api: ApiSettings {
+                latency_millis: 0,
+                ..ApiSettings::default()
+            },
             controllers: ControllerSettings::instant(),
         }
     }

@@ -56,12 +56,24 @@ impl Cluster {
     }
 
     /// Changes an object's main part where it still exists.
-    pub(crate) fn change(&self, resource: &str, object: &Value, manager: &str, change: impl FnOnce(&mut Value)) -> Outcome {
+    pub(crate) fn change(
+        &self,
+        resource: &str,
+        object: &Value,
+        manager: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Outcome {
         self.write(resource, object, None, manager, change)
     }
 
     /// Changes an object's status where it still exists.
-    pub(crate) fn change_status(&self, resource: &str, object: &Value, manager: &str, change: impl FnOnce(&mut Value)) -> Outcome {
+    pub(crate) fn change_status(
+        &self,
+        resource: &str,
+        object: &Value,
+        manager: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Outcome {
         self.write(resource, object, Some("status"), manager, change)
     }
 
@@ -74,19 +86,34 @@ impl Cluster {
         change: impl FnOnce(&mut Value),
     ) -> Outcome {
         let wanted = uid(object);
-        self.api.modify(resource, scope(namespace(object)), name(object), part, manager, |live| {
-            // One of the same name that came since is somebody else's.
-            if uid(live) == wanted {
-                change(live);
-            }
-        })?;
+        self.api.modify(
+            resource,
+            scope(namespace(object)),
+            name(object),
+            part,
+            manager,
+            |live| {
+                // One of the same name that came since is somebody else's.
+                if uid(live) == wanted {
+                    change(live);
+                }
+            },
+        )?;
         Ok(())
     }
 
     /// Deletes this very object; one that is gone already is as good.
-    pub(crate) fn delete(&self, resource: &str, object: &Value, options: DeleteOptions) -> Outcome {
-        let options = DeleteOptions { uid: Some(uid(object).to_owned()), ..options };
-        match self.api.delete(resource, scope(namespace(object)), name(object), options) {
+    pub(crate) fn delete(&self, resource: &str, object: &Value) -> Outcome {
+        self.delete_with(resource, object, DeleteOptions::default())
+    }
+
+    /// The same, with grace and propagation of one's own.
+    pub(crate) fn delete_with(&self, resource: &str, object: &Value, mut options: DeleteOptions) -> Outcome {
+        options.uid = Some(uid(object).to_owned());
+        match self
+            .api
+            .delete(resource, scope(namespace(object)), name(object), options)
+        {
             Err(error) if error.status != 404 && error.status != 409 => Err(error.into()),
             _ => Ok(()),
         }

@@ -5,8 +5,8 @@ use std::hash::Hash;
 
 use serde_json::Value;
 
-use crate::kinds::{ATTACHMENTS, PODS, VOLUMES};
-use crate::object::{list, name, namespace, text, uid};
+use crate::kinds::{ATTACHMENTS, PODS, REPLICA_SETS, REVISIONS, VOLUMES};
+use crate::object::{controller, list, name, namespace, text, uid};
 use crate::queue::Place;
 
 /// Namespace and name of a namespaced object.
@@ -26,6 +26,7 @@ pub(crate) struct Index {
     node_devices: HashMap<String, BTreeSet<String>>,
     unscheduled: BTreeSet<Named>,
     addresses: BTreeSet<String>,
+    orphans: HashMap<String, BTreeSet<Place>>,
 }
 
 impl Index {
@@ -45,6 +46,9 @@ impl Index {
         }
         if !place.namespace.is_empty() {
             put(&mut self.contents, place.namespace.clone(), place.clone(), present);
+        }
+        if matches!(&*place.resource, PODS | REPLICA_SETS | REVISIONS) && controller(object).is_none() {
+            put(&mut self.orphans, place.namespace.clone(), place.clone(), present);
         }
         match &*place.resource {
             PODS => self.note_pod(object, present),
@@ -74,7 +78,12 @@ impl Index {
     fn note_pod(&mut self, pod: &Value, present: bool) {
         let named = || (namespace(pod).to_owned(), name(pod).to_owned());
         for claim in claims_of(pod) {
-            put(&mut self.claim_pods, (namespace(pod).to_owned(), claim.to_owned()), name(pod).to_owned(), present);
+            put(
+                &mut self.claim_pods,
+                (namespace(pod).to_owned(), claim.to_owned()),
+                name(pod).to_owned(),
+                present,
+            );
         }
         let address = text(pod, "/status/podIP");
         if !address.is_empty() {
@@ -97,11 +106,24 @@ impl Index {
     }
 
     pub(crate) fn owned_of<'a>(&'a self, uid: &str, resource: &'a str) -> impl Iterator<Item = &'a Place> {
-        self.owned.get(uid).into_iter().flatten().filter(move |place| &*place.resource == resource)
+        self.owned
+            .get(uid)
+            .into_iter()
+            .flatten()
+            .filter(move |place| &*place.resource == resource)
     }
 
     pub(crate) fn has_dependents(&self, uid: &str) -> bool {
         self.owned.contains_key(uid)
+    }
+
+    /// What could have a controller in a namespace and has none.
+    pub(crate) fn orphans<'a>(&'a self, namespace: &str, resource: &'a str) -> impl Iterator<Item = &'a Place> {
+        self.orphans
+            .get(namespace)
+            .into_iter()
+            .flatten()
+            .filter(move |place| &*place.resource == resource)
     }
 
     /// Everything in a namespace.
@@ -136,7 +158,9 @@ impl Index {
     }
 
     pub(crate) fn has_device(&self, node: &str, device: &str) -> bool {
-        self.node_devices.get(node).is_some_and(|devices| devices.contains(device))
+        self.node_devices
+            .get(node)
+            .is_some_and(|devices| devices.contains(device))
     }
 
     /// Whether a pod has this address.
@@ -152,7 +176,9 @@ impl Index {
 /// Names of the claims among a pod's volumes.
 pub(crate) fn claims_of(pod: &Value) -> impl Iterator<Item = &str> {
     let volumes = list(pod, "/spec/volumes").iter();
-    volumes.map(|volume| text(volume, "/persistentVolumeClaim/claimName")).filter(|claim| !claim.is_empty())
+    volumes
+        .map(|volume| text(volume, "/persistentVolumeClaim/claimName"))
+        .filter(|claim| !claim.is_empty())
 }
 
 fn toggle<T: Ord>(set: &mut BTreeSet<T>, item: T, present: bool) {

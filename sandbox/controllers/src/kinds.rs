@@ -79,5 +79,9 @@ pub(crate) const CLOUD: &str = "aws-cloud-controller-manager";
 pub(crate) fn resources(api: &ApiServer) -> Vec<Arc<str>> {
     // The name of a definition is the plural and the group of what it defines.
     let custom = api.list(DEFINITIONS, None);
-    BUILT_IN.iter().map(|&resource| resource.into()).chain(custom.iter().map(|definition| name(definition).into())).collect()
+    BUILT_IN
+        .iter()
+        .map(|&resource| resource.into())
+        .chain(custom.iter().map(|definition| name(definition).into()))
+        .collect()
 }

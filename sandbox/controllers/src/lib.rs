@@ -17,8 +17,8 @@ mod queue;
 mod run;
 mod settings;
 mod storage;
-mod wake;
 mod waits;
+mod wake;
 mod workload;
 
 pub use settings::ControllerSettings;
@@ -37,19 +37,28 @@ use crate::cluster::Cluster;
 
 /// How many objects of each resource (`plural[.group]`) there are; what there is none of is left out.
 pub fn count_objects(api: &ApiServer) -> BTreeMap<String, usize> {
-    let counts = kinds::resources(api).into_iter().map(|resource| (resource.to_string(), api.list(&resource, None).len()));
+    let counts = kinds::resources(api)
+        .into_iter()
+        .map(|resource| (resource.to_string(), api.list(&resource, None).len()));
     counts.filter(|(_, count)| *count > 0).collect()
 }
 
 /// What the loop and its handle share. The lock is held while a controller works.
 struct Shared {
-    settings: Mutex<ControllerSettings>,
+    orders: Mutex<Orders>,
     poked: Notify,
 }
 
+/// What the handle wants of the loop.
+struct Orders {
+    settings: ControllerSettings,
+    /// Forget what is under way and look at everything anew.
+    afresh: bool,
+}
+
 impl Shared {
-    fn gated<T>(&self, act: impl FnOnce(&mut ControllerSettings) -> T) -> T {
-        act(&mut self.settings.lock().unwrap_or_else(PoisonError::into_inner))
+    fn gated<T>(&self, act: impl FnOnce(&mut Orders) -> T) -> T {
+        act(&mut self.orders.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -62,7 +71,12 @@ pub struct Controllers {
 
 impl Controllers {
     /// Starts the controllers on the current tokio runtime.
-    pub fn start(world: &World, api: ApiServer, cloud: AwsCloud, settings: ControllerSettings) -> Result<Self, JournalError> {
+    pub fn start(
+        world: &World,
+        api: ApiServer,
+        cloud: AwsCloud,
+        settings: ControllerSettings,
+    ) -> Result<Self, JournalError> {
         let cluster = Cluster {
             api,
             cloud,
@@ -74,26 +88,40 @@ impl Controllers {
             under_way: HashMap::default(),
             resync_due: None,
         };
-        let shared = Arc::new(Shared { settings: Mutex::new(settings), poked: Notify::new() });
+        let shared = Arc::new(Shared {
+            orders: Mutex::new(Orders {
+                settings,
+                afresh: false,
+            }),
+            poked: Notify::new(),
+        });
         let stop = CancellationToken::new();
         let task = tokio::spawn(run::run(cluster, shared.clone(), stop.clone()));
-        Ok(Self { shared, stop, task: Some(task) })
+        Ok(Self {
+            shared,
+            stop,
+            task: Some(task),
+        })
     }
 
     /// The settings in force.
     pub fn settings(&self) -> ControllerSettings {
-        self.shared.gated(|settings| settings.clone())
+        self.shared.gated(|orders| orders.settings.clone())
     }
 
     /// Changes the settings; waits that were begun are measured by the new ones when they are next looked at.
     pub fn set_settings(&self, settings: ControllerSettings) {
-        self.shared.gated(|present| *present = settings);
+        self.shared.gated(|orders| orders.settings = settings);
         self.shared.poked.notify_one();
     }
 
-    /// Runs `act` while no controller works, for changes that must be seen as one.
+    /// Runs `act` while no controller works; afterwards they forget what was under way and look at everything anew.
+    /// For replacing the whole cluster.
     pub fn paused<T>(&self, act: impl FnOnce() -> T) -> T {
-        let result = self.shared.gated(|_| act());
+        let result = self.shared.gated(|orders| {
+            orders.afresh = true;
+            act()
+        });
         self.shared.poked.notify_one();
         result
     }

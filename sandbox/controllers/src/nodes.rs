@@ -18,7 +18,9 @@ pub(crate) fn ensure(cluster: &Cluster) -> Outcome {
     for (index, instance) in cluster.cloud.instances().iter().enumerate() {
         let node = format!("node-{}", instance.zone.strip_prefix(&region).unwrap_or(&instance.zone));
         if cluster.get(NODES, "", &node).is_none() {
-            let made = cluster.api.create(NODES, node_object(&node, &region, instance, index), KUBELET)?;
+            let made = cluster
+                .api
+                .create(NODES, node_object(&node, &region, instance, index), KUBELET)?;
             let status = status(&node, instance, &time(cluster.now()));
             cluster.change_status(NODES, &made, KUBELET, |live| live["status"] = status)?;
         }
@@ -32,7 +34,11 @@ pub(crate) fn ensure(cluster: &Cluster) -> Outcome {
     }
     if cluster.get(CSI_DRIVERS, "", EBS_DRIVER).is_none() {
         let spec = json!({"attachRequired": true, "podInfoOnMount": false, "fsGroupPolicy": "File"});
-        cluster.api.create(CSI_DRIVERS, json!({"metadata": {"name": EBS_DRIVER}, "spec": spec}), "aws-ebs-csi-driver")?;
+        cluster.api.create(
+            CSI_DRIVERS,
+            json!({"metadata": {"name": EBS_DRIVER}, "spec": spec}),
+            "aws-ebs-csi-driver",
+        )?;
     }
     Ok(())
 }
@@ -50,7 +56,10 @@ pub(crate) fn zone_of(node: &Value) -> &str {
 pub(crate) fn address_of(node: &Value) -> &str {
     let addresses = list(node, "/status/addresses").iter();
     let mut internal = addresses.filter(|address| address["type"] == "InternalIP");
-    internal.next().map(|address| text(address, "/address")).unwrap_or_default()
+    internal
+        .next()
+        .map(|address| text(address, "/address"))
+        .unwrap_or_default()
 }
 
 fn node_object(node: &str, region: &str, instance: &Instance, index: usize) -> Value {
@@ -102,7 +111,12 @@ fn status(node: &str, instance: &Instance, now: &Value) -> Value {
 pub(crate) fn fits_term(node: &Value, term: &Value) -> bool {
     let labels = list(term, "/matchExpressions").iter().all(|wanted| {
         let labels = node.pointer("/metadata/labels");
-        fits(labels.and_then(|labels| labels.get(text(wanted, "/key"))).and_then(Value::as_str), wanted)
+        fits(
+            labels
+                .and_then(|labels| labels.get(text(wanted, "/key")))
+                .and_then(Value::as_str),
+            wanted,
+        )
     });
     let fields = list(term, "/matchFields").iter();
     let mut fields = fields.map(|wanted| text(wanted, "/key") == "metadata.name" && fits(Some(name(node)), wanted));
@@ -112,7 +126,12 @@ pub(crate) fn fits_term(node: &Value, term: &Value) -> bool {
 fn fits(value: Option<&str>, wanted: &Value) -> bool {
     let values = list(wanted, "/values");
     let among = || values.iter().any(|one| one.as_str() == value);
-    let bound = || Some((value?.parse::<i64>().ok()?, values.first()?.as_str()?.parse::<i64>().ok()?));
+    let bound = || {
+        Some((
+            value?.parse::<i64>().ok()?,
+            values.first()?.as_str()?.parse::<i64>().ok()?,
+        ))
+    };
     match text(wanted, "/operator") {
         "In" => value.is_some() && among(),
         "NotIn" => value.is_none() || !among(),
@@ -126,7 +145,11 @@ fn fits(value: Option<&str>, wanted: &Value) -> bool {
 
 /// Whether a node fits a `nodeSelectorTerms` list; no terms at all means every node.
 pub(crate) fn fits_selector(node: &Value, selector: Option<&Value>) -> bool {
-    selector.is_none_or(|selector| list(selector, "/nodeSelectorTerms").iter().any(|term| fits_term(node, term)))
+    selector.is_none_or(|selector| {
+        list(selector, "/nodeSelectorTerms")
+            .iter()
+            .any(|term| fits_term(node, term))
+    })
 }
 
 #[cfg(test)]
@@ -149,7 +172,10 @@ mod tests {
             let term = json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
             assert_eq!(fits_term(&node, &term), expected, "{operator} {key}");
         }
-        assert!(fits_term(&node, &json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-a"]}]})));
+        assert!(fits_term(
+            &node,
+            &json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-a"]}]})
+        ));
         assert!(fits_selector(&node, None));
         assert!(!fits_selector(&node, Some(&json!({"nodeSelectorTerms": []}))));
     }

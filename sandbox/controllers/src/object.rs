@@ -18,7 +18,11 @@ pub(crate) fn number(object: &Value, pointer: &str) -> i64 {
 
 /// The list at a JSON pointer, or an empty one.
 pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 pub(crate) fn name(object: &Value) -> &str {
@@ -34,7 +38,9 @@ pub(crate) fn uid(object: &Value) -> &str {
 }
 
 pub(crate) fn is_deleting(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null())
+    object
+        .pointer("/metadata/deletionTimestamp")
+        .is_some_and(|at| !at.is_null())
 }
 
 /// The value of an annotation, where there is one.
@@ -50,15 +56,46 @@ pub(crate) fn label<'a>(object: &'a Value, key: &str) -> &'a str {
 
 /// The owner reference marked as controller.
 pub(crate) fn controller(object: &Value) -> Option<&Value> {
-    list(object, "/metadata/ownerReferences").iter().find(|owner| owner["controller"] == true)
+    list(object, "/metadata/ownerReferences")
+        .iter()
+        .find(|owner| owner["controller"] == true)
 }
 
 /// Whether every pair of `wanted` is among the labels; an absent or empty selector selects nothing.
 pub(crate) fn labels_match(wanted: Option<&Map<String, Value>>, object: &Value) -> bool {
     let labels = object.pointer("/metadata/labels");
     wanted.is_some_and(|wanted| {
-        !wanted.is_empty() && wanted.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+        !wanted.is_empty()
+            && wanted
+                .iter()
+                .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
     })
+}
+
+/// Whether a label selector selects an object; an absent or empty one selects nothing.
+pub(crate) fn selector_matches(selector: Option<&Value>, object: &Value) -> bool {
+    let Some(selector) = selector else { return false };
+    let labels = object.pointer("/metadata/labels");
+    let expressions = list(selector, "/matchExpressions");
+    let equal = selector
+        .get("matchLabels")
+        .and_then(Value::as_object)
+        .filter(|equal| !equal.is_empty());
+    if equal.is_none() && expressions.is_empty() {
+        return false;
+    }
+    let expressed = expressions.iter().all(|expression| {
+        let value = labels.and_then(|labels| labels.get(text(expression, "/key")));
+        let among = value.is_some_and(|value| list(expression, "/values").contains(value));
+        match text(expression, "/operator") {
+            "In" => among,
+            "NotIn" => !among,
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            _ => false,
+        }
+    });
+    expressed && (equal.is_none() || labels_match(equal, object))
 }
 
 /// A controlling owner reference to `owner`.
@@ -70,13 +107,17 @@ pub(crate) fn controlled_by(owner: &Value) -> Value {
 }
 
 pub(crate) fn has_finalizer(object: &Value, finalizer: &str) -> bool {
-    list(object, "/metadata/finalizers").iter().any(|present| present == finalizer)
+    list(object, "/metadata/finalizers")
+        .iter()
+        .any(|present| present == finalizer)
 }
 
 /// Adds a finalizer unless it is there.
 pub(crate) fn add_finalizer(object: &mut Value, finalizer: &str) {
     if !has_finalizer(object, finalizer) {
-        let finalizers = child(object, "metadata").entry("finalizers").or_insert_with(|| json!([]));
+        let finalizers = child(object, "metadata")
+            .entry("finalizers")
+            .or_insert_with(|| json!([]));
         if let Some(finalizers) = finalizers.as_array_mut() {
             finalizers.push(finalizer.into());
         }
@@ -120,7 +161,9 @@ pub(crate) fn time(at: Timestamp) -> Value {
 
 /// The condition of this type in `status.conditions`.
 pub(crate) fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
-    list(object, "/status/conditions").iter().find(|condition| condition["type"] == type_)
+    list(object, "/status/conditions")
+        .iter()
+        .find(|condition| condition["type"] == type_)
 }
 
 /// Whether the condition of this type is `True`.
@@ -132,33 +175,28 @@ pub(crate) fn is_true(object: &Value, type_: &str) -> bool {
 pub(crate) fn set_condition(object: &mut Value, mut condition: Value, now: Timestamp) {
     let type_ = condition["type"].as_str().unwrap_or_default().to_owned();
     let conditions = child(object, "status").entry("conditions").or_insert_with(|| json!([]));
-    let Some(conditions) = conditions.as_array_mut() else { return };
-    match conditions.iter_mut().find(|present| present["type"] == *type_) {
-        Some(present) => {
-            let same = present["status"] == condition["status"];
-            let since = if same { present["lastTransitionTime"].clone() } else { time(now) };
-            condition["lastTransitionTime"] = since;
-            for key in ["lastProbeTime", "lastUpdateTime"] {
-                if condition.get(key).is_none()
-                    && let Some(value) = present.get(key)
-                {
-                    condition[key] = value.clone();
-                }
-            }
-            *present = condition;
-        }
-        None => {
-            condition["lastTransitionTime"] = time(now);
-            conditions.push(condition);
-        }
+    let Some(conditions) = conditions.as_array_mut() else {
+        return;
+    };
+    condition["lastTransitionTime"] = time(now);
+    let Some(present) = conditions.iter_mut().find(|present| present["type"] == *type_) else {
+        return conditions.push(condition);
+    };
+    if present["status"] == condition["status"] {
+        condition["lastTransitionTime"] = present["lastTransitionTime"].clone();
     }
+    *present = condition;
 }
 
 /// A hash of a value in the ten letters and digits that Kubernetes uses for names: no vowels, so no words.
 pub(crate) fn safe_hash(value: &Value) -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let digest = Sha256::digest(canonical(value));
-    digest.iter().take(10).map(|&byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).collect()
+    digest
+        .iter()
+        .take(10)
+        .map(|&byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]))
+        .collect()
 }
 
 /// The SHA-256 of some text in hexadecimal.
@@ -175,7 +213,10 @@ fn canonical(value: &Value) -> String {
         Value::Object(map) => {
             let mut pairs: Vec<_> = map.iter().collect();
             pairs.sort_by_key(|(key, _)| *key);
-            let pairs: Vec<String> = pairs.into_iter().map(|(key, value)| format!("{key:?}:{}", canonical(value))).collect();
+            let pairs: Vec<String> = pairs
+                .into_iter()
+                .map(|(key, value)| format!("{key:?}:{}", canonical(value)))
+                .collect();
             format!("{{{}}}", pairs.join(","))
         }
         Value::Array(items) => {
@@ -195,8 +236,16 @@ mod tests {
         let mut pod = json!({});
         let early: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let late: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
-        set_condition(&mut pod, json!({"type": "Ready", "status": "False", "reason": "a"}), early);
-        set_condition(&mut pod, json!({"type": "Ready", "status": "False", "reason": "b"}), late);
+        set_condition(
+            &mut pod,
+            json!({"type": "Ready", "status": "False", "reason": "a"}),
+            early,
+        );
+        set_condition(
+            &mut pod,
+            json!({"type": "Ready", "status": "False", "reason": "b"}),
+            late,
+        );
         assert_eq!(condition(&pod, "Ready").unwrap()["lastTransitionTime"], time(early));
         assert_eq!(condition(&pod, "Ready").unwrap()["reason"], "b");
         set_condition(&mut pod, json!({"type": "Ready", "status": "True"}), late);
@@ -205,7 +254,10 @@ mod tests {
 
     #[test]
     fn hashes_do_not_depend_on_the_order_of_keys() {
-        assert_eq!(safe_hash(&json!({"a": 1, "b": [true]})), safe_hash(&json!({"b": [true], "a": 1})));
+        assert_eq!(
+            safe_hash(&json!({"a": 1, "b": [true]})),
+            safe_hash(&json!({"b": [true], "a": 1}))
+        );
         assert_ne!(safe_hash(&json!({"a": 1})), safe_hash(&json!({"a": 2})));
     }
 }

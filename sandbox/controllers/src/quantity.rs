@@ -2,7 +2,9 @@
 
 /// How many bytes a storage quantity is, rounded up; `None` when it is none.
 pub(crate) fn bytes(quantity: &str) -> Option<u64> {
-    let split = quantity.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(quantity.len());
+    let split = quantity
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(quantity.len());
     let (number, suffix) = quantity.split_at(split);
     let unit: u128 = match suffix {
         "" => 1,
@@ -40,6 +42,9 @@ mod tests {
         assert_eq!(bytes("5G"), Some(5_000_000_000));
         assert_eq!(bytes("1e3"), Some(1000));
         assert_eq!((gib("10Gi"), gib("5G"), gib("1")), (Some(10), Some(5), Some(1)));
-        assert_eq!((bytes(""), bytes("Gi"), bytes("ten"), bytes("-1Gi")), (None, None, None, None));
+        assert_eq!(
+            (bytes(""), bytes("Gi"), bytes("ten"), bytes("-1Gi")),
+            (None, None, None, None)
+        );
     }
 }

@@ -44,7 +44,11 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(work: Work, namespace: &str, name: &str) -> Self {
-        Self { work, namespace: namespace.to_owned(), name: name.to_owned() }
+        Self {
+            work,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
     }
 }
 
@@ -93,12 +97,15 @@ impl Queue {
         self.later.insert((moment, item));
     }
 
-    /// Pushes `item` again after a failure: after 100 ms, and twice as long each time up to a minute.
+    /// Pushes `item` again after a failure: after 100 ms, and twice as long each time up to ten seconds.
     pub(crate) fn retry(&mut self, item: Item, now: Timestamp) {
         let failures = self.failures.entry(item.clone()).or_insert(0);
-        let delay = Duration::from_millis(100 << (*failures).min(10)).min(Duration::from_mins(1));
+        let delay = Duration::from_millis(100 << (*failures).min(10)).min(Duration::from_secs(10));
         *failures += 1;
-        self.push_at(item, now + SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX));
+        self.push_at(
+            item,
+            now + SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX),
+        );
     }
 
     /// Forgets the failures of an item that went well.
@@ -145,7 +152,10 @@ mod tests {
         for name in ["a", "b", "a"] {
             queue.push(item(name));
         }
-        assert_eq!([queue.pop(now), queue.pop(now), queue.pop(now)], [Some(item("a")), Some(item("b")), None]);
+        assert_eq!(
+            [queue.pop(now), queue.pop(now), queue.pop(now)],
+            [Some(item("a")), Some(item("b")), None]
+        );
     }
 
     #[test]
@@ -170,7 +180,7 @@ mod tests {
             delays.push(due.duration_since(now).as_millis());
             assert_eq!(queue.pop(due), Some(item("a")));
         }
-        assert_eq!((delays[0], delays[1], delays[11]), (100, 200, 60_000));
+        assert_eq!((delays[0], delays[1], delays[11]), (100, 200, 10_000));
         queue.succeeded(&item("a"));
         queue.retry(item("a"), now);
         assert_eq!(queue.next_moment().unwrap().duration_since(now).as_millis(), 100);

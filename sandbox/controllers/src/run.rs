@@ -17,8 +17,12 @@ pub(crate) async fn run(mut cluster: Cluster, shared: Arc<Shared>, stop: Cancell
     let mut changes = cluster.api.subscribe();
     start_afresh(&mut cluster, &mut changes);
     loop {
-        let more = shared.gated(|settings| {
-            cluster.settings.clone_from(settings);
+        let more = shared.gated(|orders| {
+            cluster.settings.clone_from(&orders.settings);
+            if std::mem::take(&mut orders.afresh) {
+                cluster.under_way.clear();
+                start_afresh(&mut cluster, &mut changes);
+            }
             step(&mut cluster, &mut changes)
         });
         if stop.is_cancelled() {
@@ -59,11 +63,15 @@ fn step(cluster: &mut Cluster, changes: &mut Receiver<Change>) -> bool {
         }
     }
     let now = cluster.now();
-    let Some(item) = cluster.queue.pop(now) else { return false };
+    let Some(item) = cluster.queue.pop(now) else {
+        return false;
+    };
     match look_at(cluster, &item) {
         Ok(()) => cluster.queue.succeeded(&item),
         Err(error) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let cause = std::error::Error::source(&error)
+                .map(ToString::to_string)
+                .unwrap_or_default();
             tracing::debug!(?item, %error, cause, "will be tried again");
             cluster.queue.retry(item, now);
         }
@@ -106,7 +114,10 @@ fn look_at(cluster: &mut Cluster, item: &Item) -> Outcome {
         Work::Attachment => storage::attachment::reconcile,
         Work::Claim => storage::binder::claim::reconcile,
         Work::Volume => storage::binder::volume::reconcile,
-        Work::BinderResync => storage::binder::resync,
+        Work::BinderResync => |cluster, key| {
+            storage::binder::resync(cluster, key);
+            Ok(())
+        },
         Work::Provision => storage::provisioner::provision::reconcile,
         Work::Reclaim => storage::provisioner::reclaim::reconcile,
         Work::ClaimProtection => storage::protection::claim,

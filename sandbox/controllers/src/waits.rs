@@ -17,7 +17,10 @@ pub(crate) struct Waits {
 
 impl Waits {
     pub(crate) fn load(journal: Arc<Journal>) -> Result<Self, JournalError> {
-        Ok(Self { begun: journal.load(TABLE)?.into_iter().collect(), journal })
+        Ok(Self {
+            begun: journal.load(TABLE)?.into_iter().collect(),
+            journal,
+        })
     }
 
     /// When the wait for `what` ends: `None` when it has. The first question begins it.

@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::cluster::Cluster;
 use crate::index::claims_of;
 use crate::kinds::{
-    ATTACHMENTS, CLAIMS, CLASSES, DEPLOYMENTS, EVENTS, NAMESPACES, NODES, PODS, REPLICA_SETS, SERVICES, STATEFUL_SETS, VOLUMES,
+    ATTACHMENTS, CLAIMS, CLASSES, DEPLOYMENTS, EVENTS, NAMESPACES, NODES, PODS, REPLICA_SETS, SERVICES, STATEFUL_SETS,
+    VOLUMES,
 };
 use crate::network::endpoints::is_selected;
 use crate::object::{controller, is_deleting, list, name, namespace, text, uid};
@@ -31,7 +32,13 @@ pub(crate) fn apply(cluster: &mut Cluster, change: &Change) {
     }
     wake(cluster, &place, &change.object, change.kind);
     let ownership = |object: &Value| !list(object, "/metadata/ownerReferences").is_empty() || is_deleting(object);
-    if change.kind != ChangeKind::Deleted && ownership(&change.object) && change.old.as_deref().is_none_or(|old| concerns_collector(old, &change.object)) {
+    if change.kind != ChangeKind::Deleted
+        && ownership(&change.object)
+        && change
+            .old
+            .as_deref()
+            .is_none_or(|old| concerns_collector(old, &change.object))
+    {
         cluster.queue.push(Item::Collect(place));
     }
 }
@@ -47,7 +54,9 @@ pub(crate) fn learn(cluster: &mut Cluster, place: Place, object: &Value) {
 
 fn concerns_collector(old: &Value, new: &Value) -> bool {
     let metadata = |object: &Value, key: &str| object["metadata"].get(key).cloned();
-    ["ownerReferences", "finalizers", "deletionTimestamp"].iter().any(|key| metadata(old, key) != metadata(new, key))
+    ["ownerReferences", "finalizers", "deletionTimestamp"]
+        .iter()
+        .any(|key| metadata(old, key) != metadata(new, key))
 }
 
 /// An owner is gone: its dependents may be too, and those who waited for it may go.
@@ -61,7 +70,11 @@ fn collect_after(cluster: &mut Cluster, gone: &Value) {
         }
     }
     let namespace = namespace(gone);
-    if !namespace.is_empty() && cluster.get(NAMESPACES, "", namespace).is_some_and(|namespace| is_deleting(&namespace)) {
+    if !namespace.is_empty()
+        && cluster
+            .get(NAMESPACES, "", namespace)
+            .is_some_and(|namespace| is_deleting(&namespace))
+    {
         cluster.wake(Work::Namespace, "", namespace);
     }
 }
@@ -85,7 +98,11 @@ fn wake(cluster: &mut Cluster, place: &Place, object: &Value, kind: ChangeKind) 
             let volume = text(object, "/spec/source/persistentVolumeName").to_owned();
             cluster.wake(Work::Reclaim, "", &volume);
             if let Some(volume) = cluster.get(VOLUMES, "", &volume) {
-                wake_pods_of(cluster, text(&volume, "/spec/claimRef/namespace"), text(&volume, "/spec/claimRef/name"));
+                wake_pods_of(
+                    cluster,
+                    text(&volume, "/spec/claimRef/namespace"),
+                    text(&volume, "/spec/claimRef/name"),
+                );
             }
         }
         CLASSES | NODES if kind == ChangeKind::Added => wake_unscheduled(cluster),
@@ -126,7 +143,9 @@ fn wake_for_pod(cluster: &mut Cluster, pod: &Value, kind: ChangeKind) {
     for claim in claims_of(pod) {
         if kind == ChangeKind::Deleted {
             cluster.wake(Work::ClaimProtection, namespace, claim);
-            let Some(found) = cluster.get(CLAIMS, namespace, claim) else { continue };
+            let Some(found) = cluster.get(CLAIMS, namespace, claim) else {
+                continue;
+            };
             for attachment in cluster.index.attachments(text(&found, "/spec/volumeName")) {
                 cluster.wake(Work::Attachment, "", &attachment);
             }
@@ -145,7 +164,10 @@ fn wake_for_pod(cluster: &mut Cluster, pod: &Value, kind: ChangeKind) {
 fn wake_for_volume(cluster: &mut Cluster, volume: &Value, kind: ChangeKind) {
     cluster.wake(Work::Volume, "", name(volume));
     cluster.wake(Work::Reclaim, "", name(volume));
-    let claim = (text(volume, "/spec/claimRef/namespace"), text(volume, "/spec/claimRef/name"));
+    let claim = (
+        text(volume, "/spec/claimRef/namespace"),
+        text(volume, "/spec/claimRef/name"),
+    );
     if claim.1.is_empty() {
         if kind == ChangeKind::Added {
             wake_unscheduled(cluster);

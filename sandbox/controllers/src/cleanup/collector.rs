@@ -30,7 +30,11 @@ fn collect(cluster: &Cluster, place: &Place, object: &Value) -> Outcome {
     let owners = list(object, "/metadata/ownerReferences");
     let (mut solid, mut waiting, mut dangling) = (0, 0, 0);
     for owner in owners {
-        match cluster.index.place(text(owner, "/uid")).and_then(|place| cluster.at(place)) {
+        match cluster
+            .index
+            .place(text(owner, "/uid"))
+            .and_then(|place| cluster.at(place))
+        {
             None => dangling += 1,
             Some(owner) if is_deleting(&owner) && has_finalizer(&owner, FOREGROUND) => waiting += 1,
             Some(_) => solid += 1,
@@ -42,7 +46,10 @@ fn collect(cluster: &Cluster, place: &Place, object: &Value) -> Outcome {
         }
         return cluster.change(&place.resource, object, MANAGER, |live| {
             retain_owners(live, |owner| {
-                let present = cluster.index.place(text(owner, "/uid")).and_then(|place| cluster.at(place));
+                let present = cluster
+                    .index
+                    .place(text(owner, "/uid"))
+                    .and_then(|place| cluster.at(place));
                 present.is_some_and(|owner| !has_finalizer(&owner, FOREGROUND))
             });
         });
@@ -51,8 +58,19 @@ fn collect(cluster: &Cluster, place: &Place, object: &Value) -> Outcome {
         return Ok(());
     }
     let foreground = waiting > 0 && cluster.index.has_dependents(uid(object));
-    let propagation = if foreground { Propagation::Foreground } else { Propagation::Background };
-    cluster.delete(&place.resource, object, DeleteOptions { propagation: Some(propagation), ..DeleteOptions::default() })
+    let propagation = if foreground {
+        Propagation::Foreground
+    } else {
+        Propagation::Background
+    };
+    cluster.delete_with(
+        &place.resource,
+        object,
+        DeleteOptions {
+            propagation: Some(propagation),
+            ..DeleteOptions::default()
+        },
+    )
 }
 
 /// Cuts the dependents loose, then lets the owner go.
@@ -73,9 +91,9 @@ fn wait_for_dependents(cluster: &mut Cluster, place: &Place, owner: &Value) -> O
     for dependent in cluster.index.owned(uid(owner)) {
         let Some(object) = cluster.at(&dependent) else { continue };
         let references = list(&object, "/metadata/ownerReferences").iter();
-        blocked |= references.into_iter().any(|reference| {
-            text(reference, "/uid") == uid(owner) && reference["blockOwnerDeletion"] == true
-        });
+        blocked |= references
+            .into_iter()
+            .any(|reference| text(reference, "/uid") == uid(owner) && reference["blockOwnerDeletion"] == true);
         if !is_deleting(&object) {
             cluster.queue.push(crate::queue::Item::Collect(dependent));
         }
@@ -83,11 +101,16 @@ fn wait_for_dependents(cluster: &mut Cluster, place: &Place, owner: &Value) -> O
     if blocked {
         return Ok(());
     }
-    cluster.change(&place.resource, owner, MANAGER, |live| remove_finalizer(live, FOREGROUND))
+    cluster.change(&place.resource, owner, MANAGER, |live| {
+        remove_finalizer(live, FOREGROUND)
+    })
 }
 
 fn retain_owners(object: &mut Value, keep: impl Fn(&Value) -> bool) {
-    if let Some(owners) = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) {
+    if let Some(owners) = object
+        .pointer_mut("/metadata/ownerReferences")
+        .and_then(Value::as_array_mut)
+    {
         owners.retain(keep);
     }
 }

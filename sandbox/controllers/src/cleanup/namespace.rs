@@ -1,6 +1,5 @@
 //! A deleted namespace goes when it is empty.
 
-use moorline_sandbox_kubernetes::DeleteOptions;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Outcome};
@@ -9,7 +8,9 @@ use crate::object::{is_deleting, list, set_condition};
 use crate::queue::Key;
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
-    let Some(namespace) = cluster.get(NAMESPACES, "", &key.name) else { return Ok(()) };
+    let Some(namespace) = cluster.get(NAMESPACES, "", &key.name) else {
+        return Ok(());
+    };
     if !is_deleting(&namespace) {
         return Ok(());
     }
@@ -18,17 +19,23 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
     for place in &contents {
         let Some(object) = cluster.at(place) else { continue };
         if !is_deleting(&object) {
-            cluster.delete(&place.resource, &object, DeleteOptions::default())?;
+            cluster.delete(&place.resource, &object)?;
         }
         held += usize::from(cluster.at(place).is_some());
     }
     if held > 0 {
         return report(cluster, &namespace, held);
     }
-    cluster.api.modify(NAMESPACES, None, &key.name, Some("finalize"), MANAGER, |live| {
-        let left: Vec<Value> = list(live, "/spec/finalizers").iter().filter(|one| *one != "kubernetes").cloned().collect();
-        live["spec"]["finalizers"] = json!(left);
-    })?;
+    cluster
+        .api
+        .modify(NAMESPACES, None, &key.name, Some("finalize"), MANAGER, |live| {
+            let left: Vec<Value> = list(live, "/spec/finalizers")
+                .iter()
+                .filter(|one| *one != "kubernetes")
+                .cloned()
+                .collect();
+            live["spec"]["finalizers"] = json!(left);
+        })?;
     Ok(())
 }
 
@@ -36,9 +43,13 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
 fn report(cluster: &Cluster, namespace: &Value, held: usize) -> Outcome {
     let now = cluster.now();
     cluster.change_status(NAMESPACES, namespace, MANAGER, |live| {
-        set_condition(live, json!({
-            "type": "NamespaceContentRemaining", "status": "True", "reason": "SomeResourcesRemain",
-            "message": format!("Some resources are remaining: {held} objects"),
-        }), now);
+        set_condition(
+            live,
+            json!({
+                "type": "NamespaceContentRemaining", "status": "True", "reason": "SomeResourcesRemain",
+                "message": format!("Some resources are remaining: {held} objects"),
+            }),
+            now,
+        );
     })
 }

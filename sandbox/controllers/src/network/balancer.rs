@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Outcome};
 use crate::kinds::{CLOUD, NAMESPACES, SERVICES};
-use crate::object::{add_finalizer, annotation, child, has_finalizer, is_deleting, list, name, namespace, remove_finalizer, text, uid};
+use crate::object::{
+    add_finalizer, annotation, child, has_finalizer, is_deleting, list, name, namespace, remove_finalizer, text, uid,
+};
 use crate::queue::Key;
 
 const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
@@ -19,7 +21,9 @@ const INTERNAL: &str = "service.beta.kubernetes.io/aws-load-balancer-internal";
 const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
-    let Some(service) = cluster.get(SERVICES, &key.namespace, &key.name) else { return Ok(()) };
+    let Some(service) = cluster.get(SERVICES, &key.namespace, &key.name) else {
+        return Ok(());
+    };
     let wanted = text(&service, "/spec/type") == "LoadBalancer" && !is_deleting(&service);
     if wanted && is_served_class(&service) {
         ensure(cluster, key, &service)
@@ -37,7 +41,8 @@ fn is_served_class(service: &Value) -> bool {
 
 /// Whether the AWS Load Balancer Controller serves the Service, and not the cloud controller.
 fn is_external(service: &Value) -> bool {
-    matches!(annotation(service, TYPE), Some("external" | "nlb-ip")) || text(service, "/spec/loadBalancerClass") == "service.k8s.aws/nlb"
+    matches!(annotation(service, TYPE), Some("external" | "nlb-ip"))
+        || text(service, "/spec/loadBalancerClass") == "service.k8s.aws/nlb"
 }
 
 fn ensure(cluster: &mut Cluster, key: &Key, service: &Value) -> Outcome {
@@ -45,9 +50,18 @@ fn ensure(cluster: &mut Cluster, key: &Key, service: &Value) -> Outcome {
         cluster.event(service, "EnsuringLoadBalancer", "Ensuring load balancer", COMPONENT);
         cluster.change(SERVICES, service, CLOUD, |live| add_finalizer(live, FINALIZER))?;
     }
-    let kind = if annotation(service, TYPE).is_some() || is_external(service) { LoadBalancerKind::Network } else { LoadBalancerKind::Classic };
+    let kind = if annotation(service, TYPE).is_some() || is_external(service) {
+        LoadBalancerKind::Network
+    } else {
+        LoadBalancerKind::Classic
+    };
     // The wait is for this kind: one that the Service had before stays behind, as it does in life.
-    if !cluster.passed(key, uid(service), &format!("balancer {kind:?}"), cluster.settings.load_balancer_millis) {
+    if !cluster.passed(
+        key,
+        uid(service),
+        &format!("balancer {kind:?}"),
+        cluster.settings.load_balancer_millis,
+    ) {
         return Ok(());
     }
     let balancer = match find(cluster, service, kind) {
@@ -93,7 +107,8 @@ fn clean_up(cluster: &mut Cluster, key: &Key, service: &Value) -> Outcome {
 
 fn find(cluster: &Cluster, service: &Value, kind: LoadBalancerKind) -> Option<LoadBalancer> {
     let wanted = balancer_name(service);
-    let alive = |balancer: &LoadBalancer| balancer.name == wanted && balancer.kind == kind && balancer.gone_at.is_none();
+    let alive =
+        |balancer: &LoadBalancer| balancer.name == wanted && balancer.kind == kind && balancer.gone_at.is_none();
     cluster.cloud.load_balancers().into_iter().find(alive)
 }
 
@@ -101,41 +116,85 @@ fn find(cluster: &Cluster, service: &Value, kind: LoadBalancerKind) -> Option<Lo
 fn balancer_name(service: &Value) -> String {
     let digits: String = uid(service).chars().filter(char::is_ascii_hexdigit).collect();
     if is_external(service) {
-        let short = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).take(8).collect::<String>();
-        return format!("k8s-{}-{}-{}", short(namespace(service)), short(name(service)), &digits[..digits.len().min(10)]);
+        let short = |text: &str| {
+            text.chars()
+                .filter(char::is_ascii_alphanumeric)
+                .take(8)
+                .collect::<String>()
+        };
+        return format!(
+            "k8s-{}-{}-{}",
+            short(namespace(service)),
+            short(name(service)),
+            &digits[..digits.len().min(10)]
+        );
     }
     format!("a{digits}").chars().take(32).collect()
 }
 
 fn describe(cluster: &Cluster, service: &Value, kind: LoadBalancerKind) -> NewLoadBalancer {
-    let internal = annotation(service, SCHEME) == Some("internal") || annotation(service, INTERNAL).is_some_and(|value| value != "false");
+    let internal = annotation(service, SCHEME) == Some("internal")
+        || annotation(service, INTERNAL).is_some_and(|value| value != "false");
     NewLoadBalancer {
         name: balancer_name(service),
         kind,
         tags: tags(cluster, service),
         listeners: list(service, "/spec/ports").iter().map(listener).collect(),
         source_ranges: source_ranges(service),
-        scheme: if internal { Scheme::Internal } else { Scheme::InternetFacing },
+        scheme: if internal {
+            Scheme::Internal
+        } else {
+            Scheme::InternetFacing
+        },
     }
 }
 
 fn listener(port: &Value) -> Listener {
-    let number = |key: &str| port[key].as_u64().and_then(|number| u16::try_from(number).ok()).unwrap_or_default();
-    let instance_port = if number("nodePort") == 0 { number("port") } else { number("nodePort") };
+    let number = |key: &str| {
+        port[key]
+            .as_u64()
+            .and_then(|number| u16::try_from(number).ok())
+            .unwrap_or_default()
+    };
+    let instance_port = if number("nodePort") == 0 {
+        number("port")
+    } else {
+        number("nodePort")
+    };
     let protocol = port["protocol"].as_str().unwrap_or("TCP").to_owned();
-    Listener { instance_protocol: protocol.clone(), protocol, port: number("port"), instance_port }
+    Listener {
+        instance_protocol: protocol.clone(),
+        protocol,
+        port: number("port"),
+        instance_port,
+    }
 }
 
 fn source_ranges(service: &Value) -> Vec<String> {
-    let fields = list(service, "/spec/loadBalancerSourceRanges").iter().filter_map(Value::as_str);
-    let annotated = annotation(service, SOURCE_RANGES).unwrap_or_default().split(',').map(str::trim);
-    let ranges: Vec<String> = fields.chain(annotated.filter(|range| !range.is_empty())).map(str::to_owned).collect();
-    if ranges.is_empty() { vec!["0.0.0.0/0".to_owned()] } else { ranges }
+    let fields = list(service, "/spec/loadBalancerSourceRanges")
+        .iter()
+        .filter_map(Value::as_str);
+    let annotated = annotation(service, SOURCE_RANGES)
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim);
+    let ranges: Vec<String> = fields
+        .chain(annotated.filter(|range| !range.is_empty()))
+        .map(str::to_owned)
+        .collect();
+    if ranges.is_empty() {
+        vec!["0.0.0.0/0".to_owned()]
+    } else {
+        ranges
+    }
 }
 
 fn tags(cluster: &Cluster, service: &Value) -> BTreeMap<String, String> {
     let service_name = format!("{}/{}", namespace(service), name(service));
-    let cluster_id = cluster.get(NAMESPACES, "", "kube-system").map(|system| uid(&system).to_owned()).unwrap_or_default();
+    let cluster_id = cluster
+        .get(NAMESPACES, "", "kube-system")
+        .map(|system| uid(&system).to_owned())
+        .unwrap_or_default();
     let tags = if is_external(service) {
         vec![
             ("elbv2.k8s.aws/cluster".to_owned(), cluster_id),

@@ -1,8 +1,7 @@
-//! The addresses behind a Service, as Endpoints and as EndpointSlices.
+//! The addresses behind a Service, as Endpoints and as endpoint slices.
 
 use std::sync::Arc;
 
-use moorline_sandbox_kubernetes::DeleteOptions;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Outcome};
@@ -22,13 +21,16 @@ pub(crate) fn is_selected(service: &Value, pod: &Value) -> bool {
 }
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
-    let Some(service) = cluster.get(SERVICES, &key.namespace, &key.name) else { return remove_endpoints(cluster, key) };
+    let Some(service) = cluster.get(SERVICES, &key.namespace, &key.name) else {
+        return remove_endpoints(cluster, key);
+    };
     if is_deleting(&service) || service.pointer("/spec/selector").is_none() {
         return Ok(());
     }
     let pods = cluster.api.list(PODS, Some(&key.namespace)).into_iter();
-    let pods: Vec<_> =
-        pods.filter(|pod| is_selected(&service, pod) && !text(pod, "/status/podIP").is_empty() && !has_ended(pod)).collect();
+    let pods: Vec<_> = pods
+        .filter(|pod| is_selected(&service, pod) && !text(pod, "/status/podIP").is_empty() && !has_ended(pod))
+        .collect();
     write_endpoints(cluster, &service, &pods)?;
     write_slices(cluster, &service, &pods)
 }
@@ -36,22 +38,31 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
 /// Endpoints have no owner: they go when the Service of their name does.
 fn remove_endpoints(cluster: &Cluster, key: &Key) -> Outcome {
     match cluster.get(ENDPOINTS, &key.namespace, &key.name) {
-        Some(endpoints) => cluster.delete(ENDPOINTS, &endpoints, DeleteOptions::default()),
+        Some(endpoints) => cluster.delete(ENDPOINTS, &endpoints),
         None => Ok(()),
     }
 }
 
 fn write_endpoints(cluster: &Cluster, service: &Value, pods: &[Arc<Value>]) -> Outcome {
     let address = |pod: &Arc<Value>| {
-        let mut address = json!({"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target(pod)});
-        if let Some(hostname) = pod["spec"].get("hostname").filter(|_| pod["spec"]["subdomain"] == *name(service)) {
+        let mut address =
+            json!({"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target(pod)});
+        if let Some(hostname) = pod["spec"]
+            .get("hostname")
+            .filter(|_| pod["spec"]["subdomain"] == *name(service))
+        {
             address["hostname"] = hostname.clone();
         }
         address
     };
     let published = |pod: &&Arc<Value>| is_published(service, pod);
     let ready: Vec<Value> = pods.iter().filter(published).take(MOST).map(address).collect();
-    let others: Vec<Value> = pods.iter().filter(|pod| !is_published(service, pod) && !is_deleting(pod)).take(MOST).map(address).collect();
+    let others: Vec<Value> = pods
+        .iter()
+        .filter(|pod| !is_published(service, pod) && !is_deleting(pod))
+        .take(MOST)
+        .map(address)
+        .collect();
     let mut subset = json!({});
     for (key, addresses) in [("addresses", ready), ("notReadyAddresses", others)] {
         if !addresses.is_empty() {
@@ -63,9 +74,13 @@ fn write_endpoints(cluster: &Cluster, service: &Value, pods: &[Arc<Value>]) -> O
         subset["ports"] = ports(service, pods);
         subsets = json!([subset]);
     }
-    put(cluster, ENDPOINTS, &json!({
-        "metadata": {"name": name(service), "namespace": namespace(service), "labels": labels(service)}, "subsets": subsets,
-    }))
+    put(
+        cluster,
+        ENDPOINTS,
+        &json!({
+            "metadata": {"name": name(service), "namespace": namespace(service), "labels": labels(service)}, "subsets": subsets,
+        }),
+    )
 }
 
 fn write_slices(cluster: &Cluster, service: &Value, pods: &[Arc<Value>]) -> Outcome {
@@ -79,7 +94,10 @@ fn write_slices(cluster: &Cluster, service: &Value, pods: &[Arc<Value>]) -> Outc
         if let Some(node) = node {
             endpoint["zone"] = zone_of(&node).into();
         }
-        if let Some(hostname) = pod["spec"].get("hostname").filter(|_| pod["spec"]["subdomain"] == *name(service)) {
+        if let Some(hostname) = pod["spec"]
+            .get("hostname")
+            .filter(|_| pod["spec"]["subdomain"] == *name(service))
+        {
             endpoint["hostname"] = hostname.clone();
         }
         endpoint
@@ -91,28 +109,46 @@ fn write_slices(cluster: &Cluster, service: &Value, pods: &[Arc<Value>]) -> Outc
     let chunks = pods.len().div_ceil(SLICE).max(1);
     for chunk in 0..chunks {
         let endpoints: Vec<Value> = pods.iter().skip(chunk * SLICE).take(SLICE).map(endpoint).collect();
-        put(cluster, SLICES, &json!({
-            "metadata": {
-                "name": slice_name(service, &prefix, chunk), "namespace": namespace(service), "labels": labels,
-                "ownerReferences": [controlled_by(service)],
-            },
-            "addressType": "IPv4", "endpoints": endpoints, "ports": ports(service, pods),
-        }))?;
+        put(
+            cluster,
+            SLICES,
+            &json!({
+                "metadata": {
+                    "name": slice_name(service, &prefix, chunk), "namespace": namespace(service), "labels": labels,
+                    "ownerReferences": [controlled_by(service)],
+                },
+                "addressType": "IPv4", "endpoints": endpoints, "ports": ports(service, pods),
+            }),
+        )?;
     }
-    let surplus: Vec<_> = cluster.index.owned_of(uid(service), SLICES).filter_map(|place| cluster.at(place)).collect();
+    let surplus: Vec<_> = cluster
+        .index
+        .owned_of(uid(service), SLICES)
+        .filter_map(|place| cluster.at(place))
+        .collect();
     let wanted: Vec<String> = (0..chunks).map(|chunk| slice_name(service, &prefix, chunk)).collect();
-    for slice in surplus.iter().filter(|slice| !wanted.iter().any(|wanted| wanted == name(slice))) {
-        cluster.delete(SLICES, slice, DeleteOptions::default())?;
+    for slice in surplus
+        .iter()
+        .filter(|slice| !wanted.iter().any(|wanted| wanted == name(slice)))
+    {
+        cluster.delete(SLICES, slice)?;
     }
     Ok(())
 }
 
 fn slice_name(service: &Value, prefix: &str, chunk: usize) -> String {
-    if chunk == 0 { format!("{}-{prefix}", name(service)) } else { format!("{}-{prefix}-{chunk}", name(service)) }
+    if chunk == 0 {
+        format!("{}-{prefix}", name(service))
+    } else {
+        format!("{}-{prefix}-{chunk}", name(service))
+    }
 }
 
 fn labels(service: &Value) -> Value {
-    service.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}))
+    service
+        .pointer("/metadata/labels")
+        .cloned()
+        .unwrap_or_else(|| json!({}))
 }
 
 fn is_published(service: &Value, pod: &Value) -> bool {
@@ -129,7 +165,9 @@ fn ports(service: &Value, pods: &[Arc<Value>]) -> Value {
         None => target.clone(),
         Some(wanted) => {
             let containers = pods.iter().flat_map(|pod| list(pod, "/spec/containers"));
-            let mut named = containers.flat_map(|container| list(container, "/ports")).filter(|port| port["name"] == wanted);
+            let mut named = containers
+                .flat_map(|container| list(container, "/ports"))
+                .filter(|port| port["name"] == wanted);
             named.next().map_or(Value::Null, |port| port["containerPort"].clone())
         }
     };

@@ -13,7 +13,9 @@ use crate::queue::Key;
 use crate::workload::has_ended;
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
-    let Some(pod) = cluster.get(PODS, &key.namespace, &key.name) else { return Ok(()) };
+    let Some(pod) = cluster.get(PODS, &key.namespace, &key.name) else {
+        return Ok(());
+    };
     if is_deleting(&pod) {
         return stop::stop(cluster, key, &pod);
     }

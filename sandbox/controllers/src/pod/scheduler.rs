@@ -47,12 +47,19 @@ pub(super) fn schedule(cluster: &mut Cluster, _key: &Key, pod: &Value) -> Outcom
             None => fitting.push(node),
         }
     }
-    let Some(node) = fitting.into_iter().min_by_key(|node| (cluster.index.pods_on(name(node)), name(node).to_owned())) else {
+    let Some(node) = fitting
+        .into_iter()
+        .min_by_key(|node| (cluster.index.pods_on(name(node)), name(node).to_owned()))
+    else {
         let mut reasons: Vec<String> = refusals.iter().map(|(why, count)| format!("{count} {why}")).collect();
         reasons.sort_unstable();
         return unschedulable(cluster, pod, &reasons.join(", "));
     };
-    if claims.delayed.is_empty() { assign(cluster, pod, node) } else { prepare_volumes(cluster, &claims.delayed, node) }
+    if claims.delayed.is_empty() {
+        assign(cluster, pod, node)
+    } else {
+        prepare_volumes(cluster, &claims.delayed, node)
+    }
 }
 
 /// The pod's claims; an error in the scheduler's words where one rules out every node.
@@ -67,7 +74,9 @@ fn claims(cluster: &Cluster, pod: &Value) -> Result<Claims, String> {
         }
         let volume = text(&claim, "/spec/volumeName");
         if is_bound(&claim) {
-            let gone = || format!("persistentvolumeclaim \"{claim_name}\" bound to non-existent persistentvolume \"{volume}\"");
+            let gone = || {
+                format!("persistentvolumeclaim \"{claim_name}\" bound to non-existent persistentvolume \"{volume}\"")
+            };
             found.volumes.push(cluster.get(VOLUMES, "", volume).ok_or_else(gone)?);
         } else if volume.is_empty() && is_delayed(cluster, &claim) {
             found.delayed.push(claim);
@@ -87,8 +96,14 @@ fn refusal(cluster: &Cluster, pod: &Value, claims: &Claims, node: &Value) -> Opt
         return Some("node(s) had untolerated taint(s)");
     }
     let labels = node.pointer("/metadata/labels");
-    let wanted = pod.pointer("/spec/nodeSelector").and_then(Value::as_object).into_iter().flatten();
-    let selected = wanted.into_iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
+    let wanted = pod
+        .pointer("/spec/nodeSelector")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    let selected = wanted
+        .into_iter()
+        .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value));
     let affinity = pod.pointer("/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution");
     if !selected || !fits_selector(node, affinity) {
         return Some("node(s) didn't match Pod's node affinity/selector");
@@ -102,7 +117,11 @@ fn refusal(cluster: &Cluster, pod: &Value, claims: &Claims, node: &Value) -> Opt
             return Some(why);
         }
     }
-    if !claims.volumes.iter().all(|volume| fits_selector(node, volume.pointer("/spec/nodeAffinity/required"))) {
+    if !claims
+        .volumes
+        .iter()
+        .all(|volume| fits_selector(node, volume.pointer("/spec/nodeAffinity/required")))
+    {
         return Some("node(s) didn't match PersistentVolume's node affinity");
     }
     let served = |claim: &Arc<Value>| serves(cluster, claim, node);
@@ -146,31 +165,42 @@ fn serves(cluster: &Cluster, claim: &Value, node: &Value) -> bool {
 }
 
 fn free_volume(cluster: &Cluster, claim: &Value, node: &Value) -> Option<Arc<Value>> {
-    smallest_free(cluster, claim, |volume| fits_selector(node, volume.pointer("/spec/nodeAffinity/required")))
+    smallest_free(cluster, claim, |volume| {
+        fits_selector(node, volume.pointer("/spec/nodeAffinity/required"))
+    })
 }
 
 /// Has the claims that waited for a node bound there; the pod follows when they are.
 fn prepare_volumes(cluster: &Cluster, delayed: &[Arc<Value>], node: &Value) -> Outcome {
     for claim in delayed {
-        if annotation(claim, SELECTED_NODE).is_some() {
+        if annotation(claim, SELECTED_NODE) == Some(name(node)) {
             continue;
         }
         match free_volume(cluster, claim, node) {
             Some(volume) => cluster.change(VOLUMES, &volume, SCHEDULER, |live| reserve(live, claim))?,
-            None => cluster.change(CLAIMS, claim, SCHEDULER, |live| annotate(live, SELECTED_NODE, name(node)))?,
+            None => cluster.change(CLAIMS, claim, SCHEDULER, |live| {
+                annotate(live, SELECTED_NODE, name(node))
+            })?,
         }
     }
     Ok(())
 }
 
 fn assign(cluster: &mut Cluster, pod: &Value, node: &Value) -> Outcome {
-    cluster.change(PODS, pod, SCHEDULER, |live| live["spec"]["nodeName"] = name(node).into())?;
+    cluster.change(PODS, pod, SCHEDULER, |live| {
+        live["spec"]["nodeName"] = name(node).into()
+    })?;
     let now = cluster.now();
     cluster.change_status(PODS, pod, SCHEDULER, |live| {
         set_condition(live, json!({"type": "PodScheduled", "status": "True"}), now);
         start::creating(live, node, now);
     })?;
-    let message = format!("Successfully assigned {}/{} to {}", namespace(pod), name(pod), name(node));
+    let message = format!(
+        "Successfully assigned {}/{} to {}",
+        namespace(pod),
+        name(pod),
+        name(node)
+    );
     cluster.event(pod, "Scheduled", &message, COMPONENT);
     Ok(())
 }
@@ -186,7 +216,8 @@ fn unschedulable(cluster: &Cluster, pod: &Value, why: &str) -> Outcome {
     }
     let now = cluster.now();
     cluster.change_status(PODS, pod, SCHEDULER, |live| {
-        let condition = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
+        let condition =
+            json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
         set_condition(live, condition, now);
     })?;
     cluster.warn(pod, "FailedScheduling", &message, COMPONENT);

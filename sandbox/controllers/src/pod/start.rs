@@ -20,7 +20,9 @@ const SOURCE_RETRY: SignedDuration = SignedDuration::from_secs(2);
 const PULL_BACK_OFF_MILLIS: u64 = 1_000;
 
 pub(super) fn start(cluster: &mut Cluster, key: &Key, pod: &Value) -> Outcome {
-    let Some(node) = cluster.get(NODES, "", text(pod, "/spec/nodeName")) else { return Ok(()) };
+    let Some(node) = cluster.get(NODES, "", text(pod, "/spec/nodeName")) else {
+        return Ok(());
+    };
     if text(pod, "/status/startTime").is_empty() {
         let now = cluster.now();
         return cluster.change_status(PODS, pod, KUBELET, |live| {
@@ -39,14 +41,22 @@ pub(super) fn start(cluster: &mut Cluster, key: &Key, pod: &Value) -> Outcome {
     if !cluster.passed(key, uid(pod), "start", cluster.settings.pod_start_millis) {
         return Ok(());
     }
-    if containers(&pod["spec"]).iter().all(has_image) { run(cluster, key, pod, &node) } else { fail_to_pull(cluster, key, pod) }
+    if containers(&pod["spec"]).iter().all(has_image) {
+        run(cluster, key, pod, &node)
+    } else {
+        fail_to_pull(cluster, key, pod)
+    }
 }
 
 /// The status of a pod whose node has just heard of it.
 pub(super) fn creating(pod: &mut Value, node: &Value, now: Timestamp) {
     let message = unready_message(pod);
     for (type_, ready) in [("PodReadyToStartContainers", false), ("Initialized", true)] {
-        set_condition(pod, json!({"type": type_, "status": if ready { "True" } else { "False" }}), now);
+        set_condition(
+            pod,
+            json!({"type": type_, "status": if ready { "True" } else { "False" }}),
+            now,
+        );
     }
     for type_ in ["Ready", "ContainersReady"] {
         let condition = json!({"type": type_, "status": "False", "reason": "ContainersNotReady", "message": message});
@@ -63,7 +73,10 @@ pub(super) fn creating(pod: &mut Value, node: &Value, now: Timestamp) {
 }
 
 fn unready_message(pod: &Value) -> String {
-    let names: Vec<&str> = containers(&pod["spec"]).iter().map(|container| text(container, "/name")).collect();
+    let names: Vec<&str> = containers(&pod["spec"])
+        .iter()
+        .map(|container| text(container, "/name"))
+        .collect();
     format!("containers with unready status: [{}]", names.join(" "))
 }
 
@@ -92,7 +105,11 @@ fn run(cluster: &mut Cluster, key: &Key, pod: &Value, node: &Value) -> Outcome {
         cluster.event(pod, "Created", &format!("Container created: {container_name}"), KUBELET);
         cluster.event(pod, "Started", &format!("Container started: {container_name}"), KUBELET);
     }
-    if crash { restart_crashed(cluster, key, pod) } else { Ok(()) }
+    if crash {
+        restart_crashed(cluster, key, pod)
+    } else {
+        Ok(())
+    }
 }
 
 /// A free address of the node's network; which one follows from the pod, so that a restart of the sandbox keeps it.
@@ -101,21 +118,38 @@ fn pod_address(cluster: &Cluster, pod: &Value, node: &Value) -> String {
         return address_of(node).to_owned();
     }
     let network = text(node, "/spec/podCIDR");
-    let mut numbers = network.split(['.', '/']).filter_map(|number| number.parse::<u32>().ok());
-    let (first, second, third) =
-        (numbers.next().unwrap_or(10), numbers.next().unwrap_or(244), numbers.next().unwrap_or_default());
-    let start = uid(pod).bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let mut numbers = network
+        .split(['.', '/'])
+        .filter_map(|number| number.parse::<u32>().ok());
+    let (first, second, third) = (
+        numbers.next().unwrap_or(10),
+        numbers.next().unwrap_or(244),
+        numbers.next().unwrap_or_default(),
+    );
+    let start = uid(pod)
+        .bytes()
+        .fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     let addresses = (0..4_000).map(|step| {
         let host = start.wrapping_add(step) % 4_000 + 2;
         format!("{first}.{second}.{}.{}", third + host / 256, host % 256)
     });
-    addresses.into_iter().find(|address| !cluster.index.has_address(address)).unwrap_or_default()
+    addresses
+        .into_iter()
+        .find(|address| !cluster.index.has_address(address))
+        .unwrap_or_default()
 }
 
 /// `ErrImagePull` at first, `ImagePullBackOff` from then on; a changed image is tried at once.
 fn fail_to_pull(cluster: &mut Cluster, key: &Key, pod: &Value) -> Outcome {
-    let missing: Vec<&Value> = containers(&pod["spec"]).iter().filter(|container| !has_image(container)).collect();
-    let images: String = missing.iter().map(|container| text(container, "/image")).collect::<Vec<_>>().join(" ");
+    let missing: Vec<&Value> = containers(&pod["spec"])
+        .iter()
+        .filter(|container| !has_image(container))
+        .collect();
+    let images: String = missing
+        .iter()
+        .map(|container| text(container, "/image"))
+        .collect::<Vec<_>>()
+        .join(" ");
     let first = !cluster.waits.has_begun(uid(pod), &images);
     let backed_off = cluster.passed(key, uid(pod), &images, PULL_BACK_OFF_MILLIS);
     let reason = if backed_off { "ImagePullBackOff" } else { "ErrImagePull" };
@@ -126,18 +160,30 @@ fn fail_to_pull(cluster: &mut Cluster, key: &Key, pod: &Value) -> Outcome {
             match (has_image(container), backed_off) {
                 (true, _) => waiting("ContainerCreating", ""),
                 (false, false) => waiting(reason, &not_found(image)),
-                (false, true) => waiting(reason, &format!("Back-off pulling image \"{image}\": ErrImagePull: {}", not_found(image))),
+                (false, true) => waiting(
+                    reason,
+                    &format!("Back-off pulling image \"{image}\": ErrImagePull: {}", not_found(image)),
+                ),
             }
         });
         child(live, "status").insert("containerStatuses".to_owned(), shown.into());
     })?;
     let present = list(pod, "/status/containerStatuses");
-    let told = |reason: &str| present.iter().any(|status| status["state"]["waiting"]["reason"] == reason);
+    let told = |reason: &str| {
+        present
+            .iter()
+            .any(|status| status["state"]["waiting"]["reason"] == reason)
+    };
     for container in missing {
         let image = text(container, "/image");
         if first {
             cluster.event(pod, "Pulling", &format!("Pulling image \"{image}\""), KUBELET);
-            cluster.warn(pod, "Failed", &format!("Failed to pull image \"{image}\": {}", not_found(image)), KUBELET);
+            cluster.warn(
+                pod,
+                "Failed",
+                &format!("Failed to pull image \"{image}\": {}", not_found(image)),
+                KUBELET,
+            );
             cluster.warn(pod, "Failed", "Error: ErrImagePull", KUBELET);
         } else if backed_off && !told("ImagePullBackOff") {
             cluster.event(pod, "BackOff", &format!("Back-off pulling image \"{image}\""), KUBELET);
@@ -161,11 +207,17 @@ fn crashed(pod: &mut Value, restarts: u32, now: Timestamp) {
         if never {
             return ended.clone();
         }
-        let message =
-            format!("back-off {}s restarting failed container={}", back_off(restarts).as_secs(), full_name(&original, container));
+        let message = format!(
+            "back-off {}s restarting failed container={}",
+            back_off(restarts).as_secs(),
+            full_name(&original, container)
+        );
         waiting("CrashLoopBackOff", &message)
     });
-    for status in shown.iter_mut().filter(|status| !status["state"]["running"].is_object() && !never) {
+    for status in shown
+        .iter_mut()
+        .filter(|status| !status["state"]["running"].is_object() && !never)
+    {
         status["restartCount"] = restarts.into();
         status["lastState"] = ended.clone();
     }
@@ -188,14 +240,24 @@ fn back_off(restarts: u32) -> Duration {
 
 /// Starts the crashed containers of a running pod again when their back-off is over; they crash again.
 fn restart_crashed(cluster: &mut Cluster, key: &Key, pod: &Value) -> Outcome {
-    let Some(pod) = cluster.get(PODS, &key.namespace, &key.name).filter(|live| uid(live) == uid(pod)) else { return Ok(()) };
+    let Some(pod) = cluster
+        .get(PODS, &key.namespace, &key.name)
+        .filter(|live| uid(live) == uid(pod))
+    else {
+        return Ok(());
+    };
     let statuses = list(&pod, "/status/containerStatuses");
-    let Some(status) = statuses.iter().find(|status| status["state"]["waiting"]["reason"] == "CrashLoopBackOff") else {
+    let Some(status) = statuses
+        .iter()
+        .find(|status| status["state"]["waiting"]["reason"] == "CrashLoopBackOff")
+    else {
         return Ok(());
     };
     let restarts = u32::try_from(number(status, "/restartCount")).unwrap_or_default();
     let millis = u64::try_from(back_off(restarts).as_millis()).unwrap_or(u64::MAX);
-    let crashing = containers(&pod["spec"]).iter().find(|container| container["name"] == status["name"]);
+    let crashing = containers(&pod["spec"])
+        .iter()
+        .find(|container| container["name"] == status["name"]);
     if let Some(container) = crashing {
         let message = format!("Back-off restarting failed container {}", full_name(&pod, container));
         if !cluster.waits.has_begun(uid(&pod), &format!("restart {restarts}")) {

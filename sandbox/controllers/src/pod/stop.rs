@@ -16,13 +16,28 @@ pub(super) fn stop(cluster: &mut Cluster, key: &Key, pod: &Value) -> Outcome {
         return Ok(());
     }
     if !cluster.waits.has_begun(uid(pod), "stop") {
-        for status in list(pod, "/status/containerStatuses").iter().filter(|status| status["state"]["running"].is_object()) {
-            cluster.event(pod, "Killing", &format!("Stopping container {}", text(status, "/name")), KUBELET);
+        for status in list(pod, "/status/containerStatuses")
+            .iter()
+            .filter(|status| status["state"]["running"].is_object())
+        {
+            cluster.event(
+                pod,
+                "Killing",
+                &format!("Stopping container {}", text(status, "/name")),
+                KUBELET,
+            );
         }
     }
     let millis = cluster.settings.pod_stop_millis.min(grace.saturating_mul(1000));
     if !cluster.passed(key, uid(pod), "stop", millis) {
         return Ok(());
     }
-    cluster.delete(PODS, pod, DeleteOptions { grace_seconds: Some(0), ..DeleteOptions::default() })
+    cluster.delete_with(
+        PODS,
+        pod,
+        DeleteOptions {
+            grace_seconds: Some(0),
+            ..DeleteOptions::default()
+        },
+    )
 }

@@ -46,7 +46,10 @@ fn sources_exist(cluster: &Cluster, pod: &Value) -> bool {
         };
         let optional = volume["configMap"]["optional"] == true || volume["secret"]["optional"] == true;
         if !optional && cluster.get(resource, namespace(pod), source).is_none() {
-            let message = format!("MountVolume.SetUp failed for volume \"{}\" : {kind} \"{source}\" not found", name_of(volume));
+            let message = format!(
+                "MountVolume.SetUp failed for volume \"{}\" : {kind} \"{source}\" not found",
+                name_of(volume)
+            );
             cluster.warn(pod, "FailedMount", &message, KUBELET);
             exist = false;
         }

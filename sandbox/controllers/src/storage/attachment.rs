@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use moorline_sandbox_aws::AwsError;
-use moorline_sandbox_kubernetes::DeleteOptions;
 use serde_json::{Value, json};
 
 use super::ebs_volume_id;
@@ -36,7 +35,9 @@ pub(crate) fn request(cluster: &Cluster, volume: &Value, node: &str) -> Result<A
     };
     let mut elsewhere = false;
     for attachment in cluster.index.attachments(name(volume)) {
-        let Some(attachment) = cluster.get(ATTACHMENTS, "", &attachment) else { continue };
+        let Some(attachment) = cluster.get(ATTACHMENTS, "", &attachment) else {
+            continue;
+        };
         if text(&attachment, "/spec/nodeName") != node {
             elsewhere = true;
         } else if is_deleting(&attachment) || attachment["status"]["attached"] != true {
@@ -60,7 +61,9 @@ pub(crate) fn request(cluster: &Cluster, volume: &Value, node: &str) -> Result<A
 }
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
-    let Some(attachment) = cluster.get(ATTACHMENTS, "", &key.name) else { return Ok(()) };
+    let Some(attachment) = cluster.get(ATTACHMENTS, "", &key.name) else {
+        return Ok(());
+    };
     if text(&attachment, "/spec/attacher") != EBS_DRIVER || annotation(&attachment, EBS_VOLUME).is_none() {
         return Ok(());
     }
@@ -84,19 +87,29 @@ fn pods_in_need(cluster: &Cluster, attachment: &Value) -> Vec<Arc<Value>> {
         return Vec::new();
     };
     let namespace = text(&volume, "/spec/claimRef/namespace");
-    let pods = cluster.index.pods_of_claim(namespace, text(&volume, "/spec/claimRef/name")).into_iter();
+    let pods = cluster
+        .index
+        .pods_of_claim(namespace, text(&volume, "/spec/claimRef/name"))
+        .into_iter();
     let pods = pods.filter_map(|pod| cluster.get(PODS, namespace, &pod));
-    pods.filter(|pod| text(pod, "/spec/nodeName") == node && !has_ended(pod)).collect()
+    pods.filter(|pod| text(pod, "/spec/nodeName") == node && !has_ended(pod))
+        .collect()
 }
 
 fn attach(cluster: &Cluster, attachment: &Value, pods: &[Arc<Value>]) -> Outcome {
     let node = text(attachment, "/spec/nodeName");
     let volume = text(attachment, "/spec/source/persistentVolumeName");
-    let instance = cluster.get(NODES, "", node).map(|node| instance_of(&node).to_owned()).unwrap_or_default();
+    let instance = cluster
+        .get(NODES, "", node)
+        .map(|node| instance_of(&node).to_owned())
+        .unwrap_or_default();
     let ebs = annotation(attachment, EBS_VOLUME).unwrap_or_default();
     match cluster.cloud.attach(ebs, &instance, &free_device(cluster, node)) {
         Ok(attached) => {
-            let device = attached.attachment.map(|attachment| attachment.device).unwrap_or_default();
+            let device = attached
+                .attachment
+                .map(|attachment| attachment.device)
+                .unwrap_or_default();
             cluster.change_status(ATTACHMENTS, attachment, ATTACHER, |live| {
                 live["status"] = json!({"attached": true, "attachmentMetadata": {"devicePath": device}});
             })?;
@@ -107,7 +120,10 @@ fn attach(cluster: &Cluster, attachment: &Value, pods: &[Arc<Value>]) -> Outcome
             Ok(())
         }
         Err(error) => {
-            let cause = rpc_error(&error, &format!("Could not attach volume \"{ebs}\" to node \"{instance}\""));
+            let cause = rpc_error(
+                &error,
+                &format!("Could not attach volume \"{ebs}\" to node \"{instance}\""),
+            );
             let now = time(cluster.now());
             cluster.change_status(ATTACHMENTS, attachment, ATTACHER, |live| {
                 live["status"] = json!({"attached": false, "attachError": {"message": cause, "time": now}});
@@ -123,7 +139,7 @@ fn attach(cluster: &Cluster, attachment: &Value, pods: &[Arc<Value>]) -> Outcome
 
 fn detach(cluster: &mut Cluster, key: &Key, attachment: &Value) -> Outcome {
     if !is_deleting(attachment) {
-        cluster.delete(ATTACHMENTS, attachment, DeleteOptions::default())?;
+        cluster.delete(ATTACHMENTS, attachment)?;
     }
     if !has_finalizer(attachment, FINALIZER) {
         return Ok(());
@@ -132,18 +148,26 @@ fn detach(cluster: &mut Cluster, key: &Key, attachment: &Value) -> Outcome {
         if !cluster.passed(key, uid(attachment), "detach", cluster.settings.detach_millis) {
             return Ok(());
         }
-        match cluster.cloud.detach(annotation(attachment, EBS_VOLUME).unwrap_or_default()) {
+        match cluster
+            .cloud
+            .detach(annotation(attachment, EBS_VOLUME).unwrap_or_default())
+        {
             Err(error) if !is_not_found(&error) => return Err(error.into()),
             _ => {}
         }
     }
-    cluster.change(ATTACHMENTS, attachment, ATTACHER, |live| remove_finalizer(live, FINALIZER))
+    cluster.change(ATTACHMENTS, attachment, ATTACHER, |live| {
+        remove_finalizer(live, FINALIZER)
+    })
 }
 
 /// The first device name from `/dev/xvdba` on that the node has free.
 fn free_device(cluster: &Cluster, node: &str) -> String {
     let names = ('b'..='z').flat_map(|first| ('a'..='z').map(move |second| format!("/dev/xvd{first}{second}")));
-    names.into_iter().find(|device| !cluster.index.has_device(node, device)).unwrap_or_else(|| "/dev/xvdzz".to_owned())
+    names
+        .into_iter()
+        .find(|device| !cluster.index.has_device(node, device))
+        .unwrap_or_else(|| "/dev/xvdzz".to_owned())
 }
 
 /// A cloud's error as the CSI driver passes it on.
@@ -154,7 +178,10 @@ pub(super) fn rpc_error(error: &AwsError, what: &str) -> String {
         code if code.contains("LimitExceeded") => "ResourceExhausted",
         _ => "Internal",
     };
-    format!("rpc error: code = {code} desc = {what}: api error {}: {}", error.code, error.message)
+    format!(
+        "rpc error: code = {code} desc = {what}: api error {}: {}",
+        error.code, error.message
+    )
 }
 
 pub(super) fn is_not_found(error: &AwsError) -> bool {

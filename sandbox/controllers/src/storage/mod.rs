@@ -44,7 +44,11 @@ pub(crate) fn is_bound(claim: &Value) -> bool {
 
 /// The driver that does the work of a provisioner: the in-tree one for EBS is its CSI driver's now.
 fn driver_for(provisioner: &str) -> &str {
-    if provisioner == EBS_IN_TREE { EBS_DRIVER } else { provisioner }
+    if provisioner == EBS_IN_TREE {
+        EBS_DRIVER
+    } else {
+        provisioner
+    }
 }
 
 /// The EBS volume behind a volume object: a CSI handle, or an in-tree id as `aws://<zone>/vol-…` or bare.
@@ -52,7 +56,10 @@ pub(crate) fn ebs_volume_id(volume: &Value) -> Option<&str> {
     let id = if text(volume, "/spec/csi/driver") == EBS_DRIVER {
         text(volume, "/spec/csi/volumeHandle")
     } else {
-        text(volume, "/spec/awsElasticBlockStore/volumeID").rsplit('/').next().unwrap_or_default()
+        text(volume, "/spec/awsElasticBlockStore/volumeID")
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
     };
     (!id.is_empty()).then_some(id)
 }

@@ -13,15 +13,21 @@ const VOLUME: &str = "kubernetes.io/pv-protection";
 
 /// Lets a deleted claim go once no pod uses it.
 pub(crate) fn claim(cluster: &mut Cluster, key: &Key) -> Outcome {
-    let Some(claim) = cluster.get(CLAIMS, &key.namespace, &key.name) else { return Ok(()) };
+    let Some(claim) = cluster.get(CLAIMS, &key.namespace, &key.name) else {
+        return Ok(());
+    };
     if !is_deleting(&claim) || !has_finalizer(&claim, CLAIM) {
         return Ok(());
     }
     let users = cluster.index.pods_of_claim(&key.namespace, &key.name);
-    let used = users.iter().filter_map(|pod| cluster.get(PODS, &key.namespace, pod)).any(|pod| {
-        // A pod that no node ever ran, or that ended, holds nothing.
-        !has_ended(&pod) && !(text(&pod, "/spec/nodeName").is_empty() && is_deleting(&pod))
-    });
+    let used = users
+        .iter()
+        .filter_map(|pod| cluster.get(PODS, &key.namespace, pod))
+        .any(|pod| {
+            // A pod that ended, or that goes before any node ran it, holds nothing.
+            let never_ran = text(&pod, "/spec/nodeName").is_empty() && is_deleting(&pod);
+            !never_ran && !has_ended(&pod)
+        });
     if used {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! Controllers that keep as many pods as an object asks for.
 
+mod adoption;
 pub(crate) mod deployment;
 mod pods;
 pub(crate) mod replica_set;

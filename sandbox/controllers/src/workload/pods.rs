@@ -23,8 +23,12 @@ pub(crate) fn from_template(owner: &Value, template: &Value) -> Value {
 /// The pods that `owner` controls, by name.
 pub(crate) fn controlled(cluster: &Cluster, owner: &Value) -> Vec<Arc<Value>> {
     let owner = uid(owner);
-    let pods = cluster.index.owned_of(owner, PODS).filter_map(|place| cluster.at(place));
-    pods.filter(|pod| controller(pod).is_some_and(|reference| reference["uid"] == owner)).collect()
+    let pods = cluster
+        .index
+        .owned_of(owner, PODS)
+        .filter_map(|place| cluster.at(place));
+    pods.filter(|pod| controller(pod).is_some_and(|reference| reference["uid"] == owner))
+        .collect()
 }
 
 pub(crate) fn has_ended(pod: &Value) -> bool {

@@ -1,23 +1,35 @@
-//! ReplicaSets: as many pods of one template as asked for, no matter which.
+//! Replica sets: as many pods of one template as asked for, no matter which.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use moorline_sandbox_kubernetes::DeleteOptions;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Outcome};
 use crate::kinds::{MANAGER, PODS, REPLICA_SETS};
 use crate::object::{child, entries, is_deleting, labels_match, name, number, text};
 use crate::queue::Key;
+use crate::workload::adoption::adopt;
 use crate::workload::pods::{available_at, controlled, from_template, has_ended, is_available, is_ready, replicas};
 
 const COMPONENT: &str = "replicaset-controller";
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
-    let Some(set) = cluster.get(REPLICA_SETS, &key.namespace, &key.name) else { return Ok(()) };
-    let pods: Vec<_> = controlled(cluster, &set).into_iter().filter(|pod| !has_ended(pod)).collect();
-    let outcome = if is_deleting(&set) { Ok(()) } else { scale(cluster, &set, &pods) };
+    let Some(set) = cluster.get(REPLICA_SETS, &key.namespace, &key.name) else {
+        return Ok(());
+    };
+    if !is_deleting(&set) && adopt(cluster, &set, PODS, |pod| !has_ended(pod))? {
+        return Ok(());
+    }
+    let pods: Vec<_> = controlled(cluster, &set)
+        .into_iter()
+        .filter(|pod| !has_ended(pod))
+        .collect();
+    let outcome = if is_deleting(&set) {
+        Ok(())
+    } else {
+        scale(cluster, &set, &pods)
+    };
     write_status(cluster, key, &set)?;
     outcome
 }
@@ -30,7 +42,12 @@ fn scale(cluster: &mut Cluster, set: &Value, pods: &[Arc<Value>]) -> Outcome {
         let prefix = format!("{}-", name(set));
         child(&mut pod, "metadata").insert("generateName".to_owned(), prefix.into());
         match cluster.api.create(PODS, pod, MANAGER) {
-            Ok(pod) => cluster.event(set, "SuccessfulCreate", &format!("Created pod: {}", name(&pod)), COMPONENT),
+            Ok(pod) => cluster.event(
+                set,
+                "SuccessfulCreate",
+                &format!("Created pod: {}", name(&pod)),
+                COMPONENT,
+            ),
             Err(error) => {
                 cluster.warn(set, "FailedCreate", &format!("Error creating: {error}"), COMPONENT);
                 return Err(error.into());
@@ -40,11 +57,21 @@ fn scale(cluster: &mut Cluster, set: &Value, pods: &[Arc<Value>]) -> Outcome {
     // Those that do the least go first; among equals the youngest.
     active.sort_by_key(|pod| {
         let scheduled = !text(pod, "/spec/nodeName").is_empty();
-        (scheduled, text(pod, "/status/phase") == "Running", is_ready(pod), Reverse(text(pod, "/metadata/creationTimestamp").to_owned()))
+        (
+            scheduled,
+            text(pod, "/status/phase") == "Running",
+            is_ready(pod),
+            Reverse(text(pod, "/metadata/creationTimestamp").to_owned()),
+        )
     });
     for pod in active.iter().take(active.len().saturating_sub(wanted)) {
-        cluster.delete(PODS, pod, DeleteOptions::default())?;
-        cluster.event(set, "SuccessfulDelete", &format!("Deleted pod: {}", name(pod)), COMPONENT);
+        cluster.delete(PODS, pod)?;
+        cluster.event(
+            set,
+            "SuccessfulDelete",
+            &format!("Deleted pod: {}", name(pod)),
+            COMPONENT,
+        );
     }
     Ok(())
 }
@@ -54,7 +81,10 @@ fn write_status(cluster: &mut Cluster, key: &Key, set: &Value) -> Outcome {
     let seconds = number(set, "/spec/minReadySeconds");
     let template = set.pointer("/spec/template/metadata/labels").and_then(Value::as_object);
     let (mut all, mut labelled, mut ready, mut available) = (0, 0, 0, 0);
-    for pod in controlled(cluster, set).into_iter().filter(|pod| !has_ended(pod) && !is_deleting(pod)) {
+    for pod in controlled(cluster, set)
+        .into_iter()
+        .filter(|pod| !has_ended(pod) && !is_deleting(pod))
+    {
         all += 1;
         labelled += u64::from(labels_match(template, &pod));
         ready += u64::from(is_ready(&pod));
@@ -64,7 +94,11 @@ fn write_status(cluster: &mut Cluster, key: &Key, set: &Value) -> Outcome {
         }
     }
     let mut status = json!({"replicas": all, "observedGeneration": set["metadata"]["generation"]});
-    for (field, count) in [("fullyLabeledReplicas", labelled), ("readyReplicas", ready), ("availableReplicas", available)] {
+    for (field, count) in [
+        ("fullyLabeledReplicas", labelled),
+        ("readyReplicas", ready),
+        ("availableReplicas", available),
+    ] {
         if count > 0 {
             entries(&mut status).insert(field.to_owned(), count.into());
         }

@@ -1,5 +1,5 @@
 //! The controllers at work on a simulated cluster and account, without HTTP.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cleanup;
 mod deployments;

@@ -12,18 +12,32 @@ fn waiting_reason(cluster: &Cluster, name: &str) -> String {
 
 #[tokio::test]
 async fn a_pod_runs_on_a_ready_node_after_a_moment() {
-    let cluster = Cluster::new(ControllerSettings { pod_start_millis: 60_000, ..instant() });
+    let cluster = Cluster::new(ControllerSettings {
+        pod_start_millis: 60_000,
+        ..instant()
+    });
     cluster.create("pods", pod("app", &[]));
-    cluster.until("it is being created", |cluster| waiting_reason(cluster, "app") == "ContainerCreating").await;
+    cluster
+        .until("it is being created", |cluster| {
+            waiting_reason(cluster, "app") == "ContainerCreating"
+        })
+        .await;
     cluster.settle().await;
     assert_eq!(cluster.at("pods", "app", "/status/phase"), "Pending");
     cluster.advance(60);
-    cluster.until("it runs", |cluster| cluster.at("pods", "app", "/status/phase") == "Running").await;
+    cluster
+        .until("it runs", |cluster| {
+            cluster.at("pods", "app", "/status/phase") == "Running"
+        })
+        .await;
     let status = cluster.at("pods", "app", "/status");
     assert!(status["podIP"].as_str().unwrap().starts_with("10.244."));
     assert_eq!(status["containerStatuses"][0]["ready"], true);
     let conditions = status["conditions"].as_array().unwrap();
-    assert!(conditions.iter().all(|condition| condition["status"] == "True"), "{conditions:?}");
+    assert!(
+        conditions.iter().all(|condition| condition["status"] == "True"),
+        "{conditions:?}"
+    );
     for reason in ["Scheduled", "Pulled", "Created", "Started"] {
         assert!(cluster.reasons("app").contains(&reason.to_owned()), "{reason}");
     }
@@ -35,8 +49,18 @@ async fn pods_spread_over_the_nodes() {
     for name in ["a", "b", "c"] {
         cluster.create("pods", pod(name, &[]));
     }
-    cluster.until("all run", |cluster| cluster.api.list("pods", None).iter().all(|pod| pod["status"]["phase"] == "Running")).await;
-    let mut nodes: Vec<_> = ["a", "b", "c"].map(|name| cluster.at("pods", name, "/spec/nodeName").to_string()).to_vec();
+    cluster
+        .until("all run", |cluster| {
+            cluster
+                .api
+                .list("pods", None)
+                .iter()
+                .all(|pod| pod["status"]["phase"] == "Running")
+        })
+        .await;
+    let mut nodes: Vec<_> = ["a", "b", "c"]
+        .map(|name| cluster.at("pods", name, "/spec/nodeName").to_string())
+        .to_vec();
     nodes.sort();
     assert_eq!(nodes, ["\"node-a\"", "\"node-b\"", "\"node-c\""]);
 }
@@ -59,9 +83,14 @@ async fn an_unschedulable_pod_says_why_in_the_schedulers_words() {
         ("nowhere", "3 node(s) didn't match Pod's node affinity/selector"),
         ("hungry", "3 Insufficient cpu"),
     ] {
-        cluster.until(why, |cluster| !cluster.messages(name, "FailedScheduling").is_empty()).await;
+        cluster
+            .until(why, |cluster| !cluster.messages(name, "FailedScheduling").is_empty())
+            .await;
         let message = cluster.messages(name, "FailedScheduling").remove(0);
-        assert!(message.starts_with(&format!("0/3 nodes are available: {why}.")), "{message}");
+        assert!(
+            message.starts_with(&format!("0/3 nodes are available: {why}.")),
+            "{message}"
+        );
         assert_eq!(cluster.at("pods", name, "/status/conditions/0/reason"), "Unschedulable");
         assert_eq!(cluster.at("pods", name, "/status/phase"), "Pending");
     }
@@ -73,11 +102,25 @@ async fn an_image_that_cannot_be_had_backs_off_until_it_changes() {
     let mut wanted = pod("app", &[]);
     wanted["spec"]["containers"][0]["image"] = "example.com/does-not-exist:1".into();
     cluster.create("pods", wanted);
-    cluster.until("the pull failed", |cluster| waiting_reason(cluster, "app") == "ErrImagePull").await;
+    cluster
+        .until("the pull failed", |cluster| {
+            waiting_reason(cluster, "app") == "ErrImagePull"
+        })
+        .await;
     cluster.advance(2);
-    cluster.until("it backs off", |cluster| waiting_reason(cluster, "app") == "ImagePullBackOff").await;
-    cluster.change("pods", "app", |pod| pod["spec"]["containers"][0]["image"] = "nginx:1.27".into());
-    cluster.until("it runs", |cluster| cluster.at("pods", "app", "/status/phase") == "Running").await;
+    cluster
+        .until("it backs off", |cluster| {
+            waiting_reason(cluster, "app") == "ImagePullBackOff"
+        })
+        .await;
+    cluster.change("pods", "app", |pod| {
+        pod["spec"]["containers"][0]["image"] = "nginx:1.27".into()
+    });
+    cluster
+        .until("it runs", |cluster| {
+            cluster.at("pods", "app", "/status/phase") == "Running"
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -87,29 +130,57 @@ async fn a_crashing_container_restarts_later_each_time() {
     wanted["metadata"]["annotations"] = json!({"sandbox.moorline.dev/crash": "true"});
     cluster.create("pods", wanted);
     let restarts = |cluster: &Cluster| cluster.at("pods", "app", "/status/containerStatuses/0/restartCount");
-    cluster.until("it crashed", |cluster| waiting_reason(cluster, "app") == "CrashLoopBackOff").await;
+    cluster
+        .until("it crashed", |cluster| {
+            waiting_reason(cluster, "app") == "CrashLoopBackOff"
+        })
+        .await;
     cluster.advance(10);
-    cluster.until("it crashed again", |cluster| restarts(cluster) == 1).await;
+    cluster
+        .until("it crashed again", |cluster| restarts(cluster) == 1)
+        .await;
     cluster.advance(10);
     cluster.settle().await;
     assert_eq!(restarts(&cluster), 1, "the second back-off is 20 s");
     cluster.advance(10);
-    cluster.until("it crashed a third time", |cluster| restarts(cluster) == 2).await;
-    assert_eq!(cluster.at("pods", "app", "/status/containerStatuses/0/lastState/terminated/exitCode"), 1);
+    cluster
+        .until("it crashed a third time", |cluster| restarts(cluster) == 2)
+        .await;
+    assert_eq!(
+        cluster.at(
+            "pods",
+            "app",
+            "/status/containerStatuses/0/lastState/terminated/exitCode"
+        ),
+        1
+    );
     assert!(cluster.reasons("app").contains(&"BackOff".to_owned()));
 }
 
 #[tokio::test]
 async fn a_deleted_pod_ends_gracefully() {
-    let cluster = Cluster::new(ControllerSettings { pod_stop_millis: 20_000, ..instant() });
+    let cluster = Cluster::new(ControllerSettings {
+        pod_stop_millis: 20_000,
+        ..instant()
+    });
     cluster.create("pods", pod("app", &[]));
-    cluster.until("it runs", |cluster| cluster.at("pods", "app", "/status/phase") == "Running").await;
+    cluster
+        .until("it runs", |cluster| {
+            cluster.at("pods", "app", "/status/phase") == "Running"
+        })
+        .await;
     cluster.delete("pods", "app");
-    cluster.until("it is told to stop", |cluster| cluster.reasons("app").contains(&"Killing".to_owned())).await;
+    cluster
+        .until("it is told to stop", |cluster| {
+            cluster.reasons("app").contains(&"Killing".to_owned())
+        })
+        .await;
     cluster.settle().await;
     assert_eq!(cluster.names("pods"), ["app"]);
     cluster.advance(20);
-    cluster.until("it is gone", |cluster| cluster.names("pods").is_empty()).await;
+    cluster
+        .until("it is gone", |cluster| cluster.names("pods").is_empty())
+        .await;
 }
 
 #[tokio::test]
@@ -118,8 +189,16 @@ async fn a_missing_config_map_holds_the_pod_back() {
     let mut wanted = pod("app", &[]);
     wanted["spec"]["volumes"] = json!([{"name": "config", "configMap": {"name": "settings"}}]);
     cluster.create("pods", wanted);
-    cluster.until("it is told", |cluster| cluster.reasons("app").contains(&"FailedMount".to_owned())).await;
+    cluster
+        .until("it is told", |cluster| {
+            cluster.reasons("app").contains(&"FailedMount".to_owned())
+        })
+        .await;
     cluster.create("configmaps", json!({"metadata": {"name": "settings"}}));
     cluster.advance(2);
-    cluster.until("it runs", |cluster| cluster.at("pods", "app", "/status/phase") == "Running").await;
+    cluster
+        .until("it runs", |cluster| {
+            cluster.at("pods", "app", "/status/phase") == "Running"
+        })
+        .await;
 }

@@ -6,14 +6,18 @@ use crate::support::{CLAIMS, Cluster, SETS, class, instant, set};
 
 #[tokio::test]
 async fn what_was_under_way_is_finished_by_the_next_process() {
-    let slow = ControllerSettings { pod_start_millis: 30_000, ..instant() };
+    let slow = ControllerSettings {
+        pod_start_millis: 30_000,
+        ..instant()
+    };
     let first = Cluster::new(slow.clone());
     first.create("storageclasses.storage.k8s.io", class("fast", "Immediate"));
     first.create(SETS, set("web", 1, "OrderedReady"));
-    first.until("the pod is being created", |cluster| {
-        cluster.at("pods", "web-0", "/status/containerStatuses/0/state/waiting/reason") == "ContainerCreating"
-    })
-    .await;
+    first
+        .until("the pod is being created", |cluster| {
+            cluster.at("pods", "web-0", "/status/containerStatuses/0/state/waiting/reason") == "ContainerCreating"
+        })
+        .await;
     first.settle().await;
     let world = first.world.clone();
     first.controllers.stop().await;
@@ -32,12 +36,24 @@ async fn an_object_deleted_while_nobody_ran_is_cleaned_up_after() {
     first.create("storageclasses.storage.k8s.io", class("fast", "Immediate"));
     first.create(SETS, set("web", 2, "Parallel"));
     first.set_is_ready("web", 2).await;
-    let Cluster { world, api, controllers, .. } = first;
+    let Cluster {
+        world,
+        api,
+        controllers,
+        ..
+    } = first;
     controllers.stop().await;
-    api.delete(SETS, Some("default"), "web", moorline_sandbox_kubernetes::DeleteOptions::default()).unwrap();
+    api.delete(
+        SETS,
+        Some("default"),
+        "web",
+        moorline_sandbox_kubernetes::DeleteOptions::default(),
+    )
+    .unwrap();
     let second = Cluster::over(world, instant());
-    second.until("its pods are gone and its volumes detached", |cluster| {
-        cluster.names("pods").is_empty() && cluster.cloud.volumes().iter().all(|volume| volume.attachment.is_none())
-    })
-    .await;
+    second
+        .until("its pods are gone and its volumes detached", |cluster| {
+            cluster.names("pods").is_empty() && cluster.cloud.volumes().iter().all(|volume| volume.attachment.is_none())
+        })
+        .await;
 }

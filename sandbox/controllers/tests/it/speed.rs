@@ -10,7 +10,11 @@ async fn three_hundred_pods_with_claims_are_quick() {
     cluster.create("storageclasses.storage.k8s.io", class("fast", "Immediate"));
     let start = Instant::now();
     cluster.create(SETS, set("web", 300, "Parallel"));
-    cluster.until("all are ready", |cluster| cluster.at(SETS, "web", "/status/readyReplicas") == 300).await;
+    cluster
+        .until("all are ready", |cluster| {
+            cluster.at(SETS, "web", "/status/readyReplicas") == 300
+        })
+        .await;
     let took = start.elapsed();
     println!("300 pods and claims took {took:?}");
     assert_eq!(cluster.names(CLAIMS).len(), 300);

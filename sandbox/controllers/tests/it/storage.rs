@@ -2,8 +2,8 @@
 
 use moorline_sandbox_aws::VolumeState;
 use moorline_sandbox_controllers::ControllerSettings;
-use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq};
 use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq};
 use serde_json::{Value, json};
 
 use crate::support::{CLAIMS, Cluster, VOLUMES, claim, class, instant, pod, text, volume};
@@ -43,11 +43,24 @@ async fn a_claim_waits_for_its_named_volume_until_it_is_touched_or_the_resync_co
         cluster.create(VOLUMES, reserved(&format!("pv-{name}"), "late", &ebs, &made));
     }
     cluster.settle().await;
-    assert_eq!(cluster.at(VOLUMES, "pv-touched", "/status/phase"), "Bound", "the volume's side is complete at once");
+    assert_eq!(
+        cluster.at(VOLUMES, "pv-touched", "/status/phase"),
+        "Bound",
+        "the volume's side is complete at once"
+    );
     assert_eq!(cluster.at(CLAIMS, "touched", "/status/phase"), "Pending");
-    cluster.change(CLAIMS, "touched", |claim| claim["metadata"]["annotations"] = json!({"touch": "1"}));
+    cluster.change(CLAIMS, "touched", |claim| {
+        claim["metadata"]["annotations"] = json!({"touch": "1"})
+    });
     cluster.is_bound("touched").await;
-    assert_eq!(cluster.at(CLAIMS, "touched", "/metadata/annotations/pv.kubernetes.io~1bind-completed"), "yes");
+    assert_eq!(
+        cluster.at(
+            CLAIMS,
+            "touched",
+            "/metadata/annotations/pv.kubernetes.io~1bind-completed"
+        ),
+        "yes"
+    );
     assert_eq!(cluster.at(CLAIMS, "touched", "/status/capacity/storage"), "10Gi");
     assert_eq!(cluster.at(CLAIMS, "left", "/status/phase"), "Pending");
     cluster.advance(15);
@@ -62,7 +75,11 @@ async fn a_volume_reserved_by_name_gets_the_claim_when_it_comes() {
     let mut wanted = volume("pv", "", &ebs);
     wanted["spec"]["claimRef"] = json!({"namespace": "default", "name": "data"});
     cluster.create(VOLUMES, wanted);
-    cluster.until("it is available", |cluster| cluster.at(VOLUMES, "pv", "/status/phase") == "Available").await;
+    cluster
+        .until("it is available", |cluster| {
+            cluster.at(VOLUMES, "pv", "/status/phase") == "Available"
+        })
+        .await;
     let made = cluster.create(CLAIMS, claim("data", "late"));
     cluster.is_bound("data").await;
     assert_eq!(cluster.at(VOLUMES, "pv", "/spec/claimRef/uid"), made["metadata"]["uid"]);
@@ -96,12 +113,14 @@ async fn a_claim_without_volume_or_class_says_why_it_waits() {
     cluster.create(CLAIMS, claim("bare", ""));
     cluster.create(CLAIMS, claim("lost", "absent"));
     cluster.create(CLAIMS, claim("waits", "late"));
-    cluster.until("all were told", |cluster| {
-        cluster.reasons("bare") == ["FailedBinding"]
-            && cluster.messages("lost", "ProvisioningFailed") == ["storageclass.storage.k8s.io \"absent\" not found"]
-            && cluster.reasons("waits") == ["WaitForFirstConsumer"]
-    })
-    .await;
+    cluster
+        .until("all were told", |cluster| {
+            cluster.reasons("bare") == ["FailedBinding"]
+                && cluster.messages("lost", "ProvisioningFailed")
+                    == ["storageclass.storage.k8s.io \"absent\" not found"]
+                && cluster.reasons("waits") == ["WaitForFirstConsumer"]
+        })
+        .await;
     for name in ["bare", "lost", "waits"] {
         assert_eq!(cluster.at(CLAIMS, name, "/status/phase"), "Pending");
     }
@@ -115,7 +134,11 @@ async fn a_claim_is_lost_with_its_volume() {
     let bound = text(&cluster.get(CLAIMS, "data").unwrap(), "/spec/volumeName");
     cluster.delete(VOLUMES, &bound);
     cluster.change(VOLUMES, &bound, |volume| volume["metadata"]["finalizers"] = json!([]));
-    cluster.until("the claim is lost", |cluster| cluster.at(CLAIMS, "data", "/status/phase") == "Lost").await;
+    cluster
+        .until("the claim is lost", |cluster| {
+            cluster.at(CLAIMS, "data", "/status/phase") == "Lost"
+        })
+        .await;
     assert!(cluster.reasons("data").contains(&"ClaimLost".to_owned()));
 }
 
@@ -124,14 +147,18 @@ async fn the_driver_provisions_what_the_class_asks_for() {
     let cluster = cluster();
     let mut in_tree = class("in-tree", "Immediate");
     in_tree["provisioner"] = "kubernetes.io/aws-ebs".into();
-    in_tree["parameters"] = json!({"type": "io1", "iopsPerGB": "20", "zone": "us-east-1b", "fsType": "xfs", "encrypted": "true"});
+    in_tree["parameters"] =
+        json!({"type": "io1", "iopsPerGB": "20", "zone": "us-east-1b", "fsType": "xfs", "encrypted": "true"});
     cluster.create(CLASSES, in_tree);
     let made = cluster.create(CLAIMS, claim("data", "in-tree"));
     cluster.is_bound("data").await;
     let name = format!("pvc-{}", text(&made, "/metadata/uid"));
     let volumes = cluster.cloud.volumes();
     let ebs = volumes.first().unwrap();
-    assert_eq!((ebs.zone.as_str(), ebs.volume_type.as_str(), ebs.iops, ebs.encrypted), ("us-east-1b", "io1", Some(200), true));
+    assert_eq!(
+        (ebs.zone.as_str(), ebs.volume_type.as_str(), ebs.iops, ebs.encrypted),
+        ("us-east-1b", "io1", Some(200), true)
+    );
     for (key, value) in [
         ("CSIVolumeName", name.as_str()),
         ("ebs.csi.aws.com/cluster", "true"),
@@ -142,7 +169,10 @@ async fn the_driver_provisions_what_the_class_asks_for() {
         assert_eq!(ebs.tags.get(key).map(String::as_str), Some(value));
     }
     let spec = cluster.at(VOLUMES, &name, "/spec");
-    assert_eq!((&spec["csi"]["volumeHandle"], &spec["csi"]["fsType"]), (&json!(ebs.id), &json!("xfs")));
+    assert_eq!(
+        (&spec["csi"]["volumeHandle"], &spec["csi"]["fsType"]),
+        (&json!(ebs.id), &json!("xfs"))
+    );
     assert_eq!(spec["persistentVolumeReclaimPolicy"], "Delete");
     for reason in ["Provisioning", "ProvisioningSucceeded", "ExternalProvisioning"] {
         assert!(cluster.reasons("data").contains(&reason.to_owned()), "{reason}");
@@ -156,9 +186,16 @@ async fn wrong_parameters_are_told_in_an_event() {
     wrong["parameters"] = json!({"type": "gp9"});
     cluster.create(CLASSES, wrong);
     cluster.create(CLAIMS, claim("data", "wrong"));
-    cluster.until("the failure is told", |cluster| !cluster.messages("data", "ProvisioningFailed").is_empty()).await;
+    cluster
+        .until("the failure is told", |cluster| {
+            !cluster.messages("data", "ProvisioningFailed").is_empty()
+        })
+        .await;
     let message = cluster.messages("data", "ProvisioningFailed").remove(0);
-    assert!(message.starts_with("failed to provision volume with StorageClass \"wrong\": rpc error: code = "), "{message}");
+    assert!(
+        message.starts_with("failed to provision volume with StorageClass \"wrong\": rpc error: code = "),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -168,9 +205,20 @@ async fn a_late_claim_gets_its_volume_where_its_pod_goes() {
     let mut wanted = pod("app", &["data"]);
     wanted["spec"]["nodeSelector"] = json!({"topology.kubernetes.io/zone": "us-east-1c"});
     cluster.create("pods", wanted);
-    cluster.until("the pod runs", |cluster| cluster.at("pods", "app", "/status/phase") == "Running").await;
+    cluster
+        .until("the pod runs", |cluster| {
+            cluster.at("pods", "app", "/status/phase") == "Running"
+        })
+        .await;
     assert_eq!(cluster.at("pods", "app", "/spec/nodeName"), "node-c");
-    assert_eq!(cluster.at(CLAIMS, "data", "/metadata/annotations/volume.kubernetes.io~1selected-node"), "node-c");
+    assert_eq!(
+        cluster.at(
+            CLAIMS,
+            "data",
+            "/metadata/annotations/volume.kubernetes.io~1selected-node"
+        ),
+        "node-c"
+    );
     let volumes = cluster.cloud.volumes();
     let ebs = volumes.first().unwrap();
     assert_eq!((ebs.zone.as_str(), ebs.state), ("us-east-1c", VolumeState::InUse));
@@ -186,7 +234,11 @@ async fn a_late_claim_takes_a_free_volume_of_the_node() {
     let mut wanted = pod("app", &["data"]);
     wanted["spec"]["nodeSelector"] = json!({"kubernetes.io/hostname": "node-b"});
     cluster.create("pods", wanted);
-    cluster.until("the pod runs", |cluster| cluster.at("pods", "app", "/status/phase") == "Running").await;
+    cluster
+        .until("the pod runs", |cluster| {
+            cluster.at("pods", "app", "/status/phase") == "Running"
+        })
+        .await;
     assert_eq!(cluster.at(CLAIMS, "data", "/spec/volumeName"), "pv");
     assert_eq!(cluster.cloud.volumes().len(), 1);
 }
@@ -206,16 +258,21 @@ async fn deleting_a_claim_follows_the_reclaim_policy() {
         cluster.is_bound(name).await;
         cluster.delete(CLAIMS, name);
     }
-    cluster.until("each volume went its way", |cluster| {
-        cluster.at(VOLUMES, "kept", "/status/phase") == "Released"
-            && cluster.at(VOLUMES, "unowned", "/status/phase") == "Failed"
-            && cluster.names(VOLUMES).len() == 2
-            && cluster.cloud.volumes().len() == 1
-    })
-    .await;
+    cluster
+        .until("each volume went its way", |cluster| {
+            cluster.at(VOLUMES, "kept", "/status/phase") == "Released"
+                && cluster.at(VOLUMES, "unowned", "/status/phase") == "Failed"
+                && cluster.names(VOLUMES).len() == 2
+                && cluster.cloud.volumes().len() == 1
+        })
+        .await;
     assert_eq!(cluster.cloud.volumes()[0].id, ebs.id);
     cluster.delete(VOLUMES, "kept");
-    cluster.until("a released volume may be deleted", |cluster| cluster.names(VOLUMES) == ["unowned"]).await;
+    cluster
+        .until("a released volume may be deleted", |cluster| {
+            cluster.names(VOLUMES) == ["unowned"]
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -225,11 +282,22 @@ async fn a_retained_volume_serves_again_when_its_reference_loses_the_uid() {
     cluster.create(CLAIMS, claim("data", "kept"));
     cluster.is_bound("data").await;
     cluster.delete(CLAIMS, "data");
-    cluster.until("it is released", |cluster| cluster.at(VOLUMES, "pv", "/status/phase") == "Released").await;
+    cluster
+        .until("it is released", |cluster| {
+            cluster.at(VOLUMES, "pv", "/status/phase") == "Released"
+        })
+        .await;
     cluster.change(VOLUMES, "pv", |volume| {
-        volume["spec"]["claimRef"].as_object_mut().unwrap().retain(|key, _| key == "name" || key == "namespace");
+        volume["spec"]["claimRef"]
+            .as_object_mut()
+            .unwrap()
+            .retain(|key, _| key == "name" || key == "namespace");
     });
-    cluster.until("it is available", |cluster| cluster.at(VOLUMES, "pv", "/status/phase") == "Available").await;
+    cluster
+        .until("it is available", |cluster| {
+            cluster.at(VOLUMES, "pv", "/status/phase") == "Available"
+        })
+        .await;
     cluster.create(CLAIMS, claim("data", "kept"));
     cluster.is_bound("data").await;
 }
@@ -239,15 +307,22 @@ async fn a_claim_in_use_stays_until_its_pod_is_gone() {
     let cluster = cluster();
     cluster.create(CLAIMS, claim("data", "fast"));
     cluster.create("pods", pod("app", &["data"]));
-    cluster.until("the pod runs", |cluster| cluster.at("pods", "app", "/status/phase") == "Running").await;
+    cluster
+        .until("the pod runs", |cluster| {
+            cluster.at("pods", "app", "/status/phase") == "Running"
+        })
+        .await;
     cluster.delete(CLAIMS, "data");
     cluster.settle().await;
     assert!(cluster.at(CLAIMS, "data", "/metadata/deletionTimestamp").is_string());
     cluster.delete("pods", "app");
-    cluster.until("claim, volume and attachment are gone", |cluster| {
-        cluster.names(CLAIMS).is_empty() && cluster.names(VOLUMES).is_empty() && cluster.names(ATTACHMENTS).is_empty()
-    })
-    .await;
+    cluster
+        .until("claim, volume and attachment are gone", |cluster| {
+            cluster.names(CLAIMS).is_empty()
+                && cluster.names(VOLUMES).is_empty()
+                && cluster.names(ATTACHMENTS).is_empty()
+        })
+        .await;
     assert!(cluster.cloud.volumes().is_empty());
 }
 
@@ -263,35 +338,57 @@ async fn a_volume_is_on_one_node_at_a_time() {
         let mut wanted = pod(name, &["data"]);
         wanted["spec"]["nodeSelector"] = json!({"kubernetes.io/hostname": node});
         cluster.create("pods", wanted);
-        cluster.until("it has its node", |cluster| cluster.at("pods", name, "/spec/nodeName") == node).await;
+        cluster
+            .until("it has its node", |cluster| {
+                cluster.at("pods", name, "/spec/nodeName") == node
+            })
+            .await;
         cluster.settle().await;
     }
     assert_eq!(cluster.at("pods", "first", "/status/phase"), "Running");
     assert_eq!(cluster.at("pods", "second", "/status/phase"), "Pending");
     assert!(cluster.messages("second", "FailedAttachVolume")[0].starts_with("Multi-Attach error for volume \"pv\""));
     cluster.delete("pods", "first");
-    cluster.until("the volume is free", |cluster| cluster.names("pods") == ["second"]).await;
+    cluster
+        .until("the volume is free", |cluster| cluster.names("pods") == ["second"])
+        .await;
 }
 
 #[tokio::test]
 async fn a_driver_that_stops_between_volume_and_object_leaks_when_the_claim_goes() {
-    let cluster = cluster_with(ControllerSettings { csi_stops_after_volume: true, ..instant() });
+    let cluster = cluster_with(ControllerSettings {
+        csi_stops_after_volume: true,
+        ..instant()
+    });
     cluster.create(CLAIMS, claim("kept", "fast"));
     cluster.create(CLAIMS, claim("dropped", "fast"));
-    cluster.until("both volumes are made", |cluster| cluster.cloud.volumes().len() == 2).await;
+    cluster
+        .until("both volumes are made", |cluster| cluster.cloud.volumes().len() == 2)
+        .await;
     cluster.delete(CLAIMS, "dropped");
     cluster.settle().await;
     cluster.controllers.set_settings(instant());
     cluster.is_bound("kept").await;
     cluster.settle().await;
-    assert_eq!((cluster.names(VOLUMES).len(), cluster.cloud.volumes().len()), (1, 2), "one volume has no object");
+    assert_eq!(
+        (cluster.names(VOLUMES).len(), cluster.cloud.volumes().len()),
+        (1, 2),
+        "one volume has no object"
+    );
 }
 
 #[tokio::test]
 async fn without_the_driver_nothing_is_provisioned_or_deleted() {
-    let cluster = cluster_with(ControllerSettings { csi: false, ..instant() });
+    let cluster = cluster_with(ControllerSettings {
+        csi: false,
+        ..instant()
+    });
     cluster.create(CLAIMS, claim("data", "fast"));
-    cluster.until("the wait is told", |cluster| cluster.reasons("data").contains(&"ExternalProvisioning".to_owned())).await;
+    cluster
+        .until("the wait is told", |cluster| {
+            cluster.reasons("data").contains(&"ExternalProvisioning".to_owned())
+        })
+        .await;
     cluster.settle().await;
     assert!(cluster.cloud.volumes().is_empty());
     cluster.controllers.set_settings(instant());

@@ -36,7 +36,12 @@ impl Cluster {
         let cloud = AwsCloud::open(world.clone(), AwsSettings::instant()).unwrap();
         let api = ApiServer::open(world.clone(), ApiSettings::default()).unwrap();
         let controllers = Controllers::start(&world, api.clone(), cloud.clone(), settings).unwrap();
-        Self { world, api, cloud, controllers }
+        Self {
+            world,
+            api,
+            cloud,
+            controllers,
+        }
     }
 
     pub(crate) fn create(&self, resource: &str, object: Value) -> Arc<Value> {
@@ -49,24 +54,39 @@ impl Cluster {
 
     /// A value within an object, or null.
     pub(crate) fn at(&self, resource: &str, name: &str, pointer: &str) -> Value {
-        self.get(resource, name).and_then(|object| object.pointer(pointer).cloned()).unwrap_or_default()
+        self.get(resource, name)
+            .and_then(|object| object.pointer(pointer).cloned())
+            .unwrap_or_default()
     }
 
     pub(crate) fn change(&self, resource: &str, name: &str, change: impl FnOnce(&mut Value)) {
-        self.api.modify(resource, namespace_of(resource), name, None, "test", change).unwrap().unwrap();
+        self.api
+            .modify(resource, namespace_of(resource), name, None, "test", change)
+            .unwrap()
+            .unwrap();
     }
 
     pub(crate) fn delete(&self, resource: &str, name: &str) {
-        self.api.delete(resource, namespace_of(resource), name, DeleteOptions::default()).unwrap();
+        self.api
+            .delete(resource, namespace_of(resource), name, DeleteOptions::default())
+            .unwrap();
     }
 
     pub(crate) fn names(&self, resource: &str) -> Vec<String> {
-        self.api.list(resource, namespace_of(resource)).iter().map(|object| text(object, "/metadata/name")).collect()
+        self.api
+            .list(resource, namespace_of(resource))
+            .iter()
+            .map(|object| text(object, "/metadata/name"))
+            .collect()
     }
 
     /// Reasons of the events about an object, in no particular order.
     pub(crate) fn reasons(&self, name: &str) -> Vec<String> {
-        let events = self.api.list("events", None).into_iter().filter(|event| event["involvedObject"]["name"] == name);
+        let events = self
+            .api
+            .list("events", None)
+            .into_iter()
+            .filter(|event| event["involvedObject"]["name"] == name);
         events.map(|event| text(&event, "/reason")).collect()
     }
 
@@ -93,7 +113,12 @@ impl Cluster {
             }
         };
         if tokio::time::timeout(Duration::from_secs(20), wait).await.is_err() {
-            let events: Vec<_> = self.api.list("events", None).iter().map(|event| text(event, "/message")).collect();
+            let events: Vec<_> = self
+                .api
+                .list("events", None)
+                .iter()
+                .map(|event| text(event, "/message"))
+                .collect();
             panic!("never came to be: {what}; events: {events:#?}");
         }
     }
@@ -115,22 +140,40 @@ impl Cluster {
     }
 
     pub(crate) async fn is_bound(&self, claim: &str) {
-        self.until(&format!("{claim} is bound"), |cluster| cluster.at(CLAIMS, claim, "/status/phase") == "Bound").await;
+        self.until(&format!("{claim} is bound"), |cluster| {
+            cluster.at(CLAIMS, claim, "/status/phase") == "Bound"
+        })
+        .await;
     }
 
     pub(crate) fn ebs(&self, zone: &str) -> Volume {
-        let new = NewVolume { zone: zone.to_owned(), size_gib: 10, volume_type: "gp2".to_owned(), ..NewVolume::default() };
+        let new = NewVolume {
+            zone: zone.to_owned(),
+            size_gib: 10,
+            volume_type: "gp2".to_owned(),
+            ..NewVolume::default()
+        };
         self.cloud.create_volume(new).unwrap()
     }
 }
 
 fn namespace_of(resource: &str) -> Option<&'static str> {
-    let cluster_scoped = ["persistentvolumes", "nodes", "namespaces", "storageclasses.storage.k8s.io", "volumeattachments.storage.k8s.io"];
+    let cluster_scoped = [
+        "persistentvolumes",
+        "nodes",
+        "namespaces",
+        "storageclasses.storage.k8s.io",
+        "volumeattachments.storage.k8s.io",
+    ];
     (!cluster_scoped.contains(&resource)).then_some("default")
 }
 
 pub(crate) fn text(object: &Value, pointer: &str) -> String {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 pub(crate) fn class(name: &str, mode: &str) -> Value {
@@ -157,8 +200,10 @@ pub(crate) fn volume(name: &str, class: &str, ebs: &Volume) -> Value {
 }
 
 pub(crate) fn pod(name: &str, claims: &[&str]) -> Value {
-    let volumes: Vec<Value> =
-        claims.iter().map(|claim| json!({"name": claim, "persistentVolumeClaim": {"claimName": claim}})).collect();
+    let volumes: Vec<Value> = claims
+        .iter()
+        .map(|claim| json!({"name": claim, "persistentVolumeClaim": {"claimName": claim}}))
+        .collect();
     json!({"metadata": {"name": name, "labels": {"app": name}}, "spec": {
         "containers": [{"name": "main", "image": "nginx:1.27"}], "volumes": volumes,
     }})

@@ -27,7 +27,10 @@ pub(super) fn bind(cluster: &Cluster, volume: &Value, claim: &Value) -> Outcome 
         let status = child(live, "status");
         status.insert("phase".to_owned(), "Bound".into());
         status.insert("accessModes".to_owned(), volume["spec"]["accessModes"].clone());
-        status.insert("capacity".to_owned(), json!({"storage": volume["spec"]["capacity"]["storage"]}));
+        status.insert(
+            "capacity".to_owned(),
+            json!({"storage": volume["spec"]["capacity"]["storage"]}),
+        );
     })
 }
 

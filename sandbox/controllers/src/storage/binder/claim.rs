@@ -15,7 +15,9 @@ use crate::storage::{
 use crate::workload::has_ended;
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
-    let Some(claim) = cluster.get(CLAIMS, &key.namespace, &key.name) else { return Ok(()) };
+    let Some(claim) = cluster.get(CLAIMS, &key.namespace, &key.name) else {
+        return Ok(());
+    };
     if annotation(&claim, BIND_COMPLETED).is_some() {
         check_bound(cluster, &claim)
     } else if text(&claim, "/spec/volumeName").is_empty() {
@@ -37,7 +39,10 @@ fn find(cluster: &Cluster, claim: &Value) -> Outcome {
     if delayed && annotation(claim, SELECTED_NODE).is_none() {
         let (reason, message) = match waiting_pod(cluster, claim) {
             Some(pod) => ("WaitForPodScheduled", format!("waiting for pod {pod} to be scheduled")),
-            None => ("WaitForFirstConsumer", "waiting for first consumer to be created before binding".to_owned()),
+            None => (
+                "WaitForFirstConsumer",
+                "waiting for first consumer to be created before binding".to_owned(),
+            ),
         };
         cluster.event(claim, reason, &message, COMPONENT);
     } else if class_name(claim).is_empty() {
@@ -51,10 +56,14 @@ fn find(cluster: &Cluster, claim: &Value) -> Outcome {
 
 /// The first pod that waits for the claim; it has no node yet.
 fn waiting_pod(cluster: &Cluster, claim: &Value) -> Option<String> {
-    cluster.index.pods_of_claim(namespace(claim), name(claim)).into_iter().find(|pod| {
-        let pod = cluster.get(crate::kinds::PODS, namespace(claim), pod);
-        pod.is_some_and(|pod| text(&pod, "/spec/nodeName").is_empty() && !has_ended(&pod))
-    })
+    cluster
+        .index
+        .pods_of_claim(namespace(claim), name(claim))
+        .into_iter()
+        .find(|pod| {
+            let pod = cluster.get(crate::kinds::PODS, namespace(claim), pod);
+            pod.is_some_and(|pod| text(&pod, "/spec/nodeName").is_empty() && !has_ended(&pod))
+        })
 }
 
 /// Hands the claim to the provisioner of its class.

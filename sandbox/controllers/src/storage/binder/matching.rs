@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::names;
 use crate::cluster::Cluster;
 use crate::kinds::VOLUMES;
-use crate::object::{is_deleting, labels_match, list, name, namespace, text};
+use crate::object::{is_deleting, list, name, namespace, selector_matches, text};
 use crate::quantity::bytes;
 use crate::storage::class_name;
 
@@ -17,38 +17,37 @@ pub(super) fn best(cluster: &Cluster, claim: &Value, reserved_only: bool) -> Opt
     let named = cluster.index.volumes_of_claim(namespace(claim), name(claim));
     let reserved = named.iter().filter_map(|volume| cluster.get(VOLUMES, "", volume));
     let mut reserved = reserved.filter(|volume| names(volume, claim) && mismatch(volume, claim).is_none());
-    reserved.next().or_else(|| if reserved_only { None } else { smallest_free(cluster, claim, |_| true) })
+    reserved.next().or_else(|| {
+        if reserved_only {
+            None
+        } else {
+            smallest_free(cluster, claim, |_| true)
+        }
+    })
 }
 
 /// The smallest free volume that fits a claim and that `suits`.
 pub(crate) fn smallest_free(cluster: &Cluster, claim: &Value, suits: impl Fn(&Value) -> bool) -> Option<Arc<Value>> {
-    let free = cluster.index.free_volumes().filter_map(|volume| cluster.get(VOLUMES, "", volume));
+    let free = cluster
+        .index
+        .free_volumes()
+        .filter_map(|volume| cluster.get(VOLUMES, "", volume));
     let fitting = free.filter(|volume| is_eligible(volume, claim) && suits(volume));
     fitting.min_by_key(|volume| bytes(text(volume, "/spec/capacity/storage")))
 }
 
 /// Whether a volume that nobody claimed may serve a claim: size, modes, class and selector.
 fn is_eligible(volume: &Value, claim: &Value) -> bool {
-    let selector = claim.pointer("/spec/selector");
-    let selected = selector.is_none_or(|selector| {
-        let wanted = selector.get("matchLabels").and_then(Value::as_object);
-        labels_match(wanted, volume) && list(selector, "/matchExpressions").iter().all(|one| expression_matches(one, volume))
-    });
+    let selector = claim
+        .pointer("/spec/selector")
+        .filter(|selector| selector.as_object().is_some_and(|map| !map.is_empty()));
+    let selected = selector.is_none() || selector_matches(selector, volume);
     let available = matches!(text(volume, "/status/phase"), "Available" | "Pending" | "");
-    available && selected && !is_deleting(volume) && class_name(volume) == class_name(claim) && mismatch(volume, claim).is_none()
-}
-
-fn expression_matches(expression: &Value, volume: &Value) -> bool {
-    let labels = volume.pointer("/metadata/labels");
-    let value = labels.and_then(|labels| labels.get(text(expression, "/key")));
-    let among = value.is_some_and(|value| list(expression, "/values").contains(value));
-    match text(expression, "/operator") {
-        "In" => among,
-        "NotIn" => !among,
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        _ => false,
-    }
+    available
+        && selected
+        && !is_deleting(volume)
+        && class_name(volume) == class_name(claim)
+        && mismatch(volume, claim).is_none()
 }
 
 /// Why a volume cannot serve a claim even where each names the other; `None` when it can.
@@ -65,7 +64,10 @@ pub(super) fn mismatch(volume: &Value, claim: &Value) -> Option<&'static str> {
         return Some("incompatible volumeMode");
     }
     let offered = list(volume, "/spec/accessModes");
-    if !list(claim, "/spec/accessModes").iter().all(|mode| offered.contains(mode)) {
+    if !list(claim, "/spec/accessModes")
+        .iter()
+        .all(|mode| offered.contains(mode))
+    {
         return Some("incompatible accessMode");
     }
     None
@@ -89,13 +91,26 @@ mod tests {
     fn a_volume_must_be_large_enough_and_of_the_same_modes() {
         let claim = json!({"spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "a",
             "resources": {"requests": {"storage": "10Gi"}}}});
-        let volume = |size: &str, modes: &[&str], mode: &str| {
-            json!({"spec": {"capacity": {"storage": size}, "accessModes": modes, "volumeMode": mode, "storageClassName": "b"}})
-        };
-        assert_eq!(mismatch(&volume("10Gi", &["ReadWriteOnce", "ReadOnlyMany"], "Filesystem"), &claim), None);
-        assert_eq!(mismatch(&volume("9Gi", &["ReadWriteOnce"], ""), &claim), Some("requested PV is too small"));
-        assert_eq!(mismatch(&volume("10Gi", &["ReadOnlyMany"], ""), &claim), Some("incompatible accessMode"));
-        assert_eq!(mismatch(&volume("10Gi", &["ReadWriteOnce"], "Block"), &claim), Some("incompatible volumeMode"));
+        let volume = |size: &str, modes: &[&str], mode: &str| json!({"spec": {"capacity": {"storage": size}, "accessModes": modes, "volumeMode": mode, "storageClassName": "b"}});
+        assert_eq!(
+            mismatch(
+                &volume("10Gi", &["ReadWriteOnce", "ReadOnlyMany"], "Filesystem"),
+                &claim
+            ),
+            None
+        );
+        assert_eq!(
+            mismatch(&volume("9Gi", &["ReadWriteOnce"], ""), &claim),
+            Some("requested PV is too small")
+        );
+        assert_eq!(
+            mismatch(&volume("10Gi", &["ReadOnlyMany"], ""), &claim),
+            Some("incompatible accessMode")
+        );
+        assert_eq!(
+            mismatch(&volume("10Gi", &["ReadWriteOnce"], "Block"), &claim),
+            Some("incompatible volumeMode")
+        );
         let named = mismatch_of_named(&volume("10Gi", &["ReadWriteOnce"], ""), &claim);
         assert_eq!(named, Some("storageClassName does not match"));
     }

@@ -13,7 +13,7 @@ pub(crate) use bind::reserve;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, Outcome};
+use crate::cluster::Cluster;
 use crate::kinds::{CLAIMS, VOLUMES};
 use crate::object::{name, namespace, text, uid};
 use crate::queue::{Key, Work};
@@ -26,7 +26,7 @@ pub(crate) const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controll
 const COMPONENT: &str = "persistentvolume-controller";
 
 /// Wakes every claim and volume that is not settled, now and every `resync_seconds`.
-pub(crate) fn resync(cluster: &mut Cluster, key: &Key) -> Outcome {
+pub(crate) fn resync(cluster: &mut Cluster, key: &Key) {
     for claim in cluster.api.list(CLAIMS, None) {
         if text(&claim, "/status/phase") != "Bound" {
             for work in [Work::Claim, Work::Provision] {
@@ -48,7 +48,6 @@ pub(crate) fn resync(cluster: &mut Cluster, key: &Key) -> Outcome {
         cluster.resync_due = Some(now + period);
         cluster.wake_at(key, now + period);
     }
-    Ok(())
 }
 
 /// Whether a volume's `claimRef` means this very claim.

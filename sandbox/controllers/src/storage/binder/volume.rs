@@ -11,14 +11,18 @@ use crate::queue::{Key, Work};
 use crate::storage::{PROVISIONED_BY, protection};
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
-    let Some(volume) = cluster.get(VOLUMES, "", &key.name) else { return Ok(()) };
+    let Some(volume) = cluster.get(VOLUMES, "", &key.name) else {
+        return Ok(());
+    };
     protection::volume(cluster, &volume)?;
     let reference = |key: &str| text(&volume, &format!("/spec/claimRef/{key}"));
     // Without a UID it is reserved, and waits for the claim to come and take it.
     if reference("uid").is_empty() {
         return set_volume_phase(cluster, &volume, "Available", "");
     }
-    let claim = cluster.get(CLAIMS, reference("namespace"), reference("name")).filter(|claim| uid(claim) == reference("uid"));
+    let claim = cluster
+        .get(CLAIMS, reference("namespace"), reference("name"))
+        .filter(|claim| uid(claim) == reference("uid"));
     let Some(claim) = claim else {
         if !matches!(text(&volume, "/status/phase"), "Released" | "Failed") {
             set_volume_phase(cluster, &volume, "Released", "")?;
@@ -72,8 +76,10 @@ fn reclaim(cluster: &Cluster, volume: &Value) -> Outcome {
             Ok(())
         }
         None => {
-            let message =
-                format!("error getting deleter volume plugin for volume \"{}\": no deletable volume plugin matched", name(volume));
+            let message = format!(
+                "error getting deleter volume plugin for volume \"{}\": no deletable volume plugin matched",
+                name(volume)
+            );
             cluster.warn(volume, "VolumeFailedDelete", &message, COMPONENT);
             set_volume_phase(cluster, volume, "Failed", &message)
         }

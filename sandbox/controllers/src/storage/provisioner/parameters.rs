@@ -23,10 +23,19 @@ pub(super) struct Parameters {
 /// Reads a class's parameters; the error is worded as the driver words it. Keys are not case-sensitive.
 pub(super) fn read(class: &Value) -> Result<Parameters, String> {
     let in_tree = text(class, "/provisioner") == EBS_IN_TREE;
-    let mut read = Parameters { fs_type: "ext4".to_owned(), may_raise_iops: in_tree, ..Parameters::default() };
+    let mut read = Parameters {
+        fs_type: "ext4".to_owned(),
+        may_raise_iops: in_tree,
+        ..Parameters::default()
+    };
     for (key, value) in class["parameters"].as_object().into_iter().flatten() {
         let value = value.as_str().unwrap_or_default();
-        let number = || value.parse::<u32>().map(Some).map_err(|_| format!("Could not parse invalid {key}: {value}"));
+        let number = || {
+            value
+                .parse::<u32>()
+                .map(Some)
+                .map_err(|_| format!("Could not parse invalid {key}: {value}"))
+        };
         match key.to_lowercase().as_str() {
             "type" => value.clone_into(&mut read.volume_type),
             "iops" => read.iops = number()?,
@@ -48,13 +57,20 @@ pub(super) fn read(class: &Value) -> Result<Parameters, String> {
 fn is_harmless(key: &str) -> bool {
     key.starts_with("tagspecification_")
         || key.starts_with("csi.storage.k8s.io/")
-        || matches!(key, "blockexpress" | "blocksize" | "inodesize" | "bytesperinode" | "numberofinodes" | "ext4bigalloc")
+        || matches!(
+            key,
+            "blockexpress" | "blocksize" | "inodesize" | "bytesperinode" | "numberofinodes" | "ext4bigalloc"
+        )
 }
 
 impl Parameters {
     /// The volume for a claim of `size_gib`; zone, tags and token are the caller's.
     pub(super) fn volume(&self, size_gib: u32) -> Result<NewVolume, String> {
-        let volume_type = if self.volume_type.is_empty() { "gp3" } else { &self.volume_type };
+        let volume_type = if self.volume_type.is_empty() {
+            "gp3"
+        } else {
+            &self.volume_type
+        };
         let iops = match (self.iops, self.iops_per_gib) {
             (Some(iops), _) => Some(iops),
             (None, Some(per_gib)) if matches!(volume_type, "io1" | "io2" | "gp3") => {
@@ -65,7 +81,9 @@ impl Parameters {
                 };
                 let wanted = per_gib.saturating_mul(size_gib);
                 if wanted < least && !self.may_raise_iops {
-                    return Err(format!("invalid IOPS: {wanted} is too low, it must be at least {least}"));
+                    return Err(format!(
+                        "invalid IOPS: {wanted} is too low, it must be at least {least}"
+                    ));
                 }
                 Some(wanted.clamp(least, most))
             }
@@ -95,13 +113,28 @@ mod tests {
 
     #[test]
     fn parameters_of_both_provisioners() {
-        let gp2 = read(&class("kubernetes.io/aws-ebs", &json!({"type": "gp2", "fsType": "xfs", "zone": "us-east-1a"}))).unwrap();
+        let gp2 = read(&class(
+            "kubernetes.io/aws-ebs",
+            &json!({"type": "gp2", "fsType": "xfs", "zone": "us-east-1a"}),
+        ))
+        .unwrap();
         assert_eq!(gp2.fs_type, "xfs");
         assert_eq!(gp2.volume(10).unwrap().volume_type, "gp2");
-        let io1 = read(&class("ebs.csi.aws.com", &json!({"type": "io1", "iopsPerGB": "50", "encrypted": "true"}))).unwrap();
+        let io1 = read(&class(
+            "ebs.csi.aws.com",
+            &json!({"type": "io1", "iopsPerGB": "50", "encrypted": "true"}),
+        ))
+        .unwrap();
         let volume = io1.volume(10).unwrap();
         assert_eq!((volume.iops, volume.encrypted), (Some(500), true));
-        assert_eq!(read(&class("ebs.csi.aws.com", &json!(null))).unwrap().volume(1).unwrap().volume_type, "gp3");
+        assert_eq!(
+            read(&class("ebs.csi.aws.com", &json!(null)))
+                .unwrap()
+                .volume(1)
+                .unwrap()
+                .volume_type,
+            "gp3"
+        );
     }
 
     #[test]

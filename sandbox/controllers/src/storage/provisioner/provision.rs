@@ -13,7 +13,9 @@ use crate::object::{annotation, child, is_deleting, name, namespace, sha256_hex,
 use crate::quantity::gib;
 use crate::queue::Key;
 use crate::storage::attachment::rpc_error;
-use crate::storage::{PROVISIONED_BY, SELECTED_NODE, STORAGE_PROVISIONER, class_name, class_of, driver_for, is_delayed};
+use crate::storage::{
+    PROVISIONED_BY, SELECTED_NODE, STORAGE_PROVISIONER, class_name, class_of, driver_for, is_delayed,
+};
 
 /// What has been asked of the cloud and is not finished, by claim. A driver finishes what it began even when the claim
 /// goes meanwhile; one that dies forgets, and that is how volumes leak.
@@ -27,7 +29,9 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
     let begun = cluster.under_way.get(key).cloned();
     let (claim, class) = match (claim, begun) {
         (Some(claim), begun) if begun.as_ref().is_none_or(|(first, _)| uid(first) == uid(&claim)) => {
-            let Some(class) = wanted_class(cluster, &claim) else { return Ok(()) };
+            let Some(class) = wanted_class(cluster, &claim) else {
+                return Ok(());
+            };
             (claim, class)
         }
         (_, Some(begun)) => begun,
@@ -39,7 +43,10 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
         return Ok(());
     }
     if !cluster.under_way.contains_key(key) {
-        let message = format!("External provisioner is provisioning volume for claim \"{}/{}\"", key.namespace, key.name);
+        let message = format!(
+            "External provisioner is provisioning volume for claim \"{}/{}\"",
+            key.namespace, key.name
+        );
         cluster.event(&claim, "Provisioning", &message, COMPONENT);
     }
     let outcome = make(cluster, key, &claim, &class, &volume);
@@ -66,7 +73,11 @@ fn make(cluster: &mut Cluster, key: &Key, claim: &Arc<Value>, class: &Arc<Value>
     let wanted = match describe(cluster, claim, class, volume) {
         Ok(wanted) => wanted,
         Err(why) => {
-            failed(cluster, claim, &format!("rpc error: code = InvalidArgument desc = {why}"));
+            failed(
+                cluster,
+                claim,
+                &format!("rpc error: code = InvalidArgument desc = {why}"),
+            );
             cluster.under_way.remove(key);
             return Ok(());
         }
@@ -74,7 +85,11 @@ fn make(cluster: &mut Cluster, key: &Key, claim: &Arc<Value>, class: &Arc<Value>
     let made = match cluster.cloud.create_volume(wanted) {
         Ok(made) => made,
         Err(error) => {
-            failed(cluster, claim, &rpc_error(&error, &format!("Could not create volume \"{volume}\"")));
+            failed(
+                cluster,
+                claim,
+                &rpc_error(&error, &format!("Could not create volume \"{volume}\"")),
+            );
             return Err(error.into());
         }
     };
@@ -88,16 +103,26 @@ fn make(cluster: &mut Cluster, key: &Key, claim: &Arc<Value>, class: &Arc<Value>
         cluster.under_way.remove(key);
         return Ok(());
     }
-    let fs_type = parameters::read(class).map(|parameters| parameters.fs_type).unwrap_or_default();
+    let fs_type = parameters::read(class)
+        .map(|parameters| parameters.fs_type)
+        .unwrap_or_default();
     let object = object(claim, class, volume, &made, &fs_type);
     cluster.api.create(VOLUMES, object, PROVISIONER)?;
     cluster.under_way.remove(key);
-    cluster.event(claim, "ProvisioningSucceeded", &format!("Successfully provisioned volume {volume}"), COMPONENT);
+    cluster.event(
+        claim,
+        "ProvisioningSucceeded",
+        &format!("Successfully provisioned volume {volume}"),
+        COMPONENT,
+    );
     Ok(())
 }
 
 fn failed(cluster: &Cluster, claim: &Value, why: &str) {
-    let message = format!("failed to provision volume with StorageClass \"{}\": {why}", class_name(claim));
+    let message = format!(
+        "failed to provision volume with StorageClass \"{}\": {why}",
+        class_name(claim)
+    );
     cluster.warn(claim, "ProvisioningFailed", &message, COMPONENT);
 }
 
@@ -108,12 +133,11 @@ fn describe(cluster: &Cluster, claim: &Value, class: &Value, volume: &str) -> Re
     let mut new = parameters::read(class)?.volume(size.max(1))?;
     let settings = cluster.cloud.settings();
     let node = annotation(claim, SELECTED_NODE).and_then(|node| cluster.get(NODES, "", node));
-    new.zone = match node {
-        Some(node) => zone_of(&node).to_owned(),
-        None => {
-            let allowed = topology::zones_of(class).unwrap_or_else(|| settings.zone_names(&settings.region));
-            topology::spread(name(claim), &allowed).cloned().unwrap_or_default()
-        }
+    new.zone = if let Some(node) = node {
+        zone_of(&node).to_owned()
+    } else {
+        let allowed = topology::zones_of(class).unwrap_or_else(|| settings.zone_names(&settings.region));
+        topology::spread(name(claim), &allowed).cloned().unwrap_or_default()
     };
     let tags = [
         ("CSIVolumeName", volume),

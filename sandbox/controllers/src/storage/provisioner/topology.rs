@@ -10,11 +10,23 @@ use crate::object::{list, text};
 pub(crate) fn zones_of(class: &Value) -> Option<Vec<String>> {
     let parameter = |key: &str| text(&class["parameters"], &format!("/{key}"));
     let in_tree = parameter("zone").split(',').chain(parameter("zones").split(','));
-    let mut zones: Vec<String> = in_tree.map(str::trim).filter(|zone| !zone.is_empty()).map(str::to_owned).collect();
+    let mut zones: Vec<String> = in_tree
+        .map(str::trim)
+        .filter(|zone| !zone.is_empty())
+        .map(str::to_owned)
+        .collect();
     for term in list(class, "/allowedTopologies") {
         for expression in list(term, "/matchLabelExpressions") {
-            if matches!(text(expression, "/key"), ZONE | EBS_ZONE | "failure-domain.beta.kubernetes.io/zone") {
-                zones.extend(list(expression, "/values").iter().filter_map(Value::as_str).map(str::to_owned));
+            if matches!(
+                text(expression, "/key"),
+                ZONE | EBS_ZONE | "failure-domain.beta.kubernetes.io/zone"
+            ) {
+                zones.extend(
+                    list(expression, "/values")
+                        .iter()
+                        .filter_map(Value::as_str)
+                        .map(str::to_owned),
+                );
             }
         }
     }
@@ -42,7 +54,9 @@ mod tests {
     #[test]
     fn a_sets_claims_go_around_the_zones() {
         let zones = ["a", "b", "c"].map(str::to_owned);
-        let mut chosen: Vec<_> = (0..3).map(|n| spread(&format!("data-web-{n}"), &zones).unwrap().clone()).collect();
+        let mut chosen: Vec<_> = (0..3)
+            .map(|n| spread(&format!("data-web-{n}"), &zones).unwrap().clone())
+            .collect();
         assert_eq!(spread("data-web-3", &zones), spread("data-web-0", &zones));
         chosen.sort();
         assert_eq!(chosen, zones);
@@ -51,9 +65,13 @@ mod tests {
 
     #[test]
     fn allowed_zones_of_either_form() {
-        let csi = json!({"allowedTopologies": [{"matchLabelExpressions": [{"key": EBS_ZONE, "values": ["z2", "z1"]}]}]});
+        let csi =
+            json!({"allowedTopologies": [{"matchLabelExpressions": [{"key": EBS_ZONE, "values": ["z2", "z1"]}]}]});
         assert_eq!(zones_of(&csi), Some(vec!["z1".to_owned(), "z2".to_owned()]));
-        assert_eq!(zones_of(&json!({"parameters": {"zones": "z1, z3"}})), Some(vec!["z1".to_owned(), "z3".to_owned()]));
+        assert_eq!(
+            zones_of(&json!({"parameters": {"zones": "z1, z3"}})),
+            Some(vec!["z1".to_owned(), "z3".to_owned()])
+        );
         assert_eq!(zones_of(&json!({})), None);
     }
 }

@@ -1,21 +1,26 @@
-//! A Deployment's ReplicaSets.
+//! A Deployment's replica sets.
 
 use std::sync::Arc;
 
-use moorline_sandbox_kubernetes::DeleteOptions;
 use serde_json::{Value, json};
 
 use super::{COMPONENT, REVISION};
 use crate::cluster::{Cluster, Outcome};
 use crate::kinds::{DEPLOYMENTS, MANAGER, REPLICA_SETS};
-use crate::object::{annotate, annotation, child, controlled_by, entries, name, namespace, number as integer, safe_hash, uid};
+use crate::object::{
+    annotate, annotation, child, controlled_by, entries, name, namespace, number as integer, safe_hash, uid,
+};
 use crate::workload::pods::replicas;
 
 const HASH: &str = "pod-template-hash";
 
-/// The ReplicaSets that the Deployment controls, the oldest first.
+/// The replica sets that the Deployment controls, the oldest first.
 pub(super) fn owned(cluster: &Cluster, deployment: &Value) -> Vec<Arc<Value>> {
-    let mut sets: Vec<_> = cluster.index.owned_of(uid(deployment), REPLICA_SETS).filter_map(|place| cluster.at(place)).collect();
+    let mut sets: Vec<_> = cluster
+        .index
+        .owned_of(uid(deployment), REPLICA_SETS)
+        .filter_map(|place| cluster.at(place))
+        .collect();
     sets.sort_by_key(|set| (revision_of(set), name(set).to_owned()));
     sets
 }
@@ -33,14 +38,19 @@ pub(super) fn newest<'a>(deployment: &Value, sets: &'a [Arc<Value>]) -> Option<&
 }
 
 pub(super) fn revision_of(object: &Value) -> u64 {
-    annotation(object, REVISION).and_then(|revision| revision.parse().ok()).unwrap_or_default()
+    annotation(object, REVISION)
+        .and_then(|revision| revision.parse().ok())
+        .unwrap_or_default()
 }
 
 /// Makes the ReplicaSet of the present template, without pods yet.
 pub(super) fn create(cluster: &Cluster, deployment: &Value, sets: &[Arc<Value>]) -> Outcome {
     let mut template = deployment["spec"]["template"].clone();
     let mut hash = safe_hash(&template);
-    if sets.iter().any(|set| name(set) == format!("{}-{hash}", name(deployment))) {
+    if sets
+        .iter()
+        .any(|set| name(set) == format!("{}-{hash}", name(deployment)))
+    {
         hash = safe_hash(&json!([template, sets.len()]));
     }
     let mut selector = deployment["spec"]["selector"].clone();
@@ -48,7 +58,10 @@ pub(super) fn create(cluster: &Cluster, deployment: &Value, sets: &[Arc<Value>])
     let labels = entries(child(&mut template, "metadata").entry("labels").or_insert(Value::Null));
     labels.insert(HASH.to_owned(), hash.as_str().into());
     let labels = Value::Object(labels.clone());
-    let mut annotations = deployment.pointer("/metadata/annotations").cloned().unwrap_or_else(|| json!({}));
+    let mut annotations = deployment
+        .pointer("/metadata/annotations")
+        .cloned()
+        .unwrap_or_else(|| json!({}));
     for dropped in ["kubectl.kubernetes.io/last-applied-configuration", REVISION] {
         entries(&mut annotations).remove(dropped);
     }
@@ -67,7 +80,12 @@ pub(super) fn create(cluster: &Cluster, deployment: &Value, sets: &[Arc<Value>])
 
 /// Numbers the newest ReplicaSet one above all others, and the Deployment with it.
 pub(super) fn number(cluster: &Cluster, deployment: &Value, newest: &Value, sets: &[Arc<Value>]) -> Outcome {
-    let others = sets.iter().filter(|set| uid(set) != uid(newest)).map(|set| revision_of(set)).max().unwrap_or_default();
+    let others = sets
+        .iter()
+        .filter(|set| uid(set) != uid(newest))
+        .map(|set| revision_of(set))
+        .max()
+        .unwrap_or_default();
     let revision = revision_of(newest).max(others + 1).to_string();
     for (resource, object) in [(REPLICA_SETS, newest), (DEPLOYMENTS, deployment)] {
         if annotation(object, REVISION) != Some(&revision) {
@@ -90,14 +108,16 @@ pub(super) fn scale(cluster: &Cluster, deployment: &Value, set: &Value, to: usiz
     Ok(())
 }
 
-/// Deletes the oldest ReplicaSets without pods, beyond `revisionHistoryLimit`.
+/// Deletes the oldest replica sets without pods, beyond `revisionHistoryLimit`.
 pub(super) fn trim(cluster: &Cluster, deployment: &Value, sets: &[Arc<Value>]) -> Outcome {
     let limit = usize::try_from(integer(deployment, "/spec/revisionHistoryLimit")).unwrap_or_default();
     let newest = newest(deployment, sets).map(|set| uid(set));
     let old = sets.iter().filter(|set| Some(uid(set)) != newest);
-    let empty: Vec<_> = old.filter(|set| replicas(set) == 0 && integer(set, "/status/replicas") == 0).collect();
+    let empty: Vec<_> = old
+        .filter(|set| replicas(set) == 0 && integer(set, "/status/replicas") == 0)
+        .collect();
     for set in empty.iter().take(empty.len().saturating_sub(limit)) {
-        cluster.delete(REPLICA_SETS, set, DeleteOptions::default())?;
+        cluster.delete(REPLICA_SETS, set)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The change from old ReplicaSets to the newest, within `maxSurge` and `maxUnavailable`.
+//! The change from old replica sets to the newest, within `maxSurge` and `maxUnavailable`.
 
 use std::sync::Arc;
 
@@ -9,15 +9,21 @@ use crate::cluster::{Cluster, ControlError, Outcome};
 use crate::object::{number, text, uid};
 use crate::workload::pods::{controlled, has_ended, replicas};
 
-/// Under `Recreate`, scales the old ReplicaSets to nothing first; `true` while pods of them are left.
-pub(super) fn waits_for_old_pods(cluster: &Cluster, deployment: &Value, sets: &[Arc<Value>]) -> Result<bool, ControlError> {
+/// Under `Recreate`, scales the old replica sets to nothing first; `true` while pods of them are left.
+pub(super) fn waits_for_old_pods(
+    cluster: &Cluster,
+    deployment: &Value,
+    sets: &[Arc<Value>],
+) -> Result<bool, ControlError> {
     if text(deployment, "/spec/strategy/type") != "Recreate" {
         return Ok(false);
     }
     for set in sets {
         scale(cluster, deployment, set, 0)?;
     }
-    Ok(sets.iter().any(|set| controlled(cluster, set).iter().any(|pod| !has_ended(pod))))
+    Ok(sets
+        .iter()
+        .any(|set| controlled(cluster, set).iter().any(|pod| !has_ended(pod))))
 }
 
 /// Takes the next step towards all pods being of `newest`.
@@ -42,7 +48,7 @@ pub(super) fn step(cluster: &Cluster, deployment: &Value, newest: &Value, sets: 
     scale_down_old(cluster, deployment, newest, &old, wanted.saturating_sub(unavailable))
 }
 
-/// Takes from the old ReplicaSets what may go while `least` pods stay available; pods that never became available go
+/// Takes from the old replica sets what may go while `least` pods stay available; pods that never became available go
 /// first, as nobody misses them.
 fn scale_down_old(cluster: &Cluster, deployment: &Value, newest: &Value, old: &[&Arc<Value>], least: usize) -> Outcome {
     let available = |set: &Value| usize::try_from(number(set, "/status/availableReplicas")).unwrap_or_default();
@@ -73,10 +79,20 @@ pub(super) fn limits(deployment: &Value) -> (usize, usize) {
     let wanted = replicas(deployment);
     let share = |key: &str, up: bool| {
         let value = &deployment["spec"]["strategy"]["rollingUpdate"][key];
-        if let Some(percent) = value.as_str().and_then(|text| text.strip_suffix('%')?.parse::<usize>().ok()) {
-            return if up { (wanted * percent).div_ceil(100) } else { wanted * percent / 100 };
+        if let Some(percent) = value
+            .as_str()
+            .and_then(|text| text.strip_suffix('%')?.parse::<usize>().ok())
+        {
+            return if up {
+                (wanted * percent).div_ceil(100)
+            } else {
+                wanted * percent / 100
+            };
         }
-        value.as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_default()
+        value
+            .as_u64()
+            .and_then(|count| usize::try_from(count).ok())
+            .unwrap_or_default()
     };
     match (share("maxSurge", true), share("maxUnavailable", false)) {
         (0, 0) => (0, 1),
@@ -92,9 +108,7 @@ mod tests {
 
     #[test]
     fn percentages_round_so_that_a_rollout_can_move() {
-        let deployment = |replicas: u64, surge: Value, unavailable: Value| {
-            json!({"spec": {"replicas": replicas, "strategy": {"rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}}})
-        };
+        let deployment = |replicas: u64, surge: Value, unavailable: Value| json!({"spec": {"replicas": replicas, "strategy": {"rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}}});
         assert_eq!(limits(&deployment(3, json!("25%"), json!("25%"))), (1, 0));
         assert_eq!(limits(&deployment(10, json!("25%"), json!("25%"))), (3, 2));
         assert_eq!(limits(&deployment(3, json!(0), json!("10%"))), (0, 1));

@@ -42,13 +42,19 @@ pub(super) fn write(cluster: &mut Cluster, key: &Key, deployment: &Value, sets: 
     }
     cluster.change_status(DEPLOYMENTS, deployment, MANAGER, |live| {
         let status = child(live, "status");
-        status.insert("observedGeneration".to_owned(), deployment["metadata"]["generation"].clone());
+        status.insert(
+            "observedGeneration".to_owned(),
+            deployment["metadata"]["generation"].clone(),
+        );
         let fields = [
             ("replicas", counts.all),
             ("updatedReplicas", counts.updated),
             ("readyReplicas", counts.ready),
             ("availableReplicas", counts.available),
-            ("unavailableReplicas", (counts.all.max(wanted) - counts.available).max(0)),
+            (
+                "unavailableReplicas",
+                (counts.all.max(wanted) - counts.available).max(0),
+            ),
         ];
         for (field, count) in fields {
             if count > 0 {
@@ -86,30 +92,53 @@ fn available_condition(deployment: &Value, available: i64) -> Value {
 fn progressing(deployment: &Value, newest: Option<&str>, counts: &Counts, complete: bool, now: Timestamp) -> Value {
     let present = condition(deployment, "Progressing");
     let set = newest.unwrap_or_default();
-    let value = |status: &str, reason: &str, message: String| {
-        json!({"type": "Progressing", "status": status, "reason": reason, "message": message})
-    };
+    let value = |status: &str, reason: &str, message: String| json!({"type": "Progressing", "status": status, "reason": reason, "message": message});
     let before = |key: &str| number(deployment, &format!("/status/{key}"));
     let moved = counts.updated > before("updatedReplicas")
         || counts.ready > before("readyReplicas")
         || counts.available > before("availableReplicas")
         || counts.all - counts.updated < before("replicas") - before("updatedReplicas");
     let mut next = if complete {
-        value("True", "NewReplicaSetAvailable", format!("ReplicaSet \"{set}\" has successfully progressed."))
-    } else if present.is_none() || (newest.is_some() && !present.is_some_and(|present| text(present, "/message").contains(set))) {
-        value("True", "NewReplicaSetCreated", format!("Created new replica set \"{set}\""))
+        value(
+            "True",
+            "NewReplicaSetAvailable",
+            format!("ReplicaSet \"{set}\" has successfully progressed."),
+        )
+    } else if present.is_none()
+        || (newest.is_some() && !present.is_some_and(|present| text(present, "/message").contains(set)))
+    {
+        value(
+            "True",
+            "NewReplicaSetCreated",
+            format!("Created new replica set \"{set}\""),
+        )
     } else if moved {
-        value("True", "ReplicaSetUpdated", format!("ReplicaSet \"{set}\" is progressing."))
-    } else if present.and_then(|present| deadline(deployment, present)).is_some_and(|deadline| deadline <= now)
+        value(
+            "True",
+            "ReplicaSetUpdated",
+            format!("ReplicaSet \"{set}\" is progressing."),
+        )
+    } else if present
+        .and_then(|present| deadline(deployment, present))
+        .is_some_and(|deadline| deadline <= now)
         && present.is_some_and(|present| present["reason"] != "NewReplicaSetAvailable")
     {
-        value("False", "ProgressDeadlineExceeded", format!("ReplicaSet \"{set}\" has timed out progressing."))
+        value(
+            "False",
+            "ProgressDeadlineExceeded",
+            format!("ReplicaSet \"{set}\" has timed out progressing."),
+        )
     } else if present.is_some_and(|present| present["reason"] == "NewReplicaSetAvailable") {
-        value("True", "ReplicaSetUpdated", format!("ReplicaSet \"{set}\" is progressing."))
+        value(
+            "True",
+            "ReplicaSetUpdated",
+            format!("ReplicaSet \"{set}\" is progressing."),
+        )
     } else {
         return present.cloned().unwrap_or_default();
     };
-    let same = present.filter(|present| present["reason"] == next["reason"] && !(moved && !complete));
+    let progressed = moved && !complete;
+    let same = present.filter(|present| present["reason"] == next["reason"] && !progressed);
     next["lastUpdateTime"] = same.map_or_else(|| time(now), |present| present["lastUpdateTime"].clone());
     next
 }

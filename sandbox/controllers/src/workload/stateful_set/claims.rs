@@ -20,7 +20,10 @@ pub(super) fn ensure(cluster: &mut Cluster, set: &Value, ordinal: u64) -> Outcom
             Some(_) => {}
             None => {
                 cluster.api.create(CLAIMS, claim(set, template, &claim_name), MANAGER)?;
-                let what = format!("create Claim {claim_name} Pod {pod} in StatefulSet {} success", name(set));
+                let what = format!(
+                    "create Claim {claim_name} Pod {pod} in StatefulSet {} success",
+                    name(set)
+                );
                 cluster.event(set, "SuccessfulCreate", &what, COMPONENT);
             }
         }
@@ -31,8 +34,16 @@ pub(super) fn ensure(cluster: &mut Cluster, set: &Value, ordinal: u64) -> Outcom
 fn claim(set: &Value, template: &Value, claim_name: &str) -> Value {
     let mut claim = template.clone();
     entries(&mut claim).remove("status");
-    let mut labels = template.pointer("/metadata/labels").cloned().unwrap_or_else(|| json!({}));
-    for (key, value) in set.pointer("/spec/selector/matchLabels").and_then(Value::as_object).into_iter().flatten() {
+    let mut labels = template
+        .pointer("/metadata/labels")
+        .cloned()
+        .unwrap_or_else(|| json!({}));
+    for (key, value) in set
+        .pointer("/spec/selector/matchLabels")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         entries(&mut labels).insert(key.clone(), value.clone());
     }
     let metadata = child(&mut claim, "metadata");
@@ -49,21 +60,33 @@ fn claim(set: &Value, template: &Value, claim_name: &str) -> Value {
 
 /// Sets the claims' owners as the retention policy asks: the set where it takes them along when deleted, the condemned
 /// pod where scaling down takes them along, nobody where they stay.
-pub(super) fn retain_or_release(cluster: &mut Cluster, set: &Value, ordinal: u64, condemned: Option<&Value>) -> Outcome {
+pub(super) fn retain_or_release(
+    cluster: &mut Cluster,
+    set: &Value,
+    ordinal: u64,
+    condemned: Option<&Value>,
+) -> Outcome {
     for template in list(set, "/spec/volumeClaimTemplates") {
-        let Some(claim) = cluster.get(CLAIMS, namespace(set), &identity::claim_name(set, template, ordinal)) else { continue };
-        let pod_name = identity::pod_name(set, ordinal);
-        let ours = |owner: &Value| {
-            owner["uid"] == uid(set) || (owner["kind"] == "Pod" && owner["name"] == pod_name.as_str())
+        let Some(claim) = cluster.get(CLAIMS, namespace(set), &identity::claim_name(set, template, ordinal)) else {
+            continue;
         };
+        let pod_name = identity::pod_name(set, ordinal);
+        let ours =
+            |owner: &Value| owner["uid"] == uid(set) || (owner["kind"] == "Pod" && owner["name"] == pod_name.as_str());
         let wanted = wanted_owner(set, condemned);
         let present = list(&claim, "/metadata/ownerReferences");
-        let right = if wanted.is_null() { !present.iter().any(ours) } else { present.contains(&wanted) };
+        let right = if wanted.is_null() {
+            !present.iter().any(ours)
+        } else {
+            present.contains(&wanted)
+        };
         if right {
             continue;
         }
         cluster.change(CLAIMS, &claim, MANAGER, |live| {
-            let owners = child(live, "metadata").entry("ownerReferences").or_insert_with(|| json!([]));
+            let owners = child(live, "metadata")
+                .entry("ownerReferences")
+                .or_insert_with(|| json!([]));
             if let Some(owners) = owners.as_array_mut() {
                 owners.retain(|owner| !ours(owner));
                 if !wanted.is_null() {

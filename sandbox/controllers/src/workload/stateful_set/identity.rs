@@ -17,7 +17,10 @@ pub(super) fn ordinals(set: &Value) -> Range<u64> {
 /// The ordinal in the name of one of the set's pods.
 pub(super) fn ordinal(set: &Value, pod: &str) -> Option<u64> {
     let digits = pod.strip_prefix(name(set))?.strip_prefix('-')?;
-    digits.parse().ok().filter(|ordinal: &u64| ordinal.to_string() == digits)
+    digits
+        .parse()
+        .ok()
+        .filter(|ordinal: &u64| ordinal.to_string() == digits)
 }
 
 pub(super) fn pod_name(set: &Value, ordinal: u64) -> String {
@@ -47,7 +50,9 @@ pub(super) fn pod(set: &Value, revision: &Value, ordinal: u64) -> Value {
             json!({"name": name(template), "persistentVolumeClaim": {"claimName": claim_name(set, template, ordinal)}})
         })
         .collect();
-    let others = list(&pod, "/spec/volumes").iter().filter(|other| volumes.iter().all(|own| own["name"] != other["name"]));
+    let others = list(&pod, "/spec/volumes")
+        .iter()
+        .filter(|other| volumes.iter().all(|own| own["name"] != other["name"]));
     let others: Vec<Value> = others.cloned().collect();
     volumes.extend(others);
     let spec = child(&mut pod, "spec");

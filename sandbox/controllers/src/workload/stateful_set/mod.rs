@@ -8,13 +8,13 @@ mod status;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use moorline_sandbox_kubernetes::DeleteOptions;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, Outcome};
-use crate::kinds::{MANAGER, PODS, STATEFUL_SETS};
+use crate::kinds::{MANAGER, PODS, REVISIONS, STATEFUL_SETS};
 use crate::object::{is_deleting, label, name, namespace, number, text};
 use crate::queue::Key;
+use crate::workload::adoption::adopt;
 use crate::workload::pods::{available_at, controlled, has_ended, is_available, is_healthy, replicas};
 use revisions::Revisions;
 
@@ -24,8 +24,14 @@ const COMPONENT: &str = "statefulset-controller";
 const REVISION: &str = "controller-revision-hash";
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
-    let Some(set) = cluster.get(STATEFUL_SETS, &key.namespace, &key.name) else { return Ok(()) };
+    let Some(set) = cluster.get(STATEFUL_SETS, &key.namespace, &key.name) else {
+        return Ok(());
+    };
     if is_deleting(&set) {
+        return Ok(());
+    }
+    let of_ours = |pod: &Value| identity::ordinal(&set, name(pod)).is_some();
+    if adopt(cluster, &set, PODS, of_ours)? | adopt(cluster, &set, REVISIONS, |_| true)? {
         return Ok(());
     }
     let revisions = revisions::current_and_update(cluster, &set)?;
@@ -59,16 +65,35 @@ enum Next {
 impl<'a> Pass<'a> {
     fn new(cluster: &'a mut Cluster, key: &'a Key, set: &'a Value, revisions: &'a Revisions) -> Self {
         let pods = controlled(cluster, set).into_iter();
-        let pods = pods.filter_map(|pod| Some((identity::ordinal(set, name(&pod))?, pod))).collect();
+        let pods = pods
+            .filter_map(|pod| Some((identity::ordinal(set, name(&pod))?, pod)))
+            .collect();
         let ordered = text(set, "/spec/podManagementPolicy") != "Parallel";
-        Self { cluster, key, set, revisions, pods, ordered }
+        Self {
+            cluster,
+            key,
+            set,
+            revisions,
+            pods,
+            ordered,
+        }
     }
 
     fn run(&mut self) -> Outcome {
         let wanted = identity::ordinals(self.set);
-        let condemned: Vec<u64> = self.pods.keys().copied().filter(|ordinal| !wanted.contains(ordinal)).collect();
+        let condemned: Vec<u64> = self
+            .pods
+            .keys()
+            .copied()
+            .filter(|ordinal| !wanted.contains(ordinal))
+            .collect();
         for &ordinal in &condemned {
-            claims::retain_or_release(self.cluster, self.set, ordinal, self.pods.get(&ordinal).map(Arc::as_ref))?;
+            claims::retain_or_release(
+                self.cluster,
+                self.set,
+                ordinal,
+                self.pods.get(&ordinal).map(Arc::as_ref),
+            )?;
         }
         for ordinal in wanted.clone() {
             if self.fill(ordinal)? == Next::Wait {
@@ -93,8 +118,17 @@ impl<'a> Pass<'a> {
         };
         let in_turn = if self.ordered { Next::Wait } else { Next::GoOn };
         if has_ended(&pod) && !is_deleting(&pod) {
-            self.cluster.warn(self.set, "RecreatingFailedPod",
-                &format!("StatefulSet {}/{} is recreating failed Pod {}", namespace(self.set), name(self.set), name(&pod)), COMPONENT);
+            self.cluster.warn(
+                self.set,
+                "RecreatingFailedPod",
+                &format!(
+                    "StatefulSet {}/{} is recreating failed Pod {}",
+                    namespace(self.set),
+                    name(self.set),
+                    name(&pod)
+                ),
+                COMPONENT,
+            );
             self.delete(&pod)?;
             return Ok(in_turn);
         }
@@ -120,12 +154,18 @@ impl<'a> Pass<'a> {
             .and_then(|()| self.cluster.api.create(PODS, pod, MANAGER).map_err(Into::into));
         match made {
             Ok(_) => {
-                self.cluster.event(self.set, "SuccessfulCreate", &format!("{what} successful"), COMPONENT);
+                self.cluster
+                    .event(self.set, "SuccessfulCreate", &format!("{what} successful"), COMPONENT);
                 Ok(if self.ordered { Next::Wait } else { Next::GoOn })
             }
             Err(error) => {
                 let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-                self.cluster.warn(self.set, "FailedCreate", &format!("{what} failed error: {cause}"), COMPONENT);
+                self.cluster.warn(
+                    self.set,
+                    "FailedCreate",
+                    &format!("{what} failed error: {cause}"),
+                    COMPONENT,
+                );
                 Err(error)
             }
         }
@@ -133,12 +173,18 @@ impl<'a> Pass<'a> {
 
     /// Takes away a pod outside the wanted ordinals; when ordered, one at a time and only while the others are well.
     fn remove_condemned(&mut self, ordinal: u64) -> Result<Next, crate::cluster::ControlError> {
-        let Some(pod) = self.pods.get(&ordinal).cloned() else { return Ok(Next::GoOn) };
+        let Some(pod) = self.pods.get(&ordinal).cloned() else {
+            return Ok(Next::GoOn);
+        };
         let in_turn = if self.ordered { Next::Wait } else { Next::GoOn };
         if is_deleting(&pod) {
             return Ok(in_turn);
         }
-        let sick = self.pods.iter().find(|(_, pod)| !is_healthy(pod)).map(|(ordinal, _)| *ordinal);
+        let sick = self
+            .pods
+            .iter()
+            .find(|(_, pod)| !is_healthy(pod))
+            .map(|(ordinal, _)| *ordinal);
         if self.ordered && !is_healthy(&pod) && sick != Some(ordinal) {
             return Ok(Next::Wait);
         }
@@ -148,9 +194,12 @@ impl<'a> Pass<'a> {
 
     /// Replaces pods of an old revision from the highest ordinal down to the partition, one at a time.
     fn roll(&mut self, wanted: &std::ops::Range<u64>) -> Outcome {
-        let partition = u64::try_from(number(self.set, "/spec/updateStrategy/rollingUpdate/partition")).unwrap_or_default();
+        let partition =
+            u64::try_from(number(self.set, "/spec/updateStrategy/rollingUpdate/partition")).unwrap_or_default();
         for ordinal in (wanted.start + partition..wanted.end).rev() {
-            let Some(pod) = self.pods.get(&ordinal).cloned() else { return Ok(()) };
+            let Some(pod) = self.pods.get(&ordinal).cloned() else {
+                return Ok(());
+            };
             if label(&pod, REVISION) != name(&self.revisions.update) {
                 return if is_deleting(&pod) { Ok(()) } else { self.delete(&pod) };
             }
@@ -162,7 +211,7 @@ impl<'a> Pass<'a> {
     }
 
     fn delete(&mut self, pod: &Value) -> Outcome {
-        self.cluster.delete(PODS, pod, DeleteOptions::default())?;
+        self.cluster.delete(PODS, pod)?;
         let what = format!("delete Pod {} in StatefulSet {} successful", name(pod), name(self.set));
         self.cluster.event(self.set, "SuccessfulDelete", &what, COMPONENT);
         Ok(())

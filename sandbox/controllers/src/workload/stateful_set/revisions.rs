@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use moorline_sandbox_kubernetes::DeleteOptions;
 use serde_json::{Value, json};
 
 use super::REVISION;
@@ -30,7 +29,11 @@ impl Revisions {
 
 /// The set's revisions, the oldest first.
 fn history(cluster: &Cluster, set: &Value) -> Vec<Arc<Value>> {
-    let mut history: Vec<_> = cluster.index.owned_of(uid(set), REVISIONS).filter_map(|place| cluster.at(place)).collect();
+    let mut history: Vec<_> = cluster
+        .index
+        .owned_of(uid(set), REVISIONS)
+        .filter_map(|place| cluster.at(place))
+        .collect();
     history.sort_by_key(|revision| number(revision, "/revision"));
     history
 }
@@ -44,15 +47,20 @@ pub(super) fn current_and_update(cluster: &Cluster, set: &Value) -> Result<Revis
         Some(found) if number(found, "/revision") + 1 == next => found.clone(),
         // A roll back: the old revision becomes the newest.
         Some(found) => {
-            let raised = cluster.api.modify(REVISIONS, Some(namespace(set)), name(found), None, MANAGER, |live| {
-                live["revision"] = next.into();
-            })?;
+            let raised = cluster
+                .api
+                .modify(REVISIONS, Some(namespace(set)), name(found), None, MANAGER, |live| {
+                    live["revision"] = next.into();
+                })?;
             raised.unwrap_or_else(|| found.clone())
         }
-        None => create(cluster, set, data, next)?,
+        None => create(cluster, set, &data, next)?,
     };
     let current = text(set, "/status/currentRevision");
-    let current = history.into_iter().find(|revision| name(revision) == current).unwrap_or_else(|| update.clone());
+    let current = history
+        .into_iter()
+        .find(|revision| name(revision) == current)
+        .unwrap_or_else(|| update.clone());
     Ok(Revisions { current, update })
 }
 
@@ -62,9 +70,12 @@ fn patch_of(set: &Value) -> Value {
     template
 }
 
-fn create(cluster: &Cluster, set: &Value, data: Value, number: i64) -> Result<Arc<Value>, ControlError> {
-    let hash = safe_hash(&data);
-    let mut labels = set.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+fn create(cluster: &Cluster, set: &Value, data: &Value, number: i64) -> Result<Arc<Value>, ControlError> {
+    let hash = safe_hash(data);
+    let mut labels = set
+        .pointer("/spec/template/metadata/labels")
+        .cloned()
+        .unwrap_or_else(|| json!({}));
     labels["controller.kubernetes.io/hash"] = hash.as_str().into();
     let revision = json!({
         "metadata": {
@@ -86,11 +97,13 @@ pub(super) fn trim(cluster: &Cluster, set: &Value, revisions: &Revisions) -> Out
     let pods = controlled(cluster, set);
     let in_use = |revision: &Value| {
         let used = |one: &str| one == name(revision);
-        used(name(&revisions.current)) || used(name(&revisions.update)) || pods.iter().any(|pod| used(label(pod, REVISION)))
+        used(name(&revisions.current))
+            || used(name(&revisions.update))
+            || pods.iter().any(|pod| used(label(pod, REVISION)))
     };
     let unused: Vec<_> = history.iter().filter(|revision| !in_use(revision)).collect();
     for revision in unused.iter().take(unused.len().saturating_sub(limit)) {
-        cluster.delete(REVISIONS, revision, DeleteOptions::default())?;
+        cluster.delete(REVISIONS, revision)?;
     }
     Ok(())
 }

@@ -40,7 +40,11 @@ pub(super) fn write(cluster: &Cluster, set: &Value, revisions: &Revisions) -> Ou
         "observedGeneration": set["metadata"]["generation"], "replicas": all, "availableReplicas": available,
         "currentRevision": current_revision, "updateRevision": name(&revisions.update), "collisionCount": 0,
     });
-    for (key, count) in [("readyReplicas", ready), ("currentReplicas", current), ("updatedReplicas", updated)] {
+    for (key, count) in [
+        ("readyReplicas", ready),
+        ("currentReplicas", current),
+        ("updatedReplicas", updated),
+    ] {
         if count > 0 {
             entries(&mut status).insert(key.to_owned(), count.into());
         }
