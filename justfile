@@ -16,11 +16,10 @@ test:
 fmt:
     cargo fmt --all
 
-# Measure start-up, the no-op `up`, and the engine's overhead for a claim
+# Measure the release binary: start-up, `up`, memory
 bench *ARGS:
-    cargo build --release --locked --package moorline
-    benches/run {{ ARGS }}
+    cargo xtask bench {{ ARGS }}
 
 # Write the JSON Schema of profile.yaml again
 schema:
-    cargo run --quiet --locked -- schema > schemas/profile.json
+    cargo run --quiet --locked -- schema > schemas/profile.schema.json

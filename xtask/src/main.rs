@@ -43,6 +43,11 @@ enum Command {
     },
     /// Print the path of the Python that has the boto3 that the tests use
     Python,
+    /// Build the release binary and measure it against the limits that moorline sets itself
+    Bench {
+        /// What to measure (start, overhead, noop, floor); everything without it
+        only: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -65,7 +70,25 @@ fn run(command: &Command) -> Result<ExitCode> {
             print_path(kubectl)
         }
         Command::Python => print_path(python::set_up()),
+        Command::Bench { only } => bench(only),
     }
+}
+
+fn bench(only: &[String]) -> Result<ExitCode> {
+    process::run(process::cargo().args(["build", "--release", "--locked", "--package", "moorline"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let mut measure = process::cargo();
+    measure.args([
+        "run",
+        "--quiet",
+        "--locked",
+        "--package",
+        "moorline-benches",
+        "--",
+        "--program",
+    ]);
+    process::run(measure.arg(target.join("release/moorline")).args(only))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The folder of the workspace.
