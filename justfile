@@ -20,6 +20,6 @@ fmt:
 bench *ARGS:
     cargo xtask bench {{ ARGS }}
 
-# Write the JSON Schema of profile.yaml again
+# Write what is generated anew: the JSON Schema of profile.yaml, the table of Kubernetes' fields
 schema:
-    cargo run --quiet --locked -- schema > schemas/profile.schema.json
+    MOORLINE_REGENERATE=1 cargo test --quiet --locked --package moorline-profile generate
