@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 
 /// Options of every command.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Options {
     /// Use the embedded sandbox instead of a cloud and a cluster.
     ///
@@ -19,7 +20,7 @@ pub(crate) struct Options {
     /// Folder of the sandbox's state.
     ///
     /// Without it: `$XDG_STATE_HOME/moorline/sandbox`, or `~/.local/state/moorline/sandbox`.
-    #[arg(long, global = true, value_name = "FOLDER", env = "MOORLINE_SANDBOX_DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, global = true, value_name = "FOLDER", env = "MOORLINE_SANDBOX_DIR", hide_env_values = true, value_hint = ValueHint::DirPath)]
     pub(crate) sandbox_dir: Option<PathBuf>,
 
     /// Context of the kubeconfig; without it, its current context.
@@ -63,7 +64,7 @@ pub(crate) struct Options {
     pub(crate) concurrency: u16,
 
     /// The account's rate for creating and deleting volumes, where AWS raised it: BURST/PER-SECOND, or `unlimited`.
-    #[arg(long, global = true, value_name = "RATE", env = "MOORLINE_VOLUME_RATE", value_parser = rate)]
+    #[arg(long, global = true, value_name = "RATE", env = "MOORLINE_VOLUME_RATE", hide_env_values = true, value_parser = rate)]
     pub(crate) volume_rate: Option<Rate>,
 }
 

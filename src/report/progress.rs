@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use moorline_engine::event::Stage;
+use moorline_engine::event::{Change, Stage};
 use moorline_engine::{Event, EventSink};
 
 use super::{age, inline, plain_log};
@@ -69,13 +69,16 @@ impl Progress {
         match event {
             Event::Stage { stage, total } => self.begin(*stage, *total),
             Event::Done {
-                stage, what, detail, ..
-            } => {
-                self.with(*stage, |bar| {
-                    bar.set_message(inline(&format!("{what} {detail}")));
-                    bar.inc(1);
-                });
-            }
+                stage,
+                what,
+                change,
+                detail,
+            } => self.with(*stage, |bar| {
+                bar.set_message(inline(&format!("{what} {detail}")));
+                if completes(*stage, what, *change) {
+                    advance(bar);
+                }
+            }),
             Event::Waiting { ready, total, causes } => self.with(Stage::Wait, |bar| {
                 bar.set_length(*total as u64);
                 bar.set_position(*ready as u64);
@@ -115,13 +118,37 @@ impl Progress {
     }
 }
 
-fn style(spinner: bool) -> ProgressStyle {
-    let template = if spinner {
+/// Whether this is the last that happens to one of the things that the stage counts: a claim passes through several
+/// hands, and counts when it is bound, or when what was behind it is gone or kept.
+fn completes(stage: Stage, what: &str, change: Change) -> bool {
+    match stage {
+        Stage::Volumes => change == Change::Settled,
+        Stage::Reclaim => what.starts_with("persistentvolume/"),
+        Stage::Teardown => change != Change::Deleting,
+        _ => true,
+    }
+}
+
+/// One more done; a stage whose things are all done stands still.
+fn advance(bar: &ProgressBar) {
+    let total = bar.length().unwrap_or(u64::MAX);
+    bar.set_position((bar.position() + 1).min(total));
+    if bar.position() == total {
+        bar.set_style(template("✓ {prefix} {pos}/{len} {elapsed}"));
+        bar.finish();
+    }
+}
+
+fn style(is_spinner: bool) -> ProgressStyle {
+    template(if is_spinner {
         "{spinner} {prefix} {elapsed} {wide_msg}"
     } else {
         "{spinner} {prefix} {pos}/{len} {elapsed} {wide_msg}"
-    };
-    // The template is ours and constant; a bad one would only cost the looks.
+    })
+}
+
+/// The templates are ours and constant; a bad one would only cost the looks.
+fn template(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -132,5 +159,32 @@ impl EventSink for Progress {
             Mode::Lines => plain_log::line(&event).into_iter().for_each(|line| self.say(&line)),
             Mode::Silent => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_counts_once_however_many_steps_it_takes() {
+        let steps = [Change::Created, Change::Created, Change::Created, Change::Settled];
+        assert_eq!(
+            steps
+                .iter()
+                .filter(|step| completes(Stage::Volumes, "x", **step))
+                .count(),
+            1
+        );
+    }
+
+    #[test]
+    fn a_bar_never_counts_beyond_its_end() {
+        let bar = ProgressBar::hidden();
+        bar.set_length(2);
+        for _ in 0..5 {
+            advance(&bar);
+        }
+        assert_eq!((bar.position(), bar.is_finished()), (2, true));
     }
 }
