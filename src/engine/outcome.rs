@@ -176,6 +176,16 @@ pub struct Status {
     pub incomplete: bool,
 }
 
+impl Status {
+    /// Without pods and events, which the end of a run that came out well does not show.
+    #[must_use]
+    pub(crate) fn without_causes(mut self) -> Self {
+        self.pods = Vec::new();
+        self.events = Vec::new();
+        self
+    }
+}
+
 /// What `up` and `scale` end with.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -186,7 +196,7 @@ pub struct UpOutcome {
     pub volumes_created: usize,
     /// Volumes that an earlier run had made and this one adopted.
     pub volumes_adopted: usize,
-    /// Where things stand.
+    /// Where things stand; without pods and events, which `status` reads.
     pub status: Status,
 }
 

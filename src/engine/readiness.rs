@@ -44,15 +44,21 @@ impl Readiness {
     }
 }
 
-/// What must be read to judge a profile.
+/// What must be read to judge a profile and to say why something is not ready.
 pub(crate) fn queries(profile: &Profile) -> Vec<ListQuery> {
-    let mut kinds = vec![
-        ResourceKind::claim(),
-        ResourceKind::pod(),
-        ResourceKind::service(),
-        ResourceKind::event(),
-    ];
+    let mut queries = queries_without_causes(profile);
+    queries.extend(within(profile, &[ResourceKind::pod(), ResourceKind::event()]));
+    queries
+}
+
+/// What must be read to judge a profile.
+pub(crate) fn queries_without_causes(profile: &Profile) -> Vec<ListQuery> {
+    let mut kinds = vec![ResourceKind::claim(), ResourceKind::service()];
     kinds.extend(workloads::kinds(profile));
+    within(profile, &kinds)
+}
+
+fn within(profile: &Profile, kinds: &[ResourceKind]) -> Vec<ListQuery> {
     let mut queries = Vec::new();
     for namespace in observe::namespaces(profile) {
         queries.extend(kinds.iter().map(|kind| ListQuery::within(kind.clone(), &namespace)));

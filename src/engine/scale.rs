@@ -170,7 +170,7 @@ pub async fn execute_scale(ctx: &Context, profile: &Profile, plan: UpPlan) -> Re
         changed: run.tally.changed.load(Ordering::Relaxed),
         volumes_created: run.tally.volumes_created.load(Ordering::Relaxed),
         volumes_adopted: run.tally.volumes_adopted.load(Ordering::Relaxed),
-        status: compose(ctx, profile, &site, &tracker.snapshot()).await,
+        status: compose(ctx, profile, &site, &tracker.snapshot()).await.without_causes(),
     })
 }
 

@@ -21,7 +21,7 @@ use crate::plan::{ClaimAction, ClaimPlan, ClaimRemoval, ObjectAction, ObjectPlan
 use crate::readiness;
 use crate::scale;
 use crate::status::compose;
-use crate::tracker::Tracker;
+use crate::tracker::{Snapshot, Tracker};
 
 pub(crate) use claims::observe_claims;
 pub(crate) use objects::is_kept;
@@ -135,12 +135,33 @@ pub(crate) fn assemble(
     }
 }
 
+/// The outcome of a run that has nothing to do and nothing to wait for; `None` where something is not ready. Pods and
+/// events, most of what a cluster holds, are read only to say why something is not.
+async fn settled(ctx: &Context, profile: &Profile, site: &Site) -> Result<Option<UpOutcome>, EngineError> {
+    let snapshot = Snapshot::read(ctx, &readiness::queries_without_causes(profile)).await?;
+    if !snapshot.unreadable.is_empty() || !readiness::assess(profile, &snapshot).is_ready() {
+        return Ok(None);
+    }
+    let status = compose(ctx, profile, site, &snapshot).await;
+    Ok(Some(UpOutcome {
+        changed: 0,
+        volumes_created: 0,
+        volumes_adopted: 0,
+        status,
+    }))
+}
+
 /// Carries out a plan, waits until everything is Bound and Ready, and says where things stand.
 pub async fn execute_up(ctx: &Context, profile: &Profile, plan: UpPlan) -> Result<UpOutcome, EngineError> {
     if !plan.blocked.is_empty() {
         return Err(EngineError::Blocked(plan.blocked));
     }
     let site = observe::site(ctx, profile).await?;
+    if plan.changes() == 0
+        && let Some(outcome) = settled(ctx, profile, &site).await?
+    {
+        return Ok(outcome);
+    }
     let tracker = Tracker::start(ctx, readiness::queries(profile));
     let seconds = ctx.limits.timeout.as_secs_f64() + plan.floor_seconds;
     let deadline = Instant::now() + std::time::Duration::from_secs_f64(seconds);
@@ -167,6 +188,6 @@ pub async fn execute_up(ctx: &Context, profile: &Profile, plan: UpPlan) -> Resul
         changed: count(&run.tally.changed),
         volumes_created: count(&run.tally.volumes_created),
         volumes_adopted: count(&run.tally.volumes_adopted),
-        status: compose(ctx, profile, &site, &tracker.snapshot()).await,
+        status: compose(ctx, profile, &site, &tracker.snapshot()).await.without_causes(),
     })
 }
