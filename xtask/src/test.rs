@@ -104,7 +104,10 @@ pub(crate) fn everything() -> ExitCode {
 }
 
 fn format(report: &mut Report) {
-    report.step("formatting", process::cargo().args(["fmt", "--all", "--check"]));
+    report.step(
+        "formatting",
+        process::cargo().args(["fmt", "--all", "--check", "--", "--files-with-diff"]),
+    );
 }
 
 fn lint(report: &mut Report) {
