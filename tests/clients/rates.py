@@ -15,29 +15,33 @@ def create(via=ec2, **arguments):
     return via.create_volume(AvailabilityZone=ZONES[0], Size=1, VolumeType="gp2", **arguments)["VolumeId"]
 
 
+def refused_or_none(call, **arguments):
+    try:
+        call(**arguments)
+    except ClientError as error:
+        return error
+    return None
+
+
 class Consistency(unittest.TestCase):
-    def test_a_new_volume_is_seen_late_and_available_later(self):
+    def test_a_new_volume_is_seen_late_and_is_available_then(self):
         volume = create()
         self.assertEqual(refused(ec2.describe_volumes, VolumeIds=[volume]), ("InvalidVolume.NotFound", 400))
-        waiter = ec2.get_waiter("volume_available")
-        started = time.monotonic()
-        while True:
-            try:
-                waiter.wait(VolumeIds=[volume], WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-                break
-            except Exception:
-                self.assertLess(time.monotonic() - started, 20)
-        (seen,) = ec2.describe_volumes(VolumeIds=[volume])["Volumes"]
-        self.assertEqual(seen["State"], "available")
+        give_up = time.monotonic() + 60
+        while refused_or_none(ec2.describe_volumes, VolumeIds=[volume]):
+            self.assertLess(time.monotonic(), give_up)
+            time.sleep(0.1)
+        ec2.get_waiter("volume_available").wait(VolumeIds=[volume], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
 class Rates(unittest.TestCase):
     def test_deletes_run_out_and_flow_back(self):
         absent = {"VolumeId": "vol-0123456789abcdef0"}
-        answers = [refused(ec2.delete_volume, **absent) for _ in range(150)]
-        self.assertEqual(answers[0], ("InvalidVolume.NotFound", 400))
-        self.assertIn(("RequestLimitExceeded", 503), answers)
-        served = answers.count(("InvalidVolume.NotFound", 400))
+        served = 0
+        while (answer := refused(ec2.delete_volume, **absent)) == ("InvalidVolume.NotFound", 400):
+            served += 1
+            self.assertLess(served, 5000, "the calls never run out")
+        self.assertEqual(answer, ("RequestLimitExceeded", 503))
         self.assertGreaterEqual(served, 100)
         # Each call has a bucket of its own: reading goes on.
         ec2.describe_volumes(MaxResults=5)

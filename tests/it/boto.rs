@@ -40,5 +40,13 @@ fn load_balancers_of_both_generations_are_made_paged_and_deleted() {
 #[test]
 #[ignore = "needs boto3: run cargo xtask test"]
 fn rates_run_out_changes_are_seen_late_and_credentials_are_checked() {
-    script(&World::realistic(), "rates");
+    let world = World::realistic();
+    // Long enough that a slow machine sees it too.
+    let settings = world
+        .write("settings.json", r#"{"aws": {"visibility_lag_millis": 3000}}"#)
+        .join("settings.json");
+    world
+        .run(&format!("sandbox settings --settings {}", settings.display()))
+        .succeeds();
+    script(&world, "rates");
 }
