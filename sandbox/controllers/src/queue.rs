@@ -32,6 +32,8 @@ pub(crate) enum Work {
     Namespace,
     /// Looks at every claim and volume that waits.
     BinderResync,
+    /// Forgets old events.
+    Events,
 }
 
 /// One object for one controller; cluster-scoped objects have no namespace.

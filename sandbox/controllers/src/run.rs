@@ -102,6 +102,7 @@ fn start_afresh(cluster: &mut Cluster, changes: &mut Receiver<Change>) {
     let Cluster { waits, index, .. } = cluster;
     waits.keep(|uid| index.place(uid).is_some());
     cluster.wake(Work::BinderResync, "", "");
+    cluster.wake(Work::Events, "", "");
 }
 
 fn look_at(cluster: &mut Cluster, item: &Item) -> Outcome {
@@ -118,6 +119,7 @@ fn look_at(cluster: &mut Cluster, item: &Item) -> Outcome {
             storage::binder::resync(cluster, key);
             Ok(())
         },
+        Work::Events => cleanup::events::expire,
         Work::Provision => storage::provisioner::provision::reconcile,
         Work::Reclaim => storage::provisioner::reclaim::reconcile,
         Work::ClaimProtection => storage::protection::claim,

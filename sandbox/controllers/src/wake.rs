@@ -105,7 +105,8 @@ fn wake(cluster: &mut Cluster, place: &Place, object: &Value, kind: ChangeKind) 
                 );
             }
         }
-        CLASSES | NODES if kind == ChangeKind::Added => wake_unscheduled(cluster),
+        CLASSES if kind == ChangeKind::Added => wake_unscheduled(cluster),
+        NODES => wake_unscheduled(cluster),
         STATEFUL_SETS => cluster.wake(Work::StatefulSet, namespace, name),
         DEPLOYMENTS => cluster.wake(Work::Deployment, namespace, name),
         REPLICA_SETS => {

@@ -102,7 +102,7 @@ fn wait_for_dependents(cluster: &mut Cluster, place: &Place, owner: &Value) -> O
         return Ok(());
     }
     cluster.change(&place.resource, owner, MANAGER, |live| {
-        remove_finalizer(live, FOREGROUND)
+        remove_finalizer(live, FOREGROUND);
     })
 }
 

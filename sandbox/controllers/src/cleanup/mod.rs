@@ -1,4 +1,5 @@
 //! What goes when something else went.
 
 pub(crate) mod collector;
+pub(crate) mod events;
 pub(crate) mod namespace;

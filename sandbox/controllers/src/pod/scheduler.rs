@@ -179,7 +179,7 @@ fn prepare_volumes(cluster: &Cluster, delayed: &[Arc<Value>], node: &Value) -> O
         match free_volume(cluster, claim, node) {
             Some(volume) => cluster.change(VOLUMES, &volume, SCHEDULER, |live| reserve(live, claim))?,
             None => cluster.change(CLAIMS, claim, SCHEDULER, |live| {
-                annotate(live, SELECTED_NODE, name(node))
+                annotate(live, SELECTED_NODE, name(node));
             })?,
         }
     }
@@ -188,7 +188,7 @@ fn prepare_volumes(cluster: &Cluster, delayed: &[Arc<Value>], node: &Value) -> O
 
 fn assign(cluster: &mut Cluster, pod: &Value, node: &Value) -> Outcome {
     cluster.change(PODS, pod, SCHEDULER, |live| {
-        live["spec"]["nodeName"] = name(node).into()
+        live["spec"]["nodeName"] = name(node).into();
     })?;
     let now = cluster.now();
     cluster.change_status(PODS, pod, SCHEDULER, |live| {

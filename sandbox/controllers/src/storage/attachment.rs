@@ -157,7 +157,7 @@ fn detach(cluster: &mut Cluster, key: &Key, attachment: &Value) -> Outcome {
         }
     }
     cluster.change(ATTACHMENTS, attachment, ATTACHER, |live| {
-        remove_finalizer(live, FINALIZER)
+        remove_finalizer(live, FINALIZER);
     })
 }
 

@@ -101,6 +101,25 @@ async fn an_orphaned_set_is_taken_over_by_the_next_of_its_name() {
 }
 
 #[tokio::test]
+async fn events_are_forgotten_after_an_hour() {
+    let cluster = Cluster::new(instant());
+    cluster.create("pods", crate::support::pod("app", &[]));
+    cluster
+        .until("it started", |cluster| {
+            cluster.reasons("app").contains(&"Started".to_owned())
+        })
+        .await;
+    cluster.settle().await;
+    cluster.advance(1800);
+    cluster.settle().await;
+    assert!(!cluster.reasons("app").is_empty());
+    cluster.advance(1800);
+    cluster
+        .until("the events are gone", |cluster| cluster.reasons("app").is_empty())
+        .await;
+}
+
+#[tokio::test]
 async fn a_cluster_that_is_cleared_starts_afresh() {
     let cluster = Cluster::new(instant());
     cluster.create("storageclasses.storage.k8s.io", class("fast", "Immediate"));

@@ -34,7 +34,7 @@ async fn is_rolled_out(cluster: &Cluster, image: &str, replicas: u64) {
 
 fn set_image(cluster: &Cluster, image: &str) {
     cluster.change(DEPLOYMENTS, "web", |live| {
-        live["spec"]["template"]["spec"]["containers"][0]["image"] = image.into()
+        live["spec"]["template"]["spec"]["containers"][0]["image"] = image.into();
     });
 }
 

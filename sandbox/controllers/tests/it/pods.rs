@@ -97,6 +97,30 @@ async fn an_unschedulable_pod_says_why_in_the_schedulers_words() {
 }
 
 #[tokio::test]
+async fn a_pod_waits_for_a_node_to_be_schedulable_again() {
+    let cluster = Cluster::new(instant());
+    cluster
+        .until("the nodes are there", |cluster| cluster.names("nodes").len() == 3)
+        .await;
+    for node in ["node-a", "node-b", "node-c"] {
+        cluster.change("nodes", node, |node| node["spec"]["unschedulable"] = json!(true));
+    }
+    cluster.create("pods", pod("app", &[]));
+    cluster
+        .until("it cannot be placed", |cluster| {
+            !cluster.messages("app", "FailedScheduling").is_empty()
+        })
+        .await;
+    assert!(cluster.messages("app", "FailedScheduling")[0].contains("3 node(s) were unschedulable"));
+    cluster.change("nodes", "node-b", |node| node["spec"]["unschedulable"] = json!(false));
+    cluster
+        .until("it runs", |cluster| {
+            cluster.at("pods", "app", "/status/phase") == "Running"
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn an_image_that_cannot_be_had_backs_off_until_it_changes() {
     let cluster = Cluster::new(instant());
     let mut wanted = pod("app", &[]);
@@ -114,7 +138,7 @@ async fn an_image_that_cannot_be_had_backs_off_until_it_changes() {
         })
         .await;
     cluster.change("pods", "app", |pod| {
-        pod["spec"]["containers"][0]["image"] = "nginx:1.27".into()
+        pod["spec"]["containers"][0]["image"] = "nginx:1.27".into();
     });
     cluster
         .until("it runs", |cluster| {

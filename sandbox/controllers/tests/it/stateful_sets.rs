@@ -156,7 +156,7 @@ async fn an_update_rolls_from_the_top_down_to_the_partition() {
     cluster.create(SETS, wanted);
     cluster.set_is_ready("web", 3).await;
     cluster.change(SETS, "web", |set| {
-        set["spec"]["template"]["spec"]["containers"][0]["image"] = "nginx:1.28".into()
+        set["spec"]["template"]["spec"]["containers"][0]["image"] = "nginx:1.28".into();
     });
     cluster
         .until("one pod is updated", |cluster| {
@@ -174,7 +174,7 @@ async fn an_update_rolls_from_the_top_down_to_the_partition() {
     assert_ne!(status["currentRevision"], status["updateRevision"]);
     assert_eq!(status["currentReplicas"], 2);
     cluster.change(SETS, "web", |set| {
-        set["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = json!(0)
+        set["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = json!(0);
     });
     cluster
         .until("the roll out is complete", |cluster| {
@@ -195,7 +195,7 @@ async fn on_delete_waits_for_somebody_to_delete() {
     cluster.create(SETS, wanted);
     cluster.set_is_ready("web", 1).await;
     cluster.change(SETS, "web", |set| {
-        set["spec"]["template"]["spec"]["containers"][0]["image"] = "nginx:1.28".into()
+        set["spec"]["template"]["spec"]["containers"][0]["image"] = "nginx:1.28".into();
     });
     cluster.settle().await;
     assert_eq!(cluster.at("pods", "web-0", "/spec/containers/0/image"), "nginx:1.27");

@@ -50,7 +50,7 @@ async fn a_claim_waits_for_its_named_volume_until_it_is_touched_or_the_resync_co
     );
     assert_eq!(cluster.at(CLAIMS, "touched", "/status/phase"), "Pending");
     cluster.change(CLAIMS, "touched", |claim| {
-        claim["metadata"]["annotations"] = json!({"touch": "1"})
+        claim["metadata"]["annotations"] = json!({"touch": "1"});
     });
     cluster.is_bound("touched").await;
     assert_eq!(

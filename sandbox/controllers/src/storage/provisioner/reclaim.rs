@@ -26,7 +26,7 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
         };
     }
     if text(&volume, "/status/phase") != "Released" {
-        let guard = !held && !is_deleting(&volume);
+        let guard = !held && !is_deleting(&volume) && text(&volume, "/status/phase") == "Bound";
         return if guard {
             cluster.change(VOLUMES, &volume, PROVISIONER, |live| add_finalizer(live, FINALIZER))
         } else {
