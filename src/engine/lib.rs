@@ -15,6 +15,7 @@ mod balancers;
 mod down;
 mod fold;
 mod observe;
+mod preflight;
 mod readiness;
 mod scale;
 mod slim;

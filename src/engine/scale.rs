@@ -15,6 +15,7 @@ use crate::event::{Change, Event, Stage};
 use crate::observe::{self, Site};
 use crate::outcome::{Cause, UpOutcome};
 use crate::plan::{ClaimAction, ClaimRemoval, PlannedClaims, ScaleStep, UpPlan};
+use crate::preflight;
 use crate::readiness;
 use crate::status::compose;
 use crate::tracker::Tracker;
@@ -67,6 +68,7 @@ pub async fn plan_scale(ctx: &Context, profile: &Profile, set: &str, replicas: u
     plan.releases = releases;
     plan.notices = notices;
     plan.blocked = claims.blocked;
+    preflight::up(ctx, profile, &plan).await?;
     Ok(plan)
 }
 

@@ -123,6 +123,19 @@ pub struct DeleteOptions {
     pub dry_run: bool,
 }
 
+/// A write to rehearse.
+#[derive(Clone, Copy, Debug)]
+pub enum Write<'a> {
+    /// [`Cluster::create`].
+    Create(&'a Object),
+    /// [`Cluster::merge`].
+    Merge(&'a Value),
+    /// [`Cluster::scale`].
+    Scale(u32),
+    /// [`Cluster::delete`].
+    Delete(&'a DeleteOptions),
+}
+
 /// What a deletion came to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Deletion {
@@ -166,6 +179,10 @@ pub trait Cluster: Send + Sync {
 
     /// Sets the `scale` subresource's replicas.
     async fn scale(&self, target: &ObjectRef, replicas: u32) -> Result<()>;
+
+    /// Asks the server whether it would take a write, by a dry run: permissions, quotas, admission and validation are
+    /// checked, and nothing is changed.
+    async fn rehearse(&self, target: &ObjectRef, write: &Write<'_>) -> Result<()>;
 
     /// Deletes.
     async fn delete(&self, target: &ObjectRef, options: &DeleteOptions) -> Result<Deletion>;

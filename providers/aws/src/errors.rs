@@ -62,7 +62,9 @@ fn not_sent(subject: &Subject<'_>, error: &(dyn StdError + 'static)) -> Error {
     let chain = || causes(error);
     let root = clean(&chain().last().map_or_else(String::new, ToString::to_string));
     match chain().find_map(<dyn StdError>::downcast_ref::<CredentialsError>) {
-        Some(CredentialsError::CredentialsNotLoaded(_)) => subject.error(
+        // Instance metadata is the last of the chain: that it refuses, on a machine that is no instance, says only that
+        // nothing before it had any.
+        Some(error) if matches!(error, CredentialsError::CredentialsNotLoaded(_)) || root.contains("IMDS") => subject.error(
             ErrorKind::Unauthenticated,
             "no AWS credentials found; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws sso login`",
         ),

@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 use http::Method;
 use moorline_api::{
     Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Error, ErrorKind, ListQuery, Object,
-    ObjectRef, Page, Propagation, ResourceKind, Result, WatchEvent,
+    ObjectRef, Page, Propagation, ResourceKind, Result, WatchEvent, Write,
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -164,33 +164,35 @@ impl Cluster for KubeCluster {
     }
 
     async fn create(&self, target: &ObjectRef, object: &Object) -> Result<Object> {
-        let collection = collection_path("create", &target.resource, target.namespace.as_deref())?;
-        // The path of the object itself refuses a missing namespace or name, which the collection's does not.
-        object_path("create", target)?;
-        let path = with_query(
-            collection,
-            &[("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")],
-        );
-        let mut call = Call::write("create", Method::POST, Subject::one(target), path).json(JSON, object)?;
-        call.repeatable = false;
-        Ok(self.send_for_object(&call).await?.0)
+        Ok(self.send_for_object(&create_call(target, object, &[])?).await?.0)
     }
 
     async fn merge(&self, target: &ObjectRef, changes: &Value) -> Result<Object> {
-        let path = with_query(object_path("patch", target)?, &[("fieldManager", FIELD_MANAGER)]);
-        let call = Call::write("patch", Method::PATCH, Subject::one(target), path).json(MERGE_PATCH, changes)?;
-        Ok(self.send_for_object(&call).await?.0)
+        Ok(self.send_for_object(&merge_call(target, changes, &[])?).await?.0)
     }
 
     async fn scale(&self, target: &ObjectRef, replicas: u32) -> Result<()> {
-        let path = with_query(
-            object_path("patch", target)? + "/scale",
-            &[("fieldManager", FIELD_MANAGER)],
-        );
-        let mut subject = Subject::one(target);
-        subject.resource += "/scale";
-        let call = Call::write("patch", Method::PATCH, subject, path);
-        let call = call.json(MERGE_PATCH, &json!({"spec": {"replicas": replicas}}))?;
+        self.transport.send(&scale_call(target, replicas, &[])?).await.map(drop)
+    }
+
+    async fn rehearse(&self, target: &ObjectRef, write: &Write<'_>) -> Result<()> {
+        let call = match write {
+            Write::Create(object) => create_call(target, object, &DRY_RUN)?,
+            Write::Merge(changes) => merge_call(target, changes, &DRY_RUN)?,
+            Write::Scale(replicas) => scale_call(target, *replicas, &DRY_RUN)?,
+            Write::Delete(options) => {
+                return self
+                    .delete(
+                        target,
+                        &DeleteOptions {
+                            dry_run: true,
+                            ..(*options).clone()
+                        },
+                    )
+                    .await
+                    .map(drop);
+            }
+        };
         self.transport.send(&call).await.map(drop)
     }
 
@@ -241,4 +243,33 @@ fn object_of(call: &Call, answer: &Answer) -> Result<Object> {
     } else {
         Err(garbled())
     }
+}
+
+/// Asks the server to do everything but persist.
+const DRY_RUN: [(&str, &str); 1] = [("dryRun", "All")];
+
+fn create_call(target: &ObjectRef, object: &Object, more: &[(&str, &str)]) -> Result<Call> {
+    let collection = collection_path("create", &target.resource, target.namespace.as_deref())?;
+    // The path of the object itself refuses a missing namespace or name, which the collection's does not.
+    object_path("create", target)?;
+    let query = [&[("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")], more].concat();
+    let path = with_query(collection, &query);
+    let mut call = Call::write("create", Method::POST, Subject::one(target), path).json(JSON, object)?;
+    call.repeatable = false;
+    Ok(call)
+}
+
+fn merge_call(target: &ObjectRef, changes: &Value, more: &[(&str, &str)]) -> Result<Call> {
+    let query = [&[("fieldManager", FIELD_MANAGER)], more].concat();
+    let path = with_query(object_path("patch", target)?, &query);
+    Call::write("patch", Method::PATCH, Subject::one(target), path).json(MERGE_PATCH, changes)
+}
+
+fn scale_call(target: &ObjectRef, replicas: u32, more: &[(&str, &str)]) -> Result<Call> {
+    let query = [&[("fieldManager", FIELD_MANAGER)], more].concat();
+    let path = with_query(object_path("patch", target)? + "/scale", &query);
+    let mut subject = Subject::one(target);
+    subject.resource += "/scale";
+    let call = Call::write("patch", Method::PATCH, subject, path);
+    call.json(MERGE_PATCH, &json!({"spec": {"replicas": replicas}}))
 }

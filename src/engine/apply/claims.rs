@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use moorline_api::{
-    ClientToken, Error, ErrorKind, NewVolume, Object, ObjectRef, ReclaimPolicy, ResourceKind, Tags, Volume, VolumeId,
-    VolumeSpec,
+    ClientToken, Error, ErrorKind, NewVolume, Object, ObjectRef, ResourceKind, Tags, Volume, VolumeId, VolumeSpec,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::persistent_volume::{Anchor, Recipe};
 use super::{Halt, Run, Tally, refusal};
 use crate::event::{Change, Event, Stage};
 use crate::fold::ClaimView;
@@ -22,12 +22,6 @@ use crate::tracker::Waited;
 const GENERATIONS: u32 = 16;
 /// How often a claim that vanishes while it is being created is tried anew.
 const ATTEMPTS: usize = 5;
-
-/// A claim that exists, and the PersistentVolume it names.
-struct Anchor {
-    uid: String,
-    persistent_volume: String,
-}
 
 impl Run<'_> {
     /// Makes whatever a claim lacks, up to the touch that binds it.
@@ -309,7 +303,13 @@ impl Run<'_> {
         volume: &Volume,
     ) -> Result<(), Error> {
         let target = ObjectRef::new(ResourceKind::persistent_volume(), "", anchor.persistent_volume.clone());
-        let object = self.persistent_volume(plan, storage, anchor, volume);
+        let recipe = Recipe {
+            rules: &*self.ctx.cloud.rules,
+            profile: self.profile,
+            plan,
+            storage,
+        };
+        let object = recipe.persistent_volume(anchor, &volume.id, &volume.spec);
         match self.ctx.cluster.create(&target, &object).await {
             Ok(_) => {
                 Tally::add(&self.tally.changed);
@@ -331,59 +331,6 @@ impl Run<'_> {
             }
             Err(error) => Err(error),
         }
-    }
-
-    fn persistent_volume(&self, plan: &ClaimPlan, storage: &ClaimStorage, anchor: &Anchor, volume: &Volume) -> Object {
-        let source = self
-            .ctx
-            .cloud
-            .rules
-            .pv_source(&storage.class, &volume.id, &volume.spec, &storage.shape);
-        let reclaim = match storage.class.reclaim_policy {
-            ReclaimPolicy::Delete => "Delete",
-            ReclaimPolicy::Retain => "Retain",
-        };
-        let mut annotations = json!({ names::PROVISIONED_BY: source.provisioned_by });
-        if let Some(owner) = &self.profile.owner {
-            annotations[names::OWNER] = json!(owner);
-        }
-        let mut spec = json!({
-            "capacity": {"storage": format!("{}Gi", volume.spec.size_gib)},
-            "accessModes": storage.shape.access_modes,
-            "volumeMode": storage.shape.volume_mode,
-            "persistentVolumeReclaimPolicy": reclaim,
-            "storageClassName": storage.class.name,
-            "claimRef": {
-                "apiVersion": "v1",
-                "kind": "PersistentVolumeClaim",
-                "namespace": plan.namespace,
-                "name": plan.name,
-                "uid": anchor.uid,
-            },
-            source.source.0: source.source.1,
-        });
-        if !storage.class.mount_options.is_empty() {
-            spec["mountOptions"] = json!(storage.class.mount_options);
-        }
-        if let Some(affinity) = source.node_affinity {
-            spec["nodeAffinity"] = affinity;
-        }
-        let metadata = json!({
-            "name": anchor.persistent_volume,
-            "labels": { names::PROFILE: self.profile.name },
-            "annotations": annotations,
-        });
-        let fields = [
-            ("apiVersion", json!("v1")),
-            ("kind", json!("PersistentVolume")),
-            ("metadata", metadata),
-            ("spec", spec),
-        ];
-        let mut object = Object::default();
-        object
-            .fields_mut()
-            .extend(fields.map(|(key, value): (&str, Value)| (key.to_owned(), value)));
-        object
     }
 
     /// Writes to the claim, because Kubernetes looks at a waiting claim at once only when the claim itself changes, and

@@ -2,6 +2,7 @@
 
 mod claims;
 mod objects;
+pub(crate) mod persistent_volume;
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -15,6 +15,7 @@ use crate::names;
 use crate::observe::{self, Catalog, CloudVolumes, Site};
 use crate::outcome::Fate;
 use crate::plan::{ClaimRemoval, DownPlan, Removal, VolumeFate};
+use crate::preflight;
 use crate::readiness;
 use crate::status::set_of;
 
@@ -48,6 +49,7 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<DownPlan, 
     balancers_of(ctx, &site, &services, &mut plan).await?;
     claims(ctx, profile, &site, &mut plan).await?;
     classes_in_use(ctx, &mut plan).await?;
+    preflight::down(ctx, &plan).await?;
     plan.objects
         .sort_by(|a, b| (turn(&a.target), &a.target).cmp(&(turn(&b.target), &b.target)));
     Ok(plan)

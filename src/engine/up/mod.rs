@@ -18,6 +18,7 @@ use crate::event::{Event, Stage};
 use crate::observe::{self, Catalog, Site};
 use crate::outcome::UpOutcome;
 use crate::plan::{ClaimAction, ClaimPlan, ClaimRemoval, ObjectAction, ObjectPlan, UpPlan};
+use crate::preflight;
 use crate::readiness;
 use crate::scale;
 use crate::status::compose;
@@ -62,6 +63,7 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<UpPlan, En
     plan.releases = releases;
     plan.notices = notices;
     plan.blocked = blocked;
+    preflight::up(ctx, profile, &plan).await?;
     Ok(plan)
 }
 

@@ -1,0 +1,77 @@
+//! The PersistentVolume of a claim.
+
+use moorline_api::{Object, ReclaimPolicy, StorageRules, VolumeId, VolumeSpec};
+use moorline_profile::Profile;
+use serde_json::{Value, json};
+
+use crate::names;
+use crate::plan::{ClaimPlan, ClaimStorage};
+
+/// One life of a claim, and the PersistentVolume that it names.
+pub(crate) struct Anchor {
+    /// The claim's UID.
+    pub(crate) uid: String,
+    /// `spec.volumeName`.
+    pub(crate) persistent_volume: String,
+}
+
+/// What a PersistentVolume is made of beside its volume.
+pub(crate) struct Recipe<'a> {
+    pub(crate) rules: &'a dyn StorageRules,
+    pub(crate) profile: &'a Profile,
+    pub(crate) plan: &'a ClaimPlan,
+    pub(crate) storage: &'a ClaimStorage,
+}
+
+impl Recipe<'_> {
+    /// The PersistentVolume, reserved for this life of the claim and pointing to this volume.
+    pub(crate) fn persistent_volume(&self, anchor: &Anchor, id: &VolumeId, volume: &VolumeSpec) -> Object {
+        let (class, shape) = (&self.storage.class, &self.storage.shape);
+        let source = self.rules.pv_source(class, id, volume, shape);
+        let reclaim = match class.reclaim_policy {
+            ReclaimPolicy::Delete => "Delete",
+            ReclaimPolicy::Retain => "Retain",
+        };
+        let mut annotations = json!({ names::PROVISIONED_BY: source.provisioned_by });
+        if let Some(owner) = &self.profile.owner {
+            annotations[names::OWNER] = json!(owner);
+        }
+        let mut spec = json!({
+            "capacity": {"storage": format!("{}Gi", volume.size_gib)},
+            "accessModes": shape.access_modes,
+            "volumeMode": shape.volume_mode,
+            "persistentVolumeReclaimPolicy": reclaim,
+            "storageClassName": class.name,
+            "claimRef": {
+                "apiVersion": "v1",
+                "kind": "PersistentVolumeClaim",
+                "namespace": self.plan.namespace,
+                "name": self.plan.name,
+                "uid": anchor.uid,
+            },
+            source.source.0: source.source.1,
+        });
+        if !class.mount_options.is_empty() {
+            spec["mountOptions"] = json!(class.mount_options);
+        }
+        if let Some(affinity) = source.node_affinity {
+            spec["nodeAffinity"] = affinity;
+        }
+        let metadata = json!({
+            "name": anchor.persistent_volume,
+            "labels": { names::PROFILE: self.profile.name },
+            "annotations": annotations,
+        });
+        let fields = [
+            ("apiVersion", json!("v1")),
+            ("kind", json!("PersistentVolume")),
+            ("metadata", metadata),
+            ("spec", spec),
+        ];
+        let mut object = Object::default();
+        object
+            .fields_mut()
+            .extend(fields.map(|(key, value): (&str, Value)| (key.to_owned(), value)));
+        object
+    }
+}
