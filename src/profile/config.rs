@@ -48,7 +48,7 @@ fn default_namespace() -> String {
     "default".to_owned()
 }
 
-/// Reads `profile.yaml`; `None` where it is too wrong to go on with.
+/// Reads `profile.yaml`; `None` where it says nothing at all. What has errors is reported, and never comes out as a profile.
 pub(crate) fn read(source: &Source, documents: &[Node], shapes: &Shapes, findings: &mut Findings) -> Option<ProfileFile> {
     let mut documents = documents.iter().filter(|document| !document.is_null());
     let Some(document) = documents.next() else {
@@ -65,7 +65,24 @@ pub(crate) fn read(source: &Source, documents: &[Node], shapes: &Shapes, finding
     checker.provider();
     checker.names();
     checker.pins();
-    serde_json::from_value(given(document.to_json())).ok()
+    let readable = serde_json::from_value(given(document.to_json())).ok();
+    // The objects are checked even where this file has errors, so that all problems come at once.
+    matches!(document.value, Value::Map(_)).then(|| readable.unwrap_or_else(|| as_far_as_readable(document)))
+}
+
+/// What the checks of objects need of a file with errors.
+fn as_far_as_readable(document: &Node) -> ProfileFile {
+    let classes = document.items_at(&["externalClasses"]).iter();
+    ProfileFile {
+        name: String::new(),
+        provider: ProviderBlock::Aws { region: document.str_at(&["provider", "aws", "region"]).map(str::to_owned), account: None },
+        cluster: ClusterPins::default(),
+        namespace: document.str_at(&["namespace"]).map_or_else(default_namespace, str::to_owned),
+        owner: None,
+        on_down: OnDown::default(),
+        manifests: None,
+        external_classes: classes.filter_map(|class| Some(class.as_str()?.to_owned())).collect(),
+    }
 }
 
 /// Only what is given: null is as good as missing, and a cloud with nothing below it is one without pins.

@@ -25,6 +25,9 @@ const OF_OTHER_CLOUDS: &[(&str, &str)] = &[
     ("kubernetes.io/vsphere-volume", "vSphere"),
 ];
 
+/// Provisioners of AWS whose names are near to that of EBS, and which are meant.
+const OF_SHARES: &[&str] = &["efs.csi.aws.com", "fsx.csi.aws.com", "s3.csi.aws.com"];
+
 /// Volumes that exist already; Kubernetes only binds them.
 const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 
@@ -59,7 +62,8 @@ impl<'a> Checker<'a> {
             let cause = format!("{provisioner} makes volumes in {cloud}, and this profile's provider is {}", self.cloud());
             return self.error(item, at, cause, format!("use {served_text}"));
         }
-        if let Some(meant) = nearest(provisioner, served.iter().copied()) {
+        let meant = nearest(provisioner, served.iter().copied()).filter(|_| !OF_SHARES.contains(&provisioner));
+        if let Some(meant) = meant {
             let cause = format!("no provisioner {} is known", quote(provisioner));
             return self.error(item, at, cause, format!("did you mean {meant}?"));
         }

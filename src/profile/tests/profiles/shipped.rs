@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use moorline_api::{BindingMode, ReclaimPolicy, VolumeConfig, StorageRules as _};
 use moorline_aws_rules::EbsRules;
-use moorline_profile::{ClassRef, OnDown, Profile, ProviderBlock, Surroundings, load};
+use moorline_profile::{ClassRef, OnDown, Profile, ProviderBlock};
+
+use crate::common::read;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../profiles").join(name)
 }
 
 fn shipped(name: &str) -> Profile {
-    load(&folder(name), &Surroundings { rules: &[&EbsRules], ..Surroundings::default() }).unwrap_or_else(|wrong| panic!("{wrong}"))
+    read(&folder(name)).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 
 #[test]

@@ -1,0 +1,8 @@
+//! Profiles from the outside: good ones, bad ones, hostile ones.
+
+mod bad;
+mod common;
+mod files;
+mod hostile;
+mod meaning;
+mod shipped;
