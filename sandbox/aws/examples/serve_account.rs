@@ -1,5 +1,5 @@
 //! Serves the simulated account alone, for a look at it with `aws`, boto3 or an SDK:
-//! `cargo run -p moorline-sandbox-aws --example serve -- 127.0.0.1:4570 [instant|slow [FOLDER]]`.
+//! `cargo run -p moorline-sandbox-aws --example serve_account -- 127.0.0.1:4570 [instant|slow [FOLDER]]`.
 
 use anyhow::Context;
 use moorline_sandbox_aws::{AwsCloud, AwsSettings};

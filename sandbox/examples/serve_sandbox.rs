@@ -1,5 +1,5 @@
 //! Serves a sandbox without the rest of moorline, until Ctrl-C:
-//! `cargo run -p moorline-sandbox --example serve -- FOLDER [instant]`.
+//! `cargo run -p moorline-sandbox --example serve_sandbox -- FOLDER [instant]`.
 
 use moorline_sandbox::{Sandbox, SandboxSettings, StartOptions};
 use tokio::signal::unix::{SignalKind, signal};
