@@ -37,7 +37,10 @@ pub(crate) struct ProfileFile {
     /// The manifests: file names or globs inside the folder, such as `*.yaml` or `base/*.yml`. Default: every `*.yaml`,
     /// `*.yml` and `*.json` beside this file whose name does not begin with a dot.
     #[serde(default)]
-    #[expect(dead_code, reason = "the patterns are read from the document, where each has its place")]
+    #[expect(
+        dead_code,
+        reason = "the patterns are read from the document, where each has its place"
+    )]
     pub(crate) manifests: Option<Vec<String>>,
     /// StorageClasses that the cluster has already and that claims may name, such as `gp2`.
     #[serde(default)]
@@ -49,7 +52,12 @@ fn default_namespace() -> String {
 }
 
 /// Reads `profile.yaml`; `None` where it says nothing at all. What has errors is reported, and never comes out as a profile.
-pub(crate) fn read(source: &Source, documents: &[Node], shapes: &Shapes, findings: &mut Findings) -> Option<ProfileFile> {
+pub(crate) fn read(
+    source: &Source,
+    documents: &[Node],
+    shapes: &Shapes,
+    findings: &mut Findings,
+) -> Option<ProfileFile> {
     let mut documents = documents.iter().filter(|document| !document.is_null());
     let Some(document) = documents.next() else {
         let cure = "give it at least name: and provider: with aws: {} below";
@@ -61,7 +69,11 @@ pub(crate) fn read(source: &Source, documents: &[Node], shapes: &Shapes, finding
         findings.error(source, second.start(), "profile.yaml is one document", cure);
     }
     shapes.check("profile", source, document, findings);
-    let mut checker = Checker { source, document, findings };
+    let mut checker = Checker {
+        source,
+        document,
+        findings,
+    };
     checker.provider();
     checker.names();
     checker.pins();
@@ -75,9 +87,14 @@ fn as_far_as_readable(document: &Node) -> ProfileFile {
     let classes = document.items_at(&["externalClasses"]).iter();
     ProfileFile {
         name: String::new(),
-        provider: ProviderBlock::Aws { region: document.str_at(&["provider", "aws", "region"]).map(str::to_owned), account: None },
+        provider: ProviderBlock::Aws {
+            region: document.str_at(&["provider", "aws", "region"]).map(str::to_owned),
+            account: None,
+        },
         cluster: ClusterPins::default(),
-        namespace: document.str_at(&["namespace"]).map_or_else(default_namespace, str::to_owned),
+        namespace: document
+            .str_at(&["namespace"])
+            .map_or_else(default_namespace, str::to_owned),
         owner: None,
         on_down: OnDown::default(),
         manifests: None,
@@ -120,7 +137,12 @@ impl Checker<'_> {
 
     fn item(&mut self, node: &Node, what: &str, text: &str, check: impl Fn(&str) -> Result<(), String>, cure: &str) {
         if let Err(why) = check(text) {
-            self.findings.error(self.source, node.span, format!("{what} cannot be {}: {why}", quote(text)), cure);
+            self.findings.error(
+                self.source,
+                node.span,
+                format!("{what} cannot be {}: {why}", quote(text)),
+                cure,
+            );
         }
     }
 
@@ -128,7 +150,8 @@ impl Checker<'_> {
         let names_no_cloud = |entry: &&Entry| matches!(&entry.value.value, Value::Map(clouds) if clouds.is_empty());
         if let Some(entry) = self.document.entry("provider").filter(names_no_cloud) {
             let cure = "write provider: with aws: {} below";
-            self.findings.error(self.source, entry.key_span, "provider names no cloud", cure);
+            self.findings
+                .error(self.source, entry.key_span, "provider names no cloud", cure);
         }
     }
 
@@ -138,22 +161,40 @@ impl Checker<'_> {
         self.text(&["owner"], owner, "use a name such as team-web or web@example.com");
         for (index, class) in self.document.items_at(&["externalClasses"]).iter().enumerate() {
             if let Some(name) = class.as_str() {
-                self.item(class, &format!("externalClasses[{index}]"), name, dns_subdomain, "use a StorageClass's name such as gp2");
+                self.item(
+                    class,
+                    &format!("externalClasses[{index}]"),
+                    name,
+                    dns_subdomain,
+                    "use a StorageClass's name such as gp2",
+                );
             }
         }
     }
 
     fn pins(&mut self) {
         self.text(&["provider", "aws", "region"], region, "use a region such as us-east-1");
-        self.text(&["provider", "aws", "account"], account, "use an account number such as \"123456789012\"");
-        self.text(&["cluster", "context"], not_blank, "use a name of: kubectl config get-contexts");
+        self.text(
+            &["provider", "aws", "account"],
+            account,
+            "use an account number such as \"123456789012\"",
+        );
+        self.text(
+            &["cluster", "context"],
+            not_blank,
+            "use a name of: kubectl config get-contexts",
+        );
         let uid = "use the UID of: kubectl get namespace kube-system -o jsonpath={.metadata.uid}";
         self.text(&["cluster", "uid"], uuid, uid);
     }
 }
 
 fn not_blank(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() { Err("it is blank".to_owned()) } else { Ok(()) }
+    if text.trim().is_empty() {
+        Err("it is blank".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 /// What a tag's value may be in every cloud.
@@ -176,7 +217,10 @@ fn region(text: &str) -> Result<(), String> {
     let is_region = match &parts[..] {
         [area, middle @ .., number] => {
             !middle.is_empty()
-                && [*area].iter().chain(middle).all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
+                && [*area]
+                    .iter()
+                    .chain(middle)
+                    .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
                 && !number.is_empty()
                 && number.bytes().all(|b| b.is_ascii_digit())
         }
@@ -185,8 +229,13 @@ fn region(text: &str) -> Result<(), String> {
     if is_region {
         return Ok(());
     }
-    let zone = text.strip_suffix(|last: char| last.is_ascii_lowercase()).filter(|rest| region(rest).is_ok());
-    Err(zone.map_or_else(|| "it is no region".to_owned(), |region| format!("it is a zone; its region is {region}")))
+    let zone = text
+        .strip_suffix(|last: char| last.is_ascii_lowercase())
+        .filter(|rest| region(rest).is_ok());
+    Err(zone.map_or_else(
+        || "it is no region".to_owned(),
+        |region| format!("it is a zone; its region is {region}"),
+    ))
 }
 
 fn account(text: &str) -> Result<(), String> {
@@ -200,7 +249,11 @@ fn account(text: &str) -> Result<(), String> {
 fn uuid(text: &str) -> Result<(), String> {
     let groups: Vec<_> = text.split('-').map(str::len).collect();
     let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    if groups == [8, 4, 4, 4, 12] && hexadecimal { Ok(()) } else { Err("it is no UID".to_owned()) }
+    if groups == [8, 4, 4, 4, 12] && hexadecimal {
+        Ok(())
+    } else {
+        Err("it is no UID".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -212,7 +265,10 @@ mod tests {
         for right in ["us-east-1", "us-gov-west-1", "ap-southeast-5", "us-iso-east-1"] {
             assert_eq!(region(right), Ok(()), "{right}");
         }
-        assert_eq!(region("us-east-1a"), Err("it is a zone; its region is us-east-1".to_owned()));
+        assert_eq!(
+            region("us-east-1a"),
+            Err("it is a zone; its region is us-east-1".to_owned())
+        );
         for wrong in ["", "us", "us-east", "US-EAST-1", "us--1", "-", "1"] {
             assert!(region(wrong).is_err(), "{wrong:?}");
         }

@@ -41,7 +41,12 @@ pub struct Location {
 impl Location {
     /// A file as a whole.
     pub(crate) fn of_file(file: impl Into<PathBuf>) -> Self {
-        Self { file: file.into(), line: 1, column: 1, snippet: None }
+        Self {
+            file: file.into(),
+            line: 1,
+            column: 1,
+            snippet: None,
+        }
     }
 
     /// `file:line:column`, safe to print.
@@ -103,14 +108,25 @@ impl Diagnostic {
 
     /// The whole problem in one line: `file:line:column: error: cause; cure`.
     pub fn brief(&self) -> String {
-        let severity = if self.severity == Severity::Error { "error" } else { "warning" };
+        let severity = if self.severity == Severity::Error {
+            "error"
+        } else {
+            "warning"
+        };
         format!("{}: {severity}: {}; {}", self.location.short(), self.cause, self.cure)
     }
 
     fn render(&self, renderer: &Renderer) -> String {
-        let level = if self.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
+        let level = if self.severity == Severity::Error {
+            Level::ERROR
+        } else {
+            Level::WARNING
+        };
         let help = Level::HELP.message(self.cure.as_str());
-        let group = show(Group::with_title(level.primary_title(self.cause.as_str())), &self.location);
+        let group = show(
+            Group::with_title(level.primary_title(self.cause.as_str())),
+            &self.location,
+        );
         let mut groups = vec![group.element(help)];
         if let Some((location, what)) = &self.also {
             let title = Level::NOTE.secondary_title(what.as_str());
@@ -163,7 +179,11 @@ impl Diagnostics {
 
     /// The text that people read, with or without colours; no line end at its end.
     pub fn render(&self, coloured: bool) -> String {
-        let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+        let renderer = if coloured {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
         let mut shown: Vec<_> = self.0.iter().take(SHOWN).map(|one| one.render(&renderer)).collect();
         if let Some(more) = self.0.len().checked_sub(SHOWN).filter(|more| *more > 0) {
             shown.push(format!("and {more} more"));
@@ -208,6 +228,10 @@ impl Findings {
         }
     }
 
+    pub(crate) fn extend(&mut self, diagnostics: Diagnostics) {
+        diagnostics.0.into_iter().for_each(|one| self.add(one));
+    }
+
     /// An error at a place in a source.
     pub(crate) fn error(&mut self, source: &Source, span: Span, cause: impl Into<String>, cure: impl Into<String>) {
         self.add(Diagnostic::new(source.locate(span), cause, cure));
@@ -230,7 +254,9 @@ impl Findings {
 
     /// Whether the same was said at the same place, whatever belongs to it.
     pub(crate) fn has_same(&self, other: &Diagnostic) -> bool {
-        self.found.iter().any(|one| one.location == other.location && one.cause == other.cause)
+        self.found
+            .iter()
+            .any(|one| one.location == other.location && one.cause == other.cause)
     }
 
     /// Whether nothing more can be kept: reading on would be of no use.
@@ -251,7 +277,10 @@ mod tests {
     use super::*;
 
     fn problem(line: u32, cause: &str) -> Diagnostic {
-        let location = Location { line, ..Location::of_file("p/profile.yaml") };
+        let location = Location {
+            line,
+            ..Location::of_file("p/profile.yaml")
+        };
         Diagnostic::new(location, cause, "fix it")
     }
 
@@ -259,7 +288,12 @@ mod tests {
     fn renders_place_line_cause_and_cure() {
         let source = Source::new("p/a.yaml".into(), "kind: Pod\nreplicas: many\n".to_owned());
         let mut findings = Findings::default();
-        findings.error(&source, Span { start: 20, end: 24 }, "replicas is a whole number", "write replicas: 3");
+        findings.error(
+            &source,
+            Span { start: 20, end: 24 },
+            "replicas is a whole number",
+            "write replicas: 3",
+        );
         let expected = "error: replicas is a whole number\n --> p/a.yaml:2:11\n  |\n2 | replicas: many\n  |           ^^^^\n  |\n  \
                         = help: write replicas: 3";
         assert_eq!(findings.finish().to_string(), expected);
@@ -282,7 +316,12 @@ mod tests {
     fn control_characters_of_the_input_are_not_echoed() {
         let source = Source::new("p/\u{1b}[2J.yaml".into(), "name: \u{1b}[31mred\u{202e}\n".to_owned());
         let mut findings = Findings::default();
-        findings.error(&source, Span { start: 6, end: 14 }, "bad \u{1b}[0m name", "rename \u{7}");
+        findings.error(
+            &source,
+            Span { start: 6, end: 14 },
+            "bad \u{1b}[0m name",
+            "rename \u{7}",
+        );
         let all = findings.finish();
         for text in [all.to_string(), all.iter().next().unwrap().brief()] {
             assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 use sha2::{Digest, Sha256};
 
-use crate::diagnostic::{Diagnostic, Findings, Location};
+use crate::diagnostic::{Diagnostic, Diagnostics, Findings, Location};
 use crate::source::{Source, Span};
 use crate::words::{nearest, quote};
 use crate::yaml::Node;
@@ -37,24 +37,40 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Opens the folder of a profile.
-    pub(crate) fn open(given: &Path) -> Result<Self, Diagnostic> {
-        let at = || Location::of_file(given);
+    pub(crate) fn open(given: &Path) -> Result<Self, Diagnostics> {
         let real = given.canonicalize().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
-                let cure = known_profiles_near(given).unwrap_or_else(|| "pass the path of a profile's folder".to_owned());
-                Diagnostic::new(at(), "there is no such folder", cure)
+                let cure =
+                    known_profiles_near(given).unwrap_or_else(|| "pass the path of a profile's folder".to_owned());
+                of_file(given, "there is no such folder", cure)
             }
-            _ => Diagnostic::new(at(), format!("cannot be opened: {}", error.kind()), "check the path and its permissions"),
+            _ => of_file(
+                given,
+                format!("cannot be opened: {}", error.kind()),
+                "check the path and its permissions",
+            ),
         })?;
         if !real.is_dir() {
-            let parent = given.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            return Err(Diagnostic::new(at(), "a profile is a folder, and this is a file", format!("pass {}", parent.display())));
+            let parent = given
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
+            return Err(of_file(
+                given,
+                "a profile is a folder, and this is a file",
+                format!("pass {}", parent.display()),
+            ));
         }
-        Ok(Self { given: given.to_owned(), real, bytes_read: 0, digest: Sha256::new() })
+        Ok(Self {
+            given: given.to_owned(),
+            real,
+            bytes_read: 0,
+            digest: Sha256::new(),
+        })
     }
 
     /// Reads `profile.yaml`.
-    pub(crate) fn read_profile(&mut self) -> Result<Source, Diagnostic> {
+    pub(crate) fn read_profile(&mut self) -> Result<Source, Diagnostics> {
         let path = self.real.join(PROFILE_FILE);
         if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Err(self.without_profile());
@@ -64,7 +80,9 @@ impl Folder {
 
     /// The names of the manifests, sorted: those that the patterns of `profile.yaml` match, or all beside it.
     pub(crate) fn manifests(&self, patterns: Option<(&Source, &[Node])>, findings: &mut Findings) -> Vec<PathBuf> {
-        let Some((source, patterns)) = patterns else { return self.beside(findings) };
+        let Some((source, patterns)) = patterns else {
+            return self.beside(findings);
+        };
         let mut names = Vec::new();
         for node in patterns {
             let Some(pattern) = node.as_str() else { continue };
@@ -79,24 +97,25 @@ impl Folder {
     }
 
     /// Reads a manifest by its name below the folder.
-    pub(crate) fn read_manifest(&mut self, name: &Path) -> Result<Source, Diagnostic> {
+    pub(crate) fn read_manifest(&mut self, name: &Path) -> Result<Source, Diagnostics> {
         self.read(name, LARGEST_MANIFEST)
     }
 
     /// SHA-256 of all that was read, with the names.
     pub(crate) fn digest(&self) -> String {
         let digest = self.digest.clone().finalize();
-        digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+        digest
+            .iter()
+            .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
     }
 
-    fn without_profile(&self) -> Diagnostic {
-        let location = Location::of_file(self.given.join(PROFILE_FILE));
+    fn without_profile(&self) -> Diagnostics {
         let cure = match fs::metadata(self.real.join("profile.yml")) {
             Ok(_) => "rename profile.yml to profile.yaml".to_owned(),
             Err(_) => known_profiles_near(&self.given.join("x"))
                 .unwrap_or_else(|| "add it, at least with name: and provider: with aws: {} below".to_owned()),
         };
-        Diagnostic::new(location, "the folder has no profile.yaml", cure)
+        of_file(&self.given.join(PROFILE_FILE), "the folder has no profile.yaml", cure)
     }
 
     fn beside(&self, findings: &mut Findings) -> Vec<PathBuf> {
@@ -115,7 +134,7 @@ impl Folder {
             }
             Err(error) => {
                 let cause = format!("the folder cannot be read: {}", error.kind());
-                findings.add(Diagnostic::new(Location::of_file(&self.given), cause, "check its permissions"));
+                findings.extend(of_file(&self.given, cause, "check its permissions"));
                 Vec::new()
             }
         }
@@ -125,14 +144,35 @@ impl Folder {
     fn matching(&self, pattern: &str) -> Result<Vec<PathBuf>, (String, String)> {
         let inside = || "name files inside the profile's folder".to_owned();
         let path = Path::new(pattern);
-        if path.is_absolute() || path.components().any(|part| matches!(part, Component::ParentDir | Component::RootDir)) {
+        if path.is_absolute()
+            || path
+                .components()
+                .any(|part| matches!(part, Component::ParentDir | Component::RootDir))
+        {
             return Err(("it leads out of the folder".to_owned(), inside()));
         }
         let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
-        let glob = GlobBuilder::new(pattern).literal_separator(true).empty_alternates(true).build();
-        let glob = glob.map_err(|error| (format!("it is no glob: {}", error.kind()), "write it like base/*.yaml".to_owned()))?;
-        let mut walk = Walk { root: &self.real, glob: glob.compile_matcher(), found: Vec::new(), entries: 0 };
-        let deepest = if pattern.contains("**") { DEEPEST_FOLDER } else { pattern.matches('/').count() };
+        let glob = GlobBuilder::new(pattern)
+            .literal_separator(true)
+            .empty_alternates(true)
+            .build();
+        let glob = glob.map_err(|error| {
+            (
+                format!("it is no glob: {}", error.kind()),
+                "write it like base/*.yaml".to_owned(),
+            )
+        })?;
+        let mut walk = Walk {
+            root: &self.real,
+            glob: glob.compile_matcher(),
+            found: Vec::new(),
+            entries: 0,
+        };
+        let deepest = if pattern.contains("**") {
+            DEEPEST_FOLDER
+        } else {
+            pattern.matches('/').count()
+        };
         let complete = walk.folder(Path::new(""), deepest);
         if !complete {
             let cause = format!("the folder has more than {MOST_ENTRIES} entries");
@@ -152,87 +192,130 @@ impl Folder {
         Ok(walk.found)
     }
 
-    fn read(&mut self, name: &Path, largest: u64) -> Result<Source, Diagnostic> {
+    fn read(&mut self, name: &Path, largest: u64) -> Result<Source, Diagnostics> {
         let shown = self.given.join(name);
-        let at = || Location::of_file(&shown);
-        if name.to_str().is_none() {
-            return Err(Diagnostic::new(at(), "the file's name is not UTF-8", "rename it"));
-        }
-        let unreadable = |error: &io::Error| {
-            let cure = match error.kind() {
-                io::ErrorKind::PermissionDenied => "give yourself permission to read it: chmod u+r",
-                io::ErrorKind::NotFound => "it is a link to nothing: mend or remove it",
-                _ => "check the file",
-            };
-            Diagnostic::new(at(), format!("cannot be read: {}", error.kind()), cure)
-        };
-        let real = self.real.join(name).canonicalize().map_err(|error| unreadable(&error))?;
-        if !real.starts_with(&self.real) {
-            return Err(Diagnostic::new(at(), "a link that leads out of the profile's folder", "copy the file into the folder"));
-        }
-        let metadata = fs::metadata(&real).map_err(|error| unreadable(&error))?;
-        if !metadata.is_file() {
-            let what = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
-            return Err(Diagnostic::new(at(), format!("{what}, not a file"), "replace it by a file, or rename it"));
-        }
-        let too_large = |size: String, most: u64| {
-            let cause = format!("the file is too large: {size}; {} MiB are read", most / MIB);
-            Diagnostic::new(at(), cause, "split it, or leave out what is no manifest with manifests: in profile.yaml")
-        };
-        if metadata.len() > largest {
-            return Err(too_large(format!("{} MiB", metadata.len().div_ceil(MIB)), largest));
-        }
-        let most = largest.min(LARGEST_FOLDER - self.bytes_read);
-        let mut bytes = Vec::new();
-        let read = File::open(&real).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
-        let read = read.map_err(|error| unreadable(&error))? as u64;
-        if read > most {
-            return Err(match most < largest {
-                true => too_large("all files together pass the limit".to_owned(), LARGEST_FOLDER),
-                false => too_large("it grew while it was read".to_owned(), largest),
-            });
-        }
-        self.bytes_read += read;
+        let file = self.regular_file(name, &shown)?;
+        let bytes = self.bytes_of(&file, &shown, largest)?;
+        self.bytes_read += bytes.len() as u64;
         self.digest.update(name.as_os_str().as_encoded_bytes());
         self.digest.update([0]);
-        self.digest.update(read.to_le_bytes());
+        self.digest.update((bytes.len() as u64).to_le_bytes());
         self.digest.update(&bytes);
         decode(shown, bytes)
     }
+
+    /// The real path of a file that lies inside the folder and can be read to an end.
+    fn regular_file(&self, name: &Path, shown: &Path) -> Result<PathBuf, Diagnostics> {
+        if name.to_str().is_none() {
+            return Err(of_file(shown, "the file's name is not UTF-8", "rename it"));
+        }
+        let real = self
+            .real
+            .join(name)
+            .canonicalize()
+            .map_err(|error| unreadable(shown, &error))?;
+        if !real.starts_with(&self.real) {
+            return Err(of_file(
+                shown,
+                "a link that leads out of the profile's folder",
+                "copy the file into the folder",
+            ));
+        }
+        let metadata = fs::metadata(&real).map_err(|error| unreadable(shown, &error))?;
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() {
+                "a folder"
+            } else {
+                "a pipe, socket or device"
+            };
+            return Err(of_file(
+                shown,
+                format!("{what}, not a file"),
+                "replace it by a file, or rename it",
+            ));
+        }
+        Ok(real)
+    }
+
+    /// The content of a file, as long as it stays within the limits of the file and of the folder.
+    fn bytes_of(&self, file: &Path, shown: &Path, largest: u64) -> Result<Vec<u8>, Diagnostics> {
+        let too_large = |size: String, most: u64| {
+            let cause = format!("the file is too large: {size}; {} MiB are read", most / MIB);
+            of_file(
+                shown,
+                cause,
+                "split it, or leave out what is no manifest with manifests: in profile.yaml",
+            )
+        };
+        let size = fs::metadata(file).map_err(|error| unreadable(shown, &error))?.len();
+        if size > largest {
+            return Err(too_large(format!("{} MiB", size.div_ceil(MIB)), largest));
+        }
+        let most = largest.min(LARGEST_FOLDER - self.bytes_read);
+        let mut bytes = Vec::new();
+        let content = File::open(file).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+        let length = content.map_err(|error| unreadable(shown, &error))? as u64;
+        match length <= most {
+            true => Ok(bytes),
+            false if most < largest => Err(too_large(
+                "all files together pass the limit".to_owned(),
+                LARGEST_FOLDER,
+            )),
+            false => Err(too_large("it grew while it was read".to_owned(), largest)),
+        }
+    }
+}
+
+/// A problem of a file as a whole.
+fn of_file(shown: &Path, cause: impl Into<String>, cure: impl Into<String>) -> Diagnostics {
+    Diagnostic::new(Location::of_file(shown), cause, cure).into()
+}
+
+fn unreadable(shown: &Path, error: &io::Error) -> Diagnostics {
+    let cure = match error.kind() {
+        io::ErrorKind::PermissionDenied => "give yourself permission to read it: chmod u+r",
+        io::ErrorKind::NotFound => "it is a link to nothing: mend or remove it",
+        _ => "check the file",
+    };
+    of_file(shown, format!("cannot be read: {}", error.kind()), cure)
 }
 
 /// Bytes as text: UTF-8, with or without a byte order mark.
-fn decode(path: PathBuf, bytes: Vec<u8>) -> Result<Source, Diagnostic> {
-    let cure = "save it as UTF-8";
+fn decode(path: PathBuf, mut bytes: Vec<u8>) -> Result<Source, Diagnostics> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(Diagnostic::new(Location::of_file(path), "the file is UTF-16", cure));
+        return Err(of_file(&path, "the file is UTF-16", "save it as UTF-8"));
     }
-    let mut bytes = bytes;
     if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
         bytes.drain(..3);
     }
-    let wrong = |path, text: &str, at, cause: &str, cure| {
-        let mut location = Source::new(path, text.to_owned()).locate(Span { start: at, end: at });
-        // A line of a binary file is nothing to look at.
-        location.snippet = None;
-        Err(Diagnostic::new(location, cause, cure))
-    };
-    match String::from_utf8(bytes) {
-        Ok(text) => match text.find('\0') {
-            Some(zero) => wrong(path, &text, zero, "a zero byte: this is a binary file", "move it out of the folder, or save it as UTF-8"),
-            None => Ok(Source::new(path, text)),
-        },
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let (cause, cure) = if text.contains('\0') {
-                ("bytes that are no text: this is a binary file", "move it out of the folder")
-            } else {
-                ("bytes that are not UTF-8", cure)
-            };
-            wrong(path, &text, valid, cause, cure)
+    let (text, wrong) = match String::from_utf8(bytes) {
+        Ok(text) => {
+            let zero = text.find('\0');
+            (text, zero)
         }
-    }
+        Err(error) => (
+            String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            Some(error.utf8_error().valid_up_to()),
+        ),
+    };
+    let Some(offset) = wrong else {
+        return Ok(Source::new(path, text));
+    };
+    let (cause, cure) = if text.contains('\0') {
+        (
+            "bytes that are no text: this is a binary file",
+            "move it out of the folder, or save it as UTF-8",
+        )
+    } else {
+        ("bytes that are not UTF-8", "save it as UTF-8")
+    };
+    let mut location = Source::new(path, text).locate(Span {
+        start: offset,
+        end: offset,
+    });
+    // A line of a binary file is nothing to look at.
+    location.snippet = None;
+    Err(Diagnostic::new(location, cause, cure).into())
 }
 
 /// Walks a folder for the files that a glob matches. Linked folders are not entered.
@@ -246,7 +329,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Whether everything was seen.
     fn folder(&mut self, below: &Path, depth: usize) -> bool {
-        let Ok(entries) = fs::read_dir(self.root.join(below)) else { return true };
+        let Ok(entries) = fs::read_dir(self.root.join(below)) else {
+            return true;
+        };
         for entry in entries.flatten() {
             self.entries += 1;
             if self.entries > MOST_ENTRIES {
@@ -268,7 +353,11 @@ impl Walk<'_> {
 /// Profiles beside or below a path that is none, for a message.
 fn known_profiles_near(path: &Path) -> Option<String> {
     let parent = path.parent()?;
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
     let profiles: BTreeMap<String, PathBuf> = fs::read_dir(parent)
         .ok()?
         .flatten()
@@ -277,7 +366,8 @@ fn known_profiles_near(path: &Path) -> Option<String> {
         .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
         .collect();
     let wanted = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let best = nearest(wanted, profiles.keys().map(String::as_str)).or_else(|| profiles.keys().next().map(String::as_str))?;
+    let best =
+        nearest(wanted, profiles.keys().map(String::as_str)).or_else(|| profiles.keys().next().map(String::as_str))?;
     let found = profiles.get(best)?;
     let found = found.strip_prefix("./").unwrap_or(found);
     Some(format!("did you mean {}?", found.display()))

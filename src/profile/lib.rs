@@ -26,7 +26,8 @@ use moorline_api::StorageRules;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity, Snippet};
 pub use model::{
-    ClaimTemplate, ClassRef, ClusterPins, Manifest, OnDown, Origin, Profile, ProviderBlock, Retention, SetClaims, StandaloneClaim,
+    ClaimTemplate, ClassRef, ClusterPins, Manifest, OnDown, Origin, Profile, ProviderBlock, Retention, SetClaims,
+    StandaloneClaim,
 };
 
 use config::ProfileFile;
@@ -62,10 +63,16 @@ pub fn load(folder: &Path, surroundings: &Surroundings<'_>) -> Result<Profile, D
         config::read(&source, &documents, &shapes, &mut findings)
     };
     let document = documents.iter().find(|document| !document.is_null());
-    let namespace = document.and_then(|document| document.str_at(&["namespace"])).unwrap_or("default");
+    let namespace = document
+        .and_then(|document| document.str_at(&["namespace"]))
+        .unwrap_or("default");
     let patterns = document.and_then(|document| document.at(&["manifests"]));
     let patterns = patterns.map(|patterns| (&source, patterns.items()));
-    let items = read_manifests(&mut opened, patterns, &mut Collector::new(&shapes, namespace, &mut findings));
+    let items = read_manifests(
+        &mut opened,
+        patterns,
+        &mut Collector::new(&shapes, namespace, &mut findings),
+    );
     if items.is_empty() && !findings.has_errors() {
         let cure = format!("put manifests beside {PROFILE_FILE}: *.yaml, *.yml or *.json");
         findings.error(&source, Span::default(), "the profile has no objects", cure);
@@ -79,7 +86,11 @@ pub fn load(folder: &Path, surroundings: &Surroundings<'_>) -> Result<Profile, D
     }
 }
 
-fn read_manifests(folder: &mut Folder, patterns: Option<(&Source, &[Node])>, collector: &mut Collector<'_>) -> Vec<Item> {
+fn read_manifests(
+    folder: &mut Folder,
+    patterns: Option<(&Source, &[Node])>,
+    collector: &mut Collector<'_>,
+) -> Vec<Item> {
     for name in folder.manifests(patterns, collector.findings) {
         if collector.findings.is_full() {
             break;
@@ -92,13 +103,19 @@ fn read_manifests(folder: &mut Folder, patterns: Option<(&Source, &[Node])>, col
                 let is_broken = collector.findings.len() > before;
                 collector.file(&source, documents, is_broken);
             }
-            Err(diagnostic) => collector.findings.add(diagnostic),
+            Err(diagnostics) => collector.findings.extend(diagnostics),
         }
     }
     std::mem::take(&mut collector.items)
 }
 
-fn finish(folder: &Path, config: ProfileFile, items: &[Item], digest: String, findings: Findings) -> Result<Profile, Diagnostics> {
+fn finish(
+    folder: &Path,
+    config: ProfileFile,
+    items: &[Item],
+    digest: String,
+    findings: Findings,
+) -> Result<Profile, Diagnostics> {
     let findings = findings.finish();
     if findings.has_errors() {
         return Err(findings);

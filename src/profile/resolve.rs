@@ -23,22 +23,37 @@ pub(crate) struct Resolved {
 /// Resolves objects that were found to be free of errors.
 pub(crate) fn resolve(items: &[Item], default_namespace: &str) -> Resolved {
     let default_class = default_class(items);
-    let mut resolved = Resolved { manifests: Vec::new(), classes: BTreeMap::new(), sets: Vec::new(), claims: Vec::new() };
+    let mut resolved = Resolved {
+        manifests: Vec::new(),
+        classes: BTreeMap::new(),
+        sets: Vec::new(),
+        claims: Vec::new(),
+    };
     for item in items {
-        let Ok(object) = Object::from_value(item.node.to_json()) else { continue };
+        let Ok(object) = Object::from_value(item.node.to_json()) else {
+            continue;
+        };
         let namespace = || item.namespace.clone().unwrap_or_else(|| default_namespace.to_owned());
         match (&*item.gvk.api_version(), &*item.gvk.kind) {
             ("storage.k8s.io/v1", "StorageClass") => {
-                resolved.classes.insert(item.name.clone(), StorageClass::from_object(&object));
+                resolved
+                    .classes
+                    .insert(item.name.clone(), StorageClass::from_object(&object));
             }
             ("apps/v1", "StatefulSet") => resolved.sets.push(set(item, namespace(), default_class)),
             ("v1", "PersistentVolumeClaim") => {
-                resolved.claims.extend(standalone_claim(item, namespace(), default_class, &object));
+                resolved
+                    .claims
+                    .extend(standalone_claim(item, namespace(), default_class, &object));
             }
             _ => {}
         }
         let place = item.source.locate(item.node.start());
-        let origin = Origin { file: place.file, line: place.line, column: place.column };
+        let origin = Origin {
+            file: place.file,
+            line: place.line,
+            column: place.column,
+        };
         resolved.manifests.push(Manifest { object, origin });
     }
     resolved
@@ -47,7 +62,8 @@ pub(crate) fn resolve(items: &[Item], default_namespace: &str) -> Resolved {
 /// The class of the profile that claims without a class get: it becomes the newest default of the cluster.
 fn default_class(items: &[Item]) -> Option<&str> {
     let classes = items.iter().filter(|item| item.is("storage.k8s.io/v1", "StorageClass"));
-    let mut default = classes.filter(|item| item.node.str_at(&["metadata", "annotations", DEFAULT_CLASS]) == Some("true"));
+    let mut default =
+        classes.filter(|item| item.node.str_at(&["metadata", "annotations", DEFAULT_CLASS]) == Some("true"));
     default.next().map(|item| &*item.name)
 }
 
@@ -57,7 +73,9 @@ fn set(item: &Item, namespace: String, default_class: Option<&str>) -> SetClaims
         Some("Delete") => Retention::Delete,
         _ => Retention::Retain,
     };
-    let start = spec(&["ordinals", "start"]).and_then(Node::as_i64).and_then(|start| u32::try_from(start).ok());
+    let start = spec(&["ordinals", "start"])
+        .and_then(Node::as_i64)
+        .and_then(|start| u32::try_from(start).ok());
     let templates = item.node.items_at(&["spec", "volumeClaimTemplates"]);
     SetClaims {
         namespace,
@@ -66,7 +84,10 @@ fn set(item: &Item, namespace: String, default_class: Option<&str>) -> SetClaims
         first_ordinal: start.unwrap_or(0),
         parallel: item.node.str_at(&["spec", "podManagementPolicy"]) == Some("Parallel"),
         match_labels: strings(item.node.entries_at(&["spec", "selector", "matchLabels"])),
-        templates: templates.iter().filter_map(|claim| template(claim, default_class)).collect(),
+        templates: templates
+            .iter()
+            .filter_map(|claim| template(claim, default_class))
+            .collect(),
         node_selector: spec(&["template", "spec", "nodeSelector"]).map(Node::to_json),
         affinity: spec(&["template", "spec", "affinity"]).map(Node::to_json),
         when_scaled: retention("whenScaled"),
@@ -76,7 +97,9 @@ fn set(item: &Item, namespace: String, default_class: Option<&str>) -> SetClaims
 
 /// `spec.replicas`, where it is given.
 pub(crate) fn replicas(node: &Node) -> Option<u32> {
-    node.at(&["spec", "replicas"])?.as_i64().and_then(|replicas| u32::try_from(replicas).ok())
+    node.at(&["spec", "replicas"])?
+        .as_i64()
+        .and_then(|replicas| u32::try_from(replicas).ok())
 }
 
 fn template(claim: &Node, default_class: Option<&str>) -> Option<ClaimTemplate> {
@@ -90,7 +113,12 @@ fn template(claim: &Node, default_class: Option<&str>) -> Option<ClaimTemplate> 
     })
 }
 
-fn standalone_claim(item: &Item, namespace: String, default_class: Option<&str>, object: &Object) -> Option<StandaloneClaim> {
+fn standalone_claim(
+    item: &Item,
+    namespace: String,
+    default_class: Option<&str>,
+    object: &Object,
+) -> Option<StandaloneClaim> {
     let claim = &item.node;
     Some(StandaloneClaim {
         namespace,
@@ -116,7 +144,10 @@ fn spec_of(claim: &Node) -> Json {
 }
 
 fn strings(entries: &[Entry]) -> BTreeMap<String, String> {
-    entries.iter().filter_map(|entry| Some((entry.key.clone(), entry.value.as_str()?.to_owned()))).collect()
+    entries
+        .iter()
+        .filter_map(|entry| Some((entry.key.clone(), entry.value.as_str()?.to_owned())))
+        .collect()
 }
 
 /// The class that a claim or template names.
@@ -138,7 +169,10 @@ pub(crate) fn shape(claim: &Node) -> Option<ClaimShape> {
     let modes = claim.items_at(&["spec", "accessModes"]);
     Some(ClaimShape {
         bytes,
-        access_modes: modes.iter().filter_map(|mode| Some(mode.as_str()?.to_owned())).collect(),
+        access_modes: modes
+            .iter()
+            .filter_map(|mode| Some(mode.as_str()?.to_owned()))
+            .collect(),
         volume_mode: claim.str_at(&["spec", "volumeMode"]).unwrap_or("Filesystem").to_owned(),
     })
 }

@@ -8,6 +8,8 @@ mod generate;
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
+use serde_json::Number;
+
 use crate::diagnostic::Findings;
 use crate::source::{Source, Span};
 use crate::words::{nearest, quote};
@@ -44,7 +46,10 @@ impl Shape {
         if let Some(value) = inner('{', '}') {
             return Self::Map(Box::new(Self::parse(value)));
         }
-        if let Some(range) = text.split_once("..").and_then(|(least, most)| Some(least.parse().ok()?..=most.parse().ok()?)) {
+        if let Some(range) = text
+            .split_once("..")
+            .and_then(|(least, most)| Some(least.parse().ok()?..=most.parse().ok()?))
+        {
             return Self::Integer(range);
         }
         match text {
@@ -111,10 +116,16 @@ enum Part<'a> {
 }
 
 impl<'a> Path<'a> {
-    const ROOT: Self = Self { above: None, part: Part::Root };
+    const ROOT: Self = Self {
+        above: None,
+        part: Part::Root,
+    };
 
     fn then(&'a self, part: Part<'a>) -> Path<'a> {
-        Path { above: Some(self), part }
+        Path {
+            above: Some(self),
+            part,
+        }
     }
 
     fn text(&self) -> String {
@@ -131,7 +142,11 @@ impl<'a> Path<'a> {
 /// A key as part of a path; an odd one in quotes.
 fn shown(key: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b'.');
-    if key.len() <= 80 && key.bytes().all(plain) { key.to_owned() } else { quote(key) }
+    if key.len() <= 80 && key.bytes().all(plain) {
+        key.to_owned()
+    } else {
+        quote(key)
+    }
 }
 
 impl Shapes {
@@ -142,7 +157,10 @@ impl Shapes {
         for line in TABLE.lines().filter(|line| !line.starts_with("//")) {
             if let Some((name, shape)) = line.strip_prefix("  ").and_then(|line| line.split_once(' ')) {
                 let (name, required) = name.strip_suffix('!').map_or((name, false), |name| (name, true));
-                let field = Field { required, shape: Shape::parse(shape) };
+                let field = Field {
+                    required,
+                    shape: Shape::parse(shape),
+                };
                 types.entry(current).or_default().insert(name, field);
             } else {
                 current = line;
@@ -164,7 +182,12 @@ impl Shapes {
     /// Reports every field of a document that its type does not have, lacks, or has with another type.
     pub(crate) fn check(&self, name: &str, source: &Source, document: &Node, findings: &mut Findings) {
         if let Some((name, _)) = self.0.get_key_value(name) {
-            let mut checker = Checker { shapes: self, root: name, source, findings };
+            let mut checker = Checker {
+                shapes: self,
+                root: name,
+                source,
+                findings,
+            };
             checker.value(document, &Shape::Type(name), document.start(), Path::ROOT);
         }
     }
@@ -173,7 +196,9 @@ impl Shapes {
     fn owners_of(&self, root: &'static str, field: &str) -> Vec<&'static str> {
         let (mut open, mut reached, mut owners) = (vec![root], HashSet::new(), Vec::new());
         while let Some(name) = open.pop() {
-            let Some(fields) = self.0.get(name).filter(|_| reached.insert(name)) else { continue };
+            let Some(fields) = self.0.get(name).filter(|_| reached.insert(name)) else {
+                continue;
+            };
             open.extend(fields.values().filter_map(|field| field.shape.inner_type()));
             owners.extend(fields.contains_key(field).then(|| short(name)));
         }
@@ -201,12 +226,15 @@ impl Checker<'_> {
     fn value(&mut self, node: &Node, shape: &Shape, place: Span, path: Path<'_>) {
         match (shape, &node.value) {
             // Null is as good as missing.
-            (_, Value::Null) | (Shape::Any, _) | (Shape::String, Value::String(_)) | (Shape::Boolean, Value::Bool(_)) => {}
-            (Shape::Number | Shape::Quantity, Value::Number(_)) | (Shape::Quantity, Value::String(_)) => {}
-            (Shape::IntegerOrString, Value::String(_)) => {}
-            (Shape::IntegerOrString, Value::Number(number)) if number.is_i64() => {}
-            (Shape::Integer(range), Value::Number(number)) if number.as_i64().is_some_and(|number| range.contains(&number)) => {}
-            (Shape::Integer(range), Value::Number(number)) => self.out_of_range(node, range, &number.to_string(), path),
+            (_, Value::Null)
+            | (Shape::Any, _)
+            | (Shape::String | Shape::Quantity | Shape::IntegerOrString, Value::String(_))
+            | (Shape::Number | Shape::Quantity, Value::Number(_))
+            | (Shape::Boolean, Value::Bool(_)) => {}
+            (Shape::IntegerOrString, Value::Number(number)) => {
+                self.integer(node, &(i32::MIN.into()..=i32::MAX.into()), number, path);
+            }
+            (Shape::Integer(range), Value::Number(number)) => self.integer(node, range, number, path),
             (Shape::Word(words), Value::String(word)) => self.word(node, words, word, path),
             (Shape::List(shape), Value::List(items)) => {
                 for (index, item) in items.iter().enumerate() {
@@ -236,7 +264,10 @@ impl Checker<'_> {
                 None => self.unknown(entry, name, path),
             }
         }
-        let mut missing: Vec<_> = fields.iter().filter(|(key, field)| field.required && node.get(key).is_none()).collect();
+        let mut missing: Vec<_> = fields
+            .iter()
+            .filter(|(key, field)| field.required && node.get(key).is_none())
+            .collect();
         missing.sort_unstable_by_key(|(key, _)| **key);
         for (key, field) in missing {
             let at = node.entry(key).map_or(place, |entry| entry.key_span);
@@ -246,13 +277,25 @@ impl Checker<'_> {
                 }
                 shape => format!("add {key}: it is {}", shape.describe()),
             };
-            self.findings.error(self.source, at, format!("{} is missing", path.then(Part::Key(key)).text()), cure);
+            self.findings.error(
+                self.source,
+                at,
+                format!("{} is missing", path.then(Part::Key(key)).text()),
+                cure,
+            );
         }
     }
 
     /// The names of a type's fields, sorted.
     fn fields_of(&self, name: &str) -> Vec<&'static str> {
-        let mut names: Vec<_> = self.shapes.0.get(name).into_iter().flat_map(HashMap::keys).copied().collect();
+        let mut names: Vec<_> = self
+            .shapes
+            .0
+            .get(name)
+            .into_iter()
+            .flat_map(HashMap::keys)
+            .copied()
+            .collect();
         names.sort_unstable();
         names
     }
@@ -260,7 +303,10 @@ impl Checker<'_> {
     fn unknown(&mut self, entry: &Entry, name: &str, path: Path<'_>) {
         let cause = format!("{} is unknown: {} has no such field", path.text(), short(name));
         let known = self.fields_of(name);
-        let cure = match (nearest(&entry.key, known.iter().copied()), &*self.shapes.owners_of(self.root, &entry.key)) {
+        let cure = match (
+            nearest(&entry.key, known.iter().copied()),
+            &*self.shapes.owners_of(self.root, &entry.key),
+        ) {
             (Some(nearest), _) => format!("did you mean {nearest}?"),
             (None, owners @ ([_] | [_, _] | [_, _, _])) => {
                 format!("it is a field of {}: check the indentation", owners.join(", "))
@@ -272,14 +318,27 @@ impl Checker<'_> {
         self.findings.error(self.source, entry.key_span, cause, cure);
     }
 
-    fn out_of_range(&mut self, node: &Node, range: &RangeInclusive<i64>, number: &str, path: Path<'_>) {
-        let (least, most) = range.clone().into_inner();
+    fn integer(&mut self, node: &Node, range: &RangeInclusive<i64>, number: &Number, path: Path<'_>) {
+        if number.as_i64().is_some_and(|number| range.contains(&number)) {
+            return;
+        }
+        let (least, most) = (range.start(), range.end());
+        let number = number.to_string();
         let (cause, cure) = if !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
-            (format!("{} must be a whole number, not {number}", path.text()), "write it without fraction and exponent".to_owned())
-        } else if least == 0 && most >= i64::from(i32::MAX) && number.starts_with('-') {
-            (format!("{} is negative: {number}", path.text()), "use 0 or more".to_owned())
+            (
+                format!("{} must be a whole number, not {number}", path.text()),
+                "write it without fraction and exponent".to_owned(),
+            )
+        } else if *least == 0 && *most >= i64::from(i32::MAX) && number.starts_with('-') {
+            (
+                format!("{} is negative: {number}", path.text()),
+                "use 0 or more".to_owned(),
+            )
         } else {
-            (format!("{} is out of range: {number}", path.text()), format!("use {least} to {most}"))
+            (
+                format!("{} is out of range: {number}", path.text()),
+                format!("use {least} to {most}"),
+            )
         };
         self.findings.error(self.source, node.span, cause, cure);
     }
@@ -306,7 +365,9 @@ impl Checker<'_> {
             (Shape::String | Shape::Word(_), Value::Bool(_) | Value::Number(_)) if written.len() <= 64 => {
                 format!("quote it: {written:?}")
             }
-            (Shape::Integer(_) | Shape::Number | Shape::IntegerOrString, Value::String(text)) if text.parse::<f64>().is_ok() => {
+            (Shape::Integer(_) | Shape::Number | Shape::IntegerOrString, Value::String(text))
+                if text.parse::<f64>().is_ok() =>
+            {
                 format!("remove the quotes: {text}")
             }
             (Shape::Boolean, Value::String(text)) if matches!(&*text.to_lowercase(), "true" | "yes" | "on") => {

@@ -25,7 +25,9 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(path: PathBuf, text: String) -> Self {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(index, _)| index + 1)).collect();
+        let lines = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(index, _)| index + 1))
+            .collect();
         Self { path, text, lines }
     }
 
@@ -45,7 +47,11 @@ impl Source {
 
     /// The offset of a line (from 1) and a column in characters (from 0).
     pub(crate) fn offset(&self, line: usize, column: usize) -> usize {
-        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let start = self
+            .lines
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(self.text.len());
         let rest = self.text.get(start..).unwrap_or_default();
         start + rest.char_indices().nth(column).map_or(rest.len(), |(offset, _)| offset)
     }
@@ -60,9 +66,16 @@ impl Source {
         let line = self.lines.partition_point(|begin| *begin <= start).max(1);
         let begin = self.lines.get(line - 1).copied().unwrap_or_default();
         let until = self.lines.get(line).copied().unwrap_or(self.text.len());
-        let shown = self.text.get(begin..until).unwrap_or_default().trim_end_matches(['\r', '\n']);
+        let shown = self
+            .text
+            .get(begin..until)
+            .unwrap_or_default()
+            .trim_end_matches(['\r', '\n']);
         let before = self.text.get(begin..start).unwrap_or_default();
-        let marked = self.text.get(start..span.end.clamp(start, begin + shown.len())).unwrap_or_default();
+        let marked = self
+            .text
+            .get(start..span.end.clamp(start, begin + shown.len()))
+            .unwrap_or_default();
         let snippet = (shown.len() <= LONGEST_SHOWN_LINE).then(|| Snippet {
             text: shown.to_owned(),
             start: before.len(),

@@ -37,8 +37,12 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     }
     let word = word.to_lowercase();
     let distance = |known: &str| strsim::damerau_levenshtein(&word, &known.to_lowercase());
-    let best = known.into_iter().map(|known| (distance(known), known)).min_by_key(|(distance, _)| *distance);
-    best.filter(|(distance, _)| *distance <= (word.chars().count() / 3).clamp(1, 3)).map(|(_, known)| known)
+    let best = known
+        .into_iter()
+        .map(|known| (distance(known), known))
+        .min_by_key(|(distance, _)| *distance);
+    best.filter(|(distance, _)| *distance <= (word.chars().count() / 3).clamp(1, 3))
+        .map(|(_, known)| known)
 }
 
 /// What is wrong with a DNS label (RFC 1123): up to 63 lower-case letters, digits and `-`.
@@ -59,7 +63,8 @@ pub(crate) fn dns_label_of_service(text: &str) -> Result<(), String> {
 /// What is wrong with a DNS subdomain: up to 253 lower-case letters, digits, `-` and `.`.
 pub(crate) fn dns_subdomain(text: &str) -> Result<(), String> {
     within(text, 253)?;
-    text.split('.').try_for_each(|part| made_of(part, |byte| byte == b'-', "lower-case letters, digits, - and ."))
+    text.split('.')
+        .try_for_each(|part| made_of(part, |byte| byte == b'-', "lower-case letters, digits, - and ."))
 }
 
 /// What is wrong with the name of an object of RBAC, which is any path segment.
@@ -74,7 +79,9 @@ pub(crate) fn path_segment(text: &str) -> Result<(), String> {
 
 /// What is wrong with a label's or annotation's key: `[prefix/]name`.
 pub(crate) fn qualified_name(text: &str) -> Result<(), String> {
-    let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+    let (prefix, name) = text
+        .split_once('/')
+        .map_or((None, text), |(prefix, name)| (Some(prefix), name));
     if let Some(prefix) = prefix {
         dns_subdomain(prefix).map_err(|why| format!("before the /: {why}"))?;
     }
@@ -93,7 +100,9 @@ fn label_text(text: &str) -> Result<(), String> {
     within(text, 63)?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if let Some(wrong) = text.chars().find(|c| !u8::try_from(*c).is_ok_and(allowed)) {
-        return Err(format!("it contains {wrong:?}; letters, digits, -, _ and . are allowed"));
+        return Err(format!(
+            "it contains {wrong:?}; letters, digits, -, _ and . are allowed"
+        ));
     }
     if text.starts_with(['-', '_', '.']) || text.ends_with(['-', '_', '.']) {
         return Err("it must begin and end with a letter or a digit".to_owned());
@@ -114,7 +123,10 @@ fn within(text: &str, most: usize) -> Result<(), String> {
 
 fn made_of(text: &str, also: impl Fn(u8) -> bool, allowed: &str) -> Result<(), String> {
     let lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    if let Some(wrong) = text.chars().find(|c| !u8::try_from(*c).is_ok_and(|byte| lower(byte) || also(byte))) {
+    if let Some(wrong) = text
+        .chars()
+        .find(|c| !u8::try_from(*c).is_ok_and(|byte| lower(byte) || also(byte)))
+    {
         return Err(format!("it contains {wrong:?}; {allowed} are allowed"));
     }
     let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -132,7 +144,10 @@ mod tests {
     fn names_are_what_kubernetes_takes() {
         let longest = "a".repeat(63);
         assert_eq!(dns_label(&longest), Ok(()));
-        assert_eq!(dns_label(&format!("{longest}a")), Err("it has 64 characters; 63 are allowed".to_owned()));
+        assert_eq!(
+            dns_label(&format!("{longest}a")),
+            Err("it has 64 characters; 63 are allowed".to_owned())
+        );
         for wrong in ["", "-a", "a-", "A", "a.b", "a_b", "ä"] {
             assert!(dns_label(wrong).is_err(), "{wrong:?}");
         }

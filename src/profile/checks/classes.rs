@@ -35,11 +35,17 @@ impl<'a> Checker<'a> {
     /// The provider that serves a class.
     pub(super) fn rules_of(&self, class: &Item) -> Option<&'a dyn StorageRules> {
         let provisioner = class.node.str_at(&["provisioner"])?;
-        self.surroundings.rules.iter().copied().find(|rules| rules.serves(provisioner))
+        self.surroundings
+            .rules
+            .iter()
+            .copied()
+            .find(|rules| rules.serves(provisioner))
     }
 
     pub(super) fn class(&mut self, item: &Item) {
-        let Some(provisioner) = item.node.str_at(&["provisioner"]) else { return };
+        let Some(provisioner) = item.node.str_at(&["provisioner"]) else {
+            return;
+        };
         match self.rules_of(item) {
             Some(rules) => self.parameters(item, rules),
             None => self.foreign(item, provisioner),
@@ -52,14 +58,23 @@ impl<'a> Checker<'a> {
             return;
         }
         let at = item.place(&["provisioner"]);
-        let served: Vec<&str> = self.surroundings.rules.iter().flat_map(|rules| rules.provisioners()).copied().collect();
+        let served: Vec<&str> = self
+            .surroundings
+            .rules
+            .iter()
+            .flat_map(|rules| rules.provisioners())
+            .copied()
+            .collect();
         let served_text = served.join(" or ");
         if let Err(why) = qualified_name(&provisioner.to_lowercase()) {
             let cause = format!("{} is no name of a provisioner: {why}", quote(provisioner));
             return self.error(item, at, cause, format!("use {served_text}"));
         }
         if let Some((_, cloud)) = OF_OTHER_CLOUDS.iter().find(|(other, _)| *other == provisioner) {
-            let cause = format!("{provisioner} makes volumes in {cloud}, and this profile's provider is {}", self.cloud());
+            let cause = format!(
+                "{provisioner} makes volumes in {cloud}, and this profile's provider is {}",
+                self.cloud()
+            );
             return self.error(item, at, cause, format!("use {served_text}"));
         }
         let meant = nearest(provisioner, served.iter().copied()).filter(|_| !OF_SHARES.contains(&provisioner));
@@ -68,7 +83,8 @@ impl<'a> Checker<'a> {
             return self.error(item, at, cause, format!("did you mean {meant}?"));
         }
         let cause = format!("moorline does not serve provisioner {}", quote(provisioner));
-        let cure = format!("use {served_text}; otherwise the cluster needs that provisioner, and moorline only waits for it");
+        let cure =
+            format!("use {served_text}; otherwise the cluster needs that provisioner, and moorline only waits for it");
         self.warning(item, at, cause, cure);
     }
 
@@ -81,16 +97,28 @@ impl<'a> Checker<'a> {
     /// What is wrong with the class itself is said even if no claim names it, or none that can be read. Sizes are left to the
     /// claims: each is measured against the class.
     fn parameters(&mut self, item: &Item, rules: &dyn StorageRules) {
-        let Ok(object) = Object::from_value(item.node.to_json()) else { return };
+        let Ok(object) = Object::from_value(item.node.to_json()) else {
+            return;
+        };
         let class = StorageClass::from_object(&object);
         let sizes = [1_u64, 16, 128, 1024, 4096].map(|gib| gib << 30);
         let problems = sizes.map(|bytes| {
-            let claim = ClaimShape { bytes, access_modes: vec!["ReadWriteOnce".to_owned()], volume_mode: "Filesystem".to_owned() };
-            rules.place(&class, &claim, self.surroundings.zones).err().unwrap_or_default()
+            let claim = ClaimShape {
+                bytes,
+                access_modes: vec!["ReadWriteOnce".to_owned()],
+                volume_mode: "Filesystem".to_owned(),
+            };
+            rules
+                .place(&class, &claim, self.surroundings.zones)
+                .err()
+                .unwrap_or_default()
         });
         // A problem at every size is the class's own.
         let [first, others @ ..] = &problems;
-        for problem in first.iter().filter(|problem| others.iter().all(|other| other.contains(problem))) {
+        for problem in first
+            .iter()
+            .filter(|problem| others.iter().all(|other| other.contains(problem)))
+        {
             if let FieldPath::Class(path) = &problem.field {
                 self.class_problem(item, path, (problem.cause.clone(), problem.cure.clone()), None);
             }
@@ -98,7 +126,13 @@ impl<'a> Checker<'a> {
     }
 
     /// A problem at a place of a class; many claims may have it, and it is said once.
-    pub(super) fn class_problem(&mut self, class: &Item, path: &[String], (cause, cure): (String, String), claim: Option<Location>) {
+    pub(super) fn class_problem(
+        &mut self,
+        class: &Item,
+        path: &[String],
+        (cause, cure): (String, String),
+        claim: Option<Location>,
+    ) {
         let diagnostic = Diagnostic::new(class.source.locate(class.node.place_of_entry(path)), cause, cure);
         if self.findings.has_same(&diagnostic) {
             return;
@@ -112,18 +146,32 @@ impl<'a> Checker<'a> {
     /// Zones of another region than the profile's, as far as their names show it.
     fn zones(&mut self, item: &Item) {
         let ProviderBlock::Aws { region, .. } = &self.config.provider;
-        let Some(region) = region.as_deref().or(self.surroundings.region) else { return };
+        let Some(region) = region.as_deref().or(self.surroundings.region) else {
+            return;
+        };
         // Where the zones are known, the provider's rules have compared them.
         if self.surroundings.zones.is_some() || self.rules_of(item).is_none() {
             return;
         }
         let parameters = item.node.entries_at(&["parameters"]).iter();
-        let named = parameters.filter(|entry| matches!(&*entry.key.to_ascii_lowercase(), "zone" | "zones")).map(|entry| &entry.value);
-        let expressions = item.node.items_at(&["allowedTopologies"]).iter().flat_map(|term| term.items_at(&["matchLabelExpressions"]));
-        let zoned = expressions.filter(|expression| expression.str_at(&["key"]).is_some_and(|key| key.ends_with("/zone")));
+        let named = parameters
+            .filter(|entry| matches!(&*entry.key.to_ascii_lowercase(), "zone" | "zones"))
+            .map(|entry| &entry.value);
+        let expressions = item
+            .node
+            .items_at(&["allowedTopologies"])
+            .iter()
+            .flat_map(|term| term.items_at(&["matchLabelExpressions"]));
+        let zoned =
+            expressions.filter(|expression| expression.str_at(&["key"]).is_some_and(|key| key.ends_with("/zone")));
         let values = zoned.flat_map(|expression| expression.items_at(&["values"]));
         for node in named.chain(values) {
-            for zone in node.as_str().into_iter().flat_map(|zones| zones.split(',')).map(str::trim) {
+            for zone in node
+                .as_str()
+                .into_iter()
+                .flat_map(|zones| zones.split(','))
+                .map(str::trim)
+            {
                 self.zone(item, node, zone, region);
             }
         }
@@ -132,7 +180,12 @@ impl<'a> Checker<'a> {
     fn zone(&mut self, item: &Item, node: &Node, zone: &str, region: &str) {
         let Some(rest) = zone.strip_prefix(region) else {
             let cause = format!("zone {} is not in region {region}", quote(zone));
-            return self.error(item, node.span, cause, format!("use a zone such as {region}a, or change the region"));
+            return self.error(
+                item,
+                node.span,
+                cause,
+                format!("use a zone such as {region}a, or change the region"),
+            );
         };
         // us-east-1a; us-east-1-bos-1a for local zones.
         if !rest.ends_with(|last: char| last.is_ascii_lowercase()) {

@@ -13,22 +13,50 @@ use crate::config::ProfileFile;
 use crate::diagnostic::Findings;
 use crate::manifests::Item;
 use crate::source::Span;
+use crate::yaml::Node;
+
+/// Kinds that other objects refer to by name.
+const REFERRED: &[(&str, &str)] = &[
+    ("v1", "PersistentVolumeClaim"),
+    ("v1", "Service"),
+    ("storage.k8s.io/v1", "StorageClass"),
+];
+
+/// Kind, namespace and name.
+type Name<'a> = (&'a str, Option<&'a str>, &'a str);
 
 /// Checks objects one by one and against each other.
 pub(crate) struct Checker<'a> {
     items: &'a [Item],
     config: &'a ProfileFile,
     surroundings: &'a Surroundings<'a>,
-    /// The StorageClasses of the profile, by name.
-    classes: HashMap<&'a str, &'a Item>,
+    /// StorageClasses, Services and claims, by kind, namespace and name.
+    named: HashMap<Name<'a>, &'a Item>,
+    /// The pod templates of all workloads, with their namespaces.
+    templates: Vec<(Option<&'a str>, &'a Node)>,
     findings: &'a mut Findings,
 }
 
 /// Reports everything that is wrong with the objects of a profile.
 pub(crate) fn check(items: &[Item], config: &ProfileFile, surroundings: &Surroundings<'_>, findings: &mut Findings) {
-    let classes = items.iter().filter(|item| item.is("storage.k8s.io/v1", "StorageClass"));
-    let classes = classes.map(|item| (&*item.name, item)).collect();
-    let mut checker = Checker { items, config, surroundings, classes, findings };
+    let refers = items
+        .iter()
+        .filter(|item| REFERRED.iter().any(|(api_version, kind)| item.is(api_version, kind)));
+    let named = refers
+        .map(|item| ((&*item.gvk.kind, item.namespace.as_deref(), &*item.name), item))
+        .collect();
+    let templates = items
+        .iter()
+        .filter_map(|item| Some((item.namespace.as_deref(), workloads::pod_template(item)?)))
+        .collect();
+    let mut checker = Checker {
+        items,
+        config,
+        surroundings,
+        named,
+        templates,
+        findings,
+    };
     for item in items {
         checker.metadata(item);
         checker.workload(item);
@@ -43,7 +71,24 @@ pub(crate) fn check(items: &[Item], config: &ProfileFile, surroundings: &Surroun
     checker.claim_names();
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
+    /// The object that another one refers to.
+    fn find(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<&'a Item> {
+        self.named.get(&(kind, namespace, name)).copied()
+    }
+
+    /// The names of a kind's objects in a namespace, for messages.
+    fn names(&self, kind: &str, namespace: Option<&str>) -> Vec<&'a str> {
+        let mut names: Vec<_> = self
+            .named
+            .keys()
+            .filter(|(of, within, _)| *of == kind && *within == namespace)
+            .map(|(.., name)| *name)
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
     fn error(&mut self, item: &Item, span: Span, cause: impl Into<String>, cure: impl Into<String>) {
         self.findings.error(&item.source, span, cause, cure);
     }

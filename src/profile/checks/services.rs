@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::Checker;
-use super::workloads::pod_template;
 use crate::manifests::Item;
 use crate::words::quote;
 use crate::yaml::Node;
@@ -21,12 +20,22 @@ impl Checker<'_> {
         let headless = spec("clusterIP") == Some("None");
         if headless && sort == "LoadBalancer" {
             let cause = "a headless Service has no load balancer";
-            self.error(item, item.place(&["spec", "clusterIP"]), cause, "remove clusterIP: None, or the type");
+            self.error(
+                item,
+                item.place(&["spec", "clusterIP"]),
+                cause,
+                "remove clusterIP: None, or the type",
+            );
         }
         let ports = item.node.items_at(&["spec", "ports"]);
         if ports.is_empty() && !headless && sort != "ExternalName" {
             let cause = format!("{} has no ports", item.title());
-            self.error(item, item.place(&["spec", "ports"]), cause, "add ports: with - port: 80 below");
+            self.error(
+                item,
+                item.place(&["spec", "ports"]),
+                cause,
+                "add ports: with - port: 80 below",
+            );
         }
         self.ports(item, ports);
         self.source_ranges(item, sort);
@@ -51,13 +60,23 @@ impl Checker<'_> {
             if let Some(number) = number
                 && !numbers.insert((number, port.str_at(&["protocol"]).unwrap_or("TCP")))
             {
-                self.error(item, port.place(&["port"]), format!("port {number} is given twice"), "remove one of the two");
+                self.error(
+                    item,
+                    port.place(&["port"]),
+                    format!("port {number} is given twice"),
+                    "remove one of the two",
+                );
             }
             if let Some(target) = port.get("targetPort").and_then(Node::as_i64)
                 && !(1..=65535).contains(&target)
             {
                 let cause = format!("targetPort is out of range: {target}");
-                self.error(item, port.place(&["targetPort"]), cause, "use 1 to 65535, or a container port's name");
+                self.error(
+                    item,
+                    port.place(&["targetPort"]),
+                    cause,
+                    "use 1 to 65535, or a container port's name",
+                );
             }
         }
     }
@@ -66,7 +85,12 @@ impl Checker<'_> {
         let ranges = item.node.items_at(&["spec", "loadBalancerSourceRanges"]);
         if let Some(first) = ranges.first().filter(|_| sort != "LoadBalancer") {
             let cause = format!("source ranges are for load balancers, and this Service is of type {sort}");
-            self.error(item, first.span, cause, "write type: LoadBalancer, or remove loadBalancerSourceRanges");
+            self.error(
+                item,
+                first.span,
+                cause,
+                "write type: LoadBalancer, or remove loadBalancerSourceRanges",
+            );
         }
         for range in ranges {
             if let Some(text) = range.as_str() {
@@ -88,7 +112,12 @@ impl Checker<'_> {
             Ok(address) => format!("write {}", IpNet::from(address)),
             Err(_) => "write it like 203.0.113.0/24, or 0.0.0.0/0 for everyone".to_owned(),
         };
-        self.error(item, node.span, format!("{} is no range of addresses (CIDR)", quote(text)), cure);
+        self.error(
+            item,
+            node.span,
+            format!("{} is no range of addresses (CIDR)", quote(text)),
+            cure,
+        );
     }
 
     /// A selector that no workload of the profile satisfies is allowed: the pods may be someone else's.
@@ -97,15 +126,23 @@ impl Checker<'_> {
         if selector.is_empty() {
             return;
         }
-        let mut workloads = self.items.iter().filter(|other| other.namespace == item.namespace).filter_map(pod_template).peekable();
+        let namespace = item.namespace.as_deref();
+        let mut templates = self
+            .templates
+            .iter()
+            .filter(|(within, _)| *within == namespace)
+            .map(|(_, template)| *template)
+            .peekable();
         // Without any workload the profile says nothing about pods.
-        if workloads.peek().is_none() {
+        if templates.peek().is_none() {
             return;
         }
         let selects = |template: &Node| {
-            selector.iter().all(|wanted| template.str_at(&["metadata", "labels", &wanted.key]) == wanted.value.as_str())
+            selector
+                .iter()
+                .all(|wanted| template.str_at(&["metadata", "labels", &wanted.key]) == wanted.value.as_str())
         };
-        if !workloads.any(selects) {
+        if !templates.any(selects) {
             let cause = format!("{} selects no pod of this profile", item.title());
             let cure = "compare the selector with the labels of the pod templates (spec.template.metadata.labels)";
             self.warning(item, item.place(&["spec", "selector"]), cause, cure);

@@ -23,18 +23,38 @@ const REFINED: &[(&str, &str, &str)] = &[
     ("apps.v1.DeploymentStrategy", "type", "Recreate|RollingUpdate"),
     ("apps.v1.ReplicaSetSpec", "replicas", "0..2147483647"),
     ("apps.v1.StatefulSetOrdinals", "start", "0..2147483647"),
-    ("apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy", "whenDeleted", "Delete|Retain"),
-    ("apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy", "whenScaled", "Delete|Retain"),
-    ("apps.v1.StatefulSetSpec", "podManagementPolicy", "OrderedReady|Parallel"),
+    (
+        "apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy",
+        "whenDeleted",
+        "Delete|Retain",
+    ),
+    (
+        "apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy",
+        "whenScaled",
+        "Delete|Retain",
+    ),
+    (
+        "apps.v1.StatefulSetSpec",
+        "podManagementPolicy",
+        "OrderedReady|Parallel",
+    ),
     ("apps.v1.StatefulSetSpec", "replicas", "0..2147483647"),
     ("apps.v1.StatefulSetUpdateStrategy", "type", "OnDelete|RollingUpdate"),
     ("core.v1.Container", "imagePullPolicy", "Always|IfNotPresent|Never"),
     ("core.v1.ContainerPort", "containerPort", "1..65535"),
     ("core.v1.ContainerPort", "hostPort", "0..65535"),
     ("core.v1.ContainerPort", "protocol", "SCTP|TCP|UDP"),
-    ("core.v1.PersistentVolumeClaimSpec", "accessModes", "[ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod]"),
+    (
+        "core.v1.PersistentVolumeClaimSpec",
+        "accessModes",
+        "[ReadOnlyMany|ReadWriteMany|ReadWriteOnce|ReadWriteOncePod]",
+    ),
     ("core.v1.PersistentVolumeClaimSpec", "volumeMode", "Block|Filesystem"),
-    ("core.v1.PersistentVolumeSpec", "persistentVolumeReclaimPolicy", "Delete|Recycle|Retain"),
+    (
+        "core.v1.PersistentVolumeSpec",
+        "persistentVolumeReclaimPolicy",
+        "Delete|Recycle|Retain",
+    ),
     ("core.v1.PodSpec", "restartPolicy", "Always|Never|OnFailure"),
     ("core.v1.ServicePort", "nodePort", "0..65535"),
     ("core.v1.ServicePort", "port", "1..65535"),
@@ -42,10 +62,22 @@ const REFINED: &[(&str, &str, &str)] = &[
     ("core.v1.ServiceSpec", "externalTrafficPolicy", "Cluster|Local"),
     ("core.v1.ServiceSpec", "internalTrafficPolicy", "Cluster|Local"),
     ("core.v1.ServiceSpec", "sessionAffinity", "ClientIP|None"),
-    ("core.v1.ServiceSpec", "type", "ClusterIP|ExternalName|LoadBalancer|NodePort"),
-    ("meta.v1.LabelSelectorRequirement", "operator", "DoesNotExist|Exists|In|NotIn"),
+    (
+        "core.v1.ServiceSpec",
+        "type",
+        "ClusterIP|ExternalName|LoadBalancer|NodePort",
+    ),
+    (
+        "meta.v1.LabelSelectorRequirement",
+        "operator",
+        "DoesNotExist|Exists|In|NotIn",
+    ),
     ("storage.k8s.io/v1 StorageClass", "reclaimPolicy", "Delete|Retain"),
-    ("storage.k8s.io/v1 StorageClass", "volumeBindingMode", "Immediate|WaitForFirstConsumer"),
+    (
+        "storage.k8s.io/v1 StorageClass",
+        "volumeBindingMode",
+        "Immediate|WaitForFirstConsumer",
+    ),
 ];
 
 /// The table under construction: types, their fields and shapes.
@@ -57,7 +89,11 @@ impl Table {
         let name = format!("{} {}", T::API_VERSION, T::KIND);
         self.root::<T>(&name);
         // What the server writes is not ours to judge.
-        self.0.get_mut(&name).unwrap().entry("status".to_owned()).and_modify(|shape| "any".clone_into(shape));
+        self.0
+            .get_mut(&name)
+            .unwrap()
+            .entry("status".to_owned())
+            .and_modify(|shape| "any".clone_into(shape));
     }
 
     fn root<T: schemars::JsonSchema>(&mut self, name: &str) {
@@ -78,17 +114,29 @@ impl Table {
         let alternatives = schema["oneOf"].as_array().into_iter().flatten();
         for object in std::iter::once(schema).chain(alternatives.clone()) {
             for (field, schema) in object["properties"].as_object().into_iter().flatten() {
-                let required = object["required"].as_array().into_iter().flatten().any(|required| required == field);
+                let required = object["required"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .any(|required| required == field);
                 if schema["properties"].is_object() {
                     self.of_object(&format!("{name}.{field}"), schema);
                 }
-                let mark = if required && alternatives.clone().next().is_none() { "!" } else { "" };
+                let mark = if required && alternatives.clone().next().is_none() {
+                    "!"
+                } else {
+                    ""
+                };
                 let inline = schema["properties"].is_object().then(|| format!("#{name}.{field}"));
                 fields.insert(format!("{field}{mark}"), inline.unwrap_or_else(|| shape(schema)));
             }
         }
         for (_, field, shape) in REFINED.iter().filter(|(of, ..)| *of == name) {
-            let key = if fields.contains_key(*field) { (*field).to_owned() } else { format!("{field}!") };
+            let key = if fields.contains_key(*field) {
+                (*field).to_owned()
+            } else {
+                format!("{field}!")
+            };
             *fields.get_mut(&key).unwrap_or_else(|| panic!("{name} has no {field}")) = (*shape).to_owned();
         }
         if !fields.is_empty() {
@@ -98,11 +146,20 @@ impl Table {
 
     /// Types that nothing reaches are left out.
     fn text(&self) -> String {
-        let mut wanted: Vec<&str> = self.0.keys().map(String::as_str).filter(|name| name.contains(' ') || *name == "profile").collect();
+        let mut wanted: Vec<&str> = self
+            .0
+            .keys()
+            .map(String::as_str)
+            .filter(|name| name.contains(' ') || *name == "profile")
+            .collect();
         let mut reached = BTreeSet::new();
         while let Some(name) = wanted.pop() {
             if let Some(fields) = self.0.get(name).filter(|_| reached.insert(name)) {
-                wanted.extend(fields.values().filter_map(|shape| shape.trim_matches(['[', ']', '{', '}']).strip_prefix('#')));
+                wanted.extend(
+                    fields
+                        .values()
+                        .filter_map(|shape| shape.trim_matches(['[', ']', '{', '}']).strip_prefix('#')),
+                );
             }
         }
         let mut text = "// Generated: see shape/generate.rs. `!` marks what must be given.\n".to_owned();
@@ -119,7 +176,11 @@ impl Table {
 /// `core.v1.PodSpec` of `io.k8s.api.core.v1.PodSpec`.
 fn type_name(reference: &str) -> String {
     let prefixes = ["io.k8s.api.", "io.k8s.apimachinery.pkg.apis."];
-    prefixes.iter().find_map(|prefix| reference.strip_prefix(prefix)).unwrap_or(reference).to_owned()
+    prefixes
+        .iter()
+        .find_map(|prefix| reference.strip_prefix(prefix))
+        .unwrap_or(reference)
+        .to_owned()
 }
 
 fn shape(schema: &Value) -> String {
@@ -130,7 +191,11 @@ fn shape(schema: &Value) -> String {
         return shape(alternatives.iter().find(|one| one["type"] != "null").unwrap());
     }
     let types: Vec<_> = match &schema["type"] {
-        Value::Array(types) => types.iter().filter_map(Value::as_str).filter(|one| *one != "null").collect(),
+        Value::Array(types) => types
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|one| *one != "null")
+            .collect(),
         one => one.as_str().into_iter().collect(),
     };
     match types[..] {
@@ -140,7 +205,9 @@ fn shape(schema: &Value) -> String {
         ["integer"] if schema["format"] == "int32" => "int32".to_owned(),
         ["integer"] => "int64".to_owned(),
         ["array"] => format!("[{}]", shape(&schema["items"])),
-        ["object"] if schema["additionalProperties"].is_object() => format!("{{{}}}", shape(&schema["additionalProperties"])),
+        ["object"] if schema["additionalProperties"].is_object() => {
+            format!("{{{}}}", shape(&schema["additionalProperties"]))
+        }
         _ => "any".to_owned(),
     }
 }
@@ -193,7 +260,10 @@ fn table() -> String {
 
 fn schema() -> String {
     let mut schema = schemars::schema_for!(ProfileFile);
-    schema.insert("$id".to_owned(), "https://moorline.dev/schemas/profile.schema.json".into());
+    schema.insert(
+        "$id".to_owned(),
+        "https://moorline.dev/schemas/profile.schema.json".into(),
+    );
     schema.insert("title".to_owned(), "A moorline profile".into());
     format!("{}\n", serde_json::to_string_pretty(&schema).unwrap())
 }
@@ -206,7 +276,10 @@ fn assert_current(file: &Path, expected: &str) {
     }
     let committed = std::fs::read_to_string(file).unwrap_or_default();
     let name = file.display();
-    assert!(committed == expected, "{name} is not current: MOORLINE_REGENERATE=1 cargo test -p moorline-profile generate");
+    assert!(
+        committed == expected,
+        "{name} is not current: MOORLINE_REGENERATE=1 cargo test -p moorline-profile generate"
+    );
 }
 
 fn here() -> PathBuf {
@@ -232,9 +305,16 @@ fn every_field_of_the_schema_is_described() {
             assert!(described, "{at}.{name} has no description");
         }
         for part in [&schema["$defs"], &schema["properties"]] {
-            part.as_object().into_iter().flatten().for_each(|(name, part)| described(part, &format!("{at}.{name}")));
+            part.as_object()
+                .into_iter()
+                .flatten()
+                .for_each(|(name, part)| described(part, &format!("{at}.{name}")));
         }
-        schema["oneOf"].as_array().into_iter().flatten().for_each(|part| described(part, at));
+        schema["oneOf"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .for_each(|part| described(part, at));
     }
     described(&serde_json::from_str(&schema()).unwrap(), "profile");
 }

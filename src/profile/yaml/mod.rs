@@ -26,7 +26,15 @@ pub(crate) fn read(source: &Source, findings: &mut Findings) -> Vec<Node> {
     options.flow_nesting_limit = DEEPEST;
     options.block_nesting_limit = DEEPEST;
     let mut parser = Parser::new_from_str_with_options(source.text(), options);
-    let mut reader = Reader { source, findings, documents: Vec::new(), open: Vec::new(), anchors: HashMap::new(), spent: 0, exploded: false };
+    let mut reader = Reader {
+        source,
+        findings,
+        documents: Vec::new(),
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        spent: 0,
+        exploded: false,
+    };
     while let Some(next) = parser.next_event().filter(|_| !reader.exploded) {
         match next {
             Ok((event, span)) => reader.take(event, reader.span(&span)),
@@ -96,9 +104,13 @@ impl Reader<'_> {
 
     fn span(&self, span: &granit_parser::Span) -> Span {
         let offset = |mark: &granit_parser::Marker| {
-            mark.byte_offset().unwrap_or_else(|| self.source.offset(mark.line(), mark.col()))
+            mark.byte_offset()
+                .unwrap_or_else(|| self.source.offset(mark.line(), mark.col()))
         };
-        Span { start: offset(&span.start), end: offset(&span.end) }
+        Span {
+            start: offset(&span.start),
+            end: offset(&span.end),
+        }
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) {
@@ -128,7 +140,14 @@ impl Reader<'_> {
         let before = self.source.text().get(..start.start).unwrap_or_default();
         let line = before.rfind('\n').map_or(0, |newline| newline + 1);
         if style == StructureStyle::Block && before[line..].starts_with('\t') {
-            self.error(Span { start: line, end: line + 1 }, "a tab in the indentation", "indent with spaces");
+            self.error(
+                Span {
+                    start: line,
+                    end: line + 1,
+                },
+                "a tab in the indentation",
+                "indent with spaces",
+            );
         }
     }
 
@@ -140,17 +159,34 @@ impl Reader<'_> {
     }
 
     fn end(&mut self, end: Span) {
-        let Some(Open { start, anchor, content }) = self.open.pop() else { return };
+        let Some(Open { start, anchor, content }) = self.open.pop() else {
+            return;
+        };
         let value = match content {
             Content::List(items) => Value::List(items),
             Content::Map(map) => Value::Map(self.merge(map)),
         };
-        self.finish(Node { span: Span { start: start.start, end: end.end.max(start.end) }, value }, anchor, false);
+        self.finish(
+            Node {
+                span: Span {
+                    start: start.start,
+                    end: end.end.max(start.end),
+                },
+                value,
+            },
+            anchor,
+            false,
+        );
     }
 
     /// Adds what `<<` names; keys that the mapping has itself win.
     fn merge(&mut self, map: OpenMap) -> Vec<Entry> {
-        let OpenMap { mut entries, mut index, merged, .. } = map;
+        let OpenMap {
+            mut entries,
+            mut index,
+            merged,
+            ..
+        } = map;
         for node in merged {
             let sources = match node.value {
                 Value::List(items) => items,
@@ -158,7 +194,11 @@ impl Reader<'_> {
             };
             for source in sources {
                 let Value::Map(more) = source.value else {
-                    self.error(source.span, "<< merges mappings only", "give it an alias of a mapping, or quote the key");
+                    self.error(
+                        source.span,
+                        "<< merges mappings only",
+                        "give it an alias of a mapping, or quote the key",
+                    );
                     continue;
                 };
                 for entry in more {
@@ -176,7 +216,14 @@ impl Reader<'_> {
     fn finish(&mut self, node: Node, anchor: usize, merge_key: bool) {
         if anchor != 0 {
             let (weight, depth) = measure(&node);
-            self.anchors.insert(anchor, Anchored { node: node.clone(), weight, depth });
+            self.anchors.insert(
+                anchor,
+                Anchored {
+                    node: node.clone(),
+                    weight,
+                    depth,
+                },
+            );
         }
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.documents.push(node),
@@ -190,19 +237,21 @@ impl Reader<'_> {
                     }
                 }
                 Some(Key::Merge) => map.merged.push(node),
-                Some(Key::Named(key, key_span)) => match map.index.get(&key).and_then(|first| map.entries.get(*first)) {
-                    Some(first) => {
-                        let first = self.source.locate(first.key_span);
-                        let again = self.source.locate(key_span);
+                Some(Key::Named(key, key_span)) => {
+                    if let Some(first) = map.index.get(&key).and_then(|first| map.entries.get(*first)) {
+                        let (first, again) = (self.source.locate(first.key_span), self.source.locate(key_span));
                         let cause = format!("key {} is given twice", quote(&key));
-                        let cure = "keep one of the two";
-                        self.findings.add(Diagnostic::new(again, cause, cure).also(first, "first given here"));
-                    }
-                    None => {
+                        let diagnostic = Diagnostic::new(again, cause, "keep one of the two");
+                        self.findings.add(diagnostic.also(first, "first given here"));
+                    } else {
                         map.index.insert(key.clone(), map.entries.len());
-                        map.entries.push(Entry { key, key_span, value: node });
+                        map.entries.push(Entry {
+                            key,
+                            key_span,
+                            value: node,
+                        });
                     }
-                },
+                }
             },
         }
     }
@@ -214,7 +263,11 @@ impl Reader<'_> {
             Value::String(text) => return text.clone(),
             Value::Number(number) if number.to_string() == written => {}
             Value::List(_) | Value::Map(_) => {
-                self.error(node.span, format!("{} cannot be a key", node.sort()), "keys are strings: quote it if it is meant as one");
+                self.error(
+                    node.span,
+                    format!("{} cannot be a key", node.sort()),
+                    "keys are strings: quote it if it is meant as one",
+                );
             }
             _ => {
                 let cause = format!("key {} is {}, not a string", quote(&written), node.sort());
@@ -228,8 +281,7 @@ impl Reader<'_> {
         let string = || Value::String(text.to_owned());
         let read = match tag.map(|tag| (tag, tag.core_suffix())) {
             None if style == ScalarStyle::Plain => scalar::plain(text),
-            None => return string(),
-            Some((_, Some("str"))) => return string(),
+            None | Some((_, Some("str"))) => return string(),
             Some((_, Some("int" | "float" | "bool" | "null"))) => scalar::plain(text),
             Some((tag, _)) => {
                 // `!` alone is YAML's way to say string.
@@ -255,9 +307,14 @@ impl Reader<'_> {
         let node = match self.anchors.get(&anchor) {
             Some(anchored) if anchored.weight > budget => {
                 self.exploded = true;
-                Err(("aliases repeat too much, as they do in a YAML bomb", "write the values out"))
+                Err((
+                    "aliases repeat too much, as they do in a YAML bomb",
+                    "write the values out",
+                ))
             }
-            Some(anchored) if anchored.depth + self.open.len() > DEEPEST => Err(("aliases nest too deep", "write the values out")),
+            Some(anchored) if anchored.depth + self.open.len() > DEEPEST => {
+                Err(("aliases nest too deep", "write the values out"))
+            }
             Some(anchored) => {
                 self.spent += anchored.weight;
                 Ok(anchored.node.clone())
@@ -266,29 +323,50 @@ impl Reader<'_> {
         };
         let node = node.unwrap_or_else(|(cause, cure)| {
             self.error(span, cause, cure);
-            Node { span, value: Value::Null }
+            Node {
+                span,
+                value: Value::Null,
+            }
         });
         self.finish(Node { span, ..node }, 0, false);
     }
 
     fn syntax(&mut self, error: &ScanError) {
         let mark = error.marker();
-        let start = mark.byte_offset().unwrap_or_else(|| self.source.offset(mark.line(), mark.col()));
+        let start = mark
+            .byte_offset()
+            .unwrap_or_else(|| self.source.offset(mark.line(), mark.col()));
         let tab = self.tab_in_indentation(start);
-        let span = Span { start: tab.unwrap_or(start), end: tab.unwrap_or(start) + 1 };
+        let span = Span {
+            start: tab.unwrap_or(start),
+            end: tab.unwrap_or(start) + 1,
+        };
         let (cause, cure) = match error.kind() {
             _ if tab.is_some() => ("a tab in the indentation".to_owned(), "indent with spaces"),
-            ErrorKind::RecursionLimitExceeded => (format!("values nest deeper than {DEEPEST} levels"), "make it flatter"),
-            ErrorKind::UnknownAnchor => ("an alias of an anchor that does not exist".to_owned(), "write &name at the value it means, before it"),
+            ErrorKind::RecursionLimitExceeded => {
+                (format!("values nest deeper than {DEEPEST} levels"), "make it flatter")
+            }
+            ErrorKind::UnknownAnchor => (
+                "an alias of an anchor that does not exist".to_owned(),
+                "write &name at the value it means, before it",
+            ),
             ErrorKind::UnclosedQuotedScalar => ("a quote that is not closed".to_owned(), "close it"),
-            ErrorKind::InvalidQuotedScalarIndent => {
-                ("a quote that is not closed in its line".to_owned(), "close it, or indent the lines that belong to it")
-            }
-            ErrorKind::MappingValueNotAllowed => {
-                ("a second `:` where a value was expected".to_owned(), "quote the text that has `: ` in it, or begin a new line")
-            }
-            _ if self.source.is_json() => (format!("not JSON: {}", error.info()), "check commas, quotes and brackets here and above"),
-            _ => (format!("not YAML: {}", error.info()), "check indentation, colons and quotes here and in the line above"),
+            ErrorKind::InvalidQuotedScalarIndent => (
+                "a quote that is not closed in its line".to_owned(),
+                "close it, or indent the lines that belong to it",
+            ),
+            ErrorKind::MappingValueNotAllowed => (
+                "a second `:` where a value was expected".to_owned(),
+                "quote the text that has `: ` in it, or begin a new line",
+            ),
+            _ if self.source.is_json() => (
+                format!("not JSON: {}", error.info()),
+                "check commas, quotes and brackets here and above",
+            ),
+            _ => (
+                format!("not YAML: {}", error.info()),
+                "check indentation, colons and quotes here and in the line above",
+            ),
         };
         self.error(span, cause, cure);
     }
@@ -301,11 +379,16 @@ impl Reader<'_> {
             end -= 1;
         }
         let begin = text[..end].rfind('\n').map_or(0, |newline| newline + 1);
-        let above = text[..begin.saturating_sub(1)].rfind('\n').map_or(0, |newline| newline + 1);
+        let above = text[..begin.saturating_sub(1)]
+            .rfind('\n')
+            .map_or(0, |newline| newline + 1);
         let below = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
         [begin, above, below].into_iter().find_map(|line| {
             let indentation = text[line..].bytes().take_while(|byte| matches!(byte, b' ' | b'\t'));
-            indentation.enumerate().find(|(_, byte)| *byte == b'\t').map(|(index, _)| line + index)
+            indentation
+                .enumerate()
+                .find(|(_, byte)| *byte == b'\t')
+                .map(|(index, _)| line + index)
         })
     }
 }

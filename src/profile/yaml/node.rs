@@ -83,7 +83,9 @@ impl Node {
 
     /// The value of a key; null is as good as missing, as it is to the API server.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
-        self.entry(key).map(|entry| &entry.value).filter(|value| !value.is_null())
+        self.entry(key)
+            .map(|entry| &entry.value)
+            .filter(|value| !value.is_null())
     }
 
     /// The value at a path of keys.
@@ -112,7 +114,11 @@ impl Node {
         for part in path {
             let part = part.as_ref();
             let next = match &node.value {
-                Value::List(items) => part.parse().ok().and_then(|index: usize| items.get(index)).map(|item| (item, item.start())),
+                Value::List(items) => part
+                    .parse()
+                    .ok()
+                    .and_then(|index: usize| items.get(index))
+                    .map(|item| (item, item.start())),
                 _ => node.entry(part).map(|entry| (&entry.value, entry.key_span)),
             };
             let Some((found, place)) = next else { return span };
@@ -126,7 +132,10 @@ impl Node {
         let found = path.split_last().and_then(|(last, above)| {
             let holder = above.iter().try_fold(self, |node, key| node.get(key.as_ref()))?;
             let entry = holder.entry(last.as_ref())?;
-            Some(Span { start: entry.key_span.start, end: entry.value.scalar_span()?.end })
+            Some(Span {
+                start: entry.key_span.start,
+                end: entry.value.scalar_span()?.end,
+            })
         });
         found.unwrap_or_else(|| self.place(path))
     }
@@ -152,9 +161,12 @@ impl Node {
             Value::Number(number) => serde_json::Value::Number(number.clone()),
             Value::String(text) => serde_json::Value::String(text.clone()),
             Value::List(items) => serde_json::Value::Array(items.iter().map(Node::to_json).collect()),
-            Value::Map(entries) => {
-                serde_json::Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect())
-            }
+            Value::Map(entries) => serde_json::Value::Object(
+                entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), entry.value.to_json()))
+                    .collect(),
+            ),
         }
     }
 }

@@ -14,40 +14,32 @@ pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Value::Bool(true),
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Value::Bool(false),
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" => {
+        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf"
+        | "-.INF" => {
             return Err(NOT_FINITE);
         }
         _ if text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) => {
-            match number(&text.replace('_', "")) {
-                Some(Some(number)) => Value::Number(number),
-                Some(None) => return Err(NOT_FINITE),
-                None => Value::String(text.to_owned()),
+            let digits = text.replace('_', "");
+            match (integer(&digits), is_decimal(&digits)) {
+                (Some(integer), _) => Value::Number(integer),
+                (None, true) => Value::Number(digits.parse().ok().and_then(Number::from_f64).ok_or(NOT_FINITE)?),
+                (None, false) => Value::String(text.to_owned()),
             }
         }
         _ => Value::String(text.to_owned()),
     })
 }
 
-/// A number; `Some(None)` where it is too great for any.
-fn number(text: &str) -> Option<Option<Number>> {
-    let (negative, digits) = match text.as_bytes().first()? {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
-    };
-    if let Some(magnitude) = integer(digits) {
-        if !negative {
-            return Some(Some(magnitude.into()));
-        }
-        if let Some(value) = 0_i64.checked_sub_unsigned(magnitude) {
-            return Some(Some(value.into()));
-        }
+/// An integer that JSON's numbers hold.
+fn integer(text: &str) -> Option<Number> {
+    match text.strip_prefix('-') {
+        Some(digits) => Some(0_i64.checked_sub_unsigned(magnitude(digits)?)?.into()),
+        None => Some(magnitude(text.strip_prefix('+').unwrap_or(text))?.into()),
     }
-    is_decimal(digits).then(|| text.parse().ok().and_then(Number::from_f64))
 }
 
 /// An integer without sign, in base 2, 8, 10 or 16 by its prefix; a leading zero is octal.
-fn integer(digits: &str) -> Option<u64> {
+fn magnitude(digits: &str) -> Option<u64> {
     let lower = digits.to_ascii_lowercase();
     let (base, digits) = match lower.as_bytes() {
         [b'0', b'x', ..] => (16, &lower[2..]),
@@ -62,8 +54,9 @@ fn integer(digits: &str) -> Option<u64> {
     u64::from_str_radix(digits, base).ok()
 }
 
-/// Digits with at most one point, and an exponent: `1`, `1.`, `.5`, `1e3`, `1.5E-7`.
+/// Digits with a sign, at most one point, and an exponent: `1`, `-1.`, `.5`, `1e3`, `1.5E-7`.
 fn is_decimal(text: &str) -> bool {
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(m, e)| (m, Some(e)));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -75,7 +68,6 @@ fn is_decimal(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use serde_json::json;
 
@@ -83,7 +75,11 @@ mod tests {
     use super::*;
 
     fn json(text: &str) -> serde_json::Value {
-        Node { span: crate::source::Span::default(), value: plain(text).unwrap() }.to_json()
+        Node {
+            span: crate::source::Span::default(),
+            value: plain(text).unwrap(),
+        }
+        .to_json()
     }
 
     #[test]

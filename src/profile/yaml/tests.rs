@@ -14,7 +14,10 @@ fn parse(text: &str) -> (Vec<Node>, Diagnostics) {
 
 fn briefs(text: &str) -> Vec<String> {
     let (_, diagnostics) = parse(text);
-    diagnostics.iter().map(|one| format!("{}:{} {}", one.location.line, one.location.column, one.cause)).collect()
+    diagnostics
+        .iter()
+        .map(|one| format!("{}:{} {}", one.location.line, one.location.column, one.cause))
+        .collect()
 }
 
 #[test]
@@ -23,7 +26,10 @@ fn values_know_their_places() {
     let (documents, wrong) = parse(text);
     assert!(wrong.is_empty(), "{wrong}");
     let document = &documents[0];
-    assert_eq!(document.to_json(), json!({"a": {"b": ["x", {"c": "d"}]}, "long": "t\n"}));
+    assert_eq!(
+        document.to_json(),
+        json!({"a": {"b": ["x", {"c": "d"}]}, "long": "t\n"})
+    );
     let source = Source::new("f.yaml".into(), text.to_owned());
     let at = |path: &[&str]| {
         let place = source.locate(document.place(path));
@@ -32,7 +38,11 @@ fn values_know_their_places() {
     assert_eq!(at(&["a", "b", "1", "c"]), (2, 14));
     assert_eq!(at(&["a", "b", "0"]), (2, 7));
     assert_eq!(at(&["a", "b"]), (2, 3), "a collection is shown at its key");
-    assert_eq!(at(&["a", "missing", "deeper"]), (1, 1), "what is missing, at the last key that there is");
+    assert_eq!(
+        at(&["a", "missing", "deeper"]),
+        (1, 1),
+        "what is missing, at the last key that there is"
+    );
     assert_eq!(at(&[]), (1, 1));
 }
 
@@ -46,13 +56,19 @@ fn documents_behind_a_broken_one_are_read() {
 
 #[test]
 fn anchors_end_with_their_document() {
-    assert_eq!(briefs("a: &x 1\n---\nb: *x\n"), ["3:4 an alias of an anchor that does not exist"]);
+    assert_eq!(
+        briefs("a: &x 1\n---\nb: *x\n"),
+        ["3:4 an alias of an anchor that does not exist"]
+    );
 }
 
 #[test]
 fn merged_keys_yield_to_own_ones_and_must_be_mappings() {
     let (documents, _) = parse("a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: [*a, *b], x: 0}\n");
-    assert_eq!(documents[0].get("c").map(Node::to_json), Some(json!({"x": 0, "y": 2, "z": 4})));
+    assert_eq!(
+        documents[0].get("c").map(Node::to_json),
+        Some(json!({"x": 0, "y": 2, "z": 4}))
+    );
     assert_eq!(briefs("a: {<<: text}\n"), ["1:9 << merges mappings only"]);
 }
 
@@ -65,15 +81,27 @@ fn tags_of_the_core_schema_are_taken() {
 
 #[test]
 fn tabs_are_found_wherever_they_indent() {
-    for (text, place) in [("a:\n\tb: 1\n", "2:1"), ("\ta: 1\n", "1:1"), ("a:\n  b: 1\n\tc: 2\n", "3:1"), ("a:\n  - b\n \t- c\n", "3:2")] {
+    for (text, place) in [
+        ("a:\n\tb: 1\n", "2:1"),
+        ("\ta: 1\n", "1:1"),
+        ("a:\n  b: 1\n\tc: 2\n", "3:1"),
+        ("a:\n  - b\n \t- c\n", "3:2"),
+    ] {
         assert_eq!(briefs(text), [format!("{place} a tab in the indentation")], "{text:?}");
     }
     let none: [&str; 0] = [];
-    assert_eq!(briefs("{\n\t\"a\": [\n\t\t1\n\t]\n}\n"), none, "in JSON they are white space");
+    assert_eq!(
+        briefs("{\n\t\"a\": [\n\t\t1\n\t]\n}\n"),
+        none,
+        "in JSON they are white space"
+    );
     assert_eq!(briefs("a:\tb\ne: \"\tf\"\n# \tg\n"), none, "and between words");
 }
 
 #[test]
 fn a_key_given_three_times_is_reported_twice() {
-    assert_eq!(briefs("a: 1\na: 2\nb: 0\na: 3\n"), ["2:1 key \"a\" is given twice", "4:1 key \"a\" is given twice"]);
+    assert_eq!(
+        briefs("a: 1\na: 2\nb: 0\na: 3\n"),
+        ["2:1 key \"a\" is given twice", "4:1 key \"a\" is given twice"]
+    );
 }

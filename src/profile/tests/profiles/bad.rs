@@ -13,7 +13,10 @@ fn corpus() -> PathBuf {
 
 #[test]
 fn every_bad_profile_is_refused_as_expected() {
-    let entries = fs::read_dir(corpus()).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir());
+    let entries = fs::read_dir(corpus())
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.path().is_dir());
     let mut cases: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
     cases.sort();
     assert!(cases.len() >= 60, "{} cases", cases.len());
@@ -26,7 +29,10 @@ fn every_bad_profile_is_refused_as_expected() {
         };
         assert!(diagnostics.has_errors(), "{case}: {diagnostics}");
         assert_places_exist(case, &diagnostics);
-        let actual = format!("{}\n", diagnostics.to_string().replace(&format!("{}/", folder.display()), ""));
+        let actual = format!(
+            "{}\n",
+            diagnostics.to_string().replace(&format!("{}/", folder.display()), "")
+        );
         let file = folder.join("expected.txt");
         if std::env::var_os("MOORLINE_REGENERATE").is_some() {
             fs::write(&file, &actual).unwrap();

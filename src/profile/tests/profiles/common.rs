@@ -15,7 +15,13 @@ pub(crate) const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\
 
 /// Loads a folder with the rules of EBS.
 pub(crate) fn read(folder: &Path) -> Result<Profile, Diagnostics> {
-    load(folder, &Surroundings { rules: &[&EbsRules], ..Surroundings::default() })
+    load(
+        folder,
+        &Surroundings {
+            rules: &[&EbsRules],
+            ..Surroundings::default()
+        },
+    )
 }
 
 /// A folder with a good `profile.yaml` and these files; a file of that name replaces it.
@@ -35,12 +41,24 @@ pub(crate) fn assert_places_exist(case: &str, diagnostics: &Diagnostics) {
         assert!(!one.cause.is_empty() && !one.cure.is_empty(), "{case}: {one:?}");
         // Reading a pipe would wait for ever.
         let is_file = one.location.file.is_file();
-        let text = if is_file { fs::read(&one.location.file).unwrap_or_default() } else { Vec::new() };
+        let text = if is_file {
+            fs::read(&one.location.file).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
         let text = String::from_utf8_lossy(text);
         let (line, column) = (one.location.line as usize, one.location.column as usize);
         let shown = text.lines().nth(line - 1).unwrap_or_default();
-        assert!((1..=shown.chars().count() + 1).contains(&column), "{case}: {}", one.brief());
-        assert!((1..=text.lines().count().max(1)).contains(&line), "{case}: {}", one.brief());
+        assert!(
+            (1..=shown.chars().count() + 1).contains(&column),
+            "{case}: {}",
+            one.brief()
+        );
+        assert!(
+            (1..=text.lines().count().max(1)).contains(&line),
+            "{case}: {}",
+            one.brief()
+        );
     }
 }

@@ -15,14 +15,22 @@ fn only_problem(folder: &Path) -> String {
     let diagnostics = read(folder).unwrap_err();
     assert_places_exist("files", &diagnostics);
     assert_eq!(diagnostics.len(), 1, "{diagnostics}");
-    diagnostics.iter().next().unwrap().brief().replace(&format!("{}/", folder.display()), "")
+    diagnostics
+        .iter()
+        .next()
+        .unwrap()
+        .brief()
+        .replace(&format!("{}/", folder.display()), "")
 }
 
 #[test]
 fn a_file_of_50_mb_is_refused_by_its_size() {
     let folder = folder(&[("a.yaml", CONFIG_MAP)]);
     // Sparse: reading it would show in the time, and its zeroes as another message.
-    File::create(folder.path().join("huge.yaml")).unwrap().set_len(50_000_000).unwrap();
+    File::create(folder.path().join("huge.yaml"))
+        .unwrap()
+        .set_len(50_000_000)
+        .unwrap();
     let expected = "huge.yaml:1:1: error: the file is too large: 48 MiB; 16 MiB are read; \
                     split it, or leave out what is no manifest with manifests: in profile.yaml";
     assert_eq!(only_problem(folder.path()), expected);
@@ -31,9 +39,16 @@ fn a_file_of_50_mb_is_refused_by_its_size() {
 #[test]
 fn a_folder_of_too_much_is_refused() {
     let folder = folder(&[]);
-    let text = format!("{CONFIG_MAP}data:\n  a: |\n{}", "    0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmn\n".repeat(230_000));
+    let text = format!(
+        "{CONFIG_MAP}data:\n  a: |\n{}",
+        "    0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmn\n".repeat(230_000)
+    );
     for number in 0..5 {
-        fs::write(folder.path().join(format!("{number}.yaml")), text.replace("settings", &format!("s{number}"))).unwrap();
+        fs::write(
+            folder.path().join(format!("{number}.yaml")),
+            text.replace("settings", &format!("s{number}")),
+        )
+        .unwrap();
     }
     assert!(only_problem(folder.path()).contains("all files together pass the limit; 64 MiB are read"));
 }
@@ -42,7 +57,10 @@ fn a_folder_of_too_much_is_refused() {
 fn a_large_profile_yaml_is_refused() {
     let padding = "# nothing\n".repeat(120_000);
     let folder = folder(&[("profile.yaml", &format!("{PROFILE}{padding}")), ("a.yaml", CONFIG_MAP)]);
-    assert!(only_problem(folder.path()).starts_with("profile.yaml:1:1: error: the file is too large: 2 MiB; 1 MiB are read"));
+    assert!(
+        only_problem(folder.path())
+            .starts_with("profile.yaml:1:1: error: the file is too large: 2 MiB; 1 MiB are read")
+    );
 }
 
 #[test]
@@ -52,7 +70,8 @@ fn links_out_of_the_folder_are_refused_and_links_inside_are_followed() {
     symlink("data/a.yaml", folder.path().join("inside.yaml")).unwrap();
     assert_eq!(read(folder.path()).unwrap().manifests.len(), 1);
     symlink(elsewhere.path().join("secret.yaml"), folder.path().join("outside.yaml")).unwrap();
-    let expected = "outside.yaml:1:1: error: a link that leads out of the profile's folder; copy the file into the folder";
+    let expected =
+        "outside.yaml:1:1: error: a link that leads out of the profile's folder; copy the file into the folder";
     assert_eq!(only_problem(folder.path()), expected);
 }
 
@@ -61,7 +80,11 @@ fn a_profile_yaml_elsewhere_is_refused() {
     let elsewhere = folder(&[]);
     let folder = folder(&[("a.yaml", CONFIG_MAP)]);
     fs::remove_file(folder.path().join("profile.yaml")).unwrap();
-    symlink(elsewhere.path().join("profile.yaml"), folder.path().join("profile.yaml")).unwrap();
+    symlink(
+        elsewhere.path().join("profile.yaml"),
+        folder.path().join("profile.yaml"),
+    )
+    .unwrap();
     assert!(only_problem(folder.path()).starts_with("profile.yaml:1:1: error: a link that leads out"));
 }
 
@@ -115,7 +138,8 @@ fn a_file_without_permission_is_reported() {
         println!("skipped: this user may read every file");
         return;
     }
-    let expected = "a.yaml:1:1: error: cannot be read: permission denied; give yourself permission to read it: chmod u+r";
+    let expected =
+        "a.yaml:1:1: error: cannot be read: permission denied; give yourself permission to read it: chmod u+r";
     assert_eq!(only_problem(folder.path()), expected);
 }
 
@@ -135,17 +159,40 @@ fn what_is_no_folder_is_refused_with_the_one_that_was_meant() {
     let brief = |path: &Path| read(path).unwrap_err().iter().next().unwrap().brief();
     let meant = format!("did you mean {}?", web.display());
     let missing = brief(&parent.path().join("wev"));
-    assert!(missing.contains("there is no such folder") && missing.ends_with(&meant), "{missing}");
+    assert!(
+        missing.contains("there is no such folder") && missing.ends_with(&meant),
+        "{missing}"
+    );
     let file = brief(&web.join("profile.yaml"));
-    assert!(file.contains("a profile is a folder") && file.ends_with(&format!("pass {}", web.display())), "{file}");
+    assert!(
+        file.contains("a profile is a folder") && file.ends_with(&format!("pass {}", web.display())),
+        "{file}"
+    );
     let without = brief(parent.path());
-    assert!(without.contains("the folder has no profile.yaml") && without.ends_with(&meant), "{without}");
+    assert!(
+        without.contains("the folder has no profile.yaml") && without.ends_with(&meant),
+        "{without}"
+    );
 }
 
 #[test]
 fn hidden_files_and_other_names_are_left_alone() {
-    let others = [("README.md", "# not a manifest"), (".a.yaml", "\tno"), ("values.yaml.bak", "\tno"), ("sub/x.yaml", "\tno")];
-    let folder = folder(&[&others[..], &[("a.json", r#"{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}"#)]].concat());
+    let others = [
+        ("README.md", "# not a manifest"),
+        (".a.yaml", "\tno"),
+        ("values.yaml.bak", "\tno"),
+        ("sub/x.yaml", "\tno"),
+    ];
+    let folder = folder(
+        &[
+            &others[..],
+            &[(
+                "a.json",
+                r#"{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}"#,
+            )],
+        ]
+        .concat(),
+    );
     symlink("nowhere", folder.path().join(".#a.yaml")).unwrap();
     assert_eq!(read(folder.path()).unwrap().manifests.len(), 1);
 }
@@ -156,7 +203,10 @@ fn a_byte_order_mark_and_carriage_returns_are_taken() {
     let folder = folder(&[("a.yaml", &text)]);
     let profile = read(folder.path()).unwrap();
     assert_eq!(profile.manifests[0].object.name(), "settings");
-    assert_eq!((profile.manifests[0].origin.line, profile.manifests[0].origin.column), (1, 1));
+    assert_eq!(
+        (profile.manifests[0].origin.line, profile.manifests[0].origin.column),
+        (1, 1)
+    );
 }
 
 #[test]

@@ -10,9 +10,52 @@ const SEED: &str = include_str!("../../../../profiles/aws-nginx-stateful/statefu
 
 /// Bits of YAML that break things when they stand where they should not.
 const SPLINTERS: &[&str] = &[
-    "\t", "\n", "  ", ":", ": ", "- ", "-", "---\n", "...\n", "{", "}", "[", "]", "&a ", "*a", "<<: *a", "!!str ", "!x ", "|\n", ">", "'", "\"",
-    "#", "? ", "%YAML 1.1\n", "@", "`", "\u{feff}", "\u{85}", "\u{2028}", "é", "\u{1f600}", "\0", "\u{1b}", "null", "~", "yes", "-1", "1e999", "0x",
-    ".inf", "9999999999999999999999", "items:\n", "kind: List\n", "\r", "\r\n",
+    "\t",
+    "\n",
+    "  ",
+    ":",
+    ": ",
+    "- ",
+    "-",
+    "---\n",
+    "...\n",
+    "{",
+    "}",
+    "[",
+    "]",
+    "&a ",
+    "*a",
+    "<<: *a",
+    "!!str ",
+    "!x ",
+    "|\n",
+    ">",
+    "'",
+    "\"",
+    "#",
+    "? ",
+    "%YAML 1.1\n",
+    "@",
+    "`",
+    "\u{feff}",
+    "\u{85}",
+    "\u{2028}",
+    "é",
+    "\u{1f600}",
+    "\0",
+    "\u{1b}",
+    "null",
+    "~",
+    "yes",
+    "-1",
+    "1e999",
+    "0x",
+    ".inf",
+    "9999999999999999999999",
+    "items:\n",
+    "kind: List\n",
+    "\r",
+    "\r\n",
 ];
 
 fn mutated() -> impl Strategy<Value = String> {
@@ -20,8 +63,13 @@ fn mutated() -> impl Strategy<Value = String> {
     prop::collection::vec(edit, 1..6).prop_map(|edits| {
         let mut text = SEED.to_owned();
         for (at, cut, splinter) in edits {
-            let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            let end = ((at + cut).min(text.len())..=text.len()).find(|end| text.is_char_boundary(*end)).unwrap_or(text.len());
+            let at = (0..=at.min(text.len()))
+                .rev()
+                .find(|at| text.is_char_boundary(*at))
+                .unwrap_or(0);
+            let end = ((at + cut).min(text.len())..=text.len())
+                .find(|end| text.is_char_boundary(*end))
+                .unwrap_or(text.len());
             text.replace_range(at..end, splinter);
         }
         text
@@ -72,16 +120,28 @@ fn assert_within(limit: Duration, text: &str) {
 fn a_thousand_objects_are_read_quickly() {
     let mut text = String::new();
     for number in 0..1000 {
-        write!(text, "---\n{}", SEED.replace("home-deployment", &format!("home-{number}")).replace("my-a", &format!("my-{number}-a"))).unwrap();
+        write!(
+            text,
+            "---\n{}",
+            SEED.replace("home-deployment", &format!("home-{number}"))
+                .replace("my-a", &format!("my-{number}-a"))
+        )
+        .unwrap();
     }
     assert_within(Duration::from_secs(20), &text);
 }
 
 #[test]
 fn many_problems_are_reported_quickly() {
-    assert_within(Duration::from_secs(10), &format!("{CONFIG_MAP}data:\n{}", "  a: 1\n".repeat(20_000)));
+    assert_within(
+        Duration::from_secs(10),
+        &format!("{CONFIG_MAP}data:\n{}", "  a: 1\n".repeat(20_000)),
+    );
     assert_within(Duration::from_secs(10), &"---\nkind: {}\n".repeat(5_000));
-    assert_within(Duration::from_secs(10), &format!("{CONFIG_MAP}data: {{{}}}\n", "b: 1, ".repeat(50_000)));
+    assert_within(
+        Duration::from_secs(10),
+        &format!("{CONFIG_MAP}data: {{{}}}\n", "b: 1, ".repeat(50_000)),
+    );
 }
 
 #[test]
@@ -93,7 +153,12 @@ fn bombs_of_every_sort_are_defused() {
     assert_within(Duration::from_secs(10), &chain);
     let mut merges = format!("{CONFIG_MAP}data:\n  a0: &a0 {{k: v}}\n");
     for number in 1..40 {
-        writeln!(merges, "  a{number}: &a{number} {{<<: [*a{0}, *a{0}], k{number}: [*a{0}, *a{0}]}}", number - 1).unwrap();
+        writeln!(
+            merges,
+            "  a{number}: &a{number} {{<<: [*a{0}, *a{0}], k{number}: [*a{0}, *a{0}]}}",
+            number - 1
+        )
+        .unwrap();
     }
     assert_within(Duration::from_secs(10), &merges);
     assert_within(Duration::from_secs(10), &"[".repeat(1 << 20));

@@ -75,18 +75,47 @@ fn a_set_is_resolved_with_everything_that_decides_about_its_claims() {
     let profile = good(&[("db.yaml", SET)]);
     assert!(profile.warnings.is_empty(), "{}", profile.warnings);
     let set = &profile.sets[0];
-    assert_eq!((&*set.namespace, &*set.name, set.replicas, set.first_ordinal, set.parallel), ("data", "db", Some(4), 5, true));
-    assert_eq!((set.when_deleted, set.when_scaled), (Retention::Delete, Retention::Retain));
+    assert_eq!(
+        (
+            &*set.namespace,
+            &*set.name,
+            set.replicas,
+            set.first_ordinal,
+            set.parallel
+        ),
+        ("data", "db", Some(4), 5, true)
+    );
+    assert_eq!(
+        (set.when_deleted, set.when_scaled),
+        (Retention::Delete, Retention::Retain)
+    );
     assert_eq!(set.ordinals(2).collect::<Vec<_>>(), [5, 6]);
     assert_eq!(set.claim_name("data", 5), "data-db-5");
     assert_eq!(set.match_labels, BTreeMap::from([("app".to_owned(), "db".to_owned())]));
     assert_eq!(set.node_selector, Some(json!({"disk": "fast"})));
-    assert!(set.affinity.as_ref().unwrap().pointer("/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution").is_some());
-    let [data, raw] = &set.templates[..] else { panic!("two templates") };
-    assert_eq!((&*data.name, &data.class, data.shape.bytes), ("data", &ClassRef::Named("fast".to_owned()), 21 << 29));
-    assert_eq!((&data.labels["a"], &data.annotations["c"]), (&"b".to_owned(), &"d".to_owned()));
+    assert!(
+        set.affinity
+            .as_ref()
+            .unwrap()
+            .pointer("/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution")
+            .is_some()
+    );
+    let [data, raw] = &set.templates[..] else {
+        panic!("two templates")
+    };
+    assert_eq!(
+        (&*data.name, &data.class, data.shape.bytes),
+        ("data", &ClassRef::Named("fast".to_owned()), 21 << 29)
+    );
+    assert_eq!(
+        (&data.labels["a"], &data.annotations["c"]),
+        (&"b".to_owned(), &"d".to_owned())
+    );
     assert_eq!(data.spec["resources"]["requests"]["storage"], "10.5Gi", "as written");
-    assert_eq!((&raw.class, raw.shape.bytes, &*raw.shape.volume_mode), (&ClassRef::ClusterDefault, 1000, "Block"));
+    assert_eq!(
+        (&raw.class, raw.shape.bytes, &*raw.shape.volume_mode),
+        (&ClassRef::ClusterDefault, 1000, "Block")
+    );
     assert_eq!(profile.classes["fast"].binding_mode, BindingMode::WaitForFirstConsumer);
 }
 
@@ -98,21 +127,45 @@ fn every_field_of_profile_yaml_is_read() {
     let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec:\n  accessModes: [ReadWriteOnce]\n  \
                  storageClassName: gp2\n  resources: {requests: {storage: 1Gi}}\n";
     let profile = good(&[("profile.yaml", text), ("a.yaml", claim), ("b.yaml", "\tnot read")]);
-    assert_eq!((&*profile.name, &*profile.namespace, profile.owner.as_deref()), ("web", "shop", Some("team-web")));
-    let provider = ProviderBlock::Aws { region: Some("eu-west-1".to_owned()), account: Some("012345678901".to_owned()) };
+    assert_eq!(
+        (&*profile.name, &*profile.namespace, profile.owner.as_deref()),
+        ("web", "shop", Some("team-web"))
+    );
+    let provider = ProviderBlock::Aws {
+        region: Some("eu-west-1".to_owned()),
+        account: Some("012345678901".to_owned()),
+    };
     assert_eq!((profile.provider, profile.on_down), (provider, OnDown::Snapshot));
     assert_eq!(profile.cluster.context.as_deref(), Some("prod"));
-    assert_eq!(profile.cluster.uid.as_deref(), Some("3f0c8a1e-0d5b-4a7e-9a53-0a1b2c3d4e5f"));
+    assert_eq!(
+        profile.cluster.uid.as_deref(),
+        Some("3f0c8a1e-0d5b-4a7e-9a53-0a1b2c3d4e5f")
+    );
     assert_eq!(profile.external_classes, ["gp2"]);
-    assert_eq!((&*profile.claims[0].namespace, &profile.claims[0].class), ("shop", &ClassRef::Named("gp2".to_owned())));
+    assert_eq!(
+        (&*profile.claims[0].namespace, &profile.claims[0].class),
+        ("shop", &ClassRef::Named("gp2".to_owned()))
+    );
     assert_eq!(profile.manifests[0].object.namespace(), None, "as written");
 }
 
 #[test]
 fn empty_fields_of_profile_yaml_take_their_defaults() {
-    let profile = good(&[("profile.yaml", "name: web\nprovider:\n  aws:\nnamespace:\nonDown: ~\n"), ("a.yaml", CONFIG_MAP)]);
-    assert_eq!(profile.provider, ProviderBlock::Aws { region: None, account: None });
-    assert_eq!((&*profile.namespace, profile.on_down), ("default", OnDown::ReclaimPolicy));
+    let profile = good(&[
+        ("profile.yaml", "name: web\nprovider:\n  aws:\nnamespace:\nonDown: ~\n"),
+        ("a.yaml", CONFIG_MAP),
+    ]);
+    assert_eq!(
+        profile.provider,
+        ProviderBlock::Aws {
+            region: None,
+            account: None
+        }
+    );
+    assert_eq!(
+        (&*profile.namespace, profile.on_down),
+        ("default", OnDown::ReclaimPolicy)
+    );
 }
 
 #[test]
@@ -122,7 +175,11 @@ fn lists_documents_and_json_are_flattened_in_order() {
                 nothing\n---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: three\n...\n";
     let json = "{\n\t\"apiVersion\": \"v1\",\n\t\"kind\": \"ConfigMap\",\n\t\"metadata\": {\"name\": \"four\"},\n\t\"data\": {\"a\": \"\\u00e9\\/\"}\n}\n";
     let profile = good(&[("a.yaml", list), ("b.json", json)]);
-    let names: Vec<_> = profile.manifests.iter().map(|manifest| manifest.object.name()).collect();
+    let names: Vec<_> = profile
+        .manifests
+        .iter()
+        .map(|manifest| manifest.object.name())
+        .collect();
     assert_eq!(names, ["one", "two", "three", "four"]);
     let lines: Vec<_> = profile.manifests.iter().map(|manifest| manifest.origin.line).collect();
     assert_eq!(lines, [7, 8, 12, 2]);
@@ -135,7 +192,10 @@ fn anchors_merges_and_block_text_mean_what_they_mean_to_kubectl() {
                 <<: *labels\n    tier: back\ndata:\n  text: |\n    a\n    b\n  folded: >-\n    a\n    b\n  time: 12:30\n  day: 2026-11-21\n  \
                 \"on\": quoted\n  8080: port\n";
     let object = &good(&[("a.yaml", text)]).manifests[0].object;
-    assert_eq!(object.at(&["metadata", "annotations"]), Some(&json!({"app": "web", "tier": "back"})));
+    assert_eq!(
+        object.at(&["metadata", "annotations"]),
+        Some(&json!({"app": "web", "tier": "back"}))
+    );
     let data = json!({"text": "a\nb\n", "folded": "a b", "time": "12:30", "day": "2026-11-21", "on": "quoted", "8080": "port"});
     assert_eq!(object.at(&["data"]), Some(&data));
 }
@@ -148,12 +208,18 @@ fn unknown_kinds_pass_as_they_are() {
                 gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: one}\nspec: {}\n";
     let profile = good(&[("a.yaml", text)]);
     assert_eq!(profile.manifests.len(), 3);
-    assert_eq!(profile.manifests[1].object.at(&["anything"]), Some(&json!(["goes", 1, true, null, 1.5])));
+    assert_eq!(
+        profile.manifests[1].object.at(&["anything"]),
+        Some(&json!(["goes", 1, true, null, 1.5]))
+    );
 }
 
 #[test]
 fn the_same_name_in_another_namespace_or_group_is_another_object() {
-    let text = format!("{CONFIG_MAP}---\n{CONFIG_MAP}  namespace: other\n---\n{}", CONFIG_MAP.replace("ConfigMap", "Secret"));
+    let text = format!(
+        "{CONFIG_MAP}---\n{CONFIG_MAP}  namespace: other\n---\n{}",
+        CONFIG_MAP.replace("ConfigMap", "Secret")
+    );
     assert_eq!(good(&[("a.yaml", &text)]).manifests.len(), 3);
 }
 
@@ -173,31 +239,57 @@ fn claims_name_a_class_or_the_default_or_none() {
                    {storageclass.kubernetes.io/is-default-class: \"true\"}\nprovisioner: ebs.csi.aws.com\n";
     let profile = good(&[("a.yaml", &text), ("b.yaml", default)]);
     let classes: Vec<_> = profile.claims.iter().map(|claim| &claim.class).collect();
-    assert_eq!(classes, [&ClassRef::Named("fast".to_owned()), &ClassRef::None], "the profile's own default is the cluster's newest");
+    assert_eq!(
+        classes,
+        [&ClassRef::Named("fast".to_owned()), &ClassRef::None],
+        "the profile's own default is the cluster's newest"
+    );
 }
 
 #[test]
 fn what_is_probably_not_meant_is_warned_about() {
     let without_service = SET.replace("serviceName: db", "serviceName: dbs");
-    assert_eq!(warnings(&[("a.yaml", &without_service)]), ["spec.serviceName names Service \"dbs\", which is not in this profile"]);
+    assert_eq!(
+        warnings(&[("a.yaml", &without_service)]),
+        ["spec.serviceName names Service \"dbs\", which is not in this profile"]
+    );
     let unmounted = SET.replace("          volumeDevices: [{name: raw, devicePath: /dev/raw}]\n", "");
-    assert_eq!(warnings(&[("a.yaml", &unmounted)]), ["no container mounts the template \"raw\""]);
+    assert_eq!(
+        warnings(&[("a.yaml", &unmounted)]),
+        ["no container mounts the template \"raw\""]
+    );
     let other = SET.replace("ebs.csi.aws.com", "efs.csi.aws.com");
-    assert_eq!(warnings(&[("a.yaml", &other)]), ["moorline does not serve provisioner \"efs.csi.aws.com\""]);
+    assert_eq!(
+        warnings(&[("a.yaml", &other)]),
+        ["moorline does not serve provisioner \"efs.csi.aws.com\""]
+    );
     let shared = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a}\nspec: {accessModes: [ReadWriteOnce], resources: \
                   {requests: {storage: 1Gi}}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: 2\n  \
                   selector: {matchLabels: {a: b}}\n  template:\n    metadata: {labels: {a: b}}\n    spec:\n      containers: [{name: c, \
                   image: i}]\n      volumes:\n        - {name: a, persistentVolumeClaim: {claimName: a}}\n        - {name: b, \
                   persistentVolumeClaim: {claimName: b}}\n";
-    let expected = ["2 replicas share claim \"a\", which one node at a time can use", "claim \"b\" is not in this profile"];
+    let expected = [
+        "2 replicas share claim \"a\", which one node at a time can use",
+        "claim \"b\" is not in this profile",
+    ];
     assert_eq!(warnings(&[("a.yaml", shared)]), expected);
 }
 
 #[test]
 fn objects_are_checked_even_if_profile_yaml_has_errors() {
     let profile = PROFILE.replace("name: web", "name: 12");
-    let diagnostics = read(folder(&[("profile.yaml", &profile), ("a.yaml", &SET.replace("name: raw,", "name: row,"))]).path()).unwrap_err();
+    let diagnostics = read(
+        folder(&[
+            ("profile.yaml", &profile),
+            ("a.yaml", &SET.replace("name: raw,", "name: row,")),
+        ])
+        .path(),
+    )
+    .unwrap_err();
     let causes: Vec<_> = diagnostics.iter().map(|one| &*one.cause).collect();
-    let expected = ["the mount names \"row\", and there is no such volume or claim template", "name must be a string, not a number"];
+    let expected = [
+        "the mount names \"row\", and there is no such volume or claim template",
+        "name must be a string, not a number",
+    ];
     assert_eq!(causes, expected);
 }
