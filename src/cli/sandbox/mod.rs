@@ -29,7 +29,7 @@ enum Command {
     Stop,
     /// Print the environment of the sandbox that is being served, to eval in a shell
     Env,
-    /// Forget everything: volumes, load balancers, objects, audit, faults, and the clock's offset
+    /// Forget everything: volumes, load balancers, objects, audit, faults; the clock's offset too where nothing serves it
     Reset,
     Settings(inspect::SettingsArgs),
     Audit(inspect::AuditArgs),
