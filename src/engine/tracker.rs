@@ -179,6 +179,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether objects of a kind only say why something is not ready: a run that may not read them goes on without their words.
+fn only_explains(kind: &ResourceKind) -> bool {
+    *kind == ResourceKind::event() || *kind == ResourceKind::pod()
+}
+
 /// Follows one query: lists it, watches from there, and lists again whenever the watch ends.
 struct Follower {
     ctx: Context,
@@ -196,18 +201,28 @@ impl Follower {
                 Ok((objects, from)) => {
                     self.change(|snapshot| snapshot.replace(&self.query, objects));
                     lock(&self.shared.failing).remove(&self.index);
-                    if !std::mem::replace(&mut synced, true) {
-                        *lock(&self.shared.synced) += 1;
-                        self.version.send_modify(|version| *version += 1);
-                    }
+                    self.sync(&mut synced);
                     if let Err(error) = self.follow(from).await
                         && error.kind != ErrorKind::Expired
                     {
                         self.fail(&error).await;
                     }
                 }
+                Err(error) if error.kind == ErrorKind::Forbidden && only_explains(&self.query.resource) => {
+                    self.change(|snapshot| snapshot.unreadable.push(error.to_string()));
+                    self.sync(&mut synced);
+                    return;
+                }
                 Err(error) => self.fail(&error).await,
             }
+        }
+    }
+
+    /// The query has been read once, or never will be.
+    fn sync(&self, synced: &mut bool) {
+        if !std::mem::replace(synced, true) {
+            *lock(&self.shared.synced) += 1;
+            self.version.send_modify(|version| *version += 1);
         }
     }
 

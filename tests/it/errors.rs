@@ -64,7 +64,9 @@ fn an_expired_session() {
     let served = world.serve();
     let mut command = outside(&world, &served, &format!("up {PROFILE}"));
     // The sandbox takes keys that begin like this for those of an expired session.
-    command.env("AWS_ACCESS_KEY_ID", "EXPIREDKEY").env("AWS_SESSION_TOKEN", "token");
+    command
+        .env("AWS_ACCESS_KEY_ID", "EXPIREDKEY")
+        .env("AWS_SESSION_TOKEN", "token");
     refused(&world, run(&mut command), 3, &["expired", "sign in again"]);
 }
 
@@ -129,6 +131,24 @@ fn a_refused_verb() {
         assert_eq!(world.volumes(), 0);
         assert_eq!(world.audit().count("CreateVolume", "calls"), 0);
     }
+}
+
+#[test]
+fn what_only_explains_may_be_forbidden() {
+    let world = World::instant();
+    for operation in ["list events", "list pods"] {
+        let error = json!({"error": {"status": 403, "code": "Forbidden", "message": "no", "retry_after": null}});
+        world.fault(&json!({"service": "kubernetes", "operation": operation, "moment": "before", "effect": error}));
+    }
+    let up = world.run(&format!("up {PROFILE} --sandbox")).succeeds();
+    assert_eq!(
+        up.rows("my-volume-nginx-home-deployment-")
+            .iter()
+            .filter(|row| row[1] == "Bound")
+            .count(),
+        3
+    );
+    world.run(&format!("status {PROFILE} --sandbox")).exits(3);
 }
 
 #[test]

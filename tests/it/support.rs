@@ -32,6 +32,16 @@ impl World {
         world
     }
 
+    /// Changes some of the sandbox's settings.
+    pub fn configure(&self, change: impl FnOnce(&mut Value)) {
+        let mut settings = self.run("sandbox settings").succeeds().json();
+        change(&mut settings);
+        let folder = self.write("settings/sandbox.json", &settings.to_string());
+        let file = folder.join("sandbox.json");
+        self.run(&format!("sandbox settings --settings {}", file.display()))
+            .succeeds();
+    }
+
     /// The folder that this world lives in.
     pub fn path(&self) -> &Path {
         self.dir.path()
@@ -300,7 +310,12 @@ impl World {
     pub fn state(&self) -> Value {
         let mut state = self.run("sandbox state -o json").succeeds().json();
         let objects = state["objects"].as_object_mut().unwrap();
-        for furniture in ["csidrivers.storage.k8s.io", "csinodes.storage.k8s.io", "events", "nodes"] {
+        for furniture in [
+            "csidrivers.storage.k8s.io",
+            "csinodes.storage.k8s.io",
+            "events",
+            "nodes",
+        ] {
             objects.remove(furniture);
         }
         state
