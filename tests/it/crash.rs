@@ -6,8 +6,11 @@ use crate::support::World;
 
 const PROFILE: &str = "profiles/aws-nginx-stateful --sandbox";
 
+/// Kills the process at the first such call that means it. A plan rehearses each write to the cluster once by dry run.
 fn abort(world: &World, service: &str, operation: &str, moment: &str) {
-    world.fault(&json!({"service": service, "operation": operation, "moment": moment, "times": 1, "effect": "abort"}));
+    let rehearsals = u32::from(service == "kubernetes");
+    let rule = json!({"service": service, "operation": operation, "moment": moment, "skip": rehearsals, "times": 1, "effect": "abort"});
+    world.fault(&rule);
 }
 
 #[test]
@@ -52,6 +55,8 @@ fn a_kill_during_down_is_finished_by_the_next() {
         ("kubernetes", "delete statefulsets"),
     ] {
         let world = World::instant();
+        // Without a CSI driver to do it, moorline deletes the volumes itself.
+        world.configure(|settings| settings["controllers"]["csi"] = false.into());
         let before = world.state();
         world.run(&format!("up {PROFILE}")).succeeds();
         abort(&world, service, operation, "after");

@@ -114,10 +114,13 @@ fn serve_prints_an_environment_for_eval_and_writes_a_kubeconfig() {
 fn a_detached_sandbox_outlives_its_command_and_stops_when_told() {
     let world = World::instant();
     let serve = world.run("sandbox serve --detach").succeeds();
-    assert!(serve.stdout.contains("export AWS_ENDPOINT_URL="), "{}", serve.stdout);
-    let again = world.run("sandbox serve --detach").succeeds();
-    assert_eq!(again.stdout, serve.stdout, "the one being served is used");
+    let again = world.run("sandbox serve --detach");
+    let env = world.run("sandbox env");
+    // Before anything may fail: no test leaves a process behind.
     world.run("sandbox stop").succeeds();
+    assert!(serve.stdout.contains("export AWS_ENDPOINT_URL="), "{}", serve.stdout);
+    assert_eq!(again.succeeds().stdout, serve.stdout, "the one being served is used");
+    assert_eq!(env.succeeds().stdout, serve.stdout);
     world.run("sandbox env").exits(1);
 }
 
