@@ -9,6 +9,9 @@ use crate::manifests::Item;
 use crate::model::{ClaimTemplate, ClassRef, Manifest, Origin, Retention, SetClaims, StandaloneClaim};
 use crate::yaml::{Entry, Node, Value};
 
+/// The annotation that named a class before `spec.storageClassName` did.
+pub(crate) const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
+
 /// Marks a class as the one of claims that name none.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
@@ -150,9 +153,16 @@ fn strings(entries: &[Entry]) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Where a claim or template names its class. The annotation came before the field and wins, as it does in Kubernetes.
+pub(crate) fn class_node(claim: &Node) -> Option<&Node> {
+    claim
+        .at(&["metadata", "annotations", CLASS_ANNOTATION])
+        .or_else(|| claim.at(&["spec", "storageClassName"]))
+}
+
 /// The class that a claim or template names.
 pub(crate) fn class_ref(claim: &Node) -> ClassRef {
-    match claim.str_at(&["spec", "storageClassName"]) {
+    match class_node(claim).and_then(Node::as_str) {
         None => ClassRef::ClusterDefault,
         Some("") => ClassRef::None,
         Some(name) => ClassRef::Named(name.to_owned()),

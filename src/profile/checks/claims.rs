@@ -13,9 +13,6 @@ use crate::source::Span;
 use crate::words::{dns_label, dns_subdomain, nearest, quote};
 use crate::yaml::{Node, Value};
 
-/// The annotation that came before `spec.storageClassName`.
-const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
-
 const ACCESS_MODES: [&str; 4] = ["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany"];
 const VOLUME_MODES: [&str; 2] = ["Filesystem", "Block"];
 
@@ -98,13 +95,9 @@ impl Checker<'_> {
     /// A claim or a template; `claim` has `metadata` and `spec`.
     fn claim(&mut self, item: &Item, claim: &Node) {
         let class = resolve::class_ref(claim);
-        if let Some(node) = claim.at(&["metadata", "annotations", CLASS_ANNOTATION]) {
-            self.error(
-                item,
-                node.span,
-                "the annotation that names a class is obsolete",
-                "use spec.storageClassName",
-            );
+        if let Some(node) = claim.at(&["metadata", "annotations", resolve::CLASS_ANNOTATION]) {
+            let cause = "the annotation that names a class is obsolete";
+            self.warning(item, node.span, cause, "use spec.storageClassName");
         }
         // Without a class, a volume that exists is what the claim is for.
         if class != ClassRef::None {
@@ -194,7 +187,7 @@ impl Checker<'_> {
 
     /// `whole` says that the claim itself can be read; only then is it measured against the class.
     fn named_class(&mut self, item: &Item, claim: &Node, name: &str, whole: bool) {
-        let at = claim.place(&["spec", "storageClassName"]);
+        let at = resolve::class_node(claim).map_or_else(|| claim.start(), |node| node.span);
         if let Err(why) = dns_subdomain(name) {
             let cause = format!("a StorageClass cannot be named {}: {why}", quote(name));
             return self.error(item, at, cause, "use the name of a StorageClass");

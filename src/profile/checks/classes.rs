@@ -146,9 +146,7 @@ impl<'a> Checker<'a> {
     /// Zones of another region than the profile's, as far as their names show it.
     fn zones(&mut self, item: &Item) {
         let ProviderBlock::Aws { region, .. } = &self.config.provider;
-        let Some(region) = region.as_deref().or(self.surroundings.region) else {
-            return;
-        };
+        let region = region.as_deref().or(self.surroundings.region);
         // Where the zones are known, the provider's rules have compared them.
         if self.surroundings.zones.is_some() || self.rules_of(item).is_none() {
             return;
@@ -177,20 +175,56 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn zone(&mut self, item: &Item, node: &Node, zone: &str, region: &str) {
-        let Some(rest) = zone.strip_prefix(region) else {
+    fn zone(&mut self, item: &Item, node: &Node, zone: &str, region: Option<&str>) {
+        let like = region.unwrap_or("us-east-1");
+        if let Some(region) = region.filter(|region| !zone.starts_with(region)) {
             let cause = format!("zone {} is not in region {region}", quote(zone));
-            return self.error(
-                item,
-                node.span,
-                cause,
-                format!("use a zone such as {region}a, or change the region"),
-            );
-        };
-        // us-east-1a; us-east-1-bos-1a for local zones.
-        if !rest.ends_with(|last: char| last.is_ascii_lowercase()) {
+            let cure = format!("use a zone such as {like}a, or change the region");
+            self.error(item, node.span, cause, cure);
+        } else if !looks_like_zone(zone) {
             let cause = format!("{} is no zone", quote(zone));
-            self.error(item, node.span, cause, format!("write it like {region}a"));
+            self.error(item, node.span, cause, format!("write it like {like}a"));
+        }
+    }
+}
+
+/// `us-east-1a`; `us-east-1-bos-1a` for local zones.
+fn looks_like_zone(zone: &str) -> bool {
+    let parts: Vec<&str> = zone.split('-').collect();
+    let number = |part: &&str| part.starts_with(|first: char| first.is_ascii_digit());
+    parts.len() >= 3
+        && parts.iter().any(number)
+        && parts.iter().all(|part| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        })
+        && parts
+            .last()
+            .is_some_and(|last| number(last) && last.ends_with(|end: char| end.is_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looks_like_zone;
+
+    #[test]
+    fn zones_are_regions_with_a_letter() {
+        for zone in ["us-east-1a", "us-gov-west-1b", "us-east-1-bos-1a", "us-west-2-lax-1b"] {
+            assert!(looks_like_zone(zone), "{zone}");
+        }
+        for other in [
+            "",
+            "us-east-1",
+            "a",
+            "mars",
+            "us-east-a",
+            "US-EAST-1A",
+            "us-east-1a-",
+            "1a",
+        ] {
+            assert!(!looks_like_zone(other), "{other:?}");
         }
     }
 }
