@@ -224,3 +224,6 @@ pub(crate) fn event_time(event: &Object) -> Option<jiff::Timestamp> {
 pub(crate) fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
     !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,7 @@ impl Snapshot {
             .get(&(namespace.to_owned(), name.to_owned()))
     }
 
-    fn insert_all(&mut self, kind: &ResourceKind, objects: Vec<Object>) {
+    pub(crate) fn insert_all(&mut self, kind: &ResourceKind, objects: Vec<Object>) {
         let of_kind = self.kinds.entry(kind.qualified()).or_default();
         of_kind.extend(objects.into_iter().map(|object| (key(&object), object)));
     }

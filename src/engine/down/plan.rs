@@ -454,3 +454,49 @@ async fn classes_in_use(ctx: &Context, plan: &mut DownPlan) -> Result<(), Error>
     plan.keeps.extend(kept);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pv(reclaim: ReclaimPolicy, decided: Option<&str>) -> PvView {
+        PvView {
+            name: "pv".to_owned(),
+            uid: "u".to_owned(),
+            phase: "Bound".to_owned(),
+            claim: None,
+            claim_uid: None,
+            reclaim,
+            volume: None,
+            profile: None,
+            decided: decided.map(str::to_owned),
+        }
+    }
+
+    /// In every cell where something is not known, or was decided otherwise before, the volume is kept.
+    #[test]
+    fn the_fate_of_a_volume() {
+        use OnDown::{Delete as Del, Keep, ReclaimPolicy as Follow, Snapshot};
+        use VolumeFate::{Delete, Keep as Kept, SnapshotThenDelete};
+        let (delete, retain) = (ReclaimPolicy::Delete, ReclaimPolicy::Retain);
+        for (on_down, pv, class, expected) in [
+            (Follow, Some(pv(delete, None)), Some(retain), Delete),
+            (Follow, Some(pv(retain, None)), Some(delete), Kept),
+            (Follow, None, Some(delete), Delete),
+            (Follow, None, Some(retain), Kept),
+            (Follow, None, None, Kept),
+            (Del, Some(pv(retain, None)), None, Delete),
+            (Del, Some(pv(retain, Some("keep"))), None, Kept),
+            (Follow, Some(pv(retain, Some("snapshot"))), None, SnapshotThenDelete),
+            (Del, Some(pv(delete, Some("something-new"))), None, Kept),
+            (Keep, Some(pv(delete, None)), None, Kept),
+            (Snapshot, Some(pv(delete, None)), None, SnapshotThenDelete),
+        ] {
+            assert_eq!(
+                fate(on_down, pv.as_ref(), class).0,
+                expected,
+                "{on_down:?} {pv:?} {class:?}"
+            );
+        }
+    }
+}

@@ -174,3 +174,147 @@ fn belongs_to(target: ObjectRef, owner: &str) -> Conflict {
     };
     Conflict { target, field }
 }
+
+#[cfg(test)]
+mod tests {
+    use moorline_api::{FieldConflict, ResourceKind};
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> Object {
+        Object::from_value(value).unwrap()
+    }
+
+    fn target() -> ObjectRef {
+        ObjectRef::new(ResourceKind::stateful_set(), "default", "db")
+    }
+
+    /// A live set of profile `web` with three replicas, changed by `change`.
+    fn live(change: impl FnOnce(&mut Object)) -> Object {
+        let mut live = object(json!({
+            "metadata": {"name": "db", "uid": "u", "labels": {"moorline.dev/profile": "web"}},
+            "spec": {"replicas": 3},
+        }));
+        change(&mut live);
+        live
+    }
+
+    fn would(object: Object) -> DryRun {
+        DryRun::Would {
+            object: Box::new(object),
+            forced: false,
+        }
+    }
+
+    fn plan(live: Option<&Object>, dry: DryRun) -> Result<ObjectAction, String> {
+        match plan_object("web", target(), Object::default(), live, dry) {
+            Ok(plan) => Ok(plan.action),
+            Err(Obstacle::Blocked(cause)) => Err(cause.why),
+            Err(Obstacle::Conflicts(conflicts)) => Err(format!("conflict {}", conflicts[0].field.field)),
+            Err(Obstacle::Failed(error)) => Err(format!("failed {error}")),
+        }
+    }
+
+    fn refusal(kind: ErrorKind, message: &str) -> DryRun {
+        DryRun::Refused(Error::new(kind, "patch", "x", message))
+    }
+
+    #[test]
+    fn what_is_not_there_is_created() {
+        assert_eq!(plan(None, would(live(|_| {}))), Ok(ObjectAction::Create));
+        assert_eq!(plan(None, DryRun::Later), Ok(ObjectAction::Create));
+    }
+
+    #[test]
+    fn what_the_server_would_not_change_is_unchanged() {
+        let entry = |time: &str| json!([{"manager": "moorline", "operation": "Apply", "time": time, "fieldsV1": {}}]);
+        let managed = |time| live(|object| object.set(&["metadata", "managedFields"], entry(time)));
+        assert_eq!(
+            plan(Some(&managed("1")), would(managed("2"))),
+            Ok(ObjectAction::Unchanged)
+        );
+    }
+
+    #[test]
+    fn taking_a_field_over_is_a_change_though_no_value_differs() {
+        let entry = json!([{"manager": "moorline", "operation": "Apply", "fieldsV1": {"f:spec": {}}}]);
+        let after = live(|object| object.set(&["metadata", "managedFields"], entry));
+        assert!(
+            matches!(plan(Some(&live(|_| {})), would(after)), Ok(ObjectAction::Update { changes, .. }) if changes.is_empty())
+        );
+    }
+
+    #[test]
+    fn shrinking_a_set_destroys_only_where_its_policy_deletes() {
+        let shrunk = |policy: &str| {
+            live(|object| {
+                object.set(&["spec", "replicas"], json!(1));
+                object.set(
+                    &["spec", "persistentVolumeClaimRetentionPolicy", "whenScaled"],
+                    json!(policy),
+                );
+            })
+        };
+        let destroys = |policy| match plan(Some(&live(|_| {})), would(shrunk(policy))) {
+            Ok(ObjectAction::Update { destroys, .. }) => destroys,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(destroys("Retain"), None);
+        assert!(destroys("Delete").unwrap().contains("from 3 to 1"));
+    }
+
+    #[test]
+    fn only_an_immutable_field_of_what_is_there_is_a_replacement() {
+        let immutable = || {
+            refusal(
+                ErrorKind::Invalid,
+                "spec: Forbidden: updates to statefulset spec for fields other than",
+            )
+        };
+        let replaced = plan(Some(&live(|_| {})), immutable()).unwrap();
+        assert!(matches!(replaced, ObjectAction::Replace { keeps_dependents: true, uid, .. } if uid == "u"));
+        assert!(plan(None, immutable()).is_err());
+        assert_eq!(
+            plan(
+                Some(&live(|_| {})),
+                refusal(ErrorKind::Invalid, "spec.replicas: must be positive")
+            ),
+            Err("spec.replicas: must be positive".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_others_own_is_a_conflict() {
+        let field = FieldConflict {
+            owner: "\"hpa\"".to_owned(),
+            manager: "hpa".to_owned(),
+            field: ".spec.replicas".to_owned(),
+        };
+        let refused = DryRun::Refused(Error::new(
+            ErrorKind::FieldConflicts(vec![field]),
+            "patch",
+            "x",
+            "conflict",
+        ));
+        assert_eq!(
+            plan(Some(&live(|_| {})), refused),
+            Err("conflict .spec.replicas".to_owned())
+        );
+        let others = live(|object| object.set(&["metadata", "labels", names::PROFILE], json!("other")));
+        assert!(
+            plan(Some(&others), would(live(|_| {})))
+                .unwrap_err()
+                .starts_with("conflict .metadata.labels")
+        );
+    }
+
+    #[test]
+    fn what_is_on_its_way_out_blocks() {
+        let going = live(|object| object.set(&["metadata", "deletionTimestamp"], json!("2026-01-01T00:00:00Z")));
+        assert_eq!(
+            plan(Some(&going), would(live(|_| {}))),
+            Err("it is being deleted".to_owned())
+        );
+    }
+}

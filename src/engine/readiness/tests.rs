@@ -1,0 +1,145 @@
+//! What counts as ready, and the words for what does not.
+
+use moorline_api::{Object, ResourceKind};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn snapshot(objects: &[Value]) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for object in objects {
+        let object = Object::from_value(object.clone()).unwrap();
+        let kind = match &*object.gvk().kind {
+            "Pod" => ResourceKind::pod(),
+            "Event" => ResourceKind::event(),
+            "Service" => ResourceKind::service(),
+            "Deployment" => ResourceKind::deployment(),
+            _ => ResourceKind::stateful_set(),
+        };
+        snapshot.insert_all(&kind, vec![object]);
+    }
+    snapshot
+}
+
+fn set(status: Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet",
+        "metadata": {"namespace": "ns", "name": "db", "generation": 2},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "db"}}},
+        "status": status,
+    })
+}
+
+fn pod(status: Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"namespace": "ns", "name": "db-0", "labels": {"app": "db"}},
+        "status": status,
+    })
+}
+
+/// Why the set is not ready; empty when it is.
+fn why(objects: &[Value]) -> String {
+    let snapshot = snapshot(objects);
+    let causes = workloads::causes(
+        &snapshot,
+        &Events::of(&snapshot),
+        &ResourceKind::stateful_set(),
+        "ns",
+        "db",
+    );
+    causes.into_iter().map(|cause| cause.why).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn a_set_is_ready_when_its_controller_says_so_of_this_generation() {
+    assert_eq!(why(&[]), "it does not exist yet");
+    let old = set(json!({"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}));
+    assert_eq!(why(&[old]), "its controller has not seen the change yet");
+    let new = set(json!({"observedGeneration": 2, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}));
+    assert_eq!(why(&[new]), "");
+    let surplus = set(json!({"observedGeneration": 2, "replicas": 2, "readyReplicas": 1, "updatedReplicas": 1}));
+    assert_eq!(why(&[surplus]), "1 surplus pods are still terminating");
+}
+
+#[test]
+fn pods_say_why_they_are_not_ready() {
+    let waiting = set(json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}));
+    let container = |reason: &str, message: &str| json!({"containerStatuses": [{"image": "nginx:9", "state": {"waiting": {"reason": reason, "message": message}}}]});
+    for (status, expected) in [
+        (
+            json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}]}),
+            "unschedulable: 0/3 nodes are available",
+        ),
+        (
+            container("ImagePullBackOff", "not found"),
+            "image pull: nginx:9: ImagePullBackOff not found",
+        ),
+        (
+            container("CrashLoopBackOff", "back-off 10s"),
+            "crash loop: back-off 10s",
+        ),
+        (
+            container("CreateContainerConfigError", "no secret"),
+            "CreateContainerConfigError no secret",
+        ),
+        (json!({"phase": "Running"}), "running, not ready yet (readiness probe)"),
+    ] {
+        assert_eq!(why(&[waiting.clone(), pod(status)]), expected);
+    }
+}
+
+#[test]
+fn a_container_that_is_being_created_shows_the_latest_warning() {
+    let event = |kind: &str, reason: &str, at: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Event", "metadata": {"namespace": "ns", "name": reason},
+            "involvedObject": {"kind": "Pod", "name": "db-0"},
+            "type": kind, "reason": reason, "message": "m", "lastTimestamp": at,
+        })
+    };
+    let waiting = set(json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}));
+    let creating = pod(json!({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}));
+    let events = [
+        event("Warning", "FailedAttachVolume", "2026-01-01T00:00:00Z"),
+        event("Normal", "Pulled", "2026-01-02T00:00:00Z"),
+    ];
+    let all: Vec<_> = [waiting, creating].into_iter().chain(events).collect();
+    assert_eq!(why(&all), "container is being created: FailedAttachVolume: m");
+}
+
+#[test]
+fn a_deployment_past_its_deadline_is_given_up() {
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "ns", "name": "web"},
+        "status": {"conditions": [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "has timed out"}]},
+    });
+    let snapshot = snapshot(&[deployment]);
+    let causes = workloads::causes(
+        &snapshot,
+        &Events::of(&snapshot),
+        &ResourceKind::deployment(),
+        "ns",
+        "web",
+    );
+    assert!(
+        causes[0].fatal && causes[0].why.contains("ProgressDeadlineExceeded"),
+        "{causes:?}"
+    );
+}
+
+#[test]
+fn a_load_balancer_service_is_pending_until_it_has_an_address() {
+    let service = |ingress: Value| {
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "ns", "name": "web"},
+            "status": {"loadBalancer": {"ingress": ingress}},
+        })
+    };
+    let cause = |service: Value| {
+        let snapshot = snapshot(&[service]);
+        service_cause(&snapshot, &Events::of(&snapshot), "ns", "web").map(|cause| cause.why)
+    };
+    assert_eq!(cause(service(json!([]))).as_deref(), Some("load balancer pending"));
+    assert_eq!(cause(service(json!([{"hostname": "x.elb"}]))), None);
+}
