@@ -86,12 +86,7 @@ fn a_wrong_region() {
 fn an_expired_token_of_the_cluster() {
     let world = World::instant();
     let served = world.serve();
-    let config = std::fs::read_to_string(served.variable("KUBECONFIG")).unwrap();
-    let server = config
-        .lines()
-        .find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("server:"))
-        .unwrap();
-    let kubeconfig = kubeconfig(&world, server.trim().trim_matches('"'), "EXPIRED");
+    let kubeconfig = kubeconfig(&world, &served.api_server(), "EXPIRED");
     let mut command = outside(&world, &served, &format!("up {PROFILE}"));
     command.env("KUBECONFIG", kubeconfig);
     refused(&world, run(&mut command), 3, &["credentials"]);
@@ -156,37 +151,12 @@ fn someone_elses_field_is_a_conflict_that_names_them() {
     let world = World::instant();
     world.run(&format!("up {PROFILE} --sandbox")).succeeds();
     let served = world.serve();
-    let server = {
-        let config = std::fs::read_to_string(served.variable("KUBECONFIG")).unwrap();
-        config
-            .lines()
-            .find_map(|line| line.trim().trim_start_matches("- ").strip_prefix("server:"))
-            .unwrap()
-            .trim()
-            .trim_matches('"')
-            .to_owned()
-    };
-    let patch = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "home-deployment"}, "spec": {"replicas": 4}});
-    let url = format!(
-        "{server}/apis/apps/v1/namespaces/default/statefulsets/home-deployment?fieldManager=autoscaler&force=true"
+    let replicas = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "home-deployment"}, "spec": {"replicas": 4}});
+    served.apply(
+        "autoscaler",
+        "/apis/apps/v1/namespaces/default/statefulsets/home-deployment",
+        &replicas,
     );
-    let curl = world
-        .command("curl")
-        .args([
-            "-sSf",
-            "-X",
-            "PATCH",
-            "-H",
-            "Content-Type: application/apply-patch+yaml",
-            "--data",
-            &patch.to_string(),
-            &url,
-        ])
-        .output();
-    let Ok(curl) = curl else {
-        return eprintln!("skipped: no curl");
-    };
-    assert!(curl.status.success(), "{}", String::from_utf8_lossy(&curl.stderr));
     let conflict = world.run(&format!("up {PROFILE} --sandbox")).exits(5);
     for word in ["autoscaler", ".spec.replicas", "--force-conflicts"] {
         assert!(conflict.stderr.contains(word), "{word}: {}", conflict.stderr);

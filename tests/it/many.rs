@@ -1,5 +1,7 @@
 //! Many replicas.
 
+use std::collections::BTreeMap;
+
 use crate::support::{World, profile, set};
 
 fn many(world: &World, replicas: u32) -> String {
@@ -14,7 +16,7 @@ fn three_hundred_claims_are_bound() {
     let up = world.run(&format!("up {folder} --sandbox -o json")).succeeds().json();
     let claims = up["status"]["claims"].as_array().unwrap();
     assert_eq!(claims.iter().filter(|claim| claim["status"] == "Bound").count(), 300);
-    let zones: std::collections::BTreeMap<_, usize> = claims.iter().fold(Default::default(), |mut zones, claim| {
+    let zones = claims.iter().fold(BTreeMap::<_, usize>::new(), |mut zones, claim| {
         *zones.entry(claim["cloud"]["zone"].to_string()).or_default() += 1;
         zones
     });

@@ -1,7 +1,7 @@
 //! A world for one test: its own home, its own sandbox, no environment but what the test gives.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -137,6 +137,34 @@ impl Served {
     pub fn variable(&self, name: &str) -> &str {
         let found = self.environment.iter().find(|(key, _)| key == name);
         found.map_or_else(|| panic!("no {name} among {:?}", self.environment), |(_, value)| value)
+    }
+}
+
+impl Served {
+    /// Address of the API server.
+    pub fn api_server(&self) -> String {
+        let config = std::fs::read_to_string(self.variable("KUBECONFIG")).unwrap();
+        let server = config.lines().find_map(|line| line.trim().strip_prefix("server: "));
+        server.unwrap().to_owned()
+    }
+
+    /// Applies an object as another field manager would, taking what it wants.
+    pub fn apply(&self, manager: &str, path: &str, object: &Value) {
+        let body = object.to_string();
+        let api_server = self.api_server();
+        let address = api_server.strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let head = format!(
+            "PATCH {path}?fieldManager={manager}&force=true HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n"
+        );
+        let length = format!(
+            "Content-Type: application/apply-patch+yaml\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + &length + &body).as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }
 
