@@ -14,7 +14,7 @@ mod settings;
 pub use error::SandboxError;
 pub use moorline_sandbox_aws::AwsSettings;
 pub use moorline_sandbox_controllers::ControllerSettings;
-pub use moorline_sandbox_core::{AuditRow, Effect, Fault, Moment, World};
+pub use moorline_sandbox_core::{AuditRow, Effect, Fault, JournalError, Moment, World};
 pub use moorline_sandbox_kubernetes::ApiSettings;
 pub use running::Running;
 pub use settings::SandboxSettings;

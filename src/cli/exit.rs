@@ -19,7 +19,7 @@ pub(crate) enum Exit {
     Incomplete = 3,
     /// There are changes, and `--detailed-exitcode` asked to tell.
     Changes = 4,
-    /// Others own fields that the profile sets.
+    /// Held by another run, or others own fields that the profile sets.
     Conflict = 5,
     /// The deadline passed.
     TimedOut = 6,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use moorline_api::ErrorKind;
 use moorline_engine::EngineError;
-use moorline_sandbox::SandboxError;
+use moorline_sandbox::{JournalError, SandboxError};
 
 use super::exit::Exit;
 use crate::report::{Paint, block};
@@ -117,8 +117,17 @@ impl From<moorline_api::Error> for Failure {
 
 impl From<SandboxError> for Failure {
     fn from(error: SandboxError) -> Self {
-        let mut failure = Self::new(Exit::Failed, format!("sandbox: {error}"));
+        let is_held = matches!(
+            error,
+            SandboxError::Journal(JournalError::Held { .. }) | SandboxError::Served { .. }
+        );
+        let exit = if is_held { Exit::Conflict } else { Exit::Failed };
+        let mut failure = Self::new(exit, format!("sandbox: {error}"));
         failure.causes = chain(error.source());
+        if is_held {
+            return failure
+                .hint("several commands at once share a sandbox that is served: moorline sandbox serve --detach");
+        }
         failure
     }
 }

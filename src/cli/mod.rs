@@ -38,7 +38,7 @@ Examples:
 
 Exit codes:
   0 done   1 failed   2 usage or a bad profile   3 incomplete: unreachable, refused, or left for the next run
-  4 changes (with --detailed-exitcode)   5 field conflict   6 timed out   130 interrupted";
+  4 changes (with --detailed-exitcode)   5 held by another run, or a field conflict   6 timed out   130 interrupted";
 
 /// Cloud volumes for Kubernetes StatefulSets: created first, bound at once, never leaked
 #[derive(Debug, Parser)]

@@ -125,6 +125,19 @@ fn a_detached_sandbox_outlives_its_command_and_stops_when_told() {
 }
 
 #[test]
+fn a_sandbox_held_by_another_command_says_how_to_share_it() {
+    let world = World::instant();
+    let mut holder = world.moorline(&format!("status {PROFILE} --watch -o json"));
+    let mut holder = holder.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let refused = world.run(&format!("up {PROFILE}"));
+    crate::support::signal(&holder, "INT").unwrap();
+    assert_eq!(holder.wait().unwrap().code(), Some(0));
+    assert!(refused.exits(5).stderr.contains("sandbox serve --detach"));
+}
+
+#[test]
 fn reset_forgets_everything() {
     let world = World::instant();
     let before = world.state();

@@ -59,6 +59,9 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     if args.detach {
         return detach(app, &args, &dir);
     }
+    if !args.address.ip().is_loopback() {
+        app.tell("note: the sandbox lets anyone in; whoever reaches this address can change it");
+    }
     let sandbox = Sandbox::serve(StartOptions {
         state_dir: Some(dir),
         address: args.address,
