@@ -11,8 +11,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::context::Context;
+use crate::error::EngineError;
 use crate::fold::Key;
 use crate::observe;
+use crate::outcome::Cause;
 use crate::slim::slim;
 
 /// Between two attempts to list or watch what could not be.
@@ -99,7 +101,7 @@ struct Shared {
     /// Queries that were listed at least once.
     synced: Mutex<usize>,
     /// The last failure of each query that cannot be read now.
-    failing: Mutex<BTreeMap<usize, String>>,
+    failing: Mutex<BTreeMap<usize, Arc<Error>>>,
 }
 
 /// Keeps a [`Snapshot`] current. Its tasks end with it.
@@ -164,6 +166,47 @@ impl Tracker {
         }
     }
 
+    /// Waits until everything was read once. What will never be read, because it may not be, is the error: told now, while
+    /// nothing is changed, and not as a wait that runs into its deadline.
+    pub(crate) async fn first_look(&self, deadline: Instant) -> Result<(), EngineError> {
+        let mut version = self.version.clone();
+        while *lock(&self.shared.synced) < self.queries {
+            let refused = lock(&self.shared.failing)
+                .values()
+                .find(|error| !error.is_transient())
+                .cloned();
+            if let Some(error) = refused {
+                let Error {
+                    operation,
+                    resource,
+                    message,
+                    kind,
+                    ..
+                } = &*error;
+                return Err(Error::new(kind.clone(), operation, resource, message).into());
+            }
+            tokio::select! {
+                _ = version.changed() => {}
+                () = tokio::time::sleep_until(deadline) => return Err(self.unread()),
+                () = self.stop.cancelled() => return Err(EngineError::Interrupted { left: "nothing was changed".to_owned() }),
+            }
+        }
+        Ok(())
+    }
+
+    fn unread(&self) -> EngineError {
+        let cause = |why| Cause {
+            what: "the cluster".to_owned(),
+            why,
+            hint: None,
+            fatal: false,
+        };
+        EngineError::TimedOut {
+            seconds: 0,
+            causes: self.failing().into_iter().map(cause).collect(),
+        }
+    }
+
     /// What is known now.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         lock(&self.shared.snapshot).clone()
@@ -171,7 +214,7 @@ impl Tracker {
 
     /// Why what is not current is not.
     pub(crate) fn failing(&self) -> Vec<String> {
-        lock(&self.shared.failing).values().cloned().collect()
+        lock(&self.shared.failing).values().map(ToString::to_string).collect()
     }
 }
 
@@ -205,7 +248,7 @@ impl Follower {
                     if let Err(error) = self.follow(from).await
                         && error.kind != ErrorKind::Expired
                     {
-                        self.fail(&error).await;
+                        self.fail(error).await;
                     }
                 }
                 Err(error) if error.kind == ErrorKind::Forbidden && only_explains(&self.query.resource) => {
@@ -213,7 +256,7 @@ impl Follower {
                     self.sync(&mut synced);
                     return;
                 }
-                Err(error) => self.fail(&error).await,
+                Err(error) => self.fail(error).await,
             }
         }
     }
@@ -251,8 +294,8 @@ impl Follower {
     }
 
     /// Remembers the failure, so that whoever waits can say it, and gives the server a moment.
-    async fn fail(&self, error: &Error) {
-        lock(&self.shared.failing).insert(self.index, error.to_string());
+    async fn fail(&self, error: Error) {
+        lock(&self.shared.failing).insert(self.index, Arc::new(error));
         self.version.send_modify(|version| *version += 1);
         tokio::time::sleep(RETRY).await;
     }

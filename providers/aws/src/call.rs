@@ -47,11 +47,17 @@ impl Caller {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         T: Send,
     {
-        let deadline = Instant::now() + self.patience;
+        let mut deadline = None;
         let mut attempt = 1;
         loop {
+            // The budget's turn comes first: a call that waits for its turn must not keep others from being under way. Nor is
+            // it the call that takes long, however many are before it.
+            self.governor.acquire(manner.family).await;
             let started = Instant::now();
-            let outcome = self.attempt(manner.family, &send).await;
+            let deadline = *deadline.get_or_insert(started + self.patience);
+            let place = self.under_way.acquire().await;
+            let outcome = send().await;
+            drop(place);
             let Subject { operation, resource, .. } = subject;
             let took = started.elapsed();
             let error = match outcome {
@@ -77,22 +83,6 @@ impl Caller {
             tokio::time::sleep(pause).await;
             attempt += 1;
         }
-    }
-
-    /// The budget's turn comes first: a call that waits for its turn must not keep others from being under way.
-    async fn attempt<T, E, F>(
-        &self,
-        family: Family,
-        send: &(impl Fn() -> F + Send),
-    ) -> std::result::Result<T, SdkError<E, HttpResponse>>
-    where
-        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>> + Send,
-    {
-        self.governor.acquire(family).await;
-        let place = self.under_way.acquire().await;
-        let outcome = send().await;
-        drop(place);
-        outcome
     }
 }
 

@@ -197,12 +197,10 @@ impl Cluster for KubeCluster {
     }
 
     async fn delete(&self, target: &ObjectRef, options: &DeleteOptions) -> Result<Deletion> {
-        let call = Call::write(
-            "delete",
-            Method::DELETE,
-            Subject::one(target),
-            object_path("delete", target)?,
-        );
+        // The server reads the options from the body; in the query a dry run shows in access logs too.
+        let dry_run: &[(&str, &str)] = if options.dry_run { &DRY_RUN } else { &[] };
+        let path = with_query(object_path("delete", target)?, dry_run);
+        let call = Call::write("delete", Method::DELETE, Subject::one(target), path);
         let call = call.json(JSON, &delete_body(options))?;
         let answer = match self.transport.try_send(&call).await? {
             Ok(answer) => answer,

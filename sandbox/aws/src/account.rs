@@ -34,7 +34,10 @@ impl Account {
         let volumes: Shelf<VolumeRecord> = Shelf::open("aws-volumes", journal.clone())?;
         let burnt = journal.load::<TokenUse>(TOKENS)?.into_iter().map(|(_, token)| token);
         let living = volumes.all().filter_map(|(_, volume)| volume.current().token.clone());
-        let tokens = burnt.chain(living).map(|used| ((used.zone.clone(), used.token.clone()), used)).collect();
+        let tokens = burnt
+            .chain(living)
+            .map(|used| ((used.zone.clone(), used.token.clone()), used))
+            .collect();
         Ok(Self {
             volumes,
             snapshots: Shelf::open("aws-snapshots", journal.clone())?,
@@ -64,7 +67,8 @@ impl Account {
     pub(crate) fn bury(&mut self, now: Timestamp) -> Result<(), JournalError> {
         for id in self.volumes.gone(now) {
             if let Some(used) = self.volumes.get(&id).and_then(|volume| volume.current().token.clone()) {
-                self.journal.put(TOKENS, &format!("{} {}", used.zone, used.token), &used)?;
+                self.journal
+                    .put(TOKENS, &format!("{} {}", used.zone, used.token), &used)?;
             }
             self.volumes.remove(&id)?;
         }
@@ -126,8 +130,16 @@ pub(crate) struct Shelf<T> {
 impl<T: Mortal + Clone + Serialize + DeserializeOwned> Shelf<T> {
     fn open(table: &'static str, journal: Arc<Journal>) -> Result<Self, JournalError> {
         let things: BTreeMap<String, Lagged<T>> = journal.load(table)?.into_iter().collect();
-        let ends = things.iter().filter_map(|(id, thing)| Some((thing.current().end()?, id.clone()))).collect();
-        Ok(Self { table, things, ends, journal })
+        let ends = things
+            .iter()
+            .filter_map(|(id, thing)| Some((thing.current().end()?, id.clone())))
+            .collect();
+        Ok(Self {
+            table,
+            things,
+            ends,
+            journal,
+        })
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&Lagged<T>> {
@@ -150,7 +162,9 @@ impl<T: Mortal + Clone + Serialize + DeserializeOwned> Shelf<T> {
         (now, horizon): (Timestamp, Timestamp),
         change: impl FnOnce(&mut T),
     ) -> Result<(), JournalError> {
-        let Some(mut thing) = self.things.get(id).cloned() else { return Ok(()) };
+        let Some(mut thing) = self.things.get(id).cloned() else {
+            return Ok(());
+        };
         let mut value = thing.current().clone();
         change(&mut value);
         thing.change(value, now, horizon);
@@ -167,7 +181,11 @@ impl<T: Mortal + Clone + Serialize + DeserializeOwned> Shelf<T> {
     }
 
     fn gone(&self, now: Timestamp) -> Vec<String> {
-        self.ends.iter().take_while(|(end, _)| *end <= now).map(|(_, id)| id.clone()).collect()
+        self.ends
+            .iter()
+            .take_while(|(end, _)| *end <= now)
+            .map(|(_, id)| id.clone())
+            .collect()
     }
 
     fn remove(&mut self, id: &str) -> Result<(), JournalError> {

@@ -39,7 +39,12 @@ impl AwsCloud {
     /// Restores the account from the world's journal, or makes an empty one.
     pub fn open(world: World, settings: AwsSettings) -> Result<Self, JournalError> {
         let account = Mutex::new(Account::open(world.journal.clone())?);
-        let inner = Inner { world, settings: RwLock::new(Arc::new(settings)), account, changes: watch::Sender::new(0) };
+        let inner = Inner {
+            world,
+            settings: RwLock::new(Arc::new(settings)),
+            account,
+            changes: watch::Sender::new(0),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -74,7 +79,11 @@ impl AwsCloud {
     pub fn volume(&self, id: &str) -> Option<Volume> {
         self.look(|session| {
             let volume = session.account.volumes.get(id)?.current();
-            if volume.region == session.region { volume.at(session.now).map(Standing::volume) } else { None }
+            if volume.region == session.region {
+                volume.at(session.now).map(Standing::volume)
+            } else {
+                None
+            }
         })
     }
 
@@ -149,15 +158,24 @@ impl AwsCloud {
     pub fn load_balancers(&self) -> Vec<LoadBalancer> {
         self.look(|session| {
             let current = session.account.balancers.all().map(|(_, balancer)| balancer.current());
-            current.filter(|lb| lb.region == session.region && lb.exists(session.now)).cloned().collect()
+            current
+                .filter(|lb| lb.region == session.region && lb.exists(session.now))
+                .cloned()
+                .collect()
         })
     }
 
     /// Deletes the load balancers named `name`, classic or not; success also where there is none.
     pub fn delete_load_balancer(&self, name: &str) -> Result<(), AwsError> {
         self.at_home(|session| {
-            elb::shared::delete(session, &elb::shared::key(&session.region, LoadBalancerKind::Classic, name))?;
-            elb::shared::delete(session, &elb::shared::key(&session.region, LoadBalancerKind::Network, name))
+            elb::shared::delete(
+                session,
+                &elb::shared::key(&session.region, LoadBalancerKind::Classic, name),
+            )?;
+            elb::shared::delete(
+                session,
+                &elb::shared::key(&session.region, LoadBalancerKind::Network, name),
+            )
         })
     }
 
@@ -187,8 +205,19 @@ impl AwsCloud {
         let settings = self.settings_now();
         let account = self.account();
         let now = self.inner.world.clock.now();
-        let mut session = Session { account, settings, region: region.to_owned(), now, dry_run, changed: false };
-        let done = session.account.bury(now).map_err(AwsError::from).and_then(|()| run(&mut session));
+        let mut session = Session {
+            account,
+            settings,
+            region: region.to_owned(),
+            now,
+            dry_run,
+            changed: false,
+        };
+        let done = session
+            .account
+            .bury(now)
+            .map_err(AwsError::from)
+            .and_then(|()| run(&mut session));
         let changed = session.changed;
         drop(session);
         if changed {
@@ -206,11 +235,22 @@ impl AwsCloud {
         let region = settings.region.clone();
         let account = self.account();
         let now = self.inner.world.clock.now();
-        read(&Session { account, settings, region, now, dry_run: true, changed: false })
+        read(&Session {
+            account,
+            settings,
+            region,
+            now,
+            dry_run: true,
+            changed: false,
+        })
     }
 
     pub(crate) fn settings_now(&self) -> Arc<AwsSettings> {
-        self.inner.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner
+            .settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {

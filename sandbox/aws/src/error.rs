@@ -19,7 +19,12 @@ pub struct AwsError {
 impl AwsError {
     /// An error with status 400, as most have.
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), status: 400, retry_after: None }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            status: 400,
+            retry_after: None,
+        }
     }
 
     pub(crate) fn with_status(mut self, status: u16) -> Self {
@@ -40,7 +45,10 @@ impl AwsError {
     }
 
     pub(crate) fn missing(parameter: &str) -> Self {
-        Self::new("MissingParameter", format!("The request must contain the parameter {parameter}"))
+        Self::new(
+            "MissingParameter",
+            format!("The request must contain the parameter {parameter}"),
+        )
     }
 
     pub(crate) fn volume_not_found(id: &str) -> Self {
@@ -50,7 +58,10 @@ impl AwsError {
 
 impl From<JournalError> for AwsError {
     fn from(error: JournalError) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "the sandbox's AWS state could not be kept");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the sandbox's AWS state could not be kept"
+        );
         Self::new("InternalError", "An internal error has occurred").with_status(500)
     }
 }

@@ -22,7 +22,10 @@ use crate::wire::xml::Xml;
 const MAX_BODY_BYTES: usize = 2 << 20;
 
 pub(crate) fn router(cloud: AwsCloud) -> Router {
-    Router::new().route("/", get(handle).post(handle)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(cloud)
+    Router::new()
+        .route("/", get(handle).post(handle))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(cloud)
 }
 
 async fn handle(State(cloud): State<AwsCloud>, RawQuery(query): RawQuery, headers: HeaderMap, body: Bytes) -> Response {
@@ -37,7 +40,13 @@ async fn handle(State(cloud): State<AwsCloud>, RawQuery(query): RawQuery, header
         return unknown(&cloud, service.unwrap_or(Service::Ec2), &params);
     };
     let mut record = Record::new(&cloud, service, operation, &params);
-    let request = Request { cloud: &cloud, service, operation, params: &params, headers: &headers };
+    let request = Request {
+        cloud: &cloud,
+        service,
+        operation,
+        params: &params,
+        headers: &headers,
+    };
     match request.perform(&mut record).await {
         Ok(xml) => answer::success(service, operation.name, |whole| whole.append(&xml)),
         Err(Broken::Refused(error)) => answer::failure(service, &error),
@@ -47,12 +56,18 @@ async fn handle(State(cloud): State<AwsCloud>, RawQuery(query): RawQuery, header
 
 /// Refuses a call that names no operation we know; the audit counts all of these as one operation.
 fn unknown(cloud: &AwsCloud, service: Service, params: &Params) -> Response {
-    let call = Call { service: service.name(), operation: "InvalidAction".to_owned(), mutating: false };
+    let call = Call {
+        service: service.name(),
+        operation: "InvalidAction".to_owned(),
+        mutating: false,
+        dry_run: false,
+    };
     cloud.world().audit.count(&call, Outcome::Failed);
     let error = match params.text("Action") {
-        Some(action) => {
-            AwsError::new("InvalidAction", format!("The action {action} is not valid for this web service."))
-        }
+        Some(action) => AwsError::new(
+            "InvalidAction",
+            format!("The action {action} is not valid for this web service."),
+        ),
         None => AwsError::new("MissingAction", "The request must contain the parameter Action"),
     };
     answer::failure(service, &error)
@@ -112,7 +127,11 @@ impl Request<'_> {
     fn family(&self) -> Family {
         let narrowed = ["VolumeId", "Filter", "MaxResults", "NextToken"];
         let everything = self.operation.name == "DescribeVolumes" && !narrowed.iter().any(|name| self.params.has(name));
-        if everything { Family::DescribeEverything } else { self.operation.family }
+        if everything {
+            Family::DescribeEverything
+        } else {
+            self.operation.family
+        }
     }
 
     fn effect(&self, caller: &Caller, record: &mut Record<'_>) -> Result<Xml, AwsError> {
@@ -124,7 +143,11 @@ impl Request<'_> {
             let mut xml = Xml::default();
             (self.operation.run)(session, self.params, &mut xml).map(|()| xml)
         });
-        let done = if dry_run && done.is_ok() { Err(would_have_succeeded()) } else { done };
+        let done = if dry_run && done.is_ok() {
+            Err(would_have_succeeded())
+        } else {
+            done
+        };
         record.outcome = match &done {
             Ok(_) if changed => Outcome::Changed,
             Ok(_) => Outcome::Unchanged,
@@ -138,16 +161,28 @@ impl Request<'_> {
         let world = self.cloud.world();
         match world.faults.apply(&record.call, moment, &world.clock).await {
             None => Ok(()),
-            Some(Effect::Error { status, code, message, retry_after }) => {
-                Err(Broken::Refused(AwsError { code, message, status, retry_after }))
-            }
+            Some(Effect::Error {
+                status,
+                code,
+                message,
+                retry_after,
+            }) => Err(Broken::Refused(AwsError {
+                code,
+                message,
+                status,
+                retry_after,
+            })),
             Some(_) => Err(Broken::Cut),
         }
     }
 }
 
 fn dry_run(service: Service, params: &Params) -> Result<bool, AwsError> {
-    if service == Service::Ec2 { Ok(params.boolean("DryRun")?.unwrap_or(false)) } else { Ok(false) }
+    if service == Service::Ec2 {
+        Ok(params.boolean("DryRun")?.unwrap_or(false))
+    } else {
+        Ok(false)
+    }
 }
 
 /// Counts the call in the audit exactly once, also when the client goes away in the middle.
@@ -165,8 +200,14 @@ impl<'a> Record<'a> {
             service: service.name(),
             operation: operation.name.to_owned(),
             mutating: operation.mutating() && !dry_run,
+            dry_run: operation.mutating() && dry_run,
         };
-        Self { audit: &cloud.world().audit, call, outcome: Outcome::Failed, settled: false }
+        Self {
+            audit: &cloud.world().audit,
+            call,
+            outcome: Outcome::Failed,
+            settled: false,
+        }
     }
 
     fn settle(&mut self) {

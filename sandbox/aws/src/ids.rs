@@ -26,7 +26,10 @@ pub(crate) fn hex(text: &str) -> String {
 
 /// Whether `id` is `prefix-` with 8 or 17 hexadecimal digits.
 pub(crate) fn well_formed(id: &str, prefix: &str) -> bool {
-    let digits = id.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
+    let digits = id
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('-'))
+        .unwrap_or_default();
     matches!(digits.len(), 8 | 17) && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
@@ -38,7 +41,13 @@ mod tests {
     fn ids_are_well_formed_and_others_are_not() {
         assert!(well_formed(&fresh("vol"), "vol"));
         assert!(well_formed(&format!("i-{}", derived("x")), "i"));
-        for bad in ["vol-", "vol-xyz", "vol-0123456789ABCDEF0", "snap-0123456789abcdef0", "vol-0123456789abcdef"] {
+        for bad in [
+            "vol-",
+            "vol-xyz",
+            "vol-0123456789ABCDEF0",
+            "snap-0123456789abcdef0",
+            "vol-0123456789abcdef",
+        ] {
             assert!(!well_formed(bad, "vol"), "{bad}");
         }
     }

@@ -15,7 +15,11 @@ pub(crate) struct Lagged<T> {
 impl<T> Lagged<T> {
     /// A value that came to be at `now`: before, there was none.
     pub(crate) fn new(value: T, now: Timestamp) -> Self {
-        Self { current: value, since: now, past: Vec::new() }
+        Self {
+            current: value,
+            since: now,
+            past: Vec::new(),
+        }
     }
 
     /// The truth.
@@ -28,7 +32,11 @@ impl<T> Lagged<T> {
         if self.since <= horizon {
             return Some(&self.current);
         }
-        self.past.iter().rev().find(|(since, _)| *since <= horizon).map(|(_, value)| value)
+        self.past
+            .iter()
+            .rev()
+            .find(|(since, _)| *since <= horizon)
+            .map(|(_, value)| value)
     }
 
     /// Changes the truth at `now` and forgets what nobody who sees `horizon` or later needs.

@@ -52,7 +52,11 @@ impl Page {
 
     fn token(&self, after: String) -> String {
         let seal = digest(&[&self.listing, &after]);
-        let token = Token { listing: self.listing.clone(), after, seal };
+        let token = Token {
+            listing: self.listing.clone(),
+            after,
+            seal,
+        };
         STANDARD.encode(serde_json::to_vec(&token).unwrap_or_default())
     }
 }

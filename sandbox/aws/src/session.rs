@@ -56,7 +56,9 @@ impl Session<'_> {
     /// How many volumes count against the region's limit.
     pub(crate) fn volumes_held(&self) -> usize {
         let volumes = self.account.volumes.all().map(|(_, volume)| volume.current());
-        volumes.filter(|volume| volume.region == self.region && volume.gone_at.is_none()).count()
+        volumes
+            .filter(|volume| volume.region == self.region && volume.gone_at.is_none())
+            .count()
     }
 
     /// Changes a volume that [`Session::volume`] found.
@@ -67,7 +69,10 @@ impl Session<'_> {
 
     /// The volumes of the region as readers see them now, by id.
     pub(crate) fn visible_volumes(&self) -> impl Iterator<Item = Standing<'_>> {
-        self.account.volumes.all().filter_map(|(_, volume)| self.visible(volume))
+        self.account
+            .volumes
+            .all()
+            .filter_map(|(_, volume)| self.visible(volume))
     }
 
     /// One volume of the region as readers see it now.
@@ -76,7 +81,10 @@ impl Session<'_> {
     }
 
     fn visible<'a>(&self, volume: &'a Lagged<VolumeRecord>) -> Option<Standing<'a>> {
-        volume.seen(self.horizon()).filter(|volume| volume.region == self.region)?.at(self.now)
+        volume
+            .seen(self.horizon())
+            .filter(|volume| volume.region == self.region)?
+            .at(self.now)
     }
 
     /// The snapshot as it really is; deleted ones do not exist.
@@ -84,7 +92,12 @@ impl Session<'_> {
         let record = self.account.snapshots.get(id).map(Lagged::current);
         record
             .filter(|snapshot| snapshot.region == self.region && snapshot.gone_at.is_none())
-            .ok_or_else(|| AwsError::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist.")))
+            .ok_or_else(|| {
+                AwsError::new(
+                    "InvalidSnapshot.NotFound",
+                    format!("The snapshot '{id}' does not exist."),
+                )
+            })
     }
 
     /// The snapshots of the region as readers see them now, by id.
@@ -111,5 +124,9 @@ impl Session<'_> {
 
 /// What a dry run that would have succeeded answers.
 pub(crate) fn would_have_succeeded() -> AwsError {
-    AwsError::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set.").with_status(412)
+    AwsError::new(
+        "DryRunOperation",
+        "Request would have succeeded, but DryRun flag is set.",
+    )
+    .with_status(412)
 }

@@ -57,7 +57,9 @@ impl Default for AwsSettings {
             latency_millis: 0,
             page_size_cap: 500,
             volume_limit: 5000,
-            kms_keys: ["1234abcd-12ab-34cd-56ef-1234567890ab", "alias/ExampleAlias"].map(str::to_owned).to_vec(),
+            kms_keys: ["1234abcd-12ab-34cd-56ef-1234567890ab", "alias/ExampleAlias"]
+                .map(str::to_owned)
+                .to_vec(),
         }
     }
 }
@@ -133,7 +135,10 @@ pub struct Buckets {
 
 impl Default for Buckets {
     fn default() -> Self {
-        let bucket = |burst, refill_per_second| Bucket { burst, refill_per_second };
+        let bucket = |burst, refill_per_second| Bucket {
+            burst,
+            refill_per_second,
+        };
         Self {
             volumes: bucket(100.0, 5.0),
             tags: bucket(100.0, 10.0),

@@ -51,7 +51,10 @@ impl Throttle {
     ) -> bool {
         let bucket = family.bucket(buckets);
         let key = (region.to_owned(), operation, family);
-        let level = self.levels.entry(key).or_insert(Level { tokens: bucket.burst, at: now });
+        let level = self.levels.entry(key).or_insert(Level {
+            tokens: bucket.burst,
+            at: now,
+        });
         let seconds = now.duration_since(level.at).as_secs_f64().max(0.0);
         level.tokens = (level.tokens + seconds * bucket.refill_per_second).min(bucket.burst);
         level.at = now;
@@ -80,7 +83,11 @@ mod tests {
         assert_eq!((0..150).filter(|_| pass("CreateVolume", 0.0)).count(), 100);
         assert_eq!((0..150).filter(|_| pass("CreateVolume", 2.0)).count(), 10);
         assert!(pass("DeleteVolume", 2.0), "another operation has its own bucket");
-        assert_eq!((0..150).filter(|_| pass("CreateVolume", 1000.0)).count(), 100, "a bucket holds its burst, no more");
+        assert_eq!(
+            (0..150).filter(|_| pass("CreateVolume", 1000.0)).count(),
+            100,
+            "a bucket holds its burst, no more"
+        );
     }
 
     #[test]

@@ -49,7 +49,10 @@ pub struct Audit {
 impl Audit {
     pub(crate) fn load(journal: Arc<Journal>) -> Result<Self, JournalError> {
         let rows = journal.load("audit")?.into_iter().collect();
-        Ok(Self { rows: Mutex::new(rows), journal })
+        Ok(Self {
+            rows: Mutex::new(rows),
+            journal,
+        })
     }
 
     /// Counts one call.
@@ -73,7 +76,12 @@ impl Audit {
 
     /// The counts, by service and operation.
     pub fn rows(&self) -> Vec<AuditRow> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.rows
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// Starts again from zero.
@@ -91,7 +99,12 @@ mod tests {
     fn counts_add_up_and_outlive_the_process() {
         let journal = Arc::new(Journal::in_memory());
         let audit = Audit::load(journal.clone()).unwrap();
-        let call = |mutating| Call { service: "ec2", operation: "CreateVolume".to_owned(), mutating };
+        let call = |mutating| Call {
+            service: "ec2",
+            operation: "CreateVolume".to_owned(),
+            mutating,
+            dry_run: false,
+        };
         audit.count(&call(true), Outcome::Changed);
         audit.count(&call(true), Outcome::Throttled);
         audit.count(&call(true), Outcome::Failed);
@@ -99,7 +112,10 @@ mod tests {
 
         let rows = Audit::load(journal.clone()).unwrap().rows();
         let [row] = rows.as_slice() else { panic!("{rows:?}") };
-        assert_eq!((row.calls, row.mutating, row.changed, row.throttled, row.failed), (4, 3, 1, 1, 1));
+        assert_eq!(
+            (row.calls, row.mutating, row.changed, row.throttled, row.failed),
+            (4, 3, 1, 1, 1)
+        );
         audit.clear().unwrap();
         assert_eq!(Audit::load(journal).unwrap().rows(), []);
     }

@@ -26,7 +26,9 @@ impl Default for Clock {
 
 impl Clock {
     fn with_offset(offset: SignedDuration) -> Self {
-        Self { offset: Arc::new(watch::Sender::new(offset.min(FURTHEST))) }
+        Self {
+            offset: Arc::new(watch::Sender::new(offset.min(FURTHEST))),
+        }
     }
 
     pub(crate) fn load(journal: &Journal) -> Result<Self, JournalError> {
@@ -42,7 +44,8 @@ impl Clock {
     /// Moves the clock forward by whole seconds and remembers it in `journal`; sleepers that this passes wake.
     /// In all, the clock moves no further than a hundred years.
     pub fn advance(&self, seconds: u32, journal: &Journal) -> Result<(), JournalError> {
-        self.offset.send_modify(|offset| *offset = (*offset + SignedDuration::from_secs(seconds.into())).min(FURTHEST));
+        self.offset
+            .send_modify(|offset| *offset = (*offset + SignedDuration::from_secs(seconds.into())).min(FURTHEST));
         journal.put("world", "clock-offset-seconds", &self.offset.borrow().as_secs())
     }
 
@@ -64,7 +67,8 @@ impl Clock {
 
     /// Sleeps for `duration` of the sandbox's time.
     pub async fn sleep(&self, duration: Duration) {
-        self.sleep_until(self.now().checked_add(duration).unwrap_or(Timestamp::MAX)).await;
+        self.sleep_until(self.now().checked_add(duration).unwrap_or(Timestamp::MAX))
+            .await;
     }
 }
 
@@ -97,6 +101,9 @@ mod tests {
             clock.advance(u32::MAX, &journal).unwrap();
         }
         let ahead = Clock::load(&journal).unwrap().now().duration_since(Timestamp::now());
-        assert!(ahead > FURTHEST - SignedDuration::from_secs(10) && ahead <= FURTHEST, "{ahead:?}");
+        assert!(
+            ahead > FURTHEST - SignedDuration::from_secs(10) && ahead <= FURTHEST,
+            "{ahead:?}"
+        );
     }
 }

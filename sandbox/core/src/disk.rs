@@ -25,11 +25,15 @@ impl Disk {
             .worker_threads(1)
             .open()
             .map_err(|error| match error {
-                fjall::Error::Locked => JournalError::Held { folder: folder.to_owned() },
+                fjall::Error::Locked => JournalError::Held {
+                    folder: folder.to_owned(),
+                },
                 other => open_error(folder, other),
             })?;
         let rows = database
-            .keyspace("state", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))
+            .keyspace("state", || {
+                KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+            })
             .map_err(|error| open_error(folder, error))?;
         Ok(Self { rows, database })
     }
@@ -71,7 +75,10 @@ impl Disk {
 }
 
 fn open_error(folder: &Path, error: impl std::error::Error + Send + Sync + 'static) -> JournalError {
-    JournalError::Open { folder: folder.to_owned(), source: Box::new(error) }
+    JournalError::Open {
+        folder: folder.to_owned(),
+        source: Box::new(error),
+    }
 }
 
 fn disk_error(error: fjall::Error) -> JournalError {

@@ -66,6 +66,15 @@ impl Fault {
         self.moment == moment
             && (self.service == "*" || self.service == call.service)
             && (self.operation == "*" || self.operation == call.operation)
+            && (!call.dry_run || self.effect.is_refusal())
+    }
+}
+
+impl Effect {
+    /// Whether this is a service's lasting "no", which a dry run meets like the call that it rehearses. Throttling, failures
+    /// inside and broken connections are accidents of one call: a rule for them waits for the real one.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Error { status: 400..=499, .. }) && !matches!(self, Self::Error { status: 408 | 429, .. })
     }
 }
 
@@ -80,7 +89,10 @@ pub struct Faults {
 impl Faults {
     pub(crate) fn load(journal: Arc<Journal>) -> Result<Self, JournalError> {
         let rules = journal.get("world", "faults")?.unwrap_or_default();
-        Ok(Self { rules: Mutex::new(rules), journal: Some(journal) })
+        Ok(Self {
+            rules: Mutex::new(rules),
+            journal: Some(journal),
+        })
     }
 
     /// Adds a rule.
@@ -161,7 +173,12 @@ mod tests {
     use super::*;
 
     fn call(operation: &str) -> Call {
-        Call { service: "ec2", operation: operation.to_owned(), mutating: true }
+        Call {
+            service: "ec2",
+            operation: operation.to_owned(),
+            mutating: true,
+            dry_run: false,
+        }
     }
 
     fn reset(operation: &str, skip: u64, times: Option<u64>) -> Fault {
@@ -184,6 +201,42 @@ mod tests {
         assert_eq!(struck("DeleteVolume", Moment::After), 0);
         let strikes: Vec<_> = (0..4).map(|_| struck("CreateVolume", Moment::After)).collect();
         assert_eq!(strikes, [0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn a_dry_run_meets_refusals_but_no_accidents() {
+        let error = |status| Effect::Error {
+            status,
+            code: "X".to_owned(),
+            message: String::new(),
+            retry_after: None,
+        };
+        let rehearsal = Call {
+            dry_run: true,
+            mutating: false,
+            ..call("CreateVolume")
+        };
+        for (effect, strikes) in [
+            (error(403), 1),
+            (error(409), 1),
+            (error(429), 0),
+            (error(500), 0),
+            (Effect::Reset, 0),
+            (Effect::Abort, 0),
+            (Effect::Latency(1), 0),
+        ] {
+            let faults = Faults::default();
+            faults.add(Fault {
+                effect: effect.clone(),
+                ..reset("*", 0, Some(1))
+            });
+            assert_eq!(faults.strike(&rehearsal, Moment::After).len(), strikes, "{effect:?}");
+            assert_eq!(
+                faults.strike(&call("CreateVolume"), Moment::After).len(),
+                1 - strikes,
+                "{effect:?}"
+            );
+        }
     }
 
     #[test]

@@ -60,13 +60,17 @@ enum Shelf {
 impl Journal {
     /// A journal that is forgotten with the process.
     pub fn in_memory() -> Self {
-        Self { shelf: Shelf::Memory(Mutex::default()) }
+        Self {
+            shelf: Shelf::Memory(Mutex::default()),
+        }
     }
 
     /// The journal kept in `folder`, made where it does not exist. One process at a time may have it open:
     /// for any other this is [`JournalError::Held`], after a moment's patience.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, JournalError> {
-        Ok(Self { shelf: Shelf::Disk(Disk::open(folder.as_ref())?) })
+        Ok(Self {
+            shelf: Shelf::Disk(Disk::open(folder.as_ref())?),
+        })
     }
 
     /// Writes one value.
@@ -102,7 +106,9 @@ impl Journal {
             Shelf::Disk(disk) => disk.get(&path)?,
         };
         let Some(bytes) = bytes else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|source| decode(table, key, source))
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|source| decode(table, key, source))
     }
 
     /// Every value of a table, in the order of the keys.
@@ -132,7 +138,9 @@ impl Journal {
         let prefix = path(table, "");
         match &self.shelf {
             Shelf::Memory(rows) => {
-                rows.lock().unwrap_or_else(PoisonError::into_inner).retain(|path, _| !path.starts_with(&prefix));
+                rows.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .retain(|path, _| !path.starts_with(&prefix));
                 Ok(())
             }
             Shelf::Disk(disk) => disk.clear(&prefix),
@@ -164,7 +172,11 @@ fn bounds<'a>(from: &'a str, to: &'a str) -> (Bound<&'a str>, Bound<&'a str>) {
 }
 
 fn decode(table: &str, key: &str, source: serde_json::Error) -> JournalError {
-    JournalError::Decode { table: table.to_owned(), key: key.to_owned(), source }
+    JournalError::Decode {
+        table: table.to_owned(),
+        key: key.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -184,7 +196,10 @@ mod tests {
             journal.put("volumes", "b", &2).unwrap();
             journal.put("volumes", "a", &1).unwrap();
             journal.put("volumes-more", "c", &3).unwrap();
-            assert_eq!(journal.load::<i32>("volumes").unwrap(), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+            assert_eq!(
+                journal.load::<i32>("volumes").unwrap(),
+                [("a".to_owned(), 1), ("b".to_owned(), 2)]
+            );
             journal.clear_table("volumes").unwrap();
             assert_eq!(journal.load::<i32>("volumes").unwrap(), []);
             assert_eq!(journal.get::<i32>("volumes-more", "c").unwrap(), Some(3));

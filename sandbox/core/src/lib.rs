@@ -29,6 +29,8 @@ pub struct Call {
     pub operation: String,
     /// Whether the call may change something when it succeeds (a dry run does not).
     pub mutating: bool,
+    /// Whether it is a write that the caller asked only to rehearse.
+    pub dry_run: bool,
 }
 
 /// The ground on which all simulated services stand. Cheap to clone.

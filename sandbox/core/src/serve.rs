@@ -62,12 +62,20 @@ pub async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Send + Unpin
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
         async move {
-            let response =
-                router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never: Infallible| match never {});
-            if response.extensions().get::<Cut>().is_some() { Err(Cut) } else { Ok(response) }
+            let response = router
+                .oneshot(request.map(Body::new))
+                .await
+                .unwrap_or_else(|never: Infallible| match never {});
+            if response.extensions().get::<Cut>().is_some() {
+                Err(Cut)
+            } else {
+                Ok(response)
+            }
         }
     });
-    let served = Builder::new(TokioExecutor::new()).serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+    let served = Builder::new(TokioExecutor::new())
+        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+        .await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
     }
@@ -89,7 +97,9 @@ mod tests {
     async fn ask(path: &str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new().route("/", get(async || "whole")).route("/cut", get(async || cut_connection()));
+        let router = Router::new()
+            .route("/", get(async || "whole"))
+            .route("/cut", get(async || cut_connection()));
         let (_keep, stop) = tokio::sync::oneshot::channel::<()>();
         tokio::spawn(serve(listener, router, async {
             let _ = stop.await;

@@ -167,6 +167,7 @@ pub async fn execute_up(ctx: &Context, profile: &Profile, plan: UpPlan) -> Resul
     let tracker = Tracker::start(ctx, readiness::queries(profile));
     let seconds = ctx.limits.timeout.as_secs_f64() + plan.floor_seconds;
     let deadline = Instant::now() + std::time::Duration::from_secs_f64(seconds);
+    tracker.first_look(deadline).await?;
     let tally = Tally::default();
     tally.creates_left.store(plan.volume_creates, Ordering::Relaxed);
     let run = Run {

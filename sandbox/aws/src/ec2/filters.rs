@@ -60,9 +60,14 @@ fn read_one(filter: &Params, known: &[&str]) -> Result<Filter, AwsError> {
     }
     let values: Vec<Pattern> = filter.texts("Value").into_iter().map(Pattern::compile).collect();
     if values.is_empty() {
-        return Err(AwsError::invalid_value(format!("The filter '{name}' must have at least one value")));
+        return Err(AwsError::invalid_value(format!(
+            "The filter '{name}' must have at least one value"
+        )));
     }
-    Ok(Filter { name: name.to_owned(), values })
+    Ok(Filter {
+        name: name.to_owned(),
+        values,
+    })
 }
 
 /// A filter's value: `*` is any text, `?` any character, `\` takes the next character as it is.
@@ -129,11 +134,25 @@ mod tests {
 
     #[test]
     fn wildcards_and_escapes() {
-        let good = [("pvc-*", "pvc-1"), ("*", ""), ("a?c", "abc"), (r"a\*c", "a*c"), (r"\\", r"\"), ("*b*b", "abab")];
+        let good = [
+            ("pvc-*", "pvc-1"),
+            ("*", ""),
+            ("a?c", "abc"),
+            (r"a\*c", "a*c"),
+            (r"\\", r"\"),
+            ("*b*b", "abab"),
+        ];
         for (pattern, text) in good {
             assert!(wildcard(pattern, text), "{pattern} {text}");
         }
-        let bad = [("pvc", "pvc-1"), ("?", ""), (r"a\*c", "abc"), ("a*", "ba"), ("Abc", "abc"), (r"\?", "x")];
+        let bad = [
+            ("pvc", "pvc-1"),
+            ("?", ""),
+            (r"a\*c", "abc"),
+            ("a*", "ba"),
+            ("Abc", "abc"),
+            (r"\?", "x"),
+        ];
         for (pattern, text) in bad {
             assert!(!wildcard(pattern, text), "{pattern} {text}");
         }

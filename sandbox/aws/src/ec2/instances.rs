@@ -13,8 +13,14 @@ use crate::session::Session;
 use crate::wire::params::Params;
 use crate::wire::xml::Xml;
 
-const FILTERS: [&str; 6] =
-    ["availability-zone", "instance-id", "instance-state-name", "private-dns-name", "private-ip-address", "vpc-id"];
+const FILTERS: [&str; 6] = [
+    "availability-zone",
+    "instance-id",
+    "instance-state-name",
+    "private-dns-name",
+    "private-ip-address",
+    "vpc-id",
+];
 
 pub(super) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     paging::not_with_ids(params, ("InstanceId", "instancesSet"))?;
@@ -22,14 +28,18 @@ pub(super) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) ->
     let page = paging::read(session, params, ("DescribeInstances", 1000), &filters)?;
     let mut machines = choose(session, params)?;
     machines.sort_by(|one, other| one.id.cmp(&other.id));
-    let passing = machines.into_iter().filter(|machine| passes(session, &filters, machine));
+    let passing = machines
+        .into_iter()
+        .filter(|machine| passes(session, &filters, machine));
     let (machines, next) = page.cut(passing.map(|machine| (machine.id.clone(), machine)));
     let volumes: Vec<Standing> = session.visible_volumes().collect();
     xml.list(("reservationSet", "item"), machines, |xml, machine| {
         xml.text("reservationId", format_args!("r-{}", ids::derived(&machine.id)));
         xml.text("ownerId", &session.settings.account);
         xml.element("groupSet", |_| {});
-        xml.list(("instancesSet", "item"), [&machine], |xml, machine| write(xml, session, machine, &volumes));
+        xml.list(("instancesSet", "item"), [&machine], |xml, machine| {
+            write(xml, session, machine, &volumes)
+        });
     });
     xml.optional("nextToken", next);
     Ok(())
@@ -46,7 +56,10 @@ fn choose(session: &Session, params: &Params) -> Result<Vec<Instance>, AwsError>
         let message = format!("The instance ID '{unknown}' does not exist");
         return Err(AwsError::new("InvalidInstanceID.NotFound", message));
     }
-    Ok(all.into_iter().filter(|machine| ids.is_empty() || ids.contains(&machine.id.as_str())).collect())
+    Ok(all
+        .into_iter()
+        .filter(|machine| ids.is_empty() || ids.contains(&machine.id.as_str()))
+        .collect())
 }
 
 fn passes(session: &Session, filters: &Filters, machine: &Instance) -> bool {
@@ -88,7 +101,11 @@ fn write(xml: &mut Xml, session: &Session, machine: &Instance, volumes: &[Standi
     xml.text("rootDeviceType", "ebs");
     xml.text("rootDeviceName", "/dev/xvda");
     let here = volumes.iter().filter_map(|volume| {
-        let attachment = volume.record.attachment.as_ref().filter(|there| there.instance_id == machine.id)?;
+        let attachment = volume
+            .record
+            .attachment
+            .as_ref()
+            .filter(|there| there.instance_id == machine.id)?;
         Some((volume.record, attachment))
     });
     xml.list(("blockDeviceMapping", "item"), here, |xml, (volume, attachment)| {

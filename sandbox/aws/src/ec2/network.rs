@@ -27,10 +27,18 @@ pub(crate) fn default_group(region: &str) -> String {
 }
 
 pub(super) fn describe_vpcs(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
-    let filters = Filters::read(params, &["cidr", "is-default", "isDefault", "owner-id", "state", "vpc-id"])?;
+    let filters = Filters::read(
+        params,
+        &["cidr", "is-default", "isDefault", "owner-id", "state", "vpc-id"],
+    )?;
     let page = paging::read(session, params, ("DescribeVpcs", 1000), &filters)?;
     let id = vpc_id(&session.region);
-    known(params, "VpcId", std::slice::from_ref(&id), ("InvalidVpcID.NotFound", "vpc ID"))?;
+    known(
+        params,
+        "VpcId",
+        std::slice::from_ref(&id),
+        ("InvalidVpcID.NotFound", "vpc ID"),
+    )?;
     let passes = filters.pass(&BTreeMap::new(), |name| {
         Some(match name {
             "cidr" => "172.31.0.0/16".to_owned(),
@@ -55,7 +63,14 @@ pub(super) fn describe_vpcs(session: &mut Session, params: &Params, xml: &mut Xm
 }
 
 pub(super) fn describe_subnets(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
-    let names = ["availability-zone", "availabilityZone", "default-for-az", "state", "subnet-id", "vpc-id"];
+    let names = [
+        "availability-zone",
+        "availabilityZone",
+        "default-for-az",
+        "state",
+        "subnet-id",
+        "vpc-id",
+    ];
     let filters = Filters::read(params, &names)?;
     let page = paging::read(session, params, ("DescribeSubnets", 1000), &filters)?;
     let zones = session.settings.zone_names(&session.region);
@@ -83,7 +98,10 @@ pub(super) fn describe_subnets(session: &mut Session, params: &Params, xml: &mut
     xml.list(("subnetSet", "item"), subnets, |xml, (id, (index, zone))| {
         xml.text("subnetId", &id);
         let account = &session.settings.account;
-        xml.text("subnetArn", format_args!("arn:aws:ec2:{}:{account}:subnet/{id}", session.region));
+        xml.text(
+            "subnetArn",
+            format_args!("arn:aws:ec2:{}:{account}:subnet/{id}", session.region),
+        );
         xml.text("state", "available");
         xml.text("ownerId", account);
         xml.text("vpcId", &vpc);
@@ -127,7 +145,9 @@ pub(super) fn describe_security_groups(session: &mut Session, params: &Params, x
         xml.text("groupDescription", &group.description);
         xml.text("ownerId", &session.settings.account);
         xml.text("vpcId", &vpc);
-        xml.list(("ipPermissions", "item"), &group.ports, |xml, port| permission(xml, *port, &group.ranges));
+        xml.list(("ipPermissions", "item"), &group.ports, |xml, port| {
+            permission(xml, *port, &group.ranges)
+        });
         xml.element("ipPermissionsEgress", |_| {});
     });
     xml.optional("nextToken", next);
@@ -155,9 +175,13 @@ fn groups(session: &Session) -> BTreeMap<String, Group> {
         ports: balancer.listeners.iter().map(|listener| listener.port).collect(),
         ranges: balancer.source_ranges.clone(),
     };
-    let balancers = session.visible_balancers().filter(|balancer| !balancer.source_ranges.is_empty());
+    let balancers = session
+        .visible_balancers()
+        .filter(|balancer| !balancer.source_ranges.is_empty());
     let of_balancers = balancers.map(|balancer| (balancer.security_group(), of_balancer(balancer)));
-    std::iter::once((default_group(&session.region), default)).chain(of_balancers).collect()
+    std::iter::once((default_group(&session.region), default))
+        .chain(of_balancers)
+        .collect()
 }
 
 fn permission(xml: &mut Xml, port: u16, ranges: &[String]) {
@@ -172,7 +196,11 @@ fn permission(xml: &mut Xml, port: u16, ranges: &[String]) {
 
 /// Refuses ids that nothing has.
 fn known(params: &Params, list: &str, all: &[String], (code, what): (&str, &str)) -> Result<(), AwsError> {
-    match params.texts(list).into_iter().find(|id| !all.iter().any(|known| known == id)) {
+    match params
+        .texts(list)
+        .into_iter()
+        .find(|id| !all.iter().any(|known| known == id))
+    {
         Some(id) => Err(AwsError::new(code, format!("The {what} '{id}' does not exist"))),
         None => Ok(()),
     }

@@ -21,7 +21,9 @@ pub(super) fn read(
 }
 
 fn page_size(params: &Params, most: usize) -> Result<Option<usize>, AwsError> {
-    let Some(asked) = params.integer("MaxResults")? else { return Ok(None) };
+    let Some(asked) = params.integer("MaxResults")? else {
+        return Ok(None);
+    };
     if asked < 5 {
         let why = "Expecting a value greater than or equal to 5.";
         return Err(AwsError::bad_parameter("maxResults", &asked.to_string(), why));
@@ -32,7 +34,9 @@ fn page_size(params: &Params, most: usize) -> Result<Option<usize>, AwsError> {
 /// Ids and paging exclude each other: `set` is what EC2 calls the list of ids in its message.
 pub(super) fn not_with_ids(params: &Params, (ids, set): (&str, &str)) -> Result<(), AwsError> {
     if params.has(ids) && params.has("MaxResults") {
-        return Err(AwsError::combination(format!("The parameter {set} cannot be used with the parameter maxResults")));
+        return Err(AwsError::combination(format!(
+            "The parameter {set} cannot be used with the parameter maxResults"
+        )));
     }
     Ok(())
 }

@@ -21,20 +21,38 @@ pub(super) fn zone_id(zone: &str) -> String {
         "southwest" => "sw".to_owned(),
         side => side.chars().take(1).collect(),
     };
-    let index = letter.bytes().next().map_or(0, |letter| letter.saturating_sub(b'a') + 1);
-    format!("{}{side}{}-az{index}", area.unwrap_or_default(), number.unwrap_or_default())
+    let index = letter
+        .bytes()
+        .next()
+        .map_or(0, |letter| letter.saturating_sub(b'a') + 1);
+    format!(
+        "{}{side}{}-az{index}",
+        area.unwrap_or_default(),
+        number.unwrap_or_default()
+    )
 }
 
 pub(super) fn describe_zones(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
-    let known = ["opt-in-status", "region-name", "state", "zone-id", "zone-name", "zone-type"];
+    let known = [
+        "opt-in-status",
+        "region-name",
+        "state",
+        "zone-id",
+        "zone-name",
+        "zone-type",
+    ];
     let filters = Filters::read(params, &known)?;
     let all = session.settings.zone_names(&session.region);
     let (names, ids) = (params.texts("ZoneName"), params.texts("ZoneId"));
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|zone| zone == *name)) {
-        return Err(AwsError::invalid_value(format!("Invalid availability zone: [{unknown}]")));
+        return Err(AwsError::invalid_value(format!(
+            "Invalid availability zone: [{unknown}]"
+        )));
     }
     if let Some(unknown) = ids.iter().find(|id| !all.iter().any(|zone| zone_id(zone) == **id)) {
-        return Err(AwsError::invalid_value(format!("Invalid availability zone-id: [{unknown}]")));
+        return Err(AwsError::invalid_value(format!(
+            "Invalid availability zone-id: [{unknown}]"
+        )));
     }
     let region = &session.region;
     let zones = all.into_iter().filter(|zone| {
@@ -105,12 +123,18 @@ pub(super) fn describe_attributes(session: &mut Session, params: &Params, xml: &
     ];
     let names = params.texts("AttributeName");
     if let Some(unknown) = names.iter().find(|name| !all.iter().any(|(known, _)| known == *name)) {
-        return Err(AwsError::bad_parameter("attributeName", unknown, "It is not an account attribute."));
+        return Err(AwsError::bad_parameter(
+            "attributeName",
+            unknown,
+            "It is not an account attribute.",
+        ));
     }
     let chosen = all.iter().filter(|(name, _)| names.is_empty() || names.contains(name));
     xml.list(("accountAttributeSet", "item"), chosen, |xml, (name, value)| {
         xml.text("attributeName", name);
-        xml.list(("attributeValueSet", "item"), [value], |xml, value| xml.text("attributeValue", value));
+        xml.list(("attributeValueSet", "item"), [value], |xml, value| {
+            xml.text("attributeValue", value)
+        });
     });
     Ok(())
 }

@@ -30,9 +30,17 @@ pub(super) fn create(session: &mut Session, params: &Params, xml: &mut Xml) -> R
     let tags = specified(params, "snapshot")?;
     let volume = session.volume(volume_id)?;
     if volume.state == VolumeState::Creating {
-        return Err(AwsError::new("IncorrectState", format!("The volume '{volume_id}' is 'creating'")));
+        return Err(AwsError::new(
+            "IncorrectState",
+            format!("The volume '{volume_id}' is 'creating'"),
+        ));
     }
-    let VolumeRecord { spec, encrypted, kms_key_id, .. } = volume.record;
+    let VolumeRecord {
+        spec,
+        encrypted,
+        kms_key_id,
+        ..
+    } = volume.record;
     let snapshot = SnapshotRecord {
         id: ids::fresh("snap"),
         region: session.region.clone(),
@@ -58,7 +66,10 @@ pub(super) fn delete(session: &mut Session, params: &Params, xml: &mut Xml) -> R
     session.snapshot(id)?;
     session.about_to_change()?;
     let (gone_at, times) = (session.gone_at(), (session.now, session.horizon()));
-    session.account.snapshots.change(id, times, |snapshot| snapshot.gone_at = Some(gone_at))?;
+    session
+        .account
+        .snapshots
+        .change(id, times, |snapshot| snapshot.gone_at = Some(gone_at))?;
     xml.text("return", true);
     Ok(())
 }
@@ -67,7 +78,9 @@ pub(super) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) ->
     paging::not_with_ids(params, ("SnapshotId", "snapshotSet"))?;
     let filters = Filters::read(params, &FILTERS)?;
     let page = paging::read(session, params, ("DescribeSnapshots", 1000), &filters)?;
-    let chosen = choose(session, params)?.into_iter().filter(|snapshot| passes(session, &filters, snapshot));
+    let chosen = choose(session, params)?
+        .into_iter()
+        .filter(|snapshot| passes(session, &filters, snapshot));
     let (snapshots, next) = page.cut(chosen.map(|snapshot| (snapshot.id.clone(), snapshot)));
     xml.list(("snapshotSet", "item"), snapshots, |xml, snapshot| {
         write(xml, session, snapshot, snapshot.state(session.now));
@@ -86,7 +99,10 @@ fn choose<'s>(session: &'s Session, params: &Params) -> Result<Vec<&'s SnapshotR
     let wanted = |snapshot: &&SnapshotRecord| ids.is_empty() || ids.contains(&snapshot.id.as_str());
     let found: Vec<_> = session.visible_snapshots().filter(|_| ours).filter(wanted).collect();
     match ids.iter().find(|id| !found.iter().any(|snapshot| snapshot.id == **id)) {
-        Some(id) => Err(AwsError::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist."))),
+        Some(id) => Err(AwsError::new(
+            "InvalidSnapshot.NotFound",
+            format!("The snapshot '{id}' does not exist."),
+        )),
         None => Ok(found),
     }
 }
@@ -136,5 +152,8 @@ fn check_id(id: &str) -> Result<(), AwsError> {
     if ids::well_formed(id, "snap") {
         return Ok(());
     }
-    Err(AwsError::new("InvalidSnapshotID.Malformed", format!("Invalid id: \"{id}\" (expecting \"snap-...\")")))
+    Err(AwsError::new(
+        "InvalidSnapshotID.Malformed",
+        format!("Invalid id: \"{id}\" (expecting \"snap-...\")"),
+    ))
 }

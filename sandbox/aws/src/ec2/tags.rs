@@ -25,7 +25,10 @@ pub(super) fn specified(params: &Params, resource_type: &str) -> Result<BTreeMap
             return Err(AwsError::invalid_value(message));
         }
     }
-    let members: Vec<&Params> = specifications.iter().flat_map(|specification| specification.list("Tag")).collect();
+    let members: Vec<&Params> = specifications
+        .iter()
+        .flat_map(|specification| specification.list("Tag"))
+        .collect();
     let tags = read(&members).map_err(TagError::ec2)?;
     within_ec2_limit(&tags)?;
     Ok(tags)
@@ -56,10 +59,18 @@ pub(super) fn delete(session: &mut Session, params: &Params, xml: &mut Xml) -> R
     let unwanted: Vec<(String, Option<String>)> = params
         .list("Tag")
         .iter()
-        .map(|tag| (tag.text("Key").unwrap_or_default().to_owned(), tag.text("Value").map(str::to_owned)))
+        .map(|tag| {
+            (
+                tag.text("Key").unwrap_or_default().to_owned(),
+                tag.text("Value").map(str::to_owned),
+            )
+        })
         .collect();
     let goes = |key: &str, value: &str| {
-        unwanted.is_empty() || unwanted.iter().any(|(k, v)| k == key && v.as_deref().is_none_or(|v| v == value))
+        unwanted.is_empty()
+            || unwanted
+                .iter()
+                .any(|(k, v)| k == key && v.as_deref().is_none_or(|v| v == value))
     };
     let mut any = false;
     for resource in &resources {
@@ -87,7 +98,9 @@ fn resources<'a>(session: &Session, params: &'a Params) -> Result<Vec<Resource<'
         return Err(AwsError::missing("ResourceId"));
     }
     if ids.len() > MOST_RESOURCES {
-        return Err(AwsError::invalid_value(format!("At most {MOST_RESOURCES} resources may be given")));
+        return Err(AwsError::invalid_value(format!(
+            "At most {MOST_RESOURCES} resources may be given"
+        )));
     }
     let resources: Vec<_> = ids.into_iter().map(resource).collect::<Result<_, _>>()?;
     for resource in &resources {
@@ -122,7 +135,10 @@ fn change(
         Resource::Volume(id) => session.change_volume(id, |volume| change(&mut volume.tags)),
         Resource::Snapshot(id) => {
             let times = (session.now, session.horizon());
-            Ok(session.account.snapshots.change(id, times, |snapshot| change(&mut snapshot.tags))?)
+            Ok(session
+                .account
+                .snapshots
+                .change(id, times, |snapshot| change(&mut snapshot.tags))?)
         }
     }
 }
@@ -130,8 +146,12 @@ fn change(
 pub(super) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let filters = Filters::read(params, &["key", "resource-id", "resource-type", "value"])?;
     let page = paging::read(session, params, ("DescribeTags", 1000), &filters)?;
-    let of_volumes = session.visible_volumes().map(|Standing { record, .. }| ("volume", &record.id, &record.tags));
-    let of_snapshots = session.visible_snapshots().map(|record| ("snapshot", &record.id, &record.tags));
+    let of_volumes = session
+        .visible_volumes()
+        .map(|Standing { record, .. }| ("volume", &record.id, &record.tags));
+    let of_snapshots = session
+        .visible_snapshots()
+        .map(|record| ("snapshot", &record.id, &record.tags));
     let every = of_snapshots
         .chain(of_volumes)
         .flat_map(|(kind, id, tags)| tags.iter().map(move |(key, value)| (kind, id, key, value)));

@@ -15,13 +15,48 @@ use crate::wire::xml::Xml;
 
 /// Every operation that this sandbox has; any other name is `InvalidAction`.
 pub(crate) const OPERATIONS: [Operation; 7] = [
-    Operation { name: "CreateLoadBalancer", family: Mutating, params: &[], run: create },
-    Operation { name: "DeleteLoadBalancer", family: Mutating, params: &[], run: delete },
-    Operation { name: "DescribeLoadBalancers", family: Describe, params: &[], run: describe },
-    Operation { name: "DescribeInstanceHealth", family: Describe, params: &[], run: describe_health },
-    Operation { name: "AddTags", family: Mutating, params: &[], run: add_tags },
-    Operation { name: "RemoveTags", family: Mutating, params: &[], run: remove_tags },
-    Operation { name: "DescribeTags", family: Describe, params: &[], run: describe_tags },
+    Operation {
+        name: "CreateLoadBalancer",
+        family: Mutating,
+        params: &[],
+        run: create,
+    },
+    Operation {
+        name: "DeleteLoadBalancer",
+        family: Mutating,
+        params: &[],
+        run: delete,
+    },
+    Operation {
+        name: "DescribeLoadBalancers",
+        family: Describe,
+        params: &[],
+        run: describe,
+    },
+    Operation {
+        name: "DescribeInstanceHealth",
+        family: Describe,
+        params: &[],
+        run: describe_health,
+    },
+    Operation {
+        name: "AddTags",
+        family: Mutating,
+        params: &[],
+        run: add_tags,
+    },
+    Operation {
+        name: "RemoveTags",
+        family: Mutating,
+        params: &[],
+        run: remove_tags,
+    },
+    Operation {
+        name: "DescribeTags",
+        family: Describe,
+        params: &[],
+        run: describe_tags,
+    },
 ];
 
 fn create(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
@@ -29,23 +64,38 @@ fn create(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), A
         name: required(params, "LoadBalancerName")?.to_owned(),
         kind: LoadBalancerKind::Classic,
         tags: read(&params.list("Tags")).map_err(TagError::elb)?,
-        listeners: params.list("Listeners").into_iter().map(listener).collect::<Result<_, _>>()?,
+        listeners: params
+            .list("Listeners")
+            .into_iter()
+            .map(listener)
+            .collect::<Result<_, _>>()?,
         source_ranges: Vec::new(),
         scheme: shared::scheme(params)?,
     };
     if new.listeners.is_empty() {
-        return Err(AwsError::new("ValidationError", "Listeners must contain at least one listener"));
+        return Err(AwsError::new(
+            "ValidationError",
+            "Listeners must contain at least one listener",
+        ));
     }
     let places = params.list("Subnets").len() + params.list("AvailabilityZones").len();
     if places == 0 {
-        return Err(AwsError::new("ValidationError", "Either AvailabilityZones or SubnetIds must be specified"));
+        return Err(AwsError::new(
+            "ValidationError",
+            "Either AvailabilityZones or SubnetIds must be specified",
+        ));
     }
-    if let Some(zone) = params
-        .texts("AvailabilityZones")
-        .into_iter()
-        .find(|zone| !session.settings.zone_names(&session.region).iter().any(|known| known == zone))
-    {
-        return Err(AwsError::new("ValidationError", format!("Requested AZ {zone} is not supported")));
+    if let Some(zone) = params.texts("AvailabilityZones").into_iter().find(|zone| {
+        !session
+            .settings
+            .zone_names(&session.region)
+            .iter()
+            .any(|known| known == zone)
+    }) {
+        return Err(AwsError::new(
+            "ValidationError",
+            format!("Requested AZ {zone} is not supported"),
+        ));
     }
     let balancer = shared::create(session, new)?;
     xml.text("DNSName", balancer.dns_name);
@@ -58,7 +108,10 @@ fn listener(params: &Params) -> Result<Listener, AwsError> {
         let message = format!("Listener protocol '{protocol}' must be HTTP, HTTPS, TCP or SSL");
         return Err(AwsError::new("ValidationError", message));
     }
-    let instance_protocol = params.text("InstanceProtocol").unwrap_or(&protocol).to_ascii_uppercase();
+    let instance_protocol = params
+        .text("InstanceProtocol")
+        .unwrap_or(&protocol)
+        .to_ascii_uppercase();
     Ok(Listener {
         port: port(params, "LoadBalancerPort")?,
         instance_port: port(params, "InstancePort")?,
@@ -68,12 +121,19 @@ fn listener(params: &Params) -> Result<Listener, AwsError> {
 }
 
 fn port(params: &Params, name: &str) -> Result<u16, AwsError> {
-    let port = params.text(name).and_then(|text| text.parse().ok()).filter(|port| *port != 0);
+    let port = params
+        .text(name)
+        .and_then(|text| text.parse().ok())
+        .filter(|port| *port != 0);
     port.ok_or_else(|| AwsError::new("ValidationError", format!("{name} must be a number from 1 to 65535")))
 }
 
 fn delete(session: &mut Session, params: &Params, _: &mut Xml) -> Result<(), AwsError> {
-    let key = key(&session.region, LoadBalancerKind::Classic, required(params, "LoadBalancerName")?);
+    let key = key(
+        &session.region,
+        LoadBalancerKind::Classic,
+        required(params, "LoadBalancerName")?,
+    );
     shared::delete(session, &key)
 }
 
@@ -82,7 +142,9 @@ fn describe(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(),
     let chosen = choose(session, &names)?;
     let page = page(session, params, "DescribeLoadBalancers classic")?;
     let (balancers, next) = page.cut(chosen.into_iter().map(|lb| (lb.name.clone(), lb)));
-    xml.list(("LoadBalancerDescriptions", "member"), balancers, |xml, lb| write(xml, session, lb));
+    xml.list(("LoadBalancerDescriptions", "member"), balancers, |xml, lb| {
+        write(xml, session, lb)
+    });
     xml.optional("NextMarker", next);
     Ok(())
 }
@@ -98,7 +160,10 @@ fn choose<'s>(session: &'s Session, names: &[&str]) -> Result<Vec<&'s LoadBalanc
 }
 
 fn not_found(name: &str) -> AwsError {
-    AwsError::new("LoadBalancerNotFound", format!("There is no ACTIVE Load Balancer named '{name}'"))
+    AwsError::new(
+        "LoadBalancerNotFound",
+        format!("There is no ACTIVE Load Balancer named '{name}'"),
+    )
 }
 
 fn write(xml: &mut Xml, session: &Session, lb: &LoadBalancer) {
@@ -116,7 +181,11 @@ fn write(xml: &mut Xml, session: &Session, lb: &LoadBalancer) {
         xml.element("PolicyNames", |_| {});
     });
     xml.element("Policies", |xml| {
-        for kind in ["AppCookieStickinessPolicies", "LBCookieStickinessPolicies", "OtherPolicies"] {
+        for kind in [
+            "AppCookieStickinessPolicies",
+            "LBCookieStickinessPolicies",
+            "OtherPolicies",
+        ] {
             xml.element(kind, |_| {});
         }
     });
@@ -125,9 +194,13 @@ fn write(xml: &mut Xml, session: &Session, lb: &LoadBalancer) {
     let subnets = lb.zones.iter().map(|zone| crate::ec2::network::subnet_id(zone));
     xml.list(("Subnets", "member"), subnets, Xml::content);
     xml.text("VPCId", crate::ec2::network::vpc_id(&session.region));
-    xml.list(("Instances", "member"), instances(&session.settings, &session.region), |xml, machine| {
-        xml.text("InstanceId", machine.id);
-    });
+    xml.list(
+        ("Instances", "member"),
+        instances(&session.settings, &session.region),
+        |xml, machine| {
+            xml.text("InstanceId", machine.id);
+        },
+    );
     xml.element("HealthCheck", |xml| {
         let port = lb.listeners.first().map_or(80, |listener| listener.instance_port);
         xml.text("Target", format_args!("TCP:{port}"));
@@ -140,7 +213,11 @@ fn write(xml: &mut Xml, session: &Session, lb: &LoadBalancer) {
         xml.text("OwnerAlias", &session.settings.account);
         xml.text(
             "GroupName",
-            if lb.source_ranges.is_empty() { "default".to_owned() } else { lb.security_group_name() },
+            if lb.source_ranges.is_empty() {
+                "default".to_owned()
+            } else {
+                lb.security_group_name()
+            },
         );
     });
     xml.list(("SecurityGroups", "member"), [group(session, lb)], Xml::content);
@@ -149,19 +226,38 @@ fn write(xml: &mut Xml, session: &Session, lb: &LoadBalancer) {
 }
 
 fn group(session: &Session, lb: &LoadBalancer) -> String {
-    if lb.source_ranges.is_empty() { crate::ec2::network::default_group(&session.region) } else { lb.security_group() }
+    if lb.source_ranges.is_empty() {
+        crate::ec2::network::default_group(&session.region)
+    } else {
+        lb.security_group()
+    }
 }
 
 fn describe_health(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let name = required(params, "LoadBalancerName")?;
     let ready = choose(session, &[name])?.iter().all(|lb| lb.active_at <= session.now);
-    let (state, reason) = if ready { ("InService", "N/A") } else { ("OutOfService", "ELB") };
-    xml.list(("InstanceStates", "member"), instances(&session.settings, &session.region), |xml, machine| {
-        xml.text("InstanceId", machine.id);
-        xml.text("State", state);
-        xml.text("ReasonCode", reason);
-        xml.text("Description", if ready { "N/A" } else { "Instance registration is still in progress." });
-    });
+    let (state, reason) = if ready {
+        ("InService", "N/A")
+    } else {
+        ("OutOfService", "ELB")
+    };
+    xml.list(
+        ("InstanceStates", "member"),
+        instances(&session.settings, &session.region),
+        |xml, machine| {
+            xml.text("InstanceId", machine.id);
+            xml.text("State", state);
+            xml.text("ReasonCode", reason);
+            xml.text(
+                "Description",
+                if ready {
+                    "N/A"
+                } else {
+                    "Instance registration is still in progress."
+                },
+            );
+        },
+    );
     Ok(())
 }
 
@@ -172,7 +268,11 @@ fn add_tags(session: &mut Session, params: &Params, _: &mut Xml) -> Result<(), A
 
 fn remove_tags(session: &mut Session, params: &Params, _: &mut Xml) -> Result<(), AwsError> {
     let keys = named(session, params)?;
-    let gone: Vec<&str> = params.list("Tags").into_iter().filter_map(|tag| tag.text("Key")).collect();
+    let gone: Vec<&str> = params
+        .list("Tags")
+        .into_iter()
+        .filter_map(|tag| tag.text("Key"))
+        .collect();
     tags::remove(session, &keys, &gone)
 }
 
@@ -182,7 +282,13 @@ fn named(session: &Session, params: &Params) -> Result<Vec<String>, AwsError> {
     if names.is_empty() {
         return Err(AwsError::new("ValidationError", "LoadBalancerNames must not be empty"));
     }
-    let exists = |key: &String| session.account.balancers.get(key).is_some_and(|lb| lb.current().gone_at.is_none());
+    let exists = |key: &String| {
+        session
+            .account
+            .balancers
+            .get(key)
+            .is_some_and(|lb| lb.current().gone_at.is_none())
+    };
     let keys = names.into_iter().map(|name| {
         let key = key(&session.region, LoadBalancerKind::Classic, name);
         if exists(&key) { Ok(key) } else { Err(not_found(name)) }

@@ -6,7 +6,12 @@ use crate::model::balancer::{LoadBalancerKind, Scheme};
 
 /// Checks a name against the rules of both APIs.
 pub(super) fn check(name: &str) -> Result<(), AwsError> {
-    let invalid = |why: &str| Err(AwsError::new("ValidationError", format!("The load balancer name '{name}' {why}")));
+    let invalid = |why: &str| {
+        Err(AwsError::new(
+            "ValidationError",
+            format!("The load balancer name '{name}' {why}"),
+        ))
+    };
     if name.is_empty() || name.len() > 32 {
         return invalid("must have between 1 and 32 characters");
     }

@@ -13,7 +13,11 @@ const MOST: usize = 400;
 
 /// Where a load balancer is kept: names are unique among classic ones, and among the others.
 pub(crate) fn key(region: &str, kind: LoadBalancerKind, name: &str) -> String {
-    let space = if kind == LoadBalancerKind::Classic { "classic" } else { "v2" };
+    let space = if kind == LoadBalancerKind::Classic {
+        "classic"
+    } else {
+        "v2"
+    };
     format!("{region} {space} {name}")
 }
 
@@ -23,7 +27,11 @@ pub(crate) fn create(session: &mut Session, new: NewLoadBalancer) -> Result<Load
     check_tags(&new)?;
     let key = key(&session.region, new.kind, &new.name);
     if let Some(existing) = existing(session, &key) {
-        return if same(existing, &new) { Ok(existing.clone()) } else { Err(duplicate(&new)) };
+        return if same(existing, &new) {
+            Ok(existing.clone())
+        } else {
+            Err(duplicate(&new))
+        };
     }
     session.about_to_change()?;
     let region = session.region.clone();
@@ -62,7 +70,12 @@ pub(super) fn too_many_tags() -> AwsError {
 }
 
 fn existing<'s>(session: &'s Session, key: &str) -> Option<&'s LoadBalancer> {
-    session.account.balancers.get(key).map(crate::lagged::Lagged::current).filter(|lb| lb.gone_at.is_none())
+    session
+        .account
+        .balancers
+        .get(key)
+        .map(crate::lagged::Lagged::current)
+        .filter(|lb| lb.gone_at.is_none())
 }
 
 fn same(existing: &LoadBalancer, new: &NewLoadBalancer) -> bool {
@@ -91,12 +104,17 @@ pub(crate) fn delete(session: &mut Session, key: &str) -> Result<(), AwsError> {
     }
     session.about_to_change()?;
     let (gone_at, times) = (session.gone_at(), (session.now, session.horizon()));
-    Ok(session.account.balancers.change(key, times, |balancer| balancer.gone_at = Some(gone_at))?)
+    Ok(session
+        .account
+        .balancers
+        .change(key, times, |balancer| balancer.gone_at = Some(gone_at))?)
 }
 
 /// The visible load balancers of one API: the classic ones, or the others.
 pub(super) fn visible<'s>(session: &'s Session, classic: bool) -> impl Iterator<Item = &'s LoadBalancer> {
-    session.visible_balancers().filter(move |lb| (lb.kind == LoadBalancerKind::Classic) == classic)
+    session
+        .visible_balancers()
+        .filter(move |lb| (lb.kind == LoadBalancerKind::Classic) == classic)
 }
 
 /// The parameter `Scheme`.
@@ -104,7 +122,10 @@ pub(super) fn scheme(params: &Params) -> Result<Scheme, AwsError> {
     match params.text("Scheme") {
         None | Some("internet-facing") => Ok(Scheme::InternetFacing),
         Some("internal") => Ok(Scheme::Internal),
-        Some(other) => Err(AwsError::new("InvalidScheme", format!("The scheme '{other}' is not valid"))),
+        Some(other) => Err(AwsError::new(
+            "InvalidScheme",
+            format!("The scheme '{other}' is not valid"),
+        )),
     }
 }
 

@@ -18,7 +18,12 @@ pub(super) fn add(session: &mut Session, params: &Params, keys: &[String]) -> Re
     }
     let new = read(&members).map_err(TagError::elb)?;
     for key in keys {
-        let mut tags = session.account.balancers.get(key).map(|lb| lb.current().tags.clone()).unwrap_or_default();
+        let mut tags = session
+            .account
+            .balancers
+            .get(key)
+            .map(|lb| lb.current().tags.clone())
+            .unwrap_or_default();
         tags.extend(new.clone());
         if tags.len() > LIMIT {
             return Err(too_many_tags());
@@ -29,7 +34,9 @@ pub(super) fn add(session: &mut Session, params: &Params, keys: &[String]) -> Re
 
 /// Removes the tags with the keys that `gone` names.
 pub(super) fn remove(session: &mut Session, keys: &[String], gone: &[&str]) -> Result<(), AwsError> {
-    change(session, keys, |tags| tags.retain(|key, _| !gone.contains(&key.as_str())))
+    change(session, keys, |tags| {
+        tags.retain(|key, _| !gone.contains(&key.as_str()))
+    })
 }
 
 fn change(
@@ -40,7 +47,10 @@ fn change(
     session.about_to_change()?;
     let times = (session.now, session.horizon());
     for key in keys {
-        session.account.balancers.change(key, times, |balancer| change(&mut balancer.tags))?;
+        session
+            .account
+            .balancers
+            .change(key, times, |balancer| change(&mut balancer.tags))?;
     }
     Ok(())
 }

@@ -16,14 +16,54 @@ use crate::wire::xml::Xml;
 
 /// Every operation that this sandbox has; any other name is `InvalidAction`.
 pub(crate) const OPERATIONS: [Operation; 8] = [
-    Operation { name: "CreateLoadBalancer", family: Mutating, params: &[], run: create },
-    Operation { name: "DeleteLoadBalancer", family: Mutating, params: &[], run: delete },
-    Operation { name: "DescribeLoadBalancers", family: Describe, params: &[], run: describe },
-    Operation { name: "DescribeListeners", family: Describe, params: &[], run: describe_listeners },
-    Operation { name: "DescribeTargetGroups", family: Describe, params: &[], run: describe_target_groups },
-    Operation { name: "AddTags", family: Mutating, params: &[], run: add_tags },
-    Operation { name: "RemoveTags", family: Mutating, params: &[], run: remove_tags },
-    Operation { name: "DescribeTags", family: Describe, params: &[], run: describe_tags },
+    Operation {
+        name: "CreateLoadBalancer",
+        family: Mutating,
+        params: &[],
+        run: create,
+    },
+    Operation {
+        name: "DeleteLoadBalancer",
+        family: Mutating,
+        params: &[],
+        run: delete,
+    },
+    Operation {
+        name: "DescribeLoadBalancers",
+        family: Describe,
+        params: &[],
+        run: describe,
+    },
+    Operation {
+        name: "DescribeListeners",
+        family: Describe,
+        params: &[],
+        run: describe_listeners,
+    },
+    Operation {
+        name: "DescribeTargetGroups",
+        family: Describe,
+        params: &[],
+        run: describe_target_groups,
+    },
+    Operation {
+        name: "AddTags",
+        family: Mutating,
+        params: &[],
+        run: add_tags,
+    },
+    Operation {
+        name: "RemoveTags",
+        family: Mutating,
+        params: &[],
+        run: remove_tags,
+    },
+    Operation {
+        name: "DescribeTags",
+        family: Describe,
+        params: &[],
+        run: describe_tags,
+    },
 ];
 
 fn create(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
@@ -32,7 +72,12 @@ fn create(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), A
     let kind = match params.text("Type").unwrap_or("application") {
         "application" => LoadBalancerKind::Application,
         "network" => LoadBalancerKind::Network,
-        other => return Err(AwsError::new("ValidationError", format!("Load balancer type '{other}' is not valid"))),
+        other => {
+            return Err(AwsError::new(
+                "ValidationError",
+                format!("Load balancer type '{other}' is not valid"),
+            ));
+        }
     };
     check_subnets(session, params, kind)?;
     let new = NewLoadBalancer {
@@ -44,7 +89,9 @@ fn create(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), A
         scheme: shared::scheme(params)?,
     };
     let balancer = shared::create(session, new)?;
-    xml.list(("LoadBalancers", "member"), [&balancer], |xml, lb| write(xml, session, lb));
+    xml.list(("LoadBalancers", "member"), [&balancer], |xml, lb| {
+        write(xml, session, lb)
+    });
     Ok(())
 }
 
@@ -52,13 +99,23 @@ fn check_subnets(session: &Session, params: &Params, kind: LoadBalancerKind) -> 
     let mappings = params.list("SubnetMappings");
     let mut subnets = params.texts("Subnets");
     if !mappings.is_empty() && !subnets.is_empty() {
-        return Err(AwsError::new("ValidationError", "Either subnets or subnet mappings can be specified, not both"));
+        return Err(AwsError::new(
+            "ValidationError",
+            "Either subnets or subnet mappings can be specified, not both",
+        ));
     }
     subnets.extend(mappings.into_iter().filter_map(|mapping| mapping.text("SubnetId")));
-    let known: Vec<String> =
-        session.settings.zone_names(&session.region).iter().map(|zone| network::subnet_id(zone)).collect();
+    let known: Vec<String> = session
+        .settings
+        .zone_names(&session.region)
+        .iter()
+        .map(|zone| network::subnet_id(zone))
+        .collect();
     if let Some(unknown) = subnets.iter().find(|subnet| !known.iter().any(|id| id == *subnet)) {
-        return Err(AwsError::new("SubnetNotFound", format!("The subnet ID '{unknown}' does not exist")));
+        return Err(AwsError::new(
+            "SubnetNotFound",
+            format!("The subnet ID '{unknown}' does not exist"),
+        ));
     }
     let least = if kind == LoadBalancerKind::Application { 2 } else { 1 };
     if subnets.len() < least {
@@ -86,7 +143,9 @@ fn describe(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(),
     let chosen = choose(session, &arns, &names)?;
     let page = page(session, params, "DescribeLoadBalancers v2")?;
     let (balancers, next) = page.cut(chosen.into_iter().map(|lb| (lb.name.clone(), lb)));
-    xml.list(("LoadBalancers", "member"), balancers, |xml, lb| write(xml, session, lb));
+    xml.list(("LoadBalancers", "member"), balancers, |xml, lb| {
+        write(xml, session, lb)
+    });
     xml.optional("NextMarker", next);
     Ok(())
 }
@@ -112,7 +171,10 @@ fn arn(text: &str) -> Result<&str, AwsError> {
     if text.starts_with("arn:") && text.contains(":loadbalancer/") {
         return Ok(text);
     }
-    Err(AwsError::new("ValidationError", format!("'{text}' is not a valid load balancer ARN")))
+    Err(AwsError::new(
+        "ValidationError",
+        format!("'{text}' is not a valid load balancer ARN"),
+    ))
 }
 
 /// Where the load balancer with this ARN is kept, if it really exists.
@@ -128,13 +190,27 @@ fn write(xml: &mut Xml, session: &Session, lb: &LoadBalancer) {
     let application = lb.kind == LoadBalancerKind::Application;
     xml.text("LoadBalancerArn", &lb.arn);
     xml.text("DNSName", &lb.dns_name);
-    xml.text("CanonicalHostedZoneId", if application { "Z35SXDOTRQ7X7K" } else { "Z26RNL4JYFTOTI" });
+    xml.text(
+        "CanonicalHostedZoneId",
+        if application {
+            "Z35SXDOTRQ7X7K"
+        } else {
+            "Z26RNL4JYFTOTI"
+        },
+    );
     xml.text("CreatedTime", time(lb.created));
     xml.text("LoadBalancerName", &lb.name);
     xml.text("Scheme", lb.scheme.as_str());
     xml.text("VpcId", network::vpc_id(&session.region));
     xml.element("State", |xml| {
-        xml.text("Code", if session.now < lb.active_at { "provisioning" } else { "active" });
+        xml.text(
+            "Code",
+            if session.now < lb.active_at {
+                "provisioning"
+            } else {
+                "active"
+            },
+        );
     });
     xml.text("Type", if application { "application" } else { "network" });
     xml.list(("AvailabilityZones", "member"), &lb.zones, |xml, zone| {
@@ -143,7 +219,11 @@ fn write(xml: &mut Xml, session: &Session, lb: &LoadBalancer) {
         xml.element("LoadBalancerAddresses", |_| {});
     });
     if application {
-        xml.list(("SecurityGroups", "member"), [network::default_group(&session.region)], Xml::content);
+        xml.list(
+            ("SecurityGroups", "member"),
+            [network::default_group(&session.region)],
+            Xml::content,
+        );
     }
     xml.text("IpAddressType", "ipv4");
 }
@@ -184,10 +264,15 @@ fn describe_listeners(session: &mut Session, params: &Params, xml: &mut Xml) -> 
         return Err(AwsError::new("ValidationError", message));
     }
     let places = places(session, params)?;
-    if arns.iter().any(|arn| !places.iter().any(|place| place.listener_arn == **arn)) {
+    if arns
+        .iter()
+        .any(|arn| !places.iter().any(|place| place.listener_arn == **arn))
+    {
         return Err(AwsError::new("ListenerNotFound", "One or more listeners not found"));
     }
-    let chosen = places.into_iter().filter(|p| arns.is_empty() || arns.contains(&p.listener_arn.as_str()));
+    let chosen = places
+        .into_iter()
+        .filter(|p| arns.is_empty() || arns.contains(&p.listener_arn.as_str()));
     let mut chosen: Vec<_> = chosen.map(|place| (place.listener_arn.clone(), place)).collect();
     chosen.sort_by(|one, other| one.0.cmp(&other.0));
     let (listeners, next) = page(session, params, "DescribeListeners")?.cut(chosen);
@@ -209,10 +294,17 @@ fn describe_listeners(session: &mut Session, params: &Params, xml: &mut Xml) -> 
 fn describe_target_groups(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let (arns, names) = (params.texts("TargetGroupArns"), params.texts("Names"));
     let places = places(session, params)?;
-    let unknown = arns.iter().any(|arn| !places.iter().any(|place| place.group_arn == **arn))
-        || names.iter().any(|name| !places.iter().any(|place| place.group_name == **name));
+    let unknown = arns
+        .iter()
+        .any(|arn| !places.iter().any(|place| place.group_arn == **arn))
+        || names
+            .iter()
+            .any(|name| !places.iter().any(|place| place.group_name == **name));
     if unknown {
-        return Err(AwsError::new("TargetGroupNotFound", "One or more target groups not found"));
+        return Err(AwsError::new(
+            "TargetGroupNotFound",
+            "One or more target groups not found",
+        ));
     }
     let chosen = places.into_iter().filter(|place| {
         (arns.is_empty() || arns.contains(&place.group_arn.as_str()))
@@ -254,7 +346,9 @@ fn named(session: &Session, params: &Params) -> Result<Vec<String>, AwsError> {
     if arns.is_empty() {
         return Err(AwsError::new("ValidationError", "ResourceArns must not be empty"));
     }
-    arns.into_iter().map(|text| key_of(session, arn(text)?).ok_or_else(not_found)).collect()
+    arns.into_iter()
+        .map(|text| key_of(session, arn(text)?).ok_or_else(not_found))
+        .collect()
 }
 
 fn describe_tags(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {

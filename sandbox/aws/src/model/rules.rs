@@ -20,32 +20,68 @@ enum Iops {
     /// They follow from the size.
     BySize,
     /// The caller chooses.
-    Chosen { range: (u32, u32), per_gib: u32, default: Option<u32> },
+    Chosen {
+        range: (u32, u32),
+        per_gib: u32,
+        default: Option<u32>,
+    },
 }
 
 const RULES: [Rule; 7] = [
-    Rule { name: "gp2", size_gib: (1, 16_384), iops: Iops::BySize, throughput: None },
+    Rule {
+        name: "gp2",
+        size_gib: (1, 16_384),
+        iops: Iops::BySize,
+        throughput: None,
+    },
     Rule {
         name: "gp3",
         size_gib: (1, 65_536),
-        iops: Iops::Chosen { range: (3_000, 80_000), per_gib: 500, default: Some(3_000) },
+        iops: Iops::Chosen {
+            range: (3_000, 80_000),
+            per_gib: 500,
+            default: Some(3_000),
+        },
         throughput: Some((125, 2_000)),
     },
     Rule {
         name: "io1",
         size_gib: (4, 16_384),
-        iops: Iops::Chosen { range: (100, 64_000), per_gib: 50, default: None },
+        iops: Iops::Chosen {
+            range: (100, 64_000),
+            per_gib: 50,
+            default: None,
+        },
         throughput: None,
     },
     Rule {
         name: "io2",
         size_gib: (4, 65_536),
-        iops: Iops::Chosen { range: (100, 256_000), per_gib: 1_000, default: None },
+        iops: Iops::Chosen {
+            range: (100, 256_000),
+            per_gib: 1_000,
+            default: None,
+        },
         throughput: None,
     },
-    Rule { name: "st1", size_gib: (125, 16_384), iops: Iops::None, throughput: None },
-    Rule { name: "sc1", size_gib: (125, 16_384), iops: Iops::None, throughput: None },
-    Rule { name: "standard", size_gib: (1, 1_024), iops: Iops::None, throughput: None },
+    Rule {
+        name: "st1",
+        size_gib: (125, 16_384),
+        iops: Iops::None,
+        throughput: None,
+    },
+    Rule {
+        name: "sc1",
+        size_gib: (125, 16_384),
+        iops: Iops::None,
+        throughput: None,
+    },
+    Rule {
+        name: "standard",
+        size_gib: (1, 1_024),
+        iops: Iops::None,
+        throughput: None,
+    },
 ];
 
 /// Checks what was asked for and fills in what the type gives.
@@ -57,13 +93,19 @@ pub(crate) fn provision(wanted: Spec) -> Result<Spec, AwsError> {
     check_size(rule, wanted.size_gib)?;
     let iops = provision_iops(rule, &wanted)?;
     let throughput = provision_throughput(rule, &wanted, iops)?;
-    Ok(Spec { iops, throughput, ..wanted })
+    Ok(Spec {
+        iops,
+        throughput,
+        ..wanted
+    })
 }
 
 fn check_size(rule: &Rule, size: u32) -> Result<(), AwsError> {
     let (least, most) = rule.size_gib;
     if size < least {
-        return Err(AwsError::invalid_value(format!("Volume of {size}GiB is too small; minimum is {least}GiB.")));
+        return Err(AwsError::invalid_value(format!(
+            "Volume of {size}GiB is too small; minimum is {least}GiB."
+        )));
     }
     if size > most {
         let kind = rule.name;
@@ -75,7 +117,12 @@ fn check_size(rule: &Rule, size: u32) -> Result<(), AwsError> {
 }
 
 fn provision_iops(rule: &Rule, wanted: &Spec) -> Result<Option<u32>, AwsError> {
-    let Iops::Chosen { range: (least, most), per_gib, default } = rule.iops else {
+    let Iops::Chosen {
+        range: (least, most),
+        per_gib,
+        default,
+    } = rule.iops
+    else {
         if wanted.iops.is_some() {
             return Err(unsupported("iops", rule.name));
         }
@@ -89,10 +136,14 @@ fn provision_iops(rule: &Rule, wanted: &Spec) -> Result<Option<u32>, AwsError> {
         return Err(AwsError::new("MissingParameter", message));
     };
     if iops < least {
-        return Err(AwsError::invalid_value(format!("Volume iops of {iops} is too low; minimum is {least}.")));
+        return Err(AwsError::invalid_value(format!(
+            "Volume iops of {iops} is too low; minimum is {least}."
+        )));
     }
     if iops > most {
-        return Err(AwsError::invalid_value(format!("Volume iops of {iops} is too high; maximum is {most}.")));
+        return Err(AwsError::invalid_value(format!(
+            "Volume iops of {iops} is too high; maximum is {most}."
+        )));
     }
     // The default is the type's baseline, which every size has.
     if Some(iops) != default && iops > wanted.size_gib * per_gib {
@@ -106,7 +157,11 @@ fn provision_iops(rule: &Rule, wanted: &Spec) -> Result<Option<u32>, AwsError> {
 
 fn provision_throughput(rule: &Rule, wanted: &Spec, iops: Option<u32>) -> Result<Option<u32>, AwsError> {
     let Some((least, most)) = rule.throughput else {
-        return if wanted.throughput.is_some() { Err(unsupported("throughput", rule.name)) } else { Ok(None) };
+        return if wanted.throughput.is_some() {
+            Err(unsupported("throughput", rule.name))
+        } else {
+            Ok(None)
+        };
     };
     let throughput = wanted.throughput.unwrap_or(least);
     if throughput < least {
@@ -128,7 +183,9 @@ fn provision_throughput(rule: &Rule, wanted: &Spec, iops: Option<u32>) -> Result
 }
 
 fn unsupported(parameter: &str, kind: &str) -> AwsError {
-    AwsError::combination(format!("The parameter {parameter} is not supported for {kind} volumes."))
+    AwsError::combination(format!(
+        "The parameter {parameter} is not supported for {kind} volumes."
+    ))
 }
 
 #[cfg(test)]
@@ -136,7 +193,12 @@ mod tests {
     use super::*;
 
     fn provisioned(kind: &str, size: u32, iops: Option<u32>, throughput: Option<u32>) -> Result<Spec, String> {
-        let wanted = Spec { size_gib: size, volume_type: kind.to_owned(), iops, throughput };
+        let wanted = Spec {
+            size_gib: size,
+            volume_type: kind.to_owned(),
+            iops,
+            throughput,
+        };
         provision(wanted).map_err(|error| error.code)
     }
 
@@ -156,7 +218,11 @@ mod tests {
                 assert!(provisioned(kind, good, iops, None).is_ok(), "{kind} {good}");
             }
             for bad in [least - 1, most + 1] {
-                assert_eq!(provisioned(kind, bad, iops, None), Err("InvalidParameterValue".to_owned()), "{kind} {bad}");
+                assert_eq!(
+                    provisioned(kind, bad, iops, None),
+                    Err("InvalidParameterValue".to_owned()),
+                    "{kind} {bad}"
+                );
             }
         }
     }
@@ -165,13 +231,25 @@ mod tests {
     fn iops_are_chosen_given_or_refused() {
         assert_eq!(provisioned("gp2", 10, None, None).unwrap().iops, Some(100));
         assert_eq!(provisioned("gp2", 16_384, None, None).unwrap().iops, Some(16_000));
-        assert_eq!(provisioned("gp2", 10, Some(100), None), Err("InvalidParameterCombination".to_owned()));
+        assert_eq!(
+            provisioned("gp2", 10, Some(100), None),
+            Err("InvalidParameterCombination".to_owned())
+        );
         assert_eq!(provisioned("io1", 10, None, None), Err("MissingParameter".to_owned()));
         assert!(provisioned("io1", 10, Some(500), None).is_ok());
-        assert_eq!(provisioned("io1", 10, Some(501), None), Err("InvalidParameterValue".to_owned()));
+        assert_eq!(
+            provisioned("io1", 10, Some(501), None),
+            Err("InvalidParameterValue".to_owned())
+        );
         assert!(provisioned("io2", 256, Some(256_000), None).is_ok());
-        assert_eq!(provisioned("io2", 257, Some(256_001), None), Err("InvalidParameterValue".to_owned()));
-        assert_eq!(provisioned("st1", 125, Some(500), None), Err("InvalidParameterCombination".to_owned()));
+        assert_eq!(
+            provisioned("io2", 257, Some(256_001), None),
+            Err("InvalidParameterValue".to_owned())
+        );
+        assert_eq!(
+            provisioned("st1", 125, Some(500), None),
+            Err("InvalidParameterCombination".to_owned())
+        );
         assert_eq!(provisioned("gp9", 10, None, None), Err("UnknownVolumeType".to_owned()));
     }
 
@@ -179,11 +257,20 @@ mod tests {
     fn gp3_has_a_baseline_and_ratios() {
         let least = provisioned("gp3", 1, None, None).unwrap();
         assert_eq!((least.iops, least.throughput), (Some(3_000), Some(125)));
-        assert_eq!(provisioned("gp3", 20, Some(15_000), None), Err("InvalidParameterValue".to_owned()));
+        assert_eq!(
+            provisioned("gp3", 20, Some(15_000), None),
+            Err("InvalidParameterValue".to_owned())
+        );
         assert!(provisioned("gp3", 30, Some(15_000), None).is_ok());
         assert!(provisioned("gp3", 160, Some(80_000), Some(2_000)).is_ok());
         assert!(provisioned("gp3", 10, None, Some(750)).is_ok());
-        assert_eq!(provisioned("gp3", 10, None, Some(751)), Err("InvalidParameterValue".to_owned()));
-        assert_eq!(provisioned("gp2", 10, None, Some(125)), Err("InvalidParameterCombination".to_owned()));
+        assert_eq!(
+            provisioned("gp3", 10, None, Some(751)),
+            Err("InvalidParameterValue".to_owned())
+        );
+        assert_eq!(
+            provisioned("gp2", 10, None, Some(125)),
+            Err("InvalidParameterCombination".to_owned())
+        );
     }
 }

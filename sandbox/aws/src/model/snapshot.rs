@@ -28,7 +28,11 @@ impl SnapshotRecord {
     }
 
     pub(crate) fn state(&self, now: Timestamp) -> &'static str {
-        if now < self.completed_at { "pending" } else { "completed" }
+        if now < self.completed_at {
+            "pending"
+        } else {
+            "completed"
+        }
     }
 }
 

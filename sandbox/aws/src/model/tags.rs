@@ -12,7 +12,10 @@ pub(crate) const LIMIT: usize = 50;
 pub(crate) fn read(members: &[&Params]) -> Result<BTreeMap<String, String>, TagError> {
     let mut tags = BTreeMap::new();
     for member in members {
-        let (key, value) = (member.text("Key").unwrap_or_default(), member.text("Value").unwrap_or_default());
+        let (key, value) = (
+            member.text("Key").unwrap_or_default(),
+            member.text("Value").unwrap_or_default(),
+        );
         check(key, value)?;
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
             return Err(TagError::Duplicate(key.to_owned()));
@@ -28,11 +31,17 @@ pub(crate) fn check(key: &str, value: &str) -> Result<(), TagError> {
     if key.is_empty() {
         Err(TagError::Invalid("Tag key cannot be null or empty.".to_owned()))
     } else if key.chars().count() > 128 {
-        Err(TagError::Invalid("Tag key exceeds the maximum length of 128 characters".to_owned()))
+        Err(TagError::Invalid(
+            "Tag key exceeds the maximum length of 128 characters".to_owned(),
+        ))
     } else if value.chars().count() > 256 {
-        Err(TagError::Invalid("Tag value exceeds the maximum length of 256 characters".to_owned()))
+        Err(TagError::Invalid(
+            "Tag value exceeds the maximum length of 256 characters".to_owned(),
+        ))
     } else if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
-        Err(TagError::Invalid("Tag keys starting with 'aws:' are reserved for internal use".to_owned()))
+        Err(TagError::Invalid(
+            "Tag keys starting with 'aws:' are reserved for internal use".to_owned(),
+        ))
     } else if control(key) || control(value) {
         Err(TagError::Invalid("Tags cannot contain control characters".to_owned()))
     } else {
@@ -60,9 +69,10 @@ impl TagError {
     pub(crate) fn elb(self) -> AwsError {
         match self {
             Self::Invalid(message) => AwsError::new("ValidationError", message),
-            Self::Duplicate(key) => {
-                AwsError::new("DuplicateTagKeys", format!("Tag keys must be unique: '{key}' is given twice"))
-            }
+            Self::Duplicate(key) => AwsError::new(
+                "DuplicateTagKeys",
+                format!("Tag keys must be unique: '{key}' is given twice"),
+            ),
         }
     }
 }
@@ -70,7 +80,10 @@ impl TagError {
 /// EC2's refusal of more tags than [`LIMIT`].
 pub(crate) fn within_ec2_limit(tags: &BTreeMap<String, String>) -> Result<(), AwsError> {
     if tags.len() > LIMIT {
-        return Err(AwsError::new("TagLimitExceeded", "The maximum number of Tags for a resource has been reached."));
+        return Err(AwsError::new(
+            "TagLimitExceeded",
+            "The maximum number of Tags for a resource has been reached.",
+        ));
     }
     Ok(())
 }

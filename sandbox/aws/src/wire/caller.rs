@@ -37,13 +37,18 @@ pub(crate) fn identify(headers: &HeaderMap, params: &Params, service: Service) -
     if !regions::exists(region) {
         return Err(outside(service));
     }
-    Ok(Caller { region: region.to_owned(), access_key: access_key.to_owned() })
+    Ok(Caller {
+        region: region.to_owned(),
+        access_key: access_key.to_owned(),
+    })
 }
 
 /// `AWS4-HMAC-SHA256 Credential=<this>, SignedHeaders=…, Signature=…`
 fn credential_of(header: &str) -> Option<&str> {
     let fields = header.strip_prefix("AWS4-HMAC-SHA256")?;
-    fields.split(',').find_map(|field| field.trim().strip_prefix("Credential="))
+    fields
+        .split(',')
+        .find_map(|field| field.trim().strip_prefix("Credential="))
 }
 
 fn refusal(access_key: &str, service: Service) -> Option<AwsError> {
@@ -72,7 +77,10 @@ pub(crate) fn authorize(caller: &Caller, service: Service, operation: &str, acco
         return Ok(());
     }
     let error = match service {
-        Service::Ec2 => AwsError::new("UnauthorizedOperation", "You are not authorized to perform this operation."),
+        Service::Ec2 => AwsError::new(
+            "UnauthorizedOperation",
+            "You are not authorized to perform this operation.",
+        ),
         _ => AwsError::new(
             "AccessDenied",
             format!(
@@ -93,7 +101,10 @@ fn missing(service: Service) -> AwsError {
 fn incomplete(service: Service) -> AwsError {
     match service {
         Service::Ec2 => unknown_credentials(),
-        _ => AwsError::new("IncompleteSignature", "Authorization header requires 'Credential' parameter."),
+        _ => AwsError::new(
+            "IncompleteSignature",
+            "Authorization header requires 'Credential' parameter.",
+        ),
     }
 }
 
@@ -106,7 +117,11 @@ fn outside(service: Service) -> AwsError {
 }
 
 fn unknown_credentials() -> AwsError {
-    AwsError::new("AuthFailure", "AWS was not able to validate the provided access credentials").with_status(401)
+    AwsError::new(
+        "AuthFailure",
+        "AWS was not able to validate the provided access credentials",
+    )
+    .with_status(401)
 }
 
 #[cfg(test)]
@@ -124,9 +139,18 @@ mod tests {
 
     #[test]
     fn the_scope_names_the_region() {
-        assert_eq!(identified("test", "eu-west-1", Service::Ec2).unwrap().region, "eu-west-1");
-        assert_eq!(identified("test", "moon-1", Service::Ec2).unwrap_err().code, "AuthFailure");
-        assert_eq!(identified("test", "moon-1", Service::Sts).unwrap_err().code, "SignatureDoesNotMatch");
+        assert_eq!(
+            identified("test", "eu-west-1", Service::Ec2).unwrap().region,
+            "eu-west-1"
+        );
+        assert_eq!(
+            identified("test", "moon-1", Service::Ec2).unwrap_err().code,
+            "AuthFailure"
+        );
+        assert_eq!(
+            identified("test", "moon-1", Service::Sts).unwrap_err().code,
+            "SignatureDoesNotMatch"
+        );
     }
 
     #[test]

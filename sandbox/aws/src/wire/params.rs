@@ -20,9 +20,14 @@ impl Params {
         let mut root = Self::default();
         for (name, value) in sources.into_iter().flat_map(form_urlencoded::parse) {
             if name.split('.').count() > MAX_DEPTH {
-                return Err(AwsError::new("UnknownParameter", "A parameter of the request has too many parts"));
+                return Err(AwsError::new(
+                    "UnknownParameter",
+                    "A parameter of the request has too many parts",
+                ));
             }
-            let leaf = name.split('.').fold(&mut root, |node, part| node.below.entry(part.to_owned()).or_default());
+            let leaf = name
+                .split('.')
+                .fold(&mut root, |node, part| node.below.entry(part.to_owned()).or_default());
             leaf.value = Some(value.into_owned());
         }
         Ok(root)
@@ -45,12 +50,17 @@ impl Params {
 
     /// The value of `name`, which must be there and not be empty.
     pub(crate) fn required(&self, name: &str) -> Result<&str, AwsError> {
-        self.text(name).filter(|text| !text.is_empty()).ok_or_else(|| AwsError::missing(name))
+        self.text(name)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| AwsError::missing(name))
     }
 
     /// The whole number under `name`.
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, AwsError> {
-        let read = |text: &str| text.parse().map_err(|_| AwsError::bad_parameter(name, text, "It must be an integer."));
+        let read = |text: &str| {
+            text.parse()
+                .map_err(|_| AwsError::bad_parameter(name, text, "It must be an integer."))
+        };
         self.text(name).map(read).transpose()
     }
 
@@ -67,10 +77,15 @@ impl Params {
     /// The members of the list `name` in the order of their numbers: `name.1` as EC2 writes them,
     /// `name.member.1` as the other services do.
     pub(crate) fn list(&self, name: &str) -> Vec<&Self> {
-        let Some(node) = self.below.get(name) else { return Vec::new() };
+        let Some(node) = self.below.get(name) else {
+            return Vec::new();
+        };
         let node = node.below.get("member").unwrap_or(node);
-        let mut members: Vec<(u64, &Self)> =
-            node.below.iter().filter_map(|(number, member)| Some((number.parse().ok()?, member))).collect();
+        let mut members: Vec<(u64, &Self)> = node
+            .below
+            .iter()
+            .filter_map(|(number, member)| Some((number.parse().ok()?, member)))
+            .collect();
         members.sort_by_key(|(number, _)| *number);
         members.into_iter().map(|(_, member)| member).collect()
     }
@@ -83,8 +98,15 @@ impl Params {
     /// Refuses names that the operation does not have, as EC2 does.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), AwsError> {
         let common = |name: &str| matches!(name, "Action" | "Version" | "DryRun") || name.starts_with("X-Amz-");
-        match self.below.keys().find(|name| !common(name) && !known.contains(&name.as_str())) {
-            Some(name) => Err(AwsError::new("UnknownParameter", format!("The parameter {name} is not recognized"))),
+        match self
+            .below
+            .keys()
+            .find(|name| !common(name) && !known.contains(&name.as_str()))
+        {
+            Some(name) => Err(AwsError::new(
+                "UnknownParameter",
+                format!("The parameter {name} is not recognized"),
+            )),
             None => Ok(()),
         }
     }

@@ -11,7 +11,9 @@ pub(crate) struct Xml {
 impl Xml {
     /// The text of a document with one root element in `namespace`.
     pub(crate) fn document(root: &str, namespace: Option<&str>, content: impl FnOnce(&mut Self)) -> String {
-        let mut xml = Self { text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned() };
+        let mut xml = Self {
+            text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned(),
+        };
         xml.text.push('<');
         xml.text.push_str(root);
         if let Some(namespace) = namespace {
@@ -130,6 +132,9 @@ mod tests {
     fn text_is_escaped_and_stays_well_formed() {
         let mut xml = Xml::default();
         xml.text("t", "<a href=\"x\">'&'\r\n\u{0}é🦀]]>");
-        assert_eq!(xml.text, "<t>&lt;a href=&quot;x&quot;&gt;&apos;&amp;&apos;&#xD;\n\u{FFFD}é🦀]]&gt;</t>");
+        assert_eq!(
+            xml.text,
+            "<t>&lt;a href=&quot;x&quot;&gt;&apos;&amp;&apos;&#xD;\n\u{FFFD}é🦀]]&gt;</t>"
+        );
     }
 }

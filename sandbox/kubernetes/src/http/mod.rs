@@ -119,6 +119,7 @@ fn call(target: &Result<Target, ApiError>, method: &Method, query: &Query, path:
             service: "kubernetes",
             operation,
             mutating: false,
+            dry_run: false,
         };
     };
     let verb = match (method.as_str(), &resource.name) {
@@ -138,11 +139,12 @@ fn call(target: &Result<Target, ApiError>, method: &Method, query: &Query, path:
         .map(|sub| format!("/{sub}"))
         .unwrap_or_default();
     let reads = matches!(verb, "get" | "list" | "watch" | "unknown");
-    let mutating = !reads && query.get("dryRun").is_empty();
+    let dry_run = !reads && !query.get("dryRun").is_empty();
     Call {
         service: "kubernetes",
         operation: format!("{verb} {}{sub}", resource.kind.plural),
-        mutating,
+        mutating: !reads && !dry_run,
+        dry_run,
     }
 }
 

@@ -52,7 +52,11 @@ pub(crate) fn attach(session: &mut Session, id: &str, instance: &str, device: &s
         return Err(AwsError::new("IncorrectState", message));
     }
     session.about_to_change()?;
-    let attachment = Attachment { instance_id: instance.to_owned(), device: device.to_owned(), attached: session.now };
+    let attachment = Attachment {
+        instance_id: instance.to_owned(),
+        device: device.to_owned(),
+        attached: session.now,
+    };
     session.change_volume(id, |volume| volume.attachment = Some(attachment.clone()))?;
     Ok(attachment)
 }
@@ -60,7 +64,10 @@ pub(crate) fn attach(session: &mut Session, id: &str, instance: &str, device: &s
 /// Detaches a volume that is attached.
 pub(crate) fn detach(session: &mut Session, id: &str) -> Result<Attachment, AwsError> {
     let Some(attachment) = session.volume(id)?.record.attachment.clone() else {
-        return Err(AwsError::new("IncorrectState", format!("Volume '{id}' is in the 'available' state.")));
+        return Err(AwsError::new(
+            "IncorrectState",
+            format!("Volume '{id}' is in the 'available' state."),
+        ));
     };
     session.about_to_change()?;
     session.change_volume(id, |volume| volume.attachment = None)?;
@@ -71,5 +78,8 @@ fn instance_id(id: &str) -> Result<&str, AwsError> {
     if ids::well_formed(id, "i") {
         return Ok(id);
     }
-    Err(AwsError::new("InvalidInstanceID.Malformed", format!("Invalid id: \"{id}\" (expecting \"i-...\")")))
+    Err(AwsError::new(
+        "InvalidInstanceID.Malformed",
+        format!("Invalid id: \"{id}\" (expecting \"i-...\")"),
+    ))
 }

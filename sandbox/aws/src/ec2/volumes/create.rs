@@ -14,7 +14,10 @@ use crate::wire::xml::Xml;
 pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     if params.boolean("MultiAttachEnabled")? == Some(true) {
         // Nothing here can attach a volume twice, so nothing here may promise it.
-        return Err(AwsError::new("UnsupportedOperation", "The sandbox has no volumes with Multi-Attach."));
+        return Err(AwsError::new(
+            "UnsupportedOperation",
+            "The sandbox has no volumes with Multi-Attach.",
+        ));
     }
     let snapshot_id = params.text("SnapshotId").filter(|id| !id.is_empty()).map(str::to_owned);
     let size_gib = count(params, "Size")?;
@@ -34,7 +37,10 @@ pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Resu
         kms_key_id: params.text("KmsKeyId").filter(|key| !key.is_empty()).map(str::to_owned),
         snapshot_id,
         tags: specified(params, "volume")?,
-        client_token: params.text("ClientToken").filter(|token| !token.is_empty()).map(str::to_owned),
+        client_token: params
+            .text("ClientToken")
+            .filter(|token| !token.is_empty())
+            .map(str::to_owned),
     };
     let volume = create(session, new)?;
     render::volume(xml, &volume.standing());
@@ -44,9 +50,9 @@ pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Resu
 /// The zone, by name or by id.
 fn zone(session: &Session, params: &Params) -> Result<String, AwsError> {
     match (params.text("AvailabilityZone"), params.text("AvailabilityZoneId")) {
-        (Some(_), Some(_)) => {
-            Err(AwsError::combination("The parameters AvailabilityZone and AvailabilityZoneId cannot be used together"))
-        }
+        (Some(_), Some(_)) => Err(AwsError::combination(
+            "The parameters AvailabilityZone and AvailabilityZoneId cannot be used together",
+        )),
         (Some(zone), None) if !zone.is_empty() => Ok(zone.to_owned()),
         (None, Some(id)) => {
             let zones = session.settings.zone_names(&session.region);
@@ -72,7 +78,10 @@ pub(crate) fn create(session: &mut Session, mut new: NewVolume) -> Result<Create
     })?;
     // The limit comes before the token: a repeated call meets it too.
     if session.volumes_held() >= session.settings.volume_limit {
-        return Err(AwsError::new("VolumeLimitExceeded", "The maximum number of volumes has been reached."));
+        return Err(AwsError::new(
+            "VolumeLimitExceeded",
+            "The maximum number of volumes has been reached.",
+        ));
     }
     let fingerprint = fingerprint(&new);
     if let Some(token) = &new.client_token
@@ -82,8 +91,12 @@ pub(crate) fn create(session: &mut Session, mut new: NewVolume) -> Result<Create
     }
     session.about_to_change()?;
     let id = ids::fresh("vol");
-    let token =
-        new.client_token.map(|token| TokenUse { token, volume_id: id.clone(), zone: new.zone.clone(), fingerprint });
+    let token = new.client_token.map(|token| TokenUse {
+        token,
+        volume_id: id.clone(),
+        zone: new.zone.clone(),
+        fingerprint,
+    });
     let record = VolumeRecord {
         id,
         region: session.region.clone(),
@@ -104,7 +117,10 @@ pub(crate) fn create(session: &mut Session, mut new: NewVolume) -> Result<Create
     let now = session.now;
     session.account.add_volume(record.clone(), now)?;
     // Its own call sees a volume as it is born, even one that is available in the same instant.
-    Ok(Created { record, state: VolumeState::Creating })
+    Ok(Created {
+        record,
+        state: VolumeState::Creating,
+    })
 }
 
 /// A volume that a creation made or found.
@@ -115,16 +131,30 @@ pub(crate) struct Created {
 
 impl Created {
     pub(crate) fn standing(&self) -> Standing<'_> {
-        Standing { record: &self.record, state: self.state }
+        Standing {
+            record: &self.record,
+            state: self.state,
+        }
     }
 }
 
 fn check(session: &Session, new: &NewVolume) -> Result<(), AwsError> {
     if !session.settings.zone_names(&session.region).contains(&new.zone) {
-        return Err(AwsError::invalid_value(format!("Invalid availability zone: [{}]", new.zone)));
+        return Err(AwsError::invalid_value(format!(
+            "Invalid availability zone: [{}]",
+            new.zone
+        )));
     }
-    if let Some(token) = new.client_token.as_ref().filter(|token| token.len() > 64 || !token.is_ascii()) {
-        return Err(AwsError::bad_parameter("clientToken", token, "It must be at most 64 ASCII characters."));
+    if let Some(token) = new
+        .client_token
+        .as_ref()
+        .filter(|token| token.len() > 64 || !token.is_ascii())
+    {
+        return Err(AwsError::bad_parameter(
+            "clientToken",
+            token,
+            "It must be at most 64 ASCII characters.",
+        ));
     }
     if new.kms_key_id.is_some() && !new.encrypted {
         let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";
@@ -150,7 +180,10 @@ impl Origin {
         if let Some(id) = &new.snapshot_id {
             let snapshot = session.snapshot(id)?;
             if snapshot.state(session.now) != "completed" {
-                return Err(AwsError::new("IncorrectState", format!("Snapshot is in invalid state - {id}: pending")));
+                return Err(AwsError::new(
+                    "IncorrectState",
+                    format!("Snapshot is in invalid state - {id}: pending"),
+                ));
             }
             if new.size_gib == 0 {
                 new.size_gib = snapshot.size_gib;
@@ -166,7 +199,11 @@ impl Origin {
         }
         let doomed = new.kms_key_id.as_ref().is_some_and(|key| !key_exists(session, key));
         let kms_key_id = encrypted.then(|| key_arn(session, key.as_deref()));
-        Ok(Self { encrypted, kms_key_id, doomed })
+        Ok(Self {
+            encrypted,
+            kms_key_id,
+            doomed,
+        })
     }
 }
 
@@ -177,29 +214,50 @@ fn key_exists(session: &Session, key: &str) -> bool {
 
 /// `arn:aws:kms:<region>:<account>:key/<id>` as `<id>`, `…:alias/<name>` as `alias/<name>`.
 fn bare_key(key: &str) -> &str {
-    let resource = if key.starts_with("arn:") { key.splitn(6, ':').nth(5).unwrap_or(key) } else { key };
+    let resource = if key.starts_with("arn:") {
+        key.splitn(6, ':').nth(5).unwrap_or(key)
+    } else {
+        key
+    };
     resource.strip_prefix("key/").unwrap_or(resource)
 }
 
 fn key_arn(session: &Session, key: Option<&str>) -> String {
     let bare = key.map_or("alias/aws/ebs", bare_key);
-    let id = if bare.starts_with("alias/") { as_uuid(&ids::hex(bare)) } else { bare.to_owned() };
+    let id = if bare.starts_with("alias/") {
+        as_uuid(&ids::hex(bare))
+    } else {
+        bare.to_owned()
+    };
     format!("arn:aws:kms:{}:{}:key/{id}", session.region, session.settings.account)
 }
 
 fn as_uuid(digits: &str) -> String {
-    [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..32]].join("-")
+    [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..32],
+    ]
+    .join("-")
 }
 
 /// A digest of everything but the zone and the token.
 fn fingerprint(new: &NewVolume) -> String {
-    let alike = NewVolume { zone: String::new(), client_token: None, ..new.clone() };
+    let alike = NewVolume {
+        zone: String::new(),
+        client_token: None,
+        ..new.clone()
+    };
     ids::hex(&format!("{alike:?}"))
 }
 
 /// The volume that an earlier call with this token made.
 fn earlier(session: &Session, zone: &str, token: &str, fingerprint: &str) -> Result<Option<Created>, AwsError> {
-    let Some(used) = session.account.token(zone, token) else { return Ok(None) };
+    let Some(used) = session.account.token(zone, token) else {
+        return Ok(None);
+    };
     let mismatch = |message: &str| Err(AwsError::new("IdempotentParameterMismatch", message));
     match session.volume(&used.volume_id) {
         Err(_) => mismatch(
@@ -209,6 +267,9 @@ fn earlier(session: &Session, zone: &str, token: &str, fingerprint: &str) -> Res
         Ok(_) if used.fingerprint != fingerprint => mismatch(
             "Parameters on this idempotent request are inconsistent with parameters used in previous request(s)",
         ),
-        Ok(found) => Ok(Some(Created { record: found.record.clone(), state: found.state })),
+        Ok(found) => Ok(Some(Created {
+            record: found.record.clone(),
+            state: found.state,
+        })),
     }
 }

@@ -21,7 +21,10 @@ pub(crate) fn delete(session: &mut Session, id: &str) -> Result<(), AwsError> {
         return Err(AwsError::new("VolumeInUse", message));
     }
     if volume.state == VolumeState::Creating {
-        return Err(AwsError::new("IncorrectState", format!("The volume '{id}' is 'creating'")));
+        return Err(AwsError::new(
+            "IncorrectState",
+            format!("The volume '{id}' is 'creating'"),
+        ));
     }
     session.about_to_change()?;
     let gone_at = session.gone_at();

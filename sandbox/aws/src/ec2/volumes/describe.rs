@@ -52,7 +52,9 @@ pub(super) fn choose<'s>(session: &'s Session, params: &Params) -> Result<Vec<St
         return Ok(session.visible_volumes().collect());
     }
     if ids.len() > MOST {
-        return Err(AwsError::invalid_value(format!("At most {MOST} volume ids may be given")));
+        return Err(AwsError::invalid_value(format!(
+            "At most {MOST} volume ids may be given"
+        )));
     }
     ids.iter().try_for_each(|id| check_id(id))?;
     ids.sort_unstable();
@@ -77,7 +79,13 @@ fn passes(filters: &Filters, volume: &Standing) -> bool {
 }
 
 fn own_value(volume: &Standing, name: &str) -> Option<String> {
-    let VolumeRecord { id, zone, spec, snapshot_id, .. } = volume.record;
+    let VolumeRecord {
+        id,
+        zone,
+        spec,
+        snapshot_id,
+        ..
+    } = volume.record;
     Some(match name {
         "availability-zone" => zone.clone(),
         "availability-zone-id" => zone_id(zone),

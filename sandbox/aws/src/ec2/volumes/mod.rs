@@ -23,12 +23,17 @@ fn check_id(id: &str) -> Result<(), AwsError> {
     if ids::well_formed(id, "vol") {
         return Ok(());
     }
-    Err(AwsError::new("InvalidVolumeID.Malformed", format!("Invalid id: \"{id}\" (expecting \"vol-...\")")))
+    Err(AwsError::new(
+        "InvalidVolumeID.Malformed",
+        format!("Invalid id: \"{id}\" (expecting \"vol-...\")"),
+    ))
 }
 
 /// A parameter that must be a number of things: negative and huge ones cannot be meant.
 fn count(params: &Params, name: &str) -> Result<Option<u32>, AwsError> {
-    let Some(number) = params.integer(name)? else { return Ok(None) };
+    let Some(number) = params.integer(name)? else {
+        return Ok(None);
+    };
     let read = u32::try_from(number)
         .map_err(|_| AwsError::bad_parameter(name, &number.to_string(), "It is outside the range of the parameter."))?;
     Ok(Some(read))

@@ -20,7 +20,10 @@ pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Resu
     let id = volume_id(params)?;
     let volume = session.volume(id)?;
     if volume.state == VolumeState::Creating {
-        return Err(AwsError::new("IncorrectState", format!("The volume '{id}' is 'creating'")));
+        return Err(AwsError::new(
+            "IncorrectState",
+            format!("The volume '{id}' is 'creating'"),
+        ));
     }
     check_rest(session, volume.record)?;
     let from = volume.record.spec.clone();
@@ -28,8 +31,13 @@ pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Resu
     session.about_to_change()?;
     let step = session.settings.creation();
     let (started, optimizing_at) = (session.now, session.now + step);
-    let modification =
-        Modification { from, to: to.clone(), started, optimizing_at, completed_at: optimizing_at + step };
+    let modification = Modification {
+        from,
+        to: to.clone(),
+        started,
+        optimizing_at,
+        completed_at: optimizing_at + step,
+    };
     let answer = modification.clone();
     session.change_volume(id, |volume| {
         volume.spec = to;
@@ -40,7 +48,9 @@ pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Resu
 }
 
 fn check_rest(session: &Session, record: &VolumeRecord) -> Result<(), AwsError> {
-    let Some(last) = &record.modification else { return Ok(()) };
+    let Some(last) = &record.modification else {
+        return Ok(());
+    };
     let id = &record.id;
     let (state, _) = last.state(session.now);
     if state != "completed" {
@@ -61,7 +71,10 @@ fn check_rest(session: &Session, record: &VolumeRecord) -> Result<(), AwsError> 
 
 fn target(from: &Spec, params: &Params) -> Result<Spec, AwsError> {
     if params.boolean("MultiAttachEnabled")? == Some(true) {
-        return Err(AwsError::new("UnsupportedOperation", "The sandbox has no volumes with Multi-Attach."));
+        return Err(AwsError::new(
+            "UnsupportedOperation",
+            "The sandbox has no volumes with Multi-Attach.",
+        ));
     }
     let size_gib = count(params, "Size")?.unwrap_or(from.size_gib);
     if size_gib < from.size_gib {
@@ -74,24 +87,45 @@ fn target(from: &Spec, params: &Params) -> Result<Spec, AwsError> {
     let default = (!same_type && chooses).then_some(3_000);
     let iops = count(params, "Iops")?.or(kept(from.iops)).or(default);
     let throughput = count(params, "Throughput")?.or(kept(from.throughput));
-    rules::provision(Spec { size_gib, volume_type, iops, throughput })
+    rules::provision(Spec {
+        size_gib,
+        volume_type,
+        iops,
+        throughput,
+    })
 }
 
 pub(crate) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let filters = Filters::read(params, &["modification-state", "volume-id"])?;
-    let page = paging::read(session, params, ("DescribeVolumesModifications", describe::MOST), &filters)?;
+    let page = paging::read(
+        session,
+        params,
+        ("DescribeVolumesModifications", describe::MOST),
+        &filters,
+    )?;
     let now = session.now;
-    let modified = choose(session, params)?.into_iter().filter_map(|Standing { record, .. }| {
-        let modification = record.modification.as_ref()?;
-        let state = modification.state(now);
-        let passes = filters
-            .pass(&record.tags, |name| Some(if name == "volume-id" { record.id.clone() } else { state.0.to_owned() }));
-        passes.then(|| (record.id.clone(), (record, modification, state)))
-    });
+    let modified = choose(session, params)?
+        .into_iter()
+        .filter_map(|Standing { record, .. }| {
+            let modification = record.modification.as_ref()?;
+            let state = modification.state(now);
+            let passes = filters.pass(&record.tags, |name| {
+                Some(if name == "volume-id" {
+                    record.id.clone()
+                } else {
+                    state.0.to_owned()
+                })
+            });
+            passes.then(|| (record.id.clone(), (record, modification, state)))
+        });
     let (page, next) = page.cut(modified);
-    xml.list(("volumeModificationSet", "item"), page, |xml, (record, modification, state)| {
-        write(xml, &record.id, modification, state);
-    });
+    xml.list(
+        ("volumeModificationSet", "item"),
+        page,
+        |xml, (record, modification, state)| {
+            write(xml, &record.id, modification, state);
+        },
+    );
     xml.optional("nextToken", next);
     Ok(())
 }
