@@ -60,11 +60,13 @@ pub(crate) async fn connect(settings: &Settings, profile: Option<&Profile>) -> R
     } else {
         None
     };
+    let limits = settings.limits(false);
+    let kube = KubeSettings::default();
     let kube = KubeSettings {
         kubeconfig: settings.kubeconfig.clone(),
         context: settings.context.clone(),
-        concurrency: settings.limits(false).concurrency,
-        ..KubeSettings::default()
+        concurrency: limits.concurrency,
+        call_timeout: kube.call_timeout.min(limits.timeout),
     };
     let cluster = match &sandbox {
         Some(sandbox) => KubeCluster::at(&sandbox.kubernetes(), Embedded::CONTEXT, &kube),
@@ -98,10 +100,15 @@ fn aws_settings(settings: &Settings, profile: Option<&Profile>, sandbox: Option<
         ProviderBlock::Aws { region, .. } => region.clone(),
     });
     let region = settings.region.clone().or(pinned);
+    let timeout = settings.limits(false).timeout;
+    let common = AwsSettings::default();
+    // No call outlasts the run; one that ends with its own error says more than a deadline does.
     let common = AwsSettings {
         profile: settings.aws_profile.clone(),
         budgets: budgets(settings, sandbox),
-        ..AwsSettings::default()
+        call_timeout: common.call_timeout.min(timeout),
+        patience: common.patience.min(timeout),
+        ..common
     };
     match sandbox {
         None => AwsSettings { region, ..common },

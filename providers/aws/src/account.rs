@@ -18,12 +18,20 @@ impl Accounts for AwsProvider {
 impl AwsProvider {
     async fn ask(&self) -> Result<Account> {
         let clients = self.clients().await?;
-        let manner = Manner { family: Family::Unpaced, repeatable: true };
-        let identity =
-            self.caller.call(clients.subject("sts:GetCallerIdentity", ""), manner, || clients.sts.get_caller_identity().send());
-        let zones = self.caller.call(clients.subject("ec2:DescribeAvailabilityZones", &clients.region), READ, || {
-            clients.ec2.describe_availability_zones().send()
-        });
+        let manner = Manner {
+            family: Family::Unpaced,
+            repeatable: true,
+        };
+        let identity = self
+            .caller
+            .call(clients.subject("sts:GetCallerIdentity", ""), manner, || {
+                clients.sts.get_caller_identity().send()
+            });
+        let zones = self.caller.call(
+            clients.subject("ec2:DescribeAvailabilityZones", &clients.region),
+            READ,
+            || clients.ec2.describe_availability_zones().send(),
+        );
         let (identity, zones) = futures::try_join!(identity, zones)?;
         let mut zones: Vec<_> = zones
             .availability_zones
@@ -44,6 +52,8 @@ impl AwsProvider {
 
 /// Local and wavelength zones are zones too, and offer no ordinary EBS.
 fn is_usable(zone: &AvailabilityZone) -> bool {
-    zone.state.as_ref().is_none_or(|state| *state == AvailabilityZoneState::Available)
+    zone.state
+        .as_ref()
+        .is_none_or(|state| *state == AvailabilityZoneState::Available)
         && zone.zone_type.as_deref().is_none_or(|kind| kind == "availability-zone")
 }

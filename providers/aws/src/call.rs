@@ -33,15 +33,27 @@ pub(crate) struct Manner {
 }
 
 /// Reads: they change nothing.
-pub(crate) const READ: Manner = Manner { family: Family::Reads, repeatable: true };
+pub(crate) const READ: Manner = Manner {
+    family: Family::Reads,
+    repeatable: true,
+};
 
 impl Caller {
     pub(crate) fn new(governor: Governor, concurrency: usize, patience: Duration) -> Self {
-        Self { governor, under_way: Semaphore::new(concurrency.max(1)), patience }
+        Self {
+            governor,
+            under_way: Semaphore::new(concurrency.max(1)),
+            patience,
+        }
     }
 
     /// Makes a call and repeats it while that is safe and may help.
-    pub(crate) async fn call<T, E, F>(&self, subject: Subject<'_>, manner: Manner, send: impl Fn() -> F + Send) -> Result<T>
+    pub(crate) async fn call<T, E, F>(
+        &self,
+        subject: Subject<'_>,
+        manner: Manner,
+        send: impl Fn() -> F + Send,
+    ) -> Result<T>
     where
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>> + Send,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -58,7 +70,9 @@ impl Caller {
             let place = self.under_way.acquire().await;
             let outcome = send().await;
             drop(place);
-            let Subject { operation, resource, .. } = subject;
+            let Subject {
+                operation, resource, ..
+            } = subject;
             let took = started.elapsed();
             let error = match outcome {
                 Ok(answer) => {
@@ -74,7 +88,9 @@ impl Caller {
                     self.governor.throttled(manner.family, pause);
                     pause
                 }
-                ErrorKind::Unreachable | ErrorKind::Internal if manner.repeatable && attempt < ATTEMPTS => backoff(attempt),
+                ErrorKind::Unreachable | ErrorKind::Internal if manner.repeatable && attempt < ATTEMPTS => {
+                    backoff(attempt)
+                }
                 _ => return Err(error),
             };
             if Instant::now() + pause > deadline {
@@ -88,7 +104,9 @@ impl Caller {
 
 /// Doubles from 200 ms to 10 s, with half of it random, so that many callers do not return at once.
 fn backoff(attempt: u32) -> Duration {
-    let full = Duration::from_millis(200).saturating_mul(1 << (attempt - 1).min(6)).min(Duration::from_secs(10));
+    let full = Duration::from_millis(200)
+        .saturating_mul(1 << (attempt - 1).min(6))
+        .min(Duration::from_secs(10));
     full.mul_f64(fastrand::f64().mul_add(0.5, 0.5))
 }
 

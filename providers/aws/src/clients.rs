@@ -49,7 +49,9 @@ impl Clients {
             let message = "no AWS region is set; set AWS_REGION, or region in the profile or in profile.yaml";
             return Err(Error::new(ErrorKind::Invalid, "aws configuration", "", message));
         };
-        let place = config.endpoint_url().map_or_else(|| format!("AWS in region {region}"), str::to_owned);
+        let place = config
+            .endpoint_url()
+            .map_or_else(|| format!("AWS in region {region}"), str::to_owned);
         Ok(Self {
             ec2: aws_sdk_ec2::Client::new(&config),
             elb: aws_sdk_elasticloadbalancing::Client::new(&config),
@@ -76,7 +78,10 @@ fn http_client(settings: &AwsSettings) -> SharedHttpClient {
 }
 
 fn timeouts(settings: &AwsSettings) -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(settings.connect_timeout).operation_attempt_timeout(settings.call_timeout).build()
+    TimeoutConfig::builder()
+        .connect_timeout(settings.connect_timeout)
+        .operation_attempt_timeout(settings.call_timeout)
+        .build()
 }
 
 /// Nothing outside is read: a sandbox needs no more, and must not meet real credentials.
@@ -98,7 +103,9 @@ fn fixed(settings: &AwsSettings, keys: &StaticKeys, region: &str) -> SdkConfig {
 /// The environment, the configuration files and the instance's metadata, in the order of every AWS tool.
 async fn found(settings: &AwsSettings) -> SdkConfig {
     let http = http_client(settings);
-    let provider_config = ProviderConfig::empty().with_http_client(http.clone()).with_sleep_impl(sleep());
+    let provider_config = ProviderConfig::empty()
+        .with_http_client(http.clone())
+        .with_sleep_impl(sleep());
     let metadata = imds::Client::builder()
         .configure(&provider_config)
         .max_attempts(1)
@@ -114,7 +121,12 @@ async fn found(settings: &AwsSettings) -> SdkConfig {
     let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
         .or_else(EnvironmentVariableRegionProvider::new())
         .or_else(profile_region.build())
-        .or_else(ImdsRegionProvider::builder().configure(&provider_config).imds_client(metadata.clone()).build())
+        .or_else(
+            ImdsRegionProvider::builder()
+                .configure(&provider_config)
+                .imds_client(metadata.clone())
+                .build(),
+        )
         .region()
         .await;
 
@@ -137,7 +149,9 @@ async fn found(settings: &AwsSettings) -> SdkConfig {
     loader = if let Some(keys) = &settings.keys {
         loader.credentials_provider(static_credentials(keys))
     } else {
-        let mut chain = DefaultCredentialsChain::builder().configure(provider_config).imds_client(metadata);
+        let mut chain = DefaultCredentialsChain::builder()
+            .configure(provider_config)
+            .imds_client(metadata);
         chain.set_region(region);
         if let Some(profile) = &settings.profile {
             chain = chain.profile_name(profile);
@@ -148,8 +162,17 @@ async fn found(settings: &AwsSettings) -> SdkConfig {
 }
 
 fn static_credentials(keys: &StaticKeys) -> SharedCredentialsProvider {
-    let StaticKeys { access_key_id, secret_access_key } = keys;
-    SharedCredentialsProvider::new(Credentials::new(access_key_id, secret_access_key, None, None, "moorline settings"))
+    let StaticKeys {
+        access_key_id,
+        secret_access_key,
+    } = keys;
+    SharedCredentialsProvider::new(Credentials::new(
+        access_key_id,
+        secret_access_key,
+        None,
+        None,
+        "moorline settings",
+    ))
 }
 
 fn sleep() -> SharedAsyncSleep {

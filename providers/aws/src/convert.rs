@@ -11,16 +11,27 @@ pub(crate) fn timestamp(at: &DateTime) -> Option<Timestamp> {
 }
 
 fn tags(tags: Option<Vec<ec2::Tag>>) -> Tags {
-    tags.into_iter().flatten().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect()
+    tags.into_iter()
+        .flatten()
+        .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
+        .collect()
 }
 
 /// One `TagSpecification` for a creating call; `None` where there are no tags, which EC2 would refuse.
 pub(crate) fn tag_specification(kind: ec2::ResourceType, tags: &Tags) -> Option<Vec<ec2::TagSpecification>> {
-    let tags: Vec<_> = tags.iter().map(|(key, value)| ec2::Tag::builder().key(key).value(value).build()).collect();
+    let tags: Vec<_> = tags
+        .iter()
+        .map(|(key, value)| ec2::Tag::builder().key(key).value(value).build())
+        .collect();
     if tags.is_empty() {
         return None;
     }
-    Some(vec![ec2::TagSpecification::builder().resource_type(kind).set_tags(Some(tags)).build()])
+    Some(vec![
+        ec2::TagSpecification::builder()
+            .resource_type(kind)
+            .set_tags(Some(tags))
+            .build(),
+    ])
 }
 
 fn number(value: Option<i32>) -> Option<u32> {
@@ -43,7 +54,11 @@ fn state(state: Option<&ec2::VolumeState>) -> VolumeState {
 /// provisioned: only types that take IOPS keep theirs.
 pub(crate) fn volume(volume: ec2::Volume) -> Option<Volume> {
     let state = state(volume.state.as_ref());
-    let volume_type = volume.volume_type.as_ref().map_or("standard", ec2::VolumeType::as_str).to_owned();
+    let volume_type = volume
+        .volume_type
+        .as_ref()
+        .map_or("standard", ec2::VolumeType::as_str)
+        .to_owned();
     let provisioned = matches!(volume_type.as_str(), "gp3" | "io1" | "io2");
     let config = VolumeConfig::Ebs {
         iops: number(volume.iops).filter(|_| provisioned),
@@ -54,7 +69,11 @@ pub(crate) fn volume(volume: ec2::Volume) -> Option<Volume> {
     };
     Some(Volume {
         id: VolumeId(volume.volume_id?),
-        spec: VolumeSpec { size_gib: number(volume.size).unwrap_or_default(), zone: volume.availability_zone, config },
+        spec: VolumeSpec {
+            size_gib: number(volume.size).unwrap_or_default(),
+            zone: volume.availability_zone,
+            config,
+        },
         state,
         attachments: volume.attachments.into_iter().flatten().map(attachment).collect(),
         tags: tags(volume.tags),
@@ -64,9 +83,15 @@ pub(crate) fn volume(volume: ec2::Volume) -> Option<Volume> {
 
 fn attachment(attachment: ec2::VolumeAttachment) -> Attachment {
     Attachment {
-        instance: attachment.instance_id.or(attachment.associated_resource).unwrap_or_default(),
+        instance: attachment
+            .instance_id
+            .or(attachment.associated_resource)
+            .unwrap_or_default(),
         device: attachment.device.unwrap_or_default(),
-        state: attachment.state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
+        state: attachment
+            .state
+            .map(|state| state.as_str().to_owned())
+            .unwrap_or_default(),
     }
 }
 

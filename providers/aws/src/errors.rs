@@ -46,13 +46,16 @@ where
         }
         SdkError::ResponseError(context) => {
             let status = context.raw().status().as_u16();
-            let message =
-                format!("{} gave an answer (HTTP {status}) that is not AWS's; check the endpoint and any proxy", subject.place);
+            let message = format!(
+                "{} gave an answer (HTTP {status}) that is not AWS's; check the endpoint and any proxy",
+                subject.place
+            );
             subject.error(ErrorKind::Internal, message)
         }
-        SdkError::TimeoutError(_) => {
-            subject.error(ErrorKind::Unreachable, format!("{} did not answer in time; try again", subject.place))
-        }
+        SdkError::TimeoutError(_) => subject.error(
+            ErrorKind::Unreachable,
+            format!("{} did not answer in time; try again", subject.place),
+        ),
         other => not_sent(subject, other),
     }
 }
@@ -98,7 +101,13 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 
 /// `Retry-After` in seconds; dates are not read.
 fn retry_after(response: &HttpResponse) -> Option<Duration> {
-    response.headers().get("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    response
+        .headers()
+        .get("retry-after")?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 /// An answer that says no.
@@ -113,17 +122,25 @@ impl Refusal<'_> {
     fn into_error(self, subject: &Subject<'_>) -> Error {
         let (kind, cure) = self.meaning();
         let words = match (clean(self.code), clean(self.message)) {
-            (code, message) if code.is_empty() && message.is_empty() => format!("HTTP {} without an explanation", self.status),
+            (code, message) if code.is_empty() && message.is_empty() => {
+                format!("HTTP {} without an explanation", self.status)
+            }
             (code, message) if message.is_empty() => code,
             (code, message) if code.is_empty() => message,
             (code, message) => format!("{} ({code})", message.trim_end_matches('.')),
         };
-        let message = if cure.is_empty() { words } else { format!("{words}; {cure}") };
+        let message = if cure.is_empty() {
+            words
+        } else {
+            format!("{words}; {cure}")
+        };
         subject.error(kind, message)
     }
 
     fn meaning(&self) -> (ErrorKind, &'static str) {
-        let about_time = ["expired", "not yet current"].iter().any(|words| self.message.contains(words));
+        let about_time = ["expired", "not yet current"]
+            .iter()
+            .any(|words| self.message.contains(words));
         match self.code {
             "RequestLimitExceeded"
             | "Throttling"
@@ -133,26 +150,37 @@ impl Refusal<'_> {
             | "RequestThrottledException"
             | "TooManyRequestsException"
             | "EC2ThrottledException"
-            | "BandwidthLimitExceeded" => (ErrorKind::Throttled { retry_after: self.retry_after }, ""),
-            "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
-                (ErrorKind::Unauthenticated, "the session has expired: sign in again (`aws sso login`), or get new keys")
-            }
+            | "BandwidthLimitExceeded" => (
+                ErrorKind::Throttled {
+                    retry_after: self.retry_after,
+                },
+                "",
+            ),
+            "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => (
+                ErrorKind::Unauthenticated,
+                "the session has expired: sign in again (`aws sso login`), or get new keys",
+            ),
             // EC2 says this of old session tokens too.
-            "RequestExpired" => (ErrorKind::Unauthenticated, "check this machine's clock, or sign in again (`aws sso login`)"),
+            "RequestExpired" => (
+                ErrorKind::Unauthenticated,
+                "check this machine's clock, or sign in again (`aws sso login`)",
+            ),
             "RequestTimeTooSkewed" | "RequestInTheFuture" => (ErrorKind::Unauthenticated, "check this machine's clock"),
             "SignatureDoesNotMatch" | "InvalidSignatureException" if about_time => {
                 (ErrorKind::Unauthenticated, "check this machine's clock")
             }
-            "SignatureDoesNotMatch" | "InvalidSignatureException" if self.message.contains("valid region") => {
-                (ErrorKind::Unauthenticated, "there is no such region here: check --region, AWS_REGION and the profile's region")
-            }
+            "SignatureDoesNotMatch" | "InvalidSignatureException" if self.message.contains("valid region") => (
+                ErrorKind::Unauthenticated,
+                "there is no such region here: check --region, AWS_REGION and the profile's region",
+            ),
             "AuthFailure" | "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidAccessKeyId" => (
                 ErrorKind::Unauthenticated,
                 "check that the keys are current, that this machine's clock is right, and that the account may use this region",
             ),
-            "SignatureDoesNotMatch" | "InvalidSignatureException" | "MissingAuthenticationToken" | "IncompleteSignature" => {
-                (ErrorKind::Unauthenticated, "check the access key and its secret")
-            }
+            "SignatureDoesNotMatch"
+            | "InvalidSignatureException"
+            | "MissingAuthenticationToken"
+            | "IncompleteSignature" => (ErrorKind::Unauthenticated, "check the access key and its secret"),
             "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "OptInRequired" | "Blocked" => {
                 (ErrorKind::Forbidden, "ask for this permission in the account")
             }
@@ -160,14 +188,25 @@ impl Refusal<'_> {
             "VolumeInUse" => (ErrorKind::InUse, ""),
             "IncorrectState" | "IncorrectStateException" => (ErrorKind::Stale, ""),
             "InsufficientVolumeCapacity" => (ErrorKind::LimitExceeded, "try another zone or volume type"),
-            "InvalidAction" | "UnknownAction" | "UnsupportedOperation" | "NotImplemented" => (ErrorKind::Unsupported, ""),
+            "InvalidAction" | "UnknownAction" | "UnsupportedOperation" | "NotImplemented" => {
+                (ErrorKind::Unsupported, "")
+            }
             "InternalFailure" if self.says_it_is_lacking() => (ErrorKind::Unsupported, ""),
             "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable" => (ErrorKind::Internal, ""),
             "LoadBalancerNotFound" | "AccessPointNotFound" => (ErrorKind::NotFound, ""),
-            code if code.starts_with("InvalidVolume.") || code.starts_with("InvalidSnapshot.") => (ErrorKind::NotFound, ""),
+            code if code.starts_with("InvalidVolume.") || code.starts_with("InvalidSnapshot.") => {
+                (ErrorKind::NotFound, "")
+            }
             "InvalidNextToken" | "InvalidMarker" => (ErrorKind::Expired, ""),
-            code if code.ends_with("LimitExceeded") => (ErrorKind::LimitExceeded, "ask AWS to raise the quota, or free some"),
-            _ if self.message.contains("associated with a resource that is already deleted") => (ErrorKind::TokenBurnt, ""),
+            code if code.ends_with("LimitExceeded") => {
+                (ErrorKind::LimitExceeded, "ask AWS to raise the quota, or free some")
+            }
+            _ if self
+                .message
+                .contains("associated with a resource that is already deleted") =>
+            {
+                (ErrorKind::TokenBurnt, "")
+            }
             _ => self.meaning_of_status(),
         }
     }
@@ -175,10 +214,18 @@ impl Refusal<'_> {
     fn meaning_of_status(&self) -> (ErrorKind, &'static str) {
         match self.status {
             401 | 403 => (ErrorKind::Forbidden, "ask for this permission in the account"),
-            429 => (ErrorKind::Throttled { retry_after: self.retry_after }, ""),
+            429 => (
+                ErrorKind::Throttled {
+                    retry_after: self.retry_after,
+                },
+                "",
+            ),
             501 => (ErrorKind::Unsupported, ""),
             404 if self.code.is_empty() => (ErrorKind::Unsupported, "check the endpoint"),
-            ..=399 => (ErrorKind::Internal, "this is no answer of AWS: check the endpoint and any proxy"),
+            ..=399 => (
+                ErrorKind::Internal,
+                "this is no answer of AWS: check the endpoint and any proxy",
+            ),
             500.. => (ErrorKind::Internal, ""),
             _ => (ErrorKind::Invalid, ""),
         }
@@ -187,7 +234,9 @@ impl Refusal<'_> {
     /// LocalStack's words for an API that its free edition lacks.
     fn says_it_is_lacking(&self) -> bool {
         self.status == 501
-            || ["not included in your", "not yet implemented", "not implemented"].iter().any(|words| self.message.contains(words))
+            || ["not included in your", "not yet implemented", "not implemented"]
+                .iter()
+                .any(|words| self.message.contains(words))
     }
 }
 
@@ -195,7 +244,11 @@ impl Refusal<'_> {
 mod tests {
     use super::*;
 
-    const SUBJECT: Subject<'_> = Subject { operation: "ec2:CreateVolume", resource: "", place: "region us-east-1" };
+    const SUBJECT: Subject<'_> = Subject {
+        operation: "ec2:CreateVolume",
+        resource: "",
+        place: "region us-east-1",
+    };
 
     #[test]
     fn knows_the_codes() {
@@ -204,7 +257,12 @@ mod tests {
             ("RequestLimitExceeded", 503, "Request limit exceeded.", throttled),
             ("VolumeLimitExceeded", 400, "", ErrorKind::LimitExceeded),
             ("IdempotentParameterMismatch", 400, "", ErrorKind::TokenBurnt),
-            ("InvalidParameterValue", 400, "… associated with a resource that is already deleted", ErrorKind::TokenBurnt),
+            (
+                "InvalidParameterValue",
+                400,
+                "… associated with a resource that is already deleted",
+                ErrorKind::TokenBurnt,
+            ),
             ("InvalidVolume.NotFound", 400, "", ErrorKind::NotFound),
             ("InvalidZone.NotFound", 400, "", ErrorKind::Invalid),
             ("VolumeInUse", 400, "", ErrorKind::InUse),
@@ -221,14 +279,29 @@ mod tests {
             ("", 502, "", ErrorKind::Internal),
             ("Whatever", 400, "", ErrorKind::Invalid),
         ] {
-            let error = Refusal { code, message, status, retry_after: None }.into_error(&SUBJECT);
+            let error = Refusal {
+                code,
+                message,
+                status,
+                retry_after: None,
+            }
+            .into_error(&SUBJECT);
             assert_eq!(error.kind, kind, "{code} {status}: {error}");
         }
     }
 
     #[test]
     fn one_clear_sentence() {
-        let refusal = |code, message| Refusal { code, message, status: 400, retry_after: None }.into_error(&SUBJECT).to_string();
+        let refusal = |code, message| {
+            Refusal {
+                code,
+                message,
+                status: 400,
+                retry_after: None,
+            }
+            .into_error(&SUBJECT)
+            .to_string()
+        };
         assert_eq!(
             refusal("RequestExpired", "Request has expired.\u{1b}[2J"),
             "ec2:CreateVolume: Request has expired (RequestExpired); check this machine's clock, or sign in again (`aws sso login`)"

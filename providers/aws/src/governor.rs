@@ -38,7 +38,12 @@ pub(crate) struct Governor {
 impl Governor {
     pub(crate) fn new(budgets: &Budgets) -> Self {
         let write = || budgets.volume_writes.map(Bucket::new);
-        Self { create: write(), delete: write(), snapshot: write(), reads: budgets.reads.map(Bucket::new) }
+        Self {
+            create: write(),
+            delete: write(),
+            snapshot: write(),
+            reads: budgets.reads.map(Bucket::new),
+        }
     }
 
     fn bucket(&self, family: Family) -> Option<&Bucket> {
@@ -91,8 +96,16 @@ impl Bucket {
     fn new(published: Budget) -> Self {
         let per_second = f64::from(published.per_second.max(1));
         let burst = (f64::from(published.burst) - per_second).max(1.0);
-        let level = Mutex::new(Level { tokens: burst, at: Instant::now() });
-        Self { burst, per_second: per_second * 0.99, level, turn: tokio::sync::Mutex::new(()) }
+        let level = Mutex::new(Level {
+            tokens: burst,
+            at: Instant::now(),
+        });
+        Self {
+            burst,
+            per_second: per_second * 0.99,
+            level,
+            turn: tokio::sync::Mutex::new(()),
+        }
     }
 
     fn level(&self) -> MutexGuard<'_, Level> {
@@ -183,32 +196,53 @@ mod tests {
             arrivals.push(now + Duration::from_millis(20 + call * 7919 % 780));
         }
         arrivals.sort();
-        let mut server = Server { tokens: 100.0, at: start, budget, refused: 0 };
+        let mut server = Server {
+            tokens: 100.0,
+            at: start,
+            budget,
+            refused: 0,
+        };
         for at in arrivals {
             server.arrive(at);
         }
         assert_eq!(server.refused, 0);
         let took = now - start;
-        assert!(took >= Duration::from_secs(40) && took <= Duration::from_secs(44), "{took:?}");
+        assert!(
+            took >= Duration::from_secs(40) && took <= Duration::from_secs(44),
+            "{took:?}"
+        );
     }
 
     #[test]
     fn a_throttled_call_holds_everyone_back() {
-        let bucket = Bucket::new(Budget { burst: 100, per_second: 20 });
+        let bucket = Bucket::new(Budget {
+            burst: 100,
+            per_second: 20,
+        });
         let now = Instant::now();
         assert!(bucket.take(now).is_ok() && bucket.is_relaxed());
         bucket.drain(now + Duration::from_secs(7));
         bucket.drain(now + Duration::from_secs(2));
         assert!(!bucket.is_relaxed());
         let ready = bucket.take(now + Duration::from_secs(1)).unwrap_err();
-        assert!(ready > now + Duration::from_secs(7) && ready < now + Duration::from_millis(7100), "{:?}", ready - now);
+        assert!(
+            ready > now + Duration::from_secs(7) && ready < now + Duration::from_millis(7100),
+            "{:?}",
+            ready - now
+        );
         assert!(bucket.take(ready).is_ok());
         assert!(bucket.take(ready).is_err());
     }
 
     #[tokio::test]
     async fn turns_go_in_order_and_one_who_leaves_costs_nothing() {
-        let budgets = Budgets { volume_writes: Some(Budget { burst: 2, per_second: 20 }), reads: None };
+        let budgets = Budgets {
+            volume_writes: Some(Budget {
+                burst: 2,
+                per_second: 20,
+            }),
+            reads: None,
+        };
         let governor = Arc::new(Governor::new(&budgets));
         governor.acquire(Family::Create).await;
         let order = Arc::new(Mutex::new(Vec::new()));

@@ -21,13 +21,20 @@ const FILTER_VALUES: usize = 200;
 pub(crate) fn queries(filter: &VolumeFilter) -> Vec<Vec<Filter>> {
     match filter {
         VolumeFilter::All => vec![Vec::new()],
-        VolumeFilter::Tagged(tags) => vec![tags.iter().map(|(key, value)| exactly(&format!("tag:{key}"), value)).collect()],
+        VolumeFilter::Tagged(tags) => vec![
+            tags.iter()
+                .map(|(key, value)| exactly(&format!("tag:{key}"), value))
+                .collect(),
+        ],
         VolumeFilter::Ids(ids) => ids.chunks(FILTER_VALUES).map(|ids| vec![by_ids(ids)]).collect(),
     }
 }
 
 fn by_ids(ids: &[VolumeId]) -> Filter {
-    Filter::builder().name("volume-id").set_values(Some(ids.iter().map(|id| literal(&id.0)).collect())).build()
+    Filter::builder()
+        .name("volume-id")
+        .set_values(Some(ids.iter().map(|id| literal(&id.0)).collect()))
+        .build()
 }
 
 /// A filter for one value as it stands.
@@ -57,7 +64,12 @@ pub(crate) struct Pages {
 
 impl Pages {
     pub(crate) fn of(operation: &'static str) -> Self {
-        Self { operation, next: None, seen: HashSet::new(), finished: false }
+        Self {
+            operation,
+            next: None,
+            seen: HashSet::new(),
+            finished: false,
+        }
     }
 
     /// Whether the last page was read.
@@ -85,7 +97,9 @@ impl Pages {
 }
 
 /// Ends a stream with its first error; nothing is asked after it.
-pub(crate) fn until_error<'a, T: 'a>(stream: impl Stream<Item = Result<T>> + Unpin + 'a) -> impl Stream<Item = Result<T>> + 'a {
+pub(crate) fn until_error<'a, T: 'a>(
+    stream: impl Stream<Item = Result<T>> + Unpin + 'a,
+) -> impl Stream<Item = Result<T>> + 'a {
     stream::unfold(Some(stream), |rest| async move {
         let mut rest = rest?;
         let item = rest.next().await?;
@@ -99,7 +113,13 @@ impl AwsProvider {
     pub(crate) fn volume_pages(&self, filters: Vec<Filter>) -> BoxStream<'_, Result<Vec<Volume>>> {
         stream::try_unfold(Pages::of("ec2:DescribeVolumes"), move |pages| {
             let filters = filters.clone();
-            async move { if pages.finished() { Ok(None) } else { self.volume_page(filters, pages).await.map(Some) } }
+            async move {
+                if pages.finished() {
+                    Ok(None)
+                } else {
+                    self.volume_page(filters, pages).await.map(Some)
+                }
+            }
         })
         .boxed()
     }
@@ -110,10 +130,21 @@ impl AwsProvider {
         let answer = self
             .caller
             .call(clients.subject("ec2:DescribeVolumes", ""), READ, || {
-                clients.ec2.describe_volumes().set_filters(filters.clone()).max_results(PAGE).set_next_token(pages.token()).send()
+                clients
+                    .ec2
+                    .describe_volumes()
+                    .set_filters(filters.clone())
+                    .max_results(PAGE)
+                    .set_next_token(pages.token())
+                    .send()
             })
             .await?;
-        let volumes = answer.volumes.unwrap_or_default().into_iter().filter_map(convert::volume).collect();
+        let volumes = answer
+            .volumes
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(convert::volume)
+            .collect();
         Ok((volumes, pages.advance(answer.next_token)?))
     }
 
@@ -140,7 +171,10 @@ mod tests {
     #[test]
     fn many_ids_are_several_listings() {
         let ids: Vec<_> = (0..450).map(|n| VolumeId(format!("vol-{n}"))).collect();
-        let sizes: Vec<_> = queries(&VolumeFilter::Ids(ids)).iter().map(|filters| filters[0].values().len()).collect();
+        let sizes: Vec<_> = queries(&VolumeFilter::Ids(ids))
+            .iter()
+            .map(|filters| filters[0].values().len())
+            .collect();
         assert_eq!(sizes, [200, 200, 50]);
         assert!(queries(&VolumeFilter::Ids(Vec::new())).is_empty());
         assert_eq!(queries(&VolumeFilter::All), [Vec::new()]);
@@ -152,7 +186,10 @@ mod tests {
         let pages = pages.advance(Some("b".to_owned())).unwrap();
         assert_eq!(pages.token().as_deref(), Some("b"));
         assert!(!pages.finished());
-        assert_eq!(pages.advance(Some("a".to_owned())).err().unwrap().kind, ErrorKind::Internal);
+        assert_eq!(
+            pages.advance(Some("a".to_owned())).err().unwrap().kind,
+            ErrorKind::Internal
+        );
         assert!(Pages::of("x").advance(Some(String::new())).unwrap().finished());
     }
 }

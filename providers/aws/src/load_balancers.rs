@@ -28,22 +28,25 @@ type TagsById = HashMap<String, Tags>;
 impl LoadBalancers for AwsProvider {
     fn list(&self) -> BoxStream<'_, Result<Vec<LoadBalancer>>> {
         let apis = vec![self.pages(Api::V2), self.pages(Api::Classic)];
-        stream::unfold((apis, None), |(mut apis, mut lacking): (Vec<BoxStream<'_, _>>, Option<Error>)| async move {
-            loop {
-                let Some(api) = apis.last_mut() else {
-                    return lacking.take().map(|error| (Err(error), (apis, None)));
-                };
-                match api.next().await {
-                    Some(Ok(page)) => return Some((Ok(page), (apis, lacking))),
-                    Some(Err(error)) if error.kind == ErrorKind::Unsupported => {
-                        lacking.get_or_insert(error);
-                        apis.pop();
+        stream::unfold(
+            (apis, None),
+            |(mut apis, mut lacking): (Vec<BoxStream<'_, _>>, Option<Error>)| async move {
+                loop {
+                    let Some(api) = apis.last_mut() else {
+                        return lacking.take().map(|error| (Err(error), (apis, None)));
+                    };
+                    match api.next().await {
+                        Some(Ok(page)) => return Some((Ok(page), (apis, lacking))),
+                        Some(Err(error)) if error.kind == ErrorKind::Unsupported => {
+                            lacking.get_or_insert(error);
+                            apis.pop();
+                        }
+                        Some(Err(error)) => return Some((Err(error), (Vec::new(), None))),
+                        None => _ = apis.pop(),
                     }
-                    Some(Err(error)) => return Some((Err(error), (Vec::new(), None))),
-                    None => _ = apis.pop(),
                 }
-            }
-        })
+            },
+        )
         .boxed()
     }
 }
@@ -68,7 +71,9 @@ impl AwsProvider {
                 Api::Classic => self.classic_page(operation, pages.token()).await?,
                 Api::V2 => self.v2_page(operation, pages.token()).await?,
             };
-            let mut tags = self.tags_of(api, balancers.iter().map(|balancer| balancer.id.clone()).collect()).await?;
+            let mut tags = self
+                .tags_of(api, balancers.iter().map(|balancer| balancer.id.clone()).collect())
+                .await?;
             // One whose tags are gone was deleted between the two calls.
             balancers.retain_mut(|balancer| match tags.remove(&balancer.id) {
                 Some(found) => {
@@ -82,19 +87,54 @@ impl AwsProvider {
         .boxed()
     }
 
-    async fn classic_page(&self, operation: &'static str, marker: Option<String>) -> Result<(Vec<LoadBalancer>, Option<String>)> {
+    async fn classic_page(
+        &self,
+        operation: &'static str,
+        marker: Option<String>,
+    ) -> Result<(Vec<LoadBalancer>, Option<String>)> {
         let clients = self.clients().await?;
-        let request = || clients.elb.describe_load_balancers().page_size(PAGE).set_marker(marker.clone()).send();
+        let request = || {
+            clients
+                .elb
+                .describe_load_balancers()
+                .page_size(PAGE)
+                .set_marker(marker.clone())
+                .send()
+        };
         let answer = self.caller.call(clients.subject(operation, ""), READ, request).await?;
-        let balancers = answer.load_balancer_descriptions.unwrap_or_default().into_iter().filter_map(from_classic).collect();
+        let balancers = answer
+            .load_balancer_descriptions
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(from_classic)
+            .collect();
         Ok((balancers, answer.next_marker))
     }
 
-    async fn v2_page(&self, operation: &'static str, marker: Option<String>) -> Result<(Vec<LoadBalancer>, Option<String>)> {
+    async fn v2_page(
+        &self,
+        operation: &'static str,
+        marker: Option<String>,
+    ) -> Result<(Vec<LoadBalancer>, Option<String>)> {
         let clients = self.clients().await?;
-        let request = || clients.elbv2.describe_load_balancers().page_size(PAGE).set_marker(marker.clone()).send();
+        let request = || {
+            clients
+                .elbv2
+                .describe_load_balancers()
+                .page_size(PAGE)
+                .set_marker(marker.clone())
+                .send()
+        };
         let answer = self.caller.call(clients.subject(operation, ""), READ, request).await?;
-        Ok((answer.load_balancers.unwrap_or_default().into_iter().filter_map(from_v2).collect(), answer.next_marker))
+        Ok((
+            answer
+                .load_balancers
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(from_v2)
+                .collect(),
+            answer.next_marker,
+        ))
     }
 
     async fn tags_of(&self, api: Api, ids: Vec<String>) -> Result<TagsById> {
@@ -129,18 +169,44 @@ impl AwsProvider {
 
     async fn ask_for_tags(&self, api: Api, ids: Vec<String>) -> Result<TagsById> {
         let clients = self.clients().await?;
-        let resource = if let [only] = &ids[..] { only.clone() } else { String::new() };
+        let resource = if let [only] = &ids[..] {
+            only.clone()
+        } else {
+            String::new()
+        };
         let subject = clients.subject("elasticloadbalancing:DescribeTags", &resource);
         let found: TagsById = match api {
             Api::Classic => {
-                let request = || clients.elb.describe_tags().set_load_balancer_names(Some(ids.clone())).send();
+                let request = || {
+                    clients
+                        .elb
+                        .describe_tags()
+                        .set_load_balancer_names(Some(ids.clone()))
+                        .send()
+                };
                 let answer = self.caller.call(subject, READ, request).await?;
-                answer.tag_descriptions.unwrap_or_default().into_iter().filter_map(classic_tags).collect()
+                answer
+                    .tag_descriptions
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(classic_tags)
+                    .collect()
             }
             Api::V2 => {
-                let request = || clients.elbv2.describe_tags().set_resource_arns(Some(ids.clone())).send();
+                let request = || {
+                    clients
+                        .elbv2
+                        .describe_tags()
+                        .set_resource_arns(Some(ids.clone()))
+                        .send()
+                };
                 let answer = self.caller.call(subject, READ, request).await?;
-                answer.tag_descriptions.unwrap_or_default().into_iter().filter_map(v2_tags).collect()
+                answer
+                    .tag_descriptions
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(v2_tags)
+                    .collect()
             }
         };
         // One without any tags may be left out of the answer, and is there all the same.
@@ -151,12 +217,20 @@ impl AwsProvider {
 }
 
 fn classic_tags(description: classic::TagDescription) -> Option<(String, Tags)> {
-    let tags = description.tags.into_iter().flatten().map(|tag| (tag.key, tag.value.unwrap_or_default()));
+    let tags = description
+        .tags
+        .into_iter()
+        .flatten()
+        .map(|tag| (tag.key, tag.value.unwrap_or_default()));
     Some((description.load_balancer_name?, tags.collect()))
 }
 
 fn v2_tags(description: v2::TagDescription) -> Option<(String, Tags)> {
-    let tags = description.tags.into_iter().flatten().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
+    let tags = description
+        .tags
+        .into_iter()
+        .flatten()
+        .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
     Some((description.resource_arn?, tags.collect()))
 }
 
@@ -185,8 +259,15 @@ fn from_v2(balancer: v2::LoadBalancer) -> Option<LoadBalancer> {
         name: balancer.load_balancer_name.unwrap_or_default(),
         kind,
         hostname: balancer.dns_name.unwrap_or_default(),
-        scheme: balancer.scheme.map(|scheme| scheme.as_str().to_owned()).unwrap_or_default(),
-        state: balancer.state.and_then(|state| state.code).map(|code| code.as_str().to_owned()).unwrap_or_default(),
+        scheme: balancer
+            .scheme
+            .map(|scheme| scheme.as_str().to_owned())
+            .unwrap_or_default(),
+        state: balancer
+            .state
+            .and_then(|state| state.code)
+            .map(|code| code.as_str().to_owned())
+            .unwrap_or_default(),
         created: balancer.created_time.as_ref().and_then(timestamp),
         tags: Tags::new(),
     })

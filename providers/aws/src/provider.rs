@@ -28,7 +28,13 @@ impl AwsProvider {
         let governor = Governor::new(&settings.budgets);
         let caller = Caller::new(governor, settings.concurrency, settings.patience);
         let waiting = Waiting::new(settings.visibility_grace);
-        Self { settings, clients: OnceCell::new(), account: OnceCell::new(), caller, waiting }
+        Self {
+            settings,
+            clients: OnceCell::new(),
+            account: OnceCell::new(),
+            caller,
+            waiting,
+        }
     }
 
     /// The clients; a failure to make them is not remembered.
@@ -39,13 +45,19 @@ impl AwsProvider {
 
 impl fmt::Debug for AwsProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AwsProvider").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("AwsProvider")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
 impl Clients {
     /// Names a call that goes through these clients.
     pub(crate) fn subject<'a>(&'a self, operation: &'static str, resource: &'a str) -> Subject<'a> {
-        Subject { operation, resource, place: &self.place }
+        Subject {
+            operation,
+            resource,
+            place: &self.place,
+        }
     }
 }

@@ -83,19 +83,33 @@ pub struct Budgets {
 
 impl Default for Budgets {
     fn default() -> Self {
-        Self { volume_writes: Some(Budget { burst: 100, per_second: 5 }), reads: Some(Budget { burst: 100, per_second: 20 }) }
+        Self {
+            volume_writes: Some(Budget {
+                burst: 100,
+                per_second: 5,
+            }),
+            reads: Some(Budget {
+                burst: 100,
+                per_second: 20,
+            }),
+        }
     }
 }
 
 impl Budgets {
     /// No budgets, for a backend that does not throttle.
     pub fn unlimited() -> Self {
-        Self { volume_writes: None, reads: None }
+        Self {
+            volume_writes: None,
+            reads: None,
+        }
     }
 
     /// How long these budgets hold up `creates` creations at least, from a full bucket.
     pub(crate) fn creation_floor(&self, creates: u32) -> Duration {
-        let Some(Budget { burst, per_second }) = self.volume_writes else { return Duration::ZERO };
+        let Some(Budget { burst, per_second }) = self.volume_writes else {
+            return Duration::ZERO;
+        };
         Duration::from_secs_f64(f64::from(creates.saturating_sub(burst)) / f64::from(per_second.max(1)))
     }
 }
@@ -108,15 +122,28 @@ mod tests {
     fn the_floor_is_what_the_buckets_allow() {
         let budgets = Budgets::default();
         for (creates, seconds) in [(0, 0), (100, 0), (300, 40), (1000, 180)] {
-            assert_eq!(budgets.creation_floor(creates), Duration::from_secs(seconds), "{creates}");
+            assert_eq!(
+                budgets.creation_floor(creates),
+                Duration::from_secs(seconds),
+                "{creates}"
+            );
         }
         assert_eq!(Budgets::unlimited().creation_floor(1_000_000), Duration::ZERO);
     }
 
     #[test]
     fn debug_shows_no_key() {
-        let keys = StaticKeys { access_key_id: "AKIAEXAMPLE".to_owned(), secret_access_key: "hush".to_owned() };
-        let shown = format!("{:?}", AwsSettings { keys: Some(keys), ..AwsSettings::default() });
+        let keys = StaticKeys {
+            access_key_id: "AKIAEXAMPLE".to_owned(),
+            secret_access_key: "hush".to_owned(),
+        };
+        let shown = format!(
+            "{:?}",
+            AwsSettings {
+                keys: Some(keys),
+                ..AwsSettings::default()
+            }
+        );
         assert!(!shown.contains("AKIA") && !shown.contains("hush"), "{shown}");
     }
 }

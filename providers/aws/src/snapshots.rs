@@ -17,7 +17,10 @@ use crate::words::clean;
 const NAME_TAG: &str = "CSIVolumeSnapshotName";
 
 /// Creation is not sent again blindly: a second snapshot would be made.
-const CREATE: Manner = Manner { family: Family::Snapshot, repeatable: false };
+const CREATE: Manner = Manner {
+    family: Family::Snapshot,
+    repeatable: false,
+};
 const CREATE_ATTEMPTS: u32 = 3;
 /// How long a snapshot whose creation went unanswered may take to show up.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -48,9 +51,18 @@ impl AwsProvider {
         tags.insert(NAME_TAG.to_owned(), name.to_owned());
         let request = || {
             let tags = convert::tag_specification(ResourceType::Snapshot, &tags);
-            clients.ec2.create_snapshot().volume_id(&id.0).description(name).set_tag_specifications(tags).send()
+            clients
+                .ec2
+                .create_snapshot()
+                .volume_id(&id.0)
+                .description(name)
+                .set_tag_specifications(tags)
+                .send()
         };
-        let answer = self.caller.call(clients.subject("ec2:CreateSnapshot", &id.0), CREATE, request).await?;
+        let answer = self
+            .caller
+            .call(clients.subject("ec2:CreateSnapshot", &id.0), CREATE, request)
+            .await?;
         Ok(ec2::Snapshot::builder()
             .set_snapshot_id(answer.snapshot_id)
             .set_volume_id(answer.volume_id)
@@ -77,7 +89,12 @@ impl AwsProvider {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
             // Absent so soon after its creation means that reads lag.
-            if let Some(seen) = self.snapshots(vec![exactly("snapshot-id", &id)]).await?.into_iter().next() {
+            if let Some(seen) = self
+                .snapshots(vec![exactly("snapshot-id", &id)])
+                .await?
+                .into_iter()
+                .next()
+            {
                 current = seen;
             }
         }
@@ -99,7 +116,10 @@ impl AwsProvider {
                     .set_next_token(pages.token())
                     .send()
             };
-            let answer = self.caller.call(clients.subject("ec2:DescribeSnapshots", ""), READ, request).await?;
+            let answer = self
+                .caller
+                .call(clients.subject("ec2:DescribeSnapshots", ""), READ, request)
+                .await?;
             found.extend(answer.snapshots.unwrap_or_default());
             pages = pages.advance(answer.next_token)?;
         }

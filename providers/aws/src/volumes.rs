@@ -7,8 +7,8 @@ use aws_sdk_ec2::types::{ResourceType, VolumeType};
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use moorline_api::{
-    ClientToken, Error, ErrorKind, NewVolume, Result, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeState,
-    Volumes,
+    ClientToken, Error, ErrorKind, NewVolume, Result, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId,
+    VolumeState, Volumes,
 };
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
@@ -22,8 +22,14 @@ use crate::provider::AwsProvider;
 use crate::waiting::{Goal, Reader};
 
 // Creation has a token and deletion has an id: both may be sent again.
-const CREATE: Manner = Manner { family: Family::Create, repeatable: true };
-const DELETE: Manner = Manner { family: Family::Delete, repeatable: true };
+const CREATE: Manner = Manner {
+    family: Family::Create,
+    repeatable: true,
+};
+const DELETE: Manner = Manner {
+    family: Family::Delete,
+    repeatable: true,
+};
 
 /// How long a volume may be in a state that forbids deletion for a moment, such as `creating`.
 const STATE_PATIENCE: Duration = Duration::from_secs(15);
@@ -34,11 +40,19 @@ impl Volumes for AwsProvider {
         let clients = self.clients().await?;
         let token = client_token(&new.token);
         let subject = clients.subject("ec2:CreateVolume", &token);
-        let VolumeConfig::Ebs { volume_type, iops, throughput, encrypted, kms_key_id } = &new.spec.config else {
+        let VolumeConfig::Ebs {
+            volume_type,
+            iops,
+            throughput,
+            encrypted,
+            kms_key_id,
+        } = &new.spec.config
+        else {
             return Err(subject.error(ErrorKind::Invalid, "this is no EBS volume"));
         };
-        let number =
-            |value: u32| i32::try_from(value).map_err(|_| subject.error(ErrorKind::Invalid, format!("{value} is too large")));
+        let number = |value: u32| {
+            i32::try_from(value).map_err(|_| subject.error(ErrorKind::Invalid, format!("{value} is too large")))
+        };
         let (size, iops) = (number(new.spec.size_gib)?, iops.map(number).transpose()?);
         let throughput = throughput.map(number).transpose()?;
         let request = || {
@@ -57,8 +71,12 @@ impl Volumes for AwsProvider {
                 .send()
         };
         let answer = self.caller.call(subject, CREATE, request).await?;
-        let volume = convert::created_volume(answer)
-            .ok_or_else(|| subject.error(ErrorKind::Internal, "the answer names no volume; run again to find it by its tags"))?;
+        let volume = convert::created_volume(answer).ok_or_else(|| {
+            subject.error(
+                ErrorKind::Internal,
+                "the answer names no volume; run again to find it by its tags",
+            )
+        })?;
         match volume.state {
             // The token found the volume that it made before, and that one is lost.
             VolumeState::Deleting | VolumeState::Deleted | VolumeState::Error => {
@@ -75,7 +93,14 @@ impl Volumes for AwsProvider {
 
     async fn wait_usable(&self, id: &VolumeId) -> Result<Volume> {
         let volume = self.waiting.wait(self, id, Goal::Usable).await?;
-        volume.ok_or_else(|| Error::new(ErrorKind::Internal, "ec2:DescribeVolumes", &id.0, "the wait ended without a volume"))
+        volume.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Internal,
+                "ec2:DescribeVolumes",
+                &id.0,
+                "the wait ended without a volume",
+            )
+        })
     }
 
     async fn delete(&self, id: &VolumeId) -> Result<()> {
@@ -91,9 +116,19 @@ impl Volumes for AwsProvider {
                 return Err(error);
             }
             // `IncorrectState` says that the state forbids it, and not which state that is.
-            match self.volumes_of(vec![id.clone()]).await?.first().map(|volume| volume.state) {
+            match self
+                .volumes_of(vec![id.clone()])
+                .await?
+                .first()
+                .map(|volume| volume.state)
+            {
                 Some(VolumeState::Deleting | VolumeState::Deleted) => return Ok(()),
-                Some(VolumeState::InUse) => return Err(Error { kind: ErrorKind::InUse, ..error }),
+                Some(VolumeState::InUse) => {
+                    return Err(Error {
+                        kind: ErrorKind::InUse,
+                        ..error
+                    });
+                }
                 _ if Instant::now() > deadline => return Err(error),
                 _ => sleep(Duration::from_secs(1)).await,
             }
@@ -116,7 +151,10 @@ impl Volumes for AwsProvider {
 impl AwsProvider {
     async fn delete_once(&self, clients: &Clients, id: &VolumeId) -> Result<()> {
         let subject = clients.subject("ec2:DeleteVolume", &id.0);
-        self.caller.call(subject, DELETE, || clients.ec2.delete_volume().volume_id(&id.0).send()).await.map(drop)
+        self.caller
+            .call(subject, DELETE, || clients.ec2.delete_volume().volume_id(&id.0).send())
+            .await
+            .map(drop)
     }
 }
 
@@ -136,7 +174,9 @@ fn client_token(token: &ClientToken) -> String {
     if plain.len() <= 64 && plain.is_ascii() {
         return plain;
     }
-    Sha256::digest(plain.as_bytes()).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    Sha256::digest(plain.as_bytes())
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]
@@ -145,7 +185,12 @@ mod tests {
 
     #[test]
     fn tokens_fit() {
-        let token = |claim_uid: &str, generation| client_token(&ClientToken { claim_uid: claim_uid.to_owned(), generation });
+        let token = |claim_uid: &str, generation| {
+            client_token(&ClientToken {
+                claim_uid: claim_uid.to_owned(),
+                generation,
+            })
+        };
         let uid = "0b8bd6a5-2b8e-4a5e-9d2c-6f1f1a0c7d11";
         assert_eq!(token(uid, 1), uid);
         assert_eq!(token(uid, 12), format!("{uid}-12"));

@@ -95,7 +95,12 @@ impl Drop for Ticket<'_> {
 
 impl Waiting {
     pub(crate) fn new(visibility_grace: Duration) -> Self {
-        Self { visibility_grace, state: Mutex::default(), turn: tokio::sync::Mutex::new(()), joined: Notify::new() }
+        Self {
+            visibility_grace,
+            state: Mutex::default(),
+            turn: tokio::sync::Mutex::new(()),
+            joined: Notify::new(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -142,7 +147,9 @@ impl Waiting {
             }
         }
         let ids = self.begin_round();
-        let reads = ids.chunks(BATCH).map(|batch| async move { (batch, reader.read(batch.to_vec()).await) });
+        let reads = ids
+            .chunks(BATCH)
+            .map(|batch| async move { (batch, reader.read(batch.to_vec()).await) });
         for (batch, outcome) in join_all(reads).await {
             self.settle(batch, outcome);
         }
@@ -160,24 +167,43 @@ impl Waiting {
         let mut state = self.state();
         let now = Instant::now();
         state.last_round = Some(now);
-        let due: BTreeSet<_> =
-            state.waiters.values().filter(|waiter| waiter.due <= now + COALESCE).map(|waiter| waiter.id.clone()).collect();
+        let due: BTreeSet<_> = state
+            .waiters
+            .values()
+            .filter(|waiter| waiter.due <= now + COALESCE)
+            .map(|waiter| waiter.id.clone())
+            .collect();
         due.into_iter().collect()
     }
 
     fn settle(&self, batch: &[VolumeId], outcome: Result<Vec<Volume>>) {
         let asked: BTreeSet<_> = batch.iter().collect();
         let mut state = self.state();
-        let of_batch: Vec<_> =
-            state.waiters.iter().filter(|(_, waiter)| asked.contains(&waiter.id)).map(|(number, _)| *number).collect();
+        let of_batch: Vec<_> = state
+            .waiters
+            .iter()
+            .filter(|(_, waiter)| asked.contains(&waiter.id))
+            .map(|(number, _)| *number)
+            .collect();
         let now = Instant::now();
-        let found =
-            outcome.map(|volumes| volumes.into_iter().map(|volume| (volume.id.clone(), volume)).collect::<HashMap<_, _>>());
+        let found = outcome.map(|volumes| {
+            volumes
+                .into_iter()
+                .map(|volume| (volume.id.clone(), volume))
+                .collect::<HashMap<_, _>>()
+        });
         for number in of_batch {
-            let Some(waiter) = state.waiters.get_mut(&number) else { continue };
+            let Some(waiter) = state.waiters.get_mut(&number) else {
+                continue;
+            };
             let verdict = match &found {
                 Ok(found) => waiter.judge(found.get(&waiter.id), now, self.visibility_grace),
-                Err(error) => Some(Err(Error::new(error.kind.clone(), &error.operation, &waiter.id.0, &error.message))),
+                Err(error) => Some(Err(Error::new(
+                    error.kind.clone(),
+                    &error.operation,
+                    &waiter.id.0,
+                    &error.message,
+                ))),
             };
             let Some(verdict) = verdict else { continue };
             if let Some(waiter) = state.waiters.remove(&number) {
@@ -190,7 +216,17 @@ impl Waiting {
 
 impl Waiter {
     fn new(id: VolumeId, goal: Goal, now: Instant, answer: oneshot::Sender<Answer>) -> Self {
-        Self { id, goal, since: now, due: now + PAUSES[0], reads: 0, seen: false, misses: 0, missed_since: None, answer }
+        Self {
+            id,
+            goal,
+            since: now,
+            due: now + PAUSES[0],
+            reads: 0,
+            seen: false,
+            misses: 0,
+            missed_since: None,
+            answer,
+        }
     }
 
     /// What a read says of the wait; `None` where it goes on.
@@ -216,11 +252,13 @@ impl Waiter {
             (Goal::Gone, _) | (Goal::Usable, VolumeState::Creating | VolumeState::Unknown) => None,
             (Goal::Usable, VolumeState::Available | VolumeState::InUse) => Some(Ok(Some(volume.clone()))),
             (Goal::Usable, VolumeState::Error) => {
-                let message =
-                    "the volume failed for good: its state is error; if it is encrypted, check that its KMS key can be used";
+                let message = "the volume failed for good: its state is error; if it is encrypted, check that its KMS key can be used";
                 fail(ErrorKind::Invalid, message.to_owned())
             }
-            (Goal::Usable, state) => fail(ErrorKind::NotFound, format!("the volume is {state}: someone deleted it")),
+            (Goal::Usable, state) => fail(
+                ErrorKind::NotFound,
+                format!("the volume is {state}: someone deleted it"),
+            ),
         }
     }
 
@@ -228,10 +266,21 @@ impl Waiter {
         if self.goal == Goal::Gone {
             return (self.misses >= GONE_MISSES).then_some(Ok(None));
         }
-        let vanished =
-            if self.seen { self.misses >= VANISHED_MISSES && missed_for >= VANISHED_AFTER } else { waited >= visibility_grace };
-        let message = "the volume vanished; if it is encrypted, check that its KMS key can be used, for EBS drops it otherwise";
-        vanished.then(|| Err(Error::new(ErrorKind::NotFound, "ec2:DescribeVolumes", &self.id.0, message)))
+        let vanished = if self.seen {
+            self.misses >= VANISHED_MISSES && missed_for >= VANISHED_AFTER
+        } else {
+            waited >= visibility_grace
+        };
+        let message =
+            "the volume vanished; if it is encrypted, check that its KMS key can be used, for EBS drops it otherwise";
+        vanished.then(|| {
+            Err(Error::new(
+                ErrorKind::NotFound,
+                "ec2:DescribeVolumes",
+                &self.id.0,
+                message,
+            ))
+        })
     }
 }
 
@@ -245,10 +294,26 @@ mod tests {
     use super::*;
 
     fn volume(id: VolumeId, state: VolumeState) -> Volume {
-        let config =
-            VolumeConfig::Ebs { volume_type: "gp3".to_owned(), iops: None, throughput: None, encrypted: None, kms_key_id: None };
-        let spec = VolumeSpec { size_gib: 1, zone: None, config };
-        Volume { id, spec, state, attachments: Vec::new(), tags: Tags::new(), created: None }
+        let config = VolumeConfig::Ebs {
+            volume_type: "gp3".to_owned(),
+            iops: None,
+            throughput: None,
+            encrypted: None,
+            kms_key_id: None,
+        };
+        let spec = VolumeSpec {
+            size_gib: 1,
+            zone: None,
+            config,
+        };
+        Volume {
+            id,
+            spec,
+            state,
+            attachments: Vec::new(),
+            tags: Tags::new(),
+            created: None,
+        }
     }
 
     fn id(n: usize) -> VolumeId {
@@ -277,7 +342,16 @@ mod tests {
             &[Some(Available)][..],
             &[Some(Creating), Some(Unknown), Some(InUse)],
             // Reads lag: absence for a while is no proof, neither at first nor later.
-            &[None, None, Some(Creating), None, None, None, Some(Creating), Some(Available)],
+            &[
+                None,
+                None,
+                Some(Creating),
+                None,
+                None,
+                None,
+                Some(Creating),
+                Some(Available),
+            ],
         ] {
             let volume = judge(Goal::Usable, states).0.unwrap().unwrap();
             assert!(matches!(volume.state, Available | InUse), "{states:?}");
@@ -287,7 +361,12 @@ mod tests {
     #[test]
     fn fails_when_it_never_will() {
         for (states, kind, least, most) in [
-            (&[Some(Creating), Some(VolumeState::Error)][..], ErrorKind::Invalid, 0, 0),
+            (
+                &[Some(Creating), Some(VolumeState::Error)][..],
+                ErrorKind::Invalid,
+                0,
+                0,
+            ),
             (&[Some(Creating), Some(Deleting)], ErrorKind::NotFound, 0, 0),
             (&[Some(Creating), None], ErrorKind::NotFound, 5, 7),
             (&[None], ErrorKind::NotFound, 60, 61),
@@ -339,7 +418,11 @@ mod tests {
                 *reads += 1;
                 if *reads > 1 { Available } else { Creating }
             };
-            Ok(ids.into_iter().map(|id| (state(&id, &mut read), id)).map(|(state, id)| volume(id, state)).collect())
+            Ok(ids
+                .into_iter()
+                .map(|id| (state(&id, &mut read), id))
+                .map(|(state, id)| volume(id, state))
+                .collect())
         }
 
         fn is_relaxed(&self) -> bool {
@@ -354,7 +437,9 @@ mod tests {
         let mut tasks = Vec::new();
         for n in 0..300 {
             let (cloud, waiting) = (Arc::clone(&cloud), Arc::clone(&waiting));
-            tasks.push(tokio::spawn(async move { waiting.wait(&*cloud, &id(n), Goal::Usable).await }));
+            tasks.push(tokio::spawn(async move {
+                waiting.wait(&*cloud, &id(n), Goal::Usable).await
+            }));
         }
         while cloud.batches.lock().unwrap().is_empty() {
             tokio::task::yield_now().await;
@@ -372,8 +457,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_failed_read_fails_those_who_wait_for_it() {
-        let cloud = Cloud { refuses: true, ..Cloud::default() };
-        let error = Waiting::new(Duration::from_mins(1)).wait(&cloud, &id(7), Goal::Gone).await.unwrap_err();
+        let cloud = Cloud {
+            refuses: true,
+            ..Cloud::default()
+        };
+        let error = Waiting::new(Duration::from_mins(1))
+            .wait(&cloud, &id(7), Goal::Gone)
+            .await
+            .unwrap_err();
         assert_eq!((error.kind, error.resource.as_str()), (ErrorKind::Forbidden, "vol-7"));
     }
 }

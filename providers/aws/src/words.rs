@@ -56,7 +56,11 @@ fn redact(word: &str, out: &mut String) {
         out.push_str(&rest[..start]);
         let run = &rest[start..];
         let end = run.find(|c| !of_a_secret(c)).unwrap_or(run.len());
-        out.push_str(if looks_secret(&run[..end]) { "(redacted)" } else { &run[..end] });
+        out.push_str(if looks_secret(&run[..end]) {
+            "(redacted)"
+        } else {
+            &run[..end]
+        });
         rest = &run[end..];
     }
     out.push_str(rest);
@@ -66,7 +70,9 @@ fn redact(word: &str, out: &mut String) {
 fn looks_secret(run: &str) -> bool {
     let is_key_id = run.len() == 20
         && (run.starts_with("AKIA") || run.starts_with("ASIA"))
-        && run.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        && run
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     if is_key_id {
         return true;
     }
@@ -77,7 +83,11 @@ fn looks_secret(run: &str) -> bool {
         _ => 3,
     };
     let both_cases = run.bytes().any(|byte| class(byte) == 0) && run.bytes().any(|byte| class(byte) == 1);
-    let changes = run.as_bytes().windows(2).filter(|pair| class(pair[0]) != class(pair[1])).count();
+    let changes = run
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| class(pair[0]) != class(pair[1]))
+        .count();
     run.len() >= 32 && both_cases && changes * 3 >= run.len()
 }
 
@@ -88,7 +98,10 @@ mod tests {
     #[test]
     fn makes_words_safe() {
         for (text, expected) in [
-            ("plain words: vol-0123456789abcdef0", "plain words: vol-0123456789abcdef0"),
+            (
+                "plain words: vol-0123456789abcdef0",
+                "plain words: vol-0123456789abcdef0",
+            ),
             ("a\u{1b}[31mred\u{1b}[0m\r\nb\u{0}c", "ared b c"),
             ("\u{1b}]0;title\u{7}x\u{202e}y", "xy"),
             ("key AKIAIOSFODNN7EXAMPLE.", "key (redacted)."),

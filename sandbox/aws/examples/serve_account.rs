@@ -19,8 +19,9 @@ async fn main() -> anyhow::Result<()> {
         None => Journal::in_memory(),
     };
     let cloud = AwsCloud::open(World::new(journal)?, settings)?;
-    let listener =
-        tokio::net::TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let listener = tokio::net::TcpListener::bind(&address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(address = %listener.local_addr()?, "serving the simulated AWS account");
     serve(listener, cloud.router(), std::future::pending()).await?;
     Ok(())

@@ -19,7 +19,13 @@ fn child() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let journal = Journal::open(PathBuf::from(folder)).unwrap();
     for row in 0..ROWS {
-        journal.put("rows", &format!("{row:06}"), &serde_json::json!({"row": row, "text": "x".repeat(200)})).unwrap();
+        journal
+            .put(
+                "rows",
+                &format!("{row:06}"),
+                &serde_json::json!({"row": row, "text": "x".repeat(200)}),
+            )
+            .unwrap();
     }
     let mut out = std::io::stdout();
     out.write_all(b"\nwritten\n").unwrap();
@@ -37,7 +43,10 @@ fn start_child(folder: &std::path::Path) -> Child {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.map(Result::unwrap).any(|line| line == "written"), "the child ended before it had written");
+    assert!(
+        lines.map(Result::unwrap).any(|line| line == "written"),
+        "the child ended before it had written"
+    );
     child
 }
 

@@ -13,7 +13,9 @@ mod volume_types;
 
 use std::collections::BTreeMap;
 
-use moorline_api::{ClaimShape, FieldProblem, Object, Placement, PvSource, StorageClass, StorageRules, VolumeId, VolumeSpec};
+use moorline_api::{
+    ClaimShape, FieldProblem, Object, Placement, PvSource, StorageClass, StorageRules, VolumeId, VolumeSpec,
+};
 
 /// The in-tree provisioner's name; its classes mean what the CSI driver makes of them.
 pub const IN_TREE_PROVISIONER: &str = "kubernetes.io/aws-ebs";
@@ -33,7 +35,12 @@ impl StorageRules for EbsRules {
         &[CSI_DRIVER, IN_TREE_PROVISIONER]
     }
 
-    fn place(&self, class: &StorageClass, claim: &ClaimShape, zones: Option<&[String]>) -> Result<Placement, Vec<FieldProblem>> {
+    fn place(
+        &self,
+        class: &StorageClass,
+        claim: &ClaimShape,
+        zones: Option<&[String]>,
+    ) -> Result<Placement, Vec<FieldProblem>> {
         placement::place(class, claim, zones)
     }
 

@@ -39,13 +39,41 @@ struct FormatOption {
 }
 
 const FORMAT_OPTIONS: &[FormatOption] = &[
-    FormatOption { key: "blocksize", flag: false, file_systems: &["ext2", "ext3", "ext4", "xfs"] },
-    FormatOption { key: "inodesize", flag: false, file_systems: &["ext2", "ext3", "ext4", "xfs"] },
-    FormatOption { key: "bytesperinode", flag: false, file_systems: &["ext2", "ext3", "ext4"] },
-    FormatOption { key: "numberofinodes", flag: false, file_systems: &["ext2", "ext3", "ext4"] },
-    FormatOption { key: "ext4bigalloc", flag: true, file_systems: &["ext4"] },
-    FormatOption { key: "ext4clustersize", flag: false, file_systems: &["ext4"] },
-    FormatOption { key: "ext4encryptionsupport", flag: true, file_systems: &["ext4"] },
+    FormatOption {
+        key: "blocksize",
+        flag: false,
+        file_systems: &["ext2", "ext3", "ext4", "xfs"],
+    },
+    FormatOption {
+        key: "inodesize",
+        flag: false,
+        file_systems: &["ext2", "ext3", "ext4", "xfs"],
+    },
+    FormatOption {
+        key: "bytesperinode",
+        flag: false,
+        file_systems: &["ext2", "ext3", "ext4"],
+    },
+    FormatOption {
+        key: "numberofinodes",
+        flag: false,
+        file_systems: &["ext2", "ext3", "ext4"],
+    },
+    FormatOption {
+        key: "ext4bigalloc",
+        flag: true,
+        file_systems: &["ext4"],
+    },
+    FormatOption {
+        key: "ext4clustersize",
+        flag: false,
+        file_systems: &["ext4"],
+    },
+    FormatOption {
+        key: "ext4encryptionsupport",
+        flag: true,
+        file_systems: &["ext4"],
+    },
 ];
 
 /// A class's parameters, read.
@@ -73,23 +101,41 @@ pub(crate) fn at(key: &str) -> FieldPath {
 
 /// A problem with a parameter.
 pub(crate) fn problem(key: &str, cause: impl Into<String>, cure: impl Into<String>) -> FieldProblem {
-    FieldProblem { field: at(key), cause: cause.into(), cure: cure.into() }
+    FieldProblem {
+        field: at(key),
+        cause: cause.into(),
+        cure: cure.into(),
+    }
 }
 
 /// The parameter as the class spells it, or as documented where the class has none.
 pub(crate) fn spelling<'a>(class: &'a StorageClass, key: &'a str) -> &'a str {
-    class.parameters.keys().find(|written| written.eq_ignore_ascii_case(key)).map_or(key, String::as_str)
+    class
+        .parameters
+        .keys()
+        .find(|written| written.eq_ignore_ascii_case(key))
+        .map_or(key, String::as_str)
 }
 
 /// Reads all parameters and reports all that is wrong with each by itself and with each other.
 pub(crate) fn read(class: &StorageClass) -> (Parameters, Vec<FieldProblem>) {
     let in_tree = class.provisioner == IN_TREE_PROVISIONER;
-    let mut reader =
-        Reader { parameters: Parameters { raise_iops: in_tree, ..Parameters::default() }, problems: Vec::new(), in_tree };
+    let mut reader = Reader {
+        parameters: Parameters {
+            raise_iops: in_tree,
+            ..Parameters::default()
+        },
+        problems: Vec::new(),
+        in_tree,
+    };
     let mut seen = BTreeMap::<String, &str>::new();
     for (key, value) in &class.parameters {
         if let Some(before) = seen.insert(key.to_ascii_lowercase(), key) {
-            reader.report(key, format!("{key} and {before} are the same parameter: case is ignored"), "keep one of them");
+            reader.report(
+                key,
+                format!("{key} and {before} are the same parameter: case is ignored"),
+                "keep one of them",
+            );
         } else {
             reader.read_one(key, value);
         }
@@ -137,7 +183,10 @@ impl Reader {
     }
 
     fn unknown(&mut self, key: &str, lower: &str, known: &[&str]) {
-        let cause = format!("{} has no parameter {key}", if self.in_tree { IN_TREE_PROVISIONER } else { CSI_DRIVER });
+        let cause = format!(
+            "{} has no parameter {key}",
+            if self.in_tree { IN_TREE_PROVISIONER } else { CSI_DRIVER }
+        );
         if lower.starts_with("tagspecification_") {
             return self.report(
                 key,
@@ -179,9 +228,16 @@ impl Reader {
 
     fn number(&mut self, key: &str, value: &str) -> Option<u32> {
         let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-        let number = digits.then(|| value.parse().ok()).flatten().filter(|number| *number > 0);
+        let number = digits
+            .then(|| value.parse().ok())
+            .flatten()
+            .filter(|number| *number > 0);
         if number.is_none() {
-            self.report(key, format!("{value:?} is not a positive whole number"), format!("write it like {key}: \"3000\""));
+            self.report(
+                key,
+                format!("{value:?} is not a positive whole number"),
+                format!("write it like {key}: \"3000\""),
+            );
         }
         number
     }
@@ -227,7 +283,11 @@ impl Reader {
             return self.report(key, "the file system is given twice", "keep csi.storage.k8s.io/fstype");
         }
         if !FILE_SYSTEMS.contains(&value) {
-            self.report(key, format!("{value:?} is no file system for EBS"), format!("use one of {}", FILE_SYSTEMS.join(", ")));
+            self.report(
+                key,
+                format!("{value:?} is no file system for EBS"),
+                format!("use one of {}", FILE_SYSTEMS.join(", ")),
+            );
         }
         self.parameters.fs_type = Some(value.to_owned());
     }
@@ -239,23 +299,36 @@ impl Reader {
         let value = if option.flag {
             self.flag(key, value).map(|flag| flag.to_string())
         } else {
-            self.text(key, value).filter(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+            self.text(key, value)
+                .filter(|text| text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
         };
         match value {
             Some(value) => {
                 _ = self.parameters.format.insert(option.key, (key.to_owned(), value));
             }
             None if option.flag => {}
-            None => self.report(key, format!("{key} takes a number"), format!("write it like {key}: \"4096\"")),
+            None => self.report(
+                key,
+                format!("{key} takes a number"),
+                format!("write it like {key}: \"4096\""),
+            ),
         }
     }
 
     fn check_together(&mut self, class: &StorageClass) {
         if self.parameters.iops.is_some() && self.parameters.iops_per_gib.is_some() {
-            self.report(spelling(class, "iopsPerGB"), "iops and iopsPerGB exclude each other", "keep one of them");
+            self.report(
+                spelling(class, "iopsPerGB"),
+                "iops and iopsPerGB exclude each other",
+                "keep one of them",
+            );
         }
         if self.parameters.kms_key_id.is_some() && self.parameters.encrypted != Some(true) {
-            self.report(spelling(class, "kmsKeyId"), "a KMS key needs encryption", "add encrypted: \"true\", or remove kmsKeyId");
+            self.report(
+                spelling(class, "kmsKeyId"),
+                "a KMS key needs encryption",
+                "add encrypted: \"true\", or remove kmsKeyId",
+            );
         }
         let fs_type = self.parameters.fs_type.clone().unwrap_or_else(|| "ext4".to_owned());
         for option in FORMAT_OPTIONS {
@@ -267,8 +340,18 @@ impl Reader {
                 self.report(&key, format!("{key} does not go with {fs_type}"), cure);
             }
         }
-        let bigalloc = self.parameters.format.get("ext4bigalloc").is_some_and(|(_, value)| value == "true");
-        if let Some((key, _)) = self.parameters.format.get("ext4clustersize").cloned().filter(|_| !bigalloc) {
+        let bigalloc = self
+            .parameters
+            .format
+            .get("ext4bigalloc")
+            .is_some_and(|(_, value)| value == "true");
+        if let Some((key, _)) = self
+            .parameters
+            .format
+            .get("ext4clustersize")
+            .cloned()
+            .filter(|_| !bigalloc)
+        {
             self.report(&key, format!("{key} needs ext4BigAlloc"), "add ext4BigAlloc: \"true\"");
         }
     }
@@ -277,5 +360,9 @@ impl Reader {
 /// The known word that was probably meant.
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let close = |known: &&str| strsim::damerau_levenshtein(word, &known.to_ascii_lowercase());
-    known.iter().copied().min_by_key(close).filter(|best| close(best) <= 2.max(word.len() / 3))
+    known
+        .iter()
+        .copied()
+        .min_by_key(close)
+        .filter(|best| close(best) <= 2.max(word.len() / 3))
 }

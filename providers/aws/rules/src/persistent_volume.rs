@@ -16,9 +16,15 @@ pub(crate) fn source(class: &StorageClass, id: &VolumeId, spec: &VolumeSpec, cla
     csi.insert("driver".to_owned(), CSI_DRIVER.into());
     csi.insert("volumeHandle".to_owned(), id.0.clone().into());
     if claim.volume_mode != "Block" {
-        csi.insert("fsType".to_owned(), parameters.fs_type.unwrap_or_else(|| "ext4".to_owned()).into());
-        let attributes: Map<_, _> =
-            parameters.format.into_iter().map(|(key, (_, value))| (key.to_owned(), Value::from(value))).collect();
+        csi.insert(
+            "fsType".to_owned(),
+            parameters.fs_type.unwrap_or_else(|| "ext4".to_owned()).into(),
+        );
+        let attributes: Map<_, _> = parameters
+            .format
+            .into_iter()
+            .map(|(key, (_, value))| (key.to_owned(), Value::from(value)))
+            .collect();
         if !attributes.is_empty() {
             csi.insert("volumeAttributes".to_owned(), attributes.into());
         }

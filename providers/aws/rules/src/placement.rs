@@ -6,7 +6,11 @@ use crate::parameters::{self, Parameters, problem, spelling};
 use crate::topology;
 use crate::volume_types::{IopsRule, VolumeType};
 
-pub(crate) fn place(class: &StorageClass, claim: &ClaimShape, zones: Option<&[String]>) -> Result<Placement, Vec<FieldProblem>> {
+pub(crate) fn place(
+    class: &StorageClass,
+    claim: &ClaimShape,
+    zones: Option<&[String]>,
+) -> Result<Placement, Vec<FieldProblem>> {
     let (parameters, mut problems) = parameters::read(class);
     check_claim(claim, &parameters, &mut problems);
     let zones = topology::zones(class, parameters.zones.as_ref(), zones).unwrap_or_else(|wrong| {
@@ -17,7 +21,13 @@ pub(crate) fn place(class: &StorageClass, claim: &ClaimShape, zones: Option<&[St
     let (size_gib, config) = match parameters.volume_type {
         Some(volume_type) => {
             let size = size_for(volume_type, gib, &mut problems);
-            let mut sizing = Sizing { class, parameters: &parameters, volume_type, size, problems: &mut problems };
+            let mut sizing = Sizing {
+                class,
+                parameters: &parameters,
+                volume_type,
+                size,
+                problems: &mut problems,
+            };
             let iops = sizing.iops();
             let throughput = sizing.throughput(iops);
             let config = VolumeConfig::Ebs {
@@ -32,12 +42,25 @@ pub(crate) fn place(class: &StorageClass, claim: &ClaimShape, zones: Option<&[St
         // Only an unreadable type leads here, and that is among the problems.
         None => return Err(problems),
     };
-    if problems.is_empty() { Ok(Placement { size_gib, config, zones, zonal: true }) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Placement {
+            size_gib,
+            config,
+            zones,
+            zonal: true,
+        })
+    } else {
+        Err(problems)
+    }
 }
 
 fn claim_problem(path: &[&str], cause: String, cure: impl Into<String>) -> FieldProblem {
     let path = path.iter().map(|&part| part.to_owned()).collect();
-    FieldProblem { field: FieldPath::Claim(path), cause, cure: cure.into() }
+    FieldProblem {
+        field: FieldPath::Claim(path),
+        cause,
+        cure: cure.into(),
+    }
 }
 
 fn check_claim(claim: &ClaimShape, parameters: &Parameters, problems: &mut Vec<FieldProblem>) {
@@ -49,23 +72,35 @@ fn check_claim(claim: &ClaimShape, parameters: &Parameters, problems: &mut Vec<F
     for (index, mode) in claim.access_modes.iter().enumerate() {
         let (cause, cure) = match mode.as_str() {
             "ReadWriteOnce" | "ReadWriteOncePod" => continue,
-            "ReadWriteMany" | "ReadOnlyMany" if block => {
-                (format!("{mode} needs a multi-attach EBS volume, which moorline does not make"), "use ReadWriteOnce")
-            }
+            "ReadWriteMany" | "ReadOnlyMany" if block => (
+                format!("{mode} needs a multi-attach EBS volume, which moorline does not make"),
+                "use ReadWriteOnce",
+            ),
             "ReadWriteMany" | "ReadOnlyMany" => (
                 format!("an EBS volume is mounted on one node: {mode} is impossible"),
                 "use ReadWriteOnce, or a class of a file share (EFS)",
             ),
-            _ => (format!("{mode:?} is no access mode"), "use ReadWriteOnce or ReadWriteOncePod"),
+            _ => (
+                format!("{mode:?} is no access mode"),
+                "use ReadWriteOnce or ReadWriteOncePod",
+            ),
         };
         problems.push(claim_problem(&["spec", "accessModes", &index.to_string()], cause, cure));
     }
     if claim.access_modes.is_empty() {
-        problems.push(claim_problem(&["spec", "accessModes"], "the claim has no access mode".to_owned(), "add ReadWriteOnce"));
+        problems.push(claim_problem(
+            &["spec", "accessModes"],
+            "the claim has no access mode".to_owned(),
+            "add ReadWriteOnce",
+        ));
     }
     if block {
         for (key, _) in parameters.format.values() {
-            problems.push(problem(key, format!("{key} formats a file system, which a Block claim has not"), "remove it"));
+            problems.push(problem(
+                key,
+                format!("{key} formats a file system, which a Block claim has not"),
+                "remove it",
+            ));
         }
     }
 }
@@ -74,10 +109,20 @@ fn size_for(volume_type: &VolumeType, gib: u64, problems: &mut Vec<FieldProblem>
     let size = u32::try_from(gib).ok().filter(|size| volume_type.sizes.contains(size));
     if size.is_none() {
         let (least, most) = (volume_type.sizes.start(), volume_type.sizes.end());
-        let cause = format!("{gib} GiB is out of range: {} volumes have {least} to {most} GiB", volume_type.name);
-        let cure =
-            if gib < u64::from(*least) { format!("ask for at least {least}Gi") } else { format!("ask for at most {most}Gi") };
-        problems.push(claim_problem(&["spec", "resources", "requests", "storage"], cause, cure));
+        let cause = format!(
+            "{gib} GiB is out of range: {} volumes have {least} to {most} GiB",
+            volume_type.name
+        );
+        let cure = if gib < u64::from(*least) {
+            format!("ask for at least {least}Gi")
+        } else {
+            format!("ask for at most {most}Gi")
+        };
+        problems.push(claim_problem(
+            &["spec", "resources", "requests", "storage"],
+            cause,
+            cure,
+        ));
     }
     size
 }
@@ -100,8 +145,15 @@ impl Sizing<'_> {
         let name = self.volume_type.name;
         let Parameters { iops, iops_per_gib, .. } = *self.parameters;
         let Some(rule) = &self.volume_type.iops else {
-            for key in [iops.map(|_| "iops"), iops_per_gib.map(|_| "iopsPerGB")].into_iter().flatten() {
-                self.report(key, format!("{name} volumes take no {key}"), format!("remove {key}, or use type gp3, io1 or io2"));
+            for key in [iops.map(|_| "iops"), iops_per_gib.map(|_| "iopsPerGB")]
+                .into_iter()
+                .flatten()
+            {
+                self.report(
+                    key,
+                    format!("{name} volumes take no {key}"),
+                    format!("remove {key}, or use type gp3, io1 or io2"),
+                );
             }
             return None;
         };
@@ -110,14 +162,19 @@ impl Sizing<'_> {
             (None, Some(per_gib)) => self.scaled_iops(per_gib, rule),
             (None, None) => {
                 // A value that could not be read is reported already.
-                let given =
-                    ["iops", "iopsPerGB"].iter().any(|key| self.class.parameters.keys().any(|k| k.eq_ignore_ascii_case(key)));
+                let given = ["iops", "iopsPerGB"]
+                    .iter()
+                    .any(|key| self.class.parameters.keys().any(|k| k.eq_ignore_ascii_case(key)));
                 if rule.required && !given {
                     let range = format!("{} to {}", rule.range.start(), rule.range.end());
                     self.problems.push(problem(
                         spelling(self.class, "type"),
                         format!("{name} needs iops or iopsPerGB"),
-                        format!("add iops: \"{}\" ({range}) or iopsPerGB (at most {})", rule.range.start(), rule.per_gib),
+                        format!(
+                            "add iops: \"{}\" ({range}) or iopsPerGB (at most {})",
+                            rule.range.start(),
+                            rule.per_gib
+                        ),
                     ));
                 }
                 None
@@ -142,8 +199,15 @@ impl Sizing<'_> {
         }
         let size = self.size?;
         if iops > rule.most(size) {
-            let cause = format!("{iops} IOPS is too much for {size} GiB: {name} volumes take {} for each GiB", rule.per_gib);
-            let cure = format!("use at most {}, or ask for at least {}Gi", rule.most(size), iops.div_ceil(rule.per_gib));
+            let cause = format!(
+                "{iops} IOPS is too much for {size} GiB: {name} volumes take {} for each GiB",
+                rule.per_gib
+            );
+            let cure = format!(
+                "use at most {}, or ask for at least {}Gi",
+                rule.most(size),
+                iops.div_ceil(rule.per_gib)
+            );
             self.report("iops", cause, cure);
             return None;
         }
@@ -163,7 +227,10 @@ impl Sizing<'_> {
             self.report(
                 "iopsPerGB",
                 cause,
-                format!("use at least {}, or allowAutoIOPSPerGBIncrease: \"true\"", least.div_ceil(size)),
+                format!(
+                    "use at least {}, or allowAutoIOPSPerGBIncrease: \"true\"",
+                    least.div_ceil(size)
+                ),
             );
             return None;
         }
@@ -174,7 +241,11 @@ impl Sizing<'_> {
         let throughput = self.parameters.throughput?;
         let name = self.volume_type.name;
         let Some(rule) = &self.volume_type.throughput else {
-            self.report("throughput", format!("{name} volumes take no throughput"), "remove throughput, or use type gp3");
+            self.report(
+                "throughput",
+                format!("{name} volumes take no throughput"),
+                "remove throughput, or use type gp3",
+            );
             return None;
         };
         let (least, most) = (rule.range.start(), rule.range.end());
@@ -186,8 +257,15 @@ impl Sizing<'_> {
         let baseline = self.volume_type.iops.as_ref().map_or(0, |iops| *iops.range.start());
         let iops = iops.unwrap_or(baseline);
         if throughput > iops / rule.iops_per_mib {
-            let cause = format!("{throughput} MiB/s is too much for {iops} IOPS: each MiB/s needs {} IOPS", rule.iops_per_mib);
-            let cure = format!("use at most {}, or at least {} iops", iops / rule.iops_per_mib, throughput * rule.iops_per_mib);
+            let cause = format!(
+                "{throughput} MiB/s is too much for {iops} IOPS: each MiB/s needs {} IOPS",
+                rule.iops_per_mib
+            );
+            let cure = format!(
+                "use at most {}, or at least {} iops",
+                iops / rule.iops_per_mib,
+                throughput * rule.iops_per_mib
+            );
             self.report("throughput", cause, cure);
             return None;
         }

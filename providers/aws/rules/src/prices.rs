@@ -77,7 +77,13 @@ const IO2_TIER: u32 = 32_000;
 
 pub(crate) fn monthly_cost(region: &str, spec: &VolumeSpec) -> Option<f64> {
     let prices = PRICES.iter().find(|prices| prices.regions.contains(&region))?;
-    let VolumeConfig::Ebs { volume_type, iops, throughput, .. } = &spec.config else {
+    let VolumeConfig::Ebs {
+        volume_type,
+        iops,
+        throughput,
+        ..
+    } = &spec.config
+    else {
         return None;
     };
     let iops = iops.unwrap_or_default();
@@ -85,7 +91,10 @@ pub(crate) fn monthly_cost(region: &str, spec: &VolumeSpec) -> Option<f64> {
         "gp2" => (prices.gp2, 0.0),
         "gp3" => {
             let throughput = throughput.unwrap_or_default().saturating_sub(125);
-            (prices.gp3, above(iops, 3_000) * prices.gp3_iops + f64::from(throughput) * prices.gp3_throughput)
+            (
+                prices.gp3,
+                above(iops, 3_000) * prices.gp3_iops + f64::from(throughput) * prices.gp3_throughput,
+            )
         }
         "io1" => (prices.io, f64::from(iops) * prices.io_iops),
         "io2" => (prices.io, io2_iops(iops) * prices.io_iops),

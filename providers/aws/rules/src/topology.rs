@@ -6,8 +6,11 @@ use serde_json::Value;
 use crate::parameters;
 
 /// Node labels that name a zone: the current one, the CSI driver's own, and the one before Kubernetes 1.17.
-const ZONE_KEYS: [&str; 3] =
-    ["topology.kubernetes.io/zone", "topology.ebs.csi.aws.com/zone", "failure-domain.beta.kubernetes.io/zone"];
+const ZONE_KEYS: [&str; 3] = [
+    "topology.kubernetes.io/zone",
+    "topology.ebs.csi.aws.com/zone",
+    "failure-domain.beta.kubernetes.io/zone",
+];
 
 /// The zones that a class allows, in its order; `None` where it allows all.
 pub(crate) fn zones(
@@ -48,12 +51,28 @@ fn push_new(zones: &mut Vec<String>, zone: &str) {
 }
 
 /// Terms are alternatives; the expressions of one term hold all at once.
-fn zones_of_term(term: &Value, index: usize, known: Option<&[String]>, problems: &mut Vec<FieldProblem>) -> Vec<String> {
+fn zones_of_term(
+    term: &Value,
+    index: usize,
+    known: Option<&[String]>,
+    problems: &mut Vec<FieldProblem>,
+) -> Vec<String> {
     let here = |rest: &[&str]| {
-        let path = ["allowedTopologies".to_owned(), index.to_string(), "matchLabelExpressions".to_owned()];
-        FieldPath::Class(path.into_iter().chain(rest.iter().map(|&part| part.to_owned())).collect())
+        let path = [
+            "allowedTopologies".to_owned(),
+            index.to_string(),
+            "matchLabelExpressions".to_owned(),
+        ];
+        FieldPath::Class(
+            path.into_iter()
+                .chain(rest.iter().map(|&part| part.to_owned()))
+                .collect(),
+        )
     };
-    let expressions = term.get("matchLabelExpressions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let expressions = term
+        .get("matchLabelExpressions")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
     let mut allowed: Option<Vec<String>> = None;
     let before = problems.len();
     for (position, expression) in expressions.iter().enumerate() {
@@ -67,14 +86,20 @@ fn zones_of_term(term: &Value, index: usize, known: Option<&[String]>, problems:
             });
             continue;
         }
-        let values = expression.get("values").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let values = expression
+            .get("values")
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
         let values: Vec<_> = values.iter().filter_map(Value::as_str).collect();
         for (nth, zone) in values.iter().enumerate() {
             check_zone(zone, known, here(&[&position, "values", &nth.to_string()]), problems);
         }
         allowed = Some(match allowed {
             None => values.iter().map(|&zone| zone.to_owned()).collect(),
-            Some(before) => before.into_iter().filter(|zone| values.contains(&zone.as_str())).collect(),
+            Some(before) => before
+                .into_iter()
+                .filter(|zone| values.contains(&zone.as_str()))
+                .collect(),
         });
     }
     let allowed = allowed.unwrap_or_default();
@@ -93,5 +118,9 @@ fn check_zone(zone: &str, known: Option<&[String]>, field: FieldPath, problems: 
         return;
     };
     let cause = format!("zone {zone:?} is not in this region");
-    problems.push(FieldProblem { field, cause, cure: format!("use one of {}", known.join(", ")) });
+    problems.push(FieldProblem {
+        field,
+        cause,
+        cure: format!("use one of {}", known.join(", ")),
+    });
 }

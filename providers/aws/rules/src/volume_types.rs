@@ -16,7 +16,9 @@ pub(crate) struct IopsRule {
 impl IopsRule {
     /// The most that a volume of this size takes.
     pub(crate) fn most(&self, size_gib: u32) -> u32 {
-        size_gib.saturating_mul(self.per_gib).clamp(*self.range.start(), *self.range.end())
+        size_gib
+            .saturating_mul(self.per_gib)
+            .clamp(*self.range.start(), *self.range.end())
     }
 }
 
@@ -43,7 +45,12 @@ pub(crate) struct VolumeType {
 }
 
 const fn plain(name: &'static str, sizes: RangeInclusive<u32>) -> VolumeType {
-    VolumeType { name, sizes, iops: None, throughput: None }
+    VolumeType {
+        name,
+        sizes,
+        iops: None,
+        throughput: None,
+    }
 }
 
 /// EC2 API reference, `CreateVolume`, parameters Size, Iops and Throughput; the ratios are those of the EBS user
@@ -52,20 +59,35 @@ pub(crate) const VOLUME_TYPES: &[VolumeType] = &[
     VolumeType {
         name: "gp3",
         sizes: 1..=65_536,
-        iops: Some(IopsRule { range: 3_000..=80_000, per_gib: 500, required: false }),
-        throughput: Some(ThroughputRule { range: 125..=2_000, iops_per_mib: 4 }),
+        iops: Some(IopsRule {
+            range: 3_000..=80_000,
+            per_gib: 500,
+            required: false,
+        }),
+        throughput: Some(ThroughputRule {
+            range: 125..=2_000,
+            iops_per_mib: 4,
+        }),
     },
     plain("gp2", 1..=16_384),
     VolumeType {
         name: "io1",
         sizes: 4..=16_384,
-        iops: Some(IopsRule { range: 100..=64_000, per_gib: 50, required: true }),
+        iops: Some(IopsRule {
+            range: 100..=64_000,
+            per_gib: 50,
+            required: true,
+        }),
         throughput: None,
     },
     VolumeType {
         name: "io2",
         sizes: 4..=65_536,
-        iops: Some(IopsRule { range: 100..=256_000, per_gib: 1_000, required: true }),
+        iops: Some(IopsRule {
+            range: 100..=256_000,
+            per_gib: 1_000,
+            required: true,
+        }),
         throughput: None,
     },
     plain("st1", 125..=16_384),
@@ -80,5 +102,9 @@ pub(crate) fn find(name: &str) -> Option<&'static VolumeType> {
 
 /// All names, for messages.
 pub(crate) fn names() -> String {
-    VOLUME_TYPES.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
+    VOLUME_TYPES
+        .iter()
+        .map(|known| known.name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

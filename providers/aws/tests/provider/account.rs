@@ -12,21 +12,28 @@ fn zones() -> Answer {
         zone("us-east-1c", "availability-zone", "unavailable"),
         "<item><zoneName>us-east-1a</zoneName></item>".to_owned(),
     ];
-    ec2("DescribeAvailabilityZones", &format!("<availabilityZoneInfo>{}</availabilityZoneInfo>", items.concat()))
+    ec2(
+        "DescribeAvailabilityZones",
+        &format!("<availabilityZoneInfo>{}</availabilityZoneInfo>", items.concat()),
+    )
 }
 
 #[tokio::test]
 async fn is_asked_once() {
     let server = Server::start(|params, _| match params["Action"].as_str() {
-        "GetCallerIdentity" => {
-            query("GetCallerIdentity", "<Arn>arn:aws:iam::1:user/me</Arn><UserId>U</UserId><Account>000000000001</Account>")
-        }
+        "GetCallerIdentity" => query(
+            "GetCallerIdentity",
+            "<Arn>arn:aws:iam::1:user/me</Arn><UserId>U</UserId><Account>000000000001</Account>",
+        ),
         _ => zones(),
     })
     .await;
     let provider = server.provider();
     let account = provider.account().await.unwrap();
-    assert_eq!((account.id.0.as_str(), account.region.as_str()), ("000000000001", "us-east-1"));
+    assert_eq!(
+        (account.id.0.as_str(), account.region.as_str()),
+        ("000000000001", "us-east-1")
+    );
     assert_eq!(account.caller, "arn:aws:iam::1:user/me");
     assert_eq!(account.zones, ["us-east-1a", "us-east-1b"]);
     provider.account().await.unwrap();
@@ -36,9 +43,11 @@ async fn is_asked_once() {
 #[tokio::test]
 async fn a_failure_is_not_remembered() {
     let server = Server::start(|params, before| match params["Action"].as_str() {
-        "GetCallerIdentity" if before < 2 => {
-            query_refusal(403, "ExpiredToken", "The security token included in the request is expired")
-        }
+        "GetCallerIdentity" if before < 2 => query_refusal(
+            403,
+            "ExpiredToken",
+            "The security token included in the request is expired",
+        ),
         "GetCallerIdentity" => query("GetCallerIdentity", "<Account>1</Account>"),
         _ => zones(),
     })

@@ -24,17 +24,30 @@ fn classic(names: impl Iterator<Item = usize>, marker: &str) -> Answer {
 fn network() -> Answer {
     let member = "<member><LoadBalancerArn>arn:nlb</LoadBalancerArn><LoadBalancerName>nlb</LoadBalancerName><DNSName>nlb.aws</DNSName>\
                   <Type>network</Type><Scheme>internal</Scheme><State><Code>provisioning</Code></State></member>";
-    query("DescribeLoadBalancers", &format!("<LoadBalancers>{member}</LoadBalancers>"))
+    query(
+        "DescribeLoadBalancers",
+        &format!("<LoadBalancers>{member}</LoadBalancers>"),
+    )
 }
 
 fn tags(params: &Params) -> Answer {
-    let (field, key) =
-        if params["Version"] == V2 { ("ResourceArn", "ResourceArns") } else { ("LoadBalancerName", "LoadBalancerNames") };
-    let ids: Vec<_> =
-        params.iter().filter(|(name, _)| name.starts_with(&format!("{key}.member"))).map(|(_, id)| id.clone()).collect();
+    let (field, key) = if params["Version"] == V2 {
+        ("ResourceArn", "ResourceArns")
+    } else {
+        ("LoadBalancerName", "LoadBalancerNames")
+    };
+    let ids: Vec<_> = params
+        .iter()
+        .filter(|(name, _)| name.starts_with(&format!("{key}.member")))
+        .map(|(_, id)| id.clone())
+        .collect();
     assert!(ids.len() <= 20, "{}", ids.len());
     if ids.iter().any(|id| id == "lb7") {
-        return query_refusal(400, "LoadBalancerNotFound", "There is no ACTIVE Load Balancer named 'lb7'");
+        return query_refusal(
+            400,
+            "LoadBalancerNotFound",
+            "There is no ACTIVE Load Balancer named 'lb7'",
+        );
     }
     let members = ids
         .iter()
@@ -50,11 +63,17 @@ fn tags(params: &Params) -> Answer {
 
 #[tokio::test]
 async fn lists_both_kinds_with_their_tags() {
-    let server = Server::start(|params, _| match (params["Action"].as_str(), params["Version"].as_str(), params.get("Marker")) {
-        ("DescribeTags", ..) => tags(params),
-        (_, V2, _) => network(),
-        (_, _, None) => classic(0..45, "m"),
-        _ => classic(45..46, ""),
+    let server = Server::start(|params, _| {
+        match (
+            params["Action"].as_str(),
+            params["Version"].as_str(),
+            params.get("Marker"),
+        ) {
+            ("DescribeTags", ..) => tags(params),
+            (_, V2, _) => network(),
+            (_, _, None) => classic(0..45, "m"),
+            _ => classic(45..46, ""),
+        }
     })
     .await;
     let found: Vec<LoadBalancer> = server.provider().list().try_concat().await.unwrap();
@@ -64,7 +83,10 @@ async fn lists_both_kinds_with_their_tags() {
     let by_name = |name: &str| found.iter().find(|balancer| balancer.name == name).unwrap();
     assert_eq!(by_name("lb8").service(), None);
     let first = by_name("lb0");
-    assert_eq!((first.kind, first.scheme.as_str(), first.state.as_str()), (LoadBalancerKind::Classic, "internet-facing", ""));
+    assert_eq!(
+        (first.kind, first.scheme.as_str(), first.state.as_str()),
+        (LoadBalancerKind::Classic, "internet-facing", "")
+    );
     assert_eq!(first.service(), Some(("default", "my-app")));
     assert!(first.created.is_some());
     let network = by_name("nlb");
@@ -77,13 +99,20 @@ async fn lists_both_kinds_with_their_tags() {
 
 #[tokio::test]
 async fn an_api_that_is_lacking_is_told_last_and_once() {
-    let lacking =
-        || query_refusal(501, "InternalFailure", "The API for service 'elb' is not included in your current license plan");
-    let server = Server::start(move |params, _| match (params["Action"].as_str(), params["Version"].as_str()) {
-        ("DescribeTags", _) => tags(params),
-        (_, V2) => lacking(),
-        _ => classic(0..1, ""),
-    })
+    let lacking = || {
+        query_refusal(
+            501,
+            "InternalFailure",
+            "The API for service 'elb' is not included in your current license plan",
+        )
+    };
+    let server = Server::start(
+        move |params, _| match (params["Action"].as_str(), params["Version"].as_str()) {
+            ("DescribeTags", _) => tags(params),
+            (_, V2) => lacking(),
+            _ => classic(0..1, ""),
+        },
+    )
     .await;
     let provider = server.provider();
     let pages: Vec<_> = provider.list().collect().await;

@@ -16,16 +16,25 @@ fn volume() -> VolumeId {
 #[tokio::test]
 async fn nobody_listens() {
     let started = Instant::now();
-    let error = AwsProvider::connect(settings_for("http://127.0.0.1:1")).delete(&volume()).await.unwrap_err();
+    let error = AwsProvider::connect(settings_for("http://127.0.0.1:1"))
+        .delete(&volume())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
-    assert!(error.message.starts_with("cannot connect to http://127.0.0.1:1: "), "{error}");
+    assert!(
+        error.message.starts_with("cannot connect to http://127.0.0.1:1: "),
+        "{error}"
+    );
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
 async fn nobody_answers() {
     let server = Server::start(|_, _| (0, String::new())).await;
-    let settings = AwsSettings { call_timeout: Duration::from_millis(50), ..server.settings() };
+    let settings = AwsSettings {
+        call_timeout: Duration::from_millis(50),
+        ..server.settings()
+    };
     let error = AwsProvider::connect(settings).delete(&volume()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert!(error.message.contains("did not answer in time"), "{error}");
@@ -34,10 +43,21 @@ async fn nobody_answers() {
 
 #[tokio::test]
 async fn someone_else_answers() {
-    for (status, kind) in [(200, ErrorKind::Internal), (502, ErrorKind::Internal), (404, ErrorKind::Unsupported)] {
+    for (status, kind) in [
+        (200, ErrorKind::Internal),
+        (502, ErrorKind::Internal),
+        (404, ErrorKind::Unsupported),
+    ] {
         let server = Server::start(move |_, _| (status, "<html><body>It works!</body></html>".to_owned())).await;
-        let settings = AwsSettings { patience: Duration::from_millis(100), ..server.settings() };
-        let error = AwsProvider::connect(settings).list(VolumeFilter::All).try_next().await.unwrap_err();
+        let settings = AwsSettings {
+            patience: Duration::from_millis(100),
+            ..server.settings()
+        };
+        let error = AwsProvider::connect(settings)
+            .list(VolumeFilter::All)
+            .try_next()
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, kind, "{status}: {error}");
     }
 }
@@ -47,14 +67,20 @@ async fn their_words_are_made_safe() {
     let hostile = "no &#x1b;[2J AKIAIOSFODNN7EXAMPLE&#10;way";
     let server = Server::start(move |_, _| refusal(400, "InvalidParameterValue", hostile)).await;
     let error = server.provider().delete(&volume()).await.unwrap_err();
-    assert_eq!(error.to_string(), "ec2:DeleteVolume vol-1: no (redacted) way (InvalidParameterValue)");
+    assert_eq!(
+        error.to_string(),
+        "ec2:DeleteVolume vol-1: no (redacted) way (InvalidParameterValue)"
+    );
 }
 
 /// Runs in a process of its own, with the environment that the test below gives it.
 #[tokio::test]
 #[ignore = "a part of another test"]
 async fn child_asks_for_the_account() {
-    let error = AwsProvider::connect(AwsSettings::default()).account().await.unwrap_err();
+    let error = AwsProvider::connect(AwsSettings::default())
+        .account()
+        .await
+        .unwrap_err();
     println!("{:?}: {error}", error.kind);
 }
 
@@ -62,7 +88,12 @@ async fn child_asks_for_the_account() {
 fn child_says(environment: &[(&str, &str)]) -> (String, Duration) {
     let started = Instant::now();
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "failures::child_asks_for_the_account", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "failures::child_asks_for_the_account",
+            "--ignored",
+            "--nocapture",
+        ])
         .env_clear()
         .env("HOME", "/nonexistent")
         .envs(environment.iter().copied())
@@ -78,7 +109,10 @@ async fn the_environment_says_too_little() {
     const DEAD_METADATA: (&str, &str) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://192.0.2.1");
     const REGION: (&str, &str) = ("AWS_REGION", "us-east-1");
     for (environment, words) in [
-        (&[NO_METADATA][..], "Invalid: aws configuration: no AWS region is set; set AWS_REGION"),
+        (
+            &[NO_METADATA][..],
+            "Invalid: aws configuration: no AWS region is set; set AWS_REGION",
+        ),
         (&[DEAD_METADATA], "no AWS region is set"),
         (&[NO_METADATA, REGION], "no AWS credentials found; set AWS_PROFILE"),
         (&[DEAD_METADATA, REGION], "no AWS credentials found"),
@@ -92,9 +126,14 @@ async fn the_environment_says_too_little() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_environments_endpoint_and_keys_are_used() {
-    let server =
-        Server::start(|_, _| query_refusal(401, "AuthFailure", "AWS was not able to validate the provided access credentials"))
-            .await;
+    let server = Server::start(|_, _| {
+        query_refusal(
+            401,
+            "AuthFailure",
+            "AWS was not able to validate the provided access credentials",
+        )
+    })
+    .await;
     let environment = [
         ("AWS_ENDPOINT_URL", server.address.as_str()),
         ("AWS_REGION", "eu-west-1"),
@@ -102,6 +141,9 @@ async fn the_environments_endpoint_and_keys_are_used() {
         ("AWS_SECRET_ACCESS_KEY", "test"),
     ];
     let (said, _) = child_says(&environment);
-    assert!(said.contains("Unauthenticated") && said.contains("AuthFailure"), "{said}");
+    assert!(
+        said.contains("Unauthenticated") && said.contains("AuthFailure"),
+        "{said}"
+    );
     assert!(!server.calls().is_empty());
 }

@@ -56,7 +56,10 @@ impl Server {
 }
 
 pub(crate) fn settings_for(address: &str) -> AwsSettings {
-    let keys = StaticKeys { access_key_id: "test".to_owned(), secret_access_key: "test".to_owned() };
+    let keys = StaticKeys {
+        access_key_id: "test".to_owned(),
+        secret_access_key: "test".to_owned(),
+    };
     AwsSettings {
         region: Some("us-east-1".to_owned()),
         endpoint: Some(address.to_owned()),
@@ -80,7 +83,10 @@ async fn serve(mut stream: TcpStream, handler: Arc<Handler>, calls: Arc<Mutex<Ve
         if status == 0 {
             return std::future::pending().await;
         }
-        let head = format!("HTTP/1.1 {status} Answer\r\ncontent-type: text/xml\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 {status} Answer\r\ncontent-type: text/xml\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
         if stream.write_all((head + &body).as_bytes()).await.is_err() {
             return;
         }
@@ -92,7 +98,10 @@ async fn next_body(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Strin
     loop {
         if let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok())
+                .unwrap_or(0);
             if buffer.len() >= end + 4 + length {
                 let body = buffer[end + 4..end + 4 + length].to_vec();
                 buffer.drain(..end + 4 + length);
@@ -106,7 +115,10 @@ async fn next_body(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Strin
 }
 
 fn params(body: &str) -> Params {
-    body.split('&').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (decoded(key), decoded(value))).collect()
+    body.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(key, value)| (decoded(key), decoded(value)))
+        .collect()
 }
 
 fn decoded(text: &str) -> String {
@@ -138,18 +150,27 @@ pub(crate) fn ec2(action: &str, inner: &str) -> Answer {
 /// EC2's refusal.
 pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Answer {
     let error = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
-    (status, format!("<Response><Errors>{error}</Errors><RequestID>r</RequestID></Response>"))
+    (
+        status,
+        format!("<Response><Errors>{error}</Errors><RequestID>r</RequestID></Response>"),
+    )
 }
 
 /// The answer of the services that speak AWS Query: ELB, ELBv2, STS.
 pub(crate) fn query(action: &str, inner: &str) -> Answer {
-    (200, format!("<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>"))
+    (
+        200,
+        format!("<{action}Response><{action}Result>{inner}</{action}Result></{action}Response>"),
+    )
 }
 
 /// Their refusal.
 pub(crate) fn query_refusal(status: u16, code: &str, message: &str) -> Answer {
     let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>");
-    (status, format!("<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>"))
+    (
+        status,
+        format!("<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>"),
+    )
 }
 
 /// The fields of a volume in an answer.
@@ -163,8 +184,11 @@ pub(crate) fn volume_fields(id: &str, state: &str) -> String {
 
 /// A page of volumes.
 pub(crate) fn volumes_page(volumes: &[(&str, &str)], token: Option<&str>) -> Answer {
-    let items =
-        volumes.iter().map(|(id, state)| format!("<item>{}</item>", volume_fields(id, state))).collect::<Vec<_>>().concat();
+    let items = volumes
+        .iter()
+        .map(|(id, state)| format!("<item>{}</item>", volume_fields(id, state)))
+        .collect::<Vec<_>>()
+        .concat();
     let token = token.map_or_else(String::new, |token| format!("<nextToken>{token}</nextToken>"));
     ec2("DescribeVolumes", &format!("<volumeSet>{items}</volumeSet>{token}"))
 }

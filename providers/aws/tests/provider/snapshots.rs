@@ -14,12 +14,18 @@ fn page(snapshots: &[(&str, &str)]) -> Answer {
 }
 
 fn created(state: &str) -> Answer {
-    ec2("CreateSnapshot", &format!("<snapshotId>snap-1</snapshotId><volumeId>vol-1</volumeId><status>{state}</status>"))
+    ec2(
+        "CreateSnapshot",
+        &format!("<snapshotId>snap-1</snapshotId><volumeId>vol-1</volumeId><status>{state}</status>"),
+    )
 }
 
 async fn take(server: &Server) -> moorline_api::Result<moorline_api::Snapshot> {
     let tags = Tags::from([("k".to_owned(), "v".to_owned())]);
-    server.provider().snapshot(&VolumeId("vol-1".to_owned()), "before-down", &tags).await
+    server
+        .provider()
+        .snapshot(&VolumeId("vol-1".to_owned()), "before-down", &tags)
+        .await
 }
 
 #[tokio::test]

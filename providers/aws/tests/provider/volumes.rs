@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use moorline_api::{
-    ClientToken, ErrorKind, NewVolume, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSpec, VolumeState, Volumes,
+    ClientToken, ErrorKind, NewVolume, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSpec, VolumeState,
+    Volumes,
 };
 use moorline_aws::{AwsProvider, AwsSettings, Budget, Budgets};
 
@@ -14,14 +15,30 @@ fn id(id: &str) -> VolumeId {
 }
 
 fn config() -> VolumeConfig {
-    VolumeConfig::Ebs { volume_type: "gp2".to_owned(), iops: None, throughput: None, encrypted: Some(false), kms_key_id: None }
+    VolumeConfig::Ebs {
+        volume_type: "gp2".to_owned(),
+        iops: None,
+        throughput: None,
+        encrypted: Some(false),
+        kms_key_id: None,
+    }
 }
 
 fn new_volume() -> NewVolume {
     NewVolume {
-        spec: VolumeSpec { size_gib: 10, zone: Some("us-east-1a".to_owned()), config: config() },
-        token: ClientToken { claim_uid: "uid-1".to_owned(), generation: 2 },
-        tags: Tags::from([("k".to_owned(), "v".to_owned()), ("Name".to_owned(), "ü & x".to_owned())]),
+        spec: VolumeSpec {
+            size_gib: 10,
+            zone: Some("us-east-1a".to_owned()),
+            config: config(),
+        },
+        token: ClientToken {
+            claim_uid: "uid-1".to_owned(),
+            generation: 2,
+        },
+        tags: Tags::from([
+            ("k".to_owned(), "v".to_owned()),
+            ("Name".to_owned(), "ü & x".to_owned()),
+        ]),
     }
 }
 
@@ -55,15 +72,42 @@ async fn creates_with_token_and_tags_in_one_call() {
 #[tokio::test]
 async fn refused_creations_are_told_apart_and_not_repeated() {
     for (answer, kind) in [
-        (refusal(400, "IdempotentParameterMismatch", "The client token has other parameters."), ErrorKind::TokenBurnt),
         (
-            refusal(400, "InvalidParameterValue", "The client token is associated with a resource that is already deleted"),
+            refusal(
+                400,
+                "IdempotentParameterMismatch",
+                "The client token has other parameters.",
+            ),
             ErrorKind::TokenBurnt,
         ),
-        (ec2("CreateVolume", &volume_fields("vol-1", "deleting")), ErrorKind::TokenBurnt),
-        (refusal(400, "VolumeLimitExceeded", "You have exceeded your maximum gp2 storage limit"), ErrorKind::LimitExceeded),
-        (refusal(400, "InvalidZone.NotFound", "The zone 'us-east-1z' does not exist."), ErrorKind::Invalid),
-        (refusal(403, "UnauthorizedOperation", "You are not authorized"), ErrorKind::Forbidden),
+        (
+            refusal(
+                400,
+                "InvalidParameterValue",
+                "The client token is associated with a resource that is already deleted",
+            ),
+            ErrorKind::TokenBurnt,
+        ),
+        (
+            ec2("CreateVolume", &volume_fields("vol-1", "deleting")),
+            ErrorKind::TokenBurnt,
+        ),
+        (
+            refusal(
+                400,
+                "VolumeLimitExceeded",
+                "You have exceeded your maximum gp2 storage limit",
+            ),
+            ErrorKind::LimitExceeded,
+        ),
+        (
+            refusal(400, "InvalidZone.NotFound", "The zone 'us-east-1z' does not exist."),
+            ErrorKind::Invalid,
+        ),
+        (
+            refusal(403, "UnauthorizedOperation", "You are not authorized"),
+            ErrorKind::Forbidden,
+        ),
     ] {
         let server = Server::start(move |_, _| answer.clone()).await;
         assert_eq!(server.provider().create(&new_volume()).await.unwrap_err().kind, kind);
@@ -81,13 +125,19 @@ async fn repeats_what_is_harmless_with_the_same_token() {
     .await;
     server.provider().create(&new_volume()).await.unwrap();
     let tokens: BTreeSet<_> = server.calls().iter().map(|call| call["ClientToken"].clone()).collect();
-    assert_eq!((server.calls().len(), tokens), (3, BTreeSet::from(["uid-1-2".to_owned()])));
+    assert_eq!(
+        (server.calls().len(), tokens),
+        (3, BTreeSet::from(["uid-1-2".to_owned()]))
+    );
 }
 
 #[tokio::test]
 async fn a_throttle_that_does_not_end_is_told_in_time() {
     let server = Server::start(|_, _| refusal(503, "RequestLimitExceeded", "Request limit exceeded.")).await;
-    let settings = AwsSettings { patience: Duration::from_millis(900), ..server.settings() };
+    let settings = AwsSettings {
+        patience: Duration::from_millis(900),
+        ..server.settings()
+    };
     let started = Instant::now();
     let error = AwsProvider::connect(settings).delete(&id("vol-1")).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::Throttled { .. }), "{error}");
@@ -97,13 +147,28 @@ async fn a_throttle_that_does_not_end_is_told_in_time() {
 #[tokio::test]
 async fn pace_is_kept_by_all_tasks_together() {
     let server = Server::start(|_, _| ec2("DeleteVolume", "<return>true</return>")).await;
-    let budgets = Budgets { volume_writes: Some(Budget { burst: 30, per_second: 20 }), reads: None };
-    let provider = AwsProvider::connect(AwsSettings { budgets, ..server.settings() });
+    let budgets = Budgets {
+        volume_writes: Some(Budget {
+            burst: 30,
+            per_second: 20,
+        }),
+        reads: None,
+    };
+    let provider = AwsProvider::connect(AwsSettings {
+        budgets,
+        ..server.settings()
+    });
     let started = Instant::now();
     let volumes: Vec<_> = (0..20).map(|n| id(&format!("vol-{n}"))).collect();
-    futures::future::try_join_all(volumes.iter().map(|volume| provider.delete(volume))).await.unwrap();
+    futures::future::try_join_all(volumes.iter().map(|volume| provider.delete(volume)))
+        .await
+        .unwrap();
     // Ten at once, ten more at 19.8 a second.
-    assert!(started.elapsed() > Duration::from_millis(480), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() > Duration::from_millis(480),
+        "{:?}",
+        started.elapsed()
+    );
     assert_eq!(server.calls().len(), 20);
 }
 
@@ -122,7 +187,11 @@ async fn lists_every_page_with_literal_filters() {
     let tags = Tags::from([("k*".to_owned(), r"v?\*".to_owned())]);
     let found = all(&server.provider(), VolumeFilter::Tagged(tags)).await.unwrap();
     let found: Vec<_> = found.into_iter().map(|volume| (volume.id.0, volume.state)).collect();
-    let expected = [("vol-1", VolumeState::Available), ("vol-2", VolumeState::InUse), ("vol-3", VolumeState::Unknown)];
+    let expected = [
+        ("vol-1", VolumeState::Available),
+        ("vol-2", VolumeState::InUse),
+        ("vol-3", VolumeState::Unknown),
+    ];
     assert_eq!(found, expected.map(|(id, state)| (id.to_owned(), state)));
     for call in server.calls() {
         assert_eq!(call["MaxResults"], "500");
@@ -135,7 +204,10 @@ async fn lists_every_page_with_literal_filters() {
 async fn a_listing_is_complete_or_an_error() {
     // A token that leads in a circle.
     let server = Server::start(|_, _| volumes_page(&[("vol-1", "available")], Some("again"))).await;
-    assert_eq!(all(&server.provider(), VolumeFilter::All).await.unwrap_err().kind, ErrorKind::Internal);
+    assert_eq!(
+        all(&server.provider(), VolumeFilter::All).await.unwrap_err().kind,
+        ErrorKind::Internal
+    );
     assert!(server.calls().len() <= 3);
 
     // A second page that is refused, and nothing after it.
@@ -156,7 +228,12 @@ async fn a_listing_is_complete_or_an_error() {
 async fn ids_are_filtered_in_batches() {
     let server = Server::start(|_, _| volumes_page(&[], None)).await;
     let provider = server.provider();
-    all(&provider, VolumeFilter::Ids((0..450).map(|n| id(&format!("vol-{n}"))).collect())).await.unwrap();
+    all(
+        &provider,
+        VolumeFilter::Ids((0..450).map(|n| id(&format!("vol-{n}"))).collect()),
+    )
+    .await
+    .unwrap();
     assert_eq!(server.calls().len(), 3);
     for call in server.calls() {
         assert_eq!(call["Filter.1.Name"], "volume-id");
@@ -176,7 +253,10 @@ async fn waits_until_usable_and_until_gone() {
     })
     .await;
     let provider = server.provider();
-    assert_eq!(provider.wait_usable(&id("vol-1")).await.unwrap().state, VolumeState::Available);
+    assert_eq!(
+        provider.wait_usable(&id("vol-1")).await.unwrap().state,
+        VolumeState::Available
+    );
     assert_eq!(server.calls().len(), 4);
     provider.wait_gone(&id("vol-1")).await.unwrap();
     assert_eq!(server.calls().len(), 7);
@@ -184,13 +264,17 @@ async fn waits_until_usable_and_until_gone() {
 
 #[tokio::test]
 async fn deletion_is_success_where_nothing_is_left() {
-    let server = Server::start(|_, _| refusal(400, "InvalidVolume.NotFound", "The volume 'vol-1' does not exist.")).await;
+    let server =
+        Server::start(|_, _| refusal(400, "InvalidVolume.NotFound", "The volume 'vol-1' does not exist.")).await;
     server.provider().delete(&id("vol-1")).await.unwrap();
 
     let server = Server::start(|_, _| refusal(400, "VolumeInUse", "Volume vol-1 is currently attached to i-1")).await;
     let error = server.provider().delete(&id("vol-1")).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::InUse);
-    assert_eq!(error.to_string(), "ec2:DeleteVolume vol-1: Volume vol-1 is currently attached to i-1 (VolumeInUse)");
+    assert_eq!(
+        error.to_string(),
+        "ec2:DeleteVolume vol-1: Volume vol-1 is currently attached to i-1 (VolumeInUse)"
+    );
 
     for (state, expected) in [("deleting", Ok(())), ("in-use", Err(ErrorKind::InUse))] {
         let server = Server::start(move |params, _| match params["Action"].as_str() {

@@ -14,23 +14,43 @@ const CLASSIC: [(&str, &str); 5] = [
 
 #[tokio::test]
 async fn a_classic_one_lives_and_dies() {
-    let client = Client::new(AwsSettings { visibility_lag_millis: 4_000, ..AwsSettings::instant() });
+    let client = Client::new(AwsSettings {
+        visibility_lag_millis: 4_000,
+        ..AwsSettings::instant()
+    });
     let host = client.elb("CreateLoadBalancer", &CLASSIC).await.ok().text("DNSName");
     let again = client.elb("CreateLoadBalancer", &CLASSIC).await.ok().text("DNSName");
     assert_eq!(host, again, "the same again is the same");
     let mut other = CLASSIC;
     other[4].1 = "30081";
-    assert_eq!(client.elb("CreateLoadBalancer", &other).await.code(), "DuplicateLoadBalancerName");
+    assert_eq!(
+        client.elb("CreateLoadBalancer", &other).await.code(),
+        "DuplicateLoadBalancerName"
+    );
 
     let named = [("LoadBalancerNames.member.1", "my-app")];
-    assert_eq!(client.elb("DescribeLoadBalancers", &named).await.code(), "LoadBalancerNotFound", "not yet visible");
+    assert_eq!(
+        client.elb("DescribeLoadBalancers", &named).await.code(),
+        "LoadBalancerNotFound",
+        "not yet visible"
+    );
     client.pass(5);
-    assert_eq!(client.elb("DescribeLoadBalancers", &named).await.ok().text("DNSName"), host);
+    assert_eq!(
+        client.elb("DescribeLoadBalancers", &named).await.ok().text("DNSName"),
+        host
+    );
 
     client.elb("DeleteLoadBalancer", &CLASSIC[..1]).await.ok();
     client.elb("DeleteLoadBalancer", &CLASSIC[..1]).await.ok();
     client.pass(5);
-    assert!(client.elb("DescribeLoadBalancers", &[]).await.ok().texts("DNSName").is_empty());
+    assert!(
+        client
+            .elb("DescribeLoadBalancers", &[])
+            .await
+            .ok()
+            .texts("DNSName")
+            .is_empty()
+    );
     assert_eq!(client.cloud.load_balancers(), []);
     let row = client.audit("DeleteLoadBalancer");
     assert_eq!((row.calls, row.changed), (2, 1));
@@ -39,27 +59,64 @@ async fn a_classic_one_lives_and_dies() {
 #[tokio::test]
 async fn bad_classic_ones_are_refused() {
     let client = Client::instant();
-    for (index, value) in [(0, "-bad"), (0, ""), (1, "us-east-1z"), (2, "UDP"), (3, "0"), (4, "70000")] {
+    for (index, value) in [
+        (0, "-bad"),
+        (0, ""),
+        (1, "us-east-1z"),
+        (2, "UDP"),
+        (3, "0"),
+        (4, "70000"),
+    ] {
         let mut wrong = CLASSIC;
         wrong[index].1 = value;
-        assert_eq!(client.elb("CreateLoadBalancer", &wrong).await.code(), "ValidationError", "{:?}", wrong[index]);
+        assert_eq!(
+            client.elb("CreateLoadBalancer", &wrong).await.code(),
+            "ValidationError",
+            "{:?}",
+            wrong[index]
+        );
     }
-    assert_eq!(client.elb("DescribeLoadBalancers", &[("PageSize", "401")]).await.code(), "ValidationError");
-    assert_eq!(client.elb("DescribeLoadBalancers", &[("Marker", "x")]).await.code(), "ValidationError");
+    assert_eq!(
+        client.elb("DescribeLoadBalancers", &[("PageSize", "401")]).await.code(),
+        "ValidationError"
+    );
+    assert_eq!(
+        client.elb("DescribeLoadBalancers", &[("Marker", "x")]).await.code(),
+        "ValidationError"
+    );
 }
 
 fn network(name: String) -> NewLoadBalancer {
-    let listener =
-        Listener { protocol: "TCP".to_owned(), port: 80, instance_protocol: "TCP".to_owned(), instance_port: 30080 };
+    let listener = Listener {
+        protocol: "TCP".to_owned(),
+        port: 80,
+        instance_protocol: "TCP".to_owned(),
+        instance_port: 30080,
+    };
     let tags = [("kubernetes.io/service-name".to_owned(), "default/web".to_owned())].into();
-    NewLoadBalancer { name, kind: LoadBalancerKind::Network, tags, listeners: vec![listener], ..Default::default() }
+    NewLoadBalancer {
+        name,
+        kind: LoadBalancerKind::Network,
+        tags,
+        listeners: vec![listener],
+        ..Default::default()
+    }
 }
 
 #[tokio::test]
 async fn a_network_one_is_provisioning_then_active_with_listener_and_target_group() {
-    let client = Client::new(AwsSettings { load_balancer_millis: 4_000, ..AwsSettings::instant() });
+    let client = Client::new(AwsSettings {
+        load_balancer_millis: 4_000,
+        ..AwsSettings::instant()
+    });
     let made = client.cloud.create_load_balancer(network("web".to_owned())).unwrap();
-    let state = async || client.elbv2("DescribeLoadBalancers", &[("Names.member.1", "web")]).await.ok().text("State");
+    let state = async || {
+        client
+            .elbv2("DescribeLoadBalancers", &[("Names.member.1", "web")])
+            .await
+            .ok()
+            .text("State")
+    };
     assert_eq!(state().await, "<Code>provisioning</Code>");
     client.pass(5);
     assert_eq!(state().await, "<Code>active</Code>");
@@ -68,11 +125,21 @@ async fn a_network_one_is_provisioning_then_active_with_listener_and_target_grou
     let listeners = client.elbv2("DescribeListeners", &arn).await.ok();
     let groups = client.elbv2("DescribeTargetGroups", &arn).await.ok();
     assert_eq!(listeners.text("TargetGroupArn"), groups.text("TargetGroupArn"));
-    assert!(client.elb("DescribeLoadBalancers", &[]).await.ok().texts("DNSName").is_empty(), "it is not a classic one");
+    assert!(
+        client
+            .elb("DescribeLoadBalancers", &[])
+            .await
+            .ok()
+            .texts("DNSName")
+            .is_empty(),
+        "it is not a classic one"
+    );
 
     client.elbv2("DeleteLoadBalancer", &arn).await.ok();
     client.elbv2("DeleteLoadBalancer", &arn).await.ok();
-    let gone = client.elbv2("DescribeLoadBalancers", &[("LoadBalancerArns.member.1", arn[0].1)]).await;
+    let gone = client
+        .elbv2("DescribeLoadBalancers", &[("LoadBalancerArns.member.1", arn[0].1)])
+        .await;
     assert_eq!(gone.code(), "LoadBalancerNotFound");
 }
 
@@ -85,17 +152,41 @@ async fn pages_and_tags_of_many() {
         arns.push((format!("ResourceArns.member.{n}"), made.arn));
     }
     let arns: Vec<(&str, &str)> = arns.iter().map(|(name, arn)| (name.as_str(), arn.as_str())).collect();
-    assert_eq!(client.elbv2("DescribeTags", &arns).await.code(), "ValidationError", "more than twenty");
-    assert_eq!(client.elbv2("DescribeTags", &arns[..20]).await.ok().texts("ResourceArn").len(), 20);
+    assert_eq!(
+        client.elbv2("DescribeTags", &arns).await.code(),
+        "ValidationError",
+        "more than twenty"
+    );
+    assert_eq!(
+        client
+            .elbv2("DescribeTags", &arns[..20])
+            .await
+            .ok()
+            .texts("ResourceArn")
+            .len(),
+        20
+    );
 
     let first = client.elbv2("DescribeLoadBalancers", &[("PageSize", "15")]).await.ok();
     let marker = first.text("NextMarker");
-    let second = client.elbv2("DescribeLoadBalancers", &[("PageSize", "15"), ("Marker", &marker)]).await.ok();
+    let second = client
+        .elbv2("DescribeLoadBalancers", &[("PageSize", "15"), ("Marker", &marker)])
+        .await
+        .ok();
     assert_eq!((first.texts("DNSName").len(), second.texts("DNSName").len()), (15, 6));
 
     let one = arns[0];
-    client.elbv2("AddTags", &[one, ("Tags.member.1.Key", "a"), ("Tags.member.1.Value", "b")]).await.ok();
-    assert_eq!(client.elbv2("DescribeTags", &[one]).await.ok().texts("Key"), ["a", "kubernetes.io/service-name"]);
+    client
+        .elbv2(
+            "AddTags",
+            &[one, ("Tags.member.1.Key", "a"), ("Tags.member.1.Value", "b")],
+        )
+        .await
+        .ok();
+    assert_eq!(
+        client.elbv2("DescribeTags", &[one]).await.ok().texts("Key"),
+        ["a", "kubernetes.io/service-name"]
+    );
     client.elbv2("RemoveTags", &[one, ("TagKeys.member.1", "a")]).await.ok();
     assert_eq!(client.elbv2("DescribeTags", &[one]).await.ok().texts("Key").len(), 1);
     let twice = [one, ("Tags.member.1.Key", "a"), ("Tags.member.2.Key", "a")];

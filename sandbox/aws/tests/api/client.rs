@@ -18,7 +18,12 @@ impl Client {
     pub(crate) fn new(settings: AwsSettings) -> Self {
         let world = World::new(Journal::in_memory()).unwrap();
         let cloud = AwsCloud::open(world.clone(), settings).unwrap();
-        Self { world, cloud, access_key: "test", region: "us-east-1" }
+        Self {
+            world,
+            cloud,
+            access_key: "test",
+            region: "us-east-1",
+        }
     }
 
     pub(crate) fn instant() -> Self {
@@ -39,7 +44,9 @@ impl Client {
 
     pub(crate) async fn call(&self, version: &str, action: &str, parameters: &[(&str, &str)]) -> Answer {
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("Action", action).append_pair("Version", version).extend_pairs(parameters);
+        form.append_pair("Action", action)
+            .append_pair("Version", version)
+            .extend_pairs(parameters);
         let (key, region) = (self.access_key, self.region);
         let request = Request::post("/")
             .header("content-type", "application/x-www-form-urlencoded")
@@ -51,10 +58,18 @@ impl Client {
             .unwrap();
         let response = self.cloud.router().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
-        let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
-        let body =
-            to_bytes(response.into_body(), usize::MAX).await.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
-        Answer { status, retry_after, body: body.ok() }
+        let retry_after = response
+            .headers()
+            .get("retry-after")
+            .map(|value| value.to_str().unwrap().to_owned());
+        let body = to_bytes(response.into_body(), usize::MAX)
+            .await
+            .map(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
+        Answer {
+            status,
+            retry_after,
+            body: body.ok(),
+        }
     }
 
     /// Makes a volume of 10 GiB and gives its id.
@@ -68,7 +83,12 @@ impl Client {
     }
 
     pub(crate) fn audit(&self, operation: &str) -> AuditRow {
-        self.world.audit.rows().into_iter().find(|row| row.operation == operation).unwrap_or_default()
+        self.world
+            .audit
+            .rows()
+            .into_iter()
+            .find(|row| row.operation == operation)
+            .unwrap_or_default()
     }
 }
 
@@ -98,7 +118,10 @@ impl Answer {
     pub(crate) fn texts(&self, element: &str) -> Vec<String> {
         let (open, close) = (format!("<{element}>"), format!("</{element}>"));
         let body = self.body.as_ref().unwrap();
-        body.split(&open).skip(1).map(|rest| rest.split(&close).next().unwrap().to_owned()).collect()
+        body.split(&open)
+            .skip(1)
+            .map(|rest| rest.split(&close).next().unwrap().to_owned())
+            .collect()
     }
 
     /// The contents of the one element of this name.

@@ -7,7 +7,14 @@ use crate::client::Client;
 const VOLUME: [(&str, &str); 3] = [("AvailabilityZone", "us-east-1a"), ("Size", "1"), ("ClientToken", "t")];
 
 fn fault(moment: Moment, effect: Effect) -> Fault {
-    Fault { service: "ec2".to_owned(), operation: "CreateVolume".to_owned(), moment, skip: 0, times: Some(1), effect }
+    Fault {
+        service: "ec2".to_owned(),
+        operation: "CreateVolume".to_owned(),
+        moment,
+        skip: 0,
+        times: Some(1),
+        effect,
+    }
 }
 
 fn error() -> Effect {

@@ -19,13 +19,19 @@ fn slow() -> AwsSettings {
 #[tokio::test]
 async fn a_volume_is_seen_late_then_creating_then_available() {
     let client = Client::new(slow());
-    let created = client.ec2("CreateVolume", &[("AvailabilityZone", "us-east-1a"), ("Size", "10")]).await.ok();
+    let created = client
+        .ec2("CreateVolume", &[("AvailabilityZone", "us-east-1a"), ("Size", "10")])
+        .await
+        .ok();
     assert_eq!(created.text("status"), "creating");
     let id = created.text("volumeId");
     let state = async || client.ec2("DescribeVolumes", &[("VolumeId.1", &id)]).await;
 
     assert_eq!(state().await.code(), "InvalidVolume.NotFound");
-    assert_eq!(client.ec2("DeleteVolume", &[("VolumeId", &id)]).await.code(), "IncorrectState");
+    assert_eq!(
+        client.ec2("DeleteVolume", &[("VolumeId", &id)]).await.code(),
+        "IncorrectState"
+    );
     client.pass(5);
     assert_eq!(state().await.ok().text("status"), "creating");
     client.pass(6);
@@ -38,10 +44,17 @@ async fn a_deleted_volume_lingers_and_is_gone() {
     let id = client.volume(&[]).await;
     client.pass(20);
     client.ec2("DeleteVolume", &[("VolumeId", &id)]).await.ok();
-    assert_eq!(client.ec2("DeleteVolume", &[("VolumeId", &id)]).await.code(), "InvalidVolume.NotFound");
+    assert_eq!(
+        client.ec2("DeleteVolume", &[("VolumeId", &id)]).await.code(),
+        "InvalidVolume.NotFound"
+    );
 
     let state = async || client.ec2("DescribeVolumes", &[("VolumeId.1", &id)]).await;
-    assert_eq!(state().await.ok().text("status"), "available", "the deletion is not visible yet");
+    assert_eq!(
+        state().await.ok().text("status"),
+        "available",
+        "the deletion is not visible yet"
+    );
     client.pass(5);
     assert_eq!(state().await.ok().text("status"), "deleting");
     client.pass(5);
@@ -54,16 +67,37 @@ async fn tags_are_seen_late_too() {
     let client = Client::new(slow());
     let id = client.volume(&[]).await;
     client.pass(20);
-    client.ec2("CreateTags", &[("ResourceId.1", &id), ("Tag.1.Key", "a"), ("Tag.1.Value", "<&>")]).await.ok();
-    let tags = async || client.ec2("DescribeVolumes", &[("VolumeId.1", &id)]).await.ok().texts("value");
+    client
+        .ec2(
+            "CreateTags",
+            &[("ResourceId.1", &id), ("Tag.1.Key", "a"), ("Tag.1.Value", "<&>")],
+        )
+        .await
+        .ok();
+    let tags = async || {
+        client
+            .ec2("DescribeVolumes", &[("VolumeId.1", &id)])
+            .await
+            .ok()
+            .texts("value")
+    };
     assert!(tags().await.is_empty());
     client.pass(5);
     assert_eq!(tags().await, ["&lt;&amp;&gt;"]);
 
-    client.ec2("DeleteTags", &[("ResourceId.1", &id), ("Tag.1.Key", "a"), ("Tag.1.Value", "other")]).await.ok();
+    client
+        .ec2(
+            "DeleteTags",
+            &[("ResourceId.1", &id), ("Tag.1.Key", "a"), ("Tag.1.Value", "other")],
+        )
+        .await
+        .ok();
     client.pass(5);
     assert_eq!(tags().await.len(), 1, "a tag with another value stays");
-    client.ec2("DeleteTags", &[("ResourceId.1", &id), ("Tag.1.Key", "a")]).await.ok();
+    client
+        .ec2("DeleteTags", &[("ResourceId.1", &id), ("Tag.1.Key", "a")])
+        .await
+        .ok();
     client.pass(5);
     assert!(tags().await.is_empty());
 }
@@ -74,18 +108,38 @@ async fn an_attached_volume_cannot_be_deleted_or_attached_again() {
     let machines = client.cloud.instances();
     let id = client.volume(&[]).await;
     let attach = async |instance: &str| {
-        client.ec2("AttachVolume", &[("VolumeId", &id), ("InstanceId", instance), ("Device", "/dev/xvdba")]).await
+        client
+            .ec2(
+                "AttachVolume",
+                &[("VolumeId", &id), ("InstanceId", instance), ("Device", "/dev/xvdba")],
+            )
+            .await
     };
     assert_eq!(attach("i-0123456789abcdef0").await.code(), "InvalidInstanceID.NotFound");
     assert_eq!(attach(&machines[1].id).await.code(), "InvalidVolume.ZoneMismatch");
     attach(&machines[0].id).await.ok();
     assert_eq!(attach(&machines[0].id).await.code(), "VolumeInUse");
-    assert_eq!(client.ec2("DeleteVolume", &[("VolumeId", &id)]).await.code(), "VolumeInUse");
+    assert_eq!(
+        client.ec2("DeleteVolume", &[("VolumeId", &id)]).await.code(),
+        "VolumeInUse"
+    );
 
-    let seen = client.ec2("DescribeVolumes", &[("Filter.1.Name", "status"), ("Filter.1.Value.1", "in-use")]).await.ok();
-    assert_eq!((seen.text("instanceId"), seen.text("device")), (machines[0].id.clone(), "/dev/xvdba".to_owned()));
+    let seen = client
+        .ec2(
+            "DescribeVolumes",
+            &[("Filter.1.Name", "status"), ("Filter.1.Value.1", "in-use")],
+        )
+        .await
+        .ok();
+    assert_eq!(
+        (seen.text("instanceId"), seen.text("device")),
+        (machines[0].id.clone(), "/dev/xvdba".to_owned())
+    );
     client.ec2("DetachVolume", &[("VolumeId", &id)]).await.ok();
-    assert_eq!(client.ec2("DetachVolume", &[("VolumeId", &id)]).await.code(), "IncorrectState");
+    assert_eq!(
+        client.ec2("DetachVolume", &[("VolumeId", &id)]).await.code(),
+        "IncorrectState"
+    );
     client.ec2("DeleteVolume", &[("VolumeId", &id)]).await.ok();
 }
 
@@ -93,11 +147,18 @@ async fn an_attached_volume_cannot_be_deleted_or_attached_again() {
 async fn a_dry_run_checks_everything_and_does_nothing() {
     let client = Client::instant();
     let zone = ("AvailabilityZone", "us-east-1a");
-    let dry = client.ec2("CreateVolume", &[zone, ("Size", "1"), ("DryRun", "true")]).await;
+    let dry = client
+        .ec2("CreateVolume", &[zone, ("Size", "1"), ("DryRun", "true")])
+        .await;
     assert_eq!((dry.status, dry.code()), (412, "DryRunOperation".to_owned()));
-    let wrong = client.ec2("CreateVolume", &[zone, ("Size", "0"), ("DryRun", "true")]).await;
+    let wrong = client
+        .ec2("CreateVolume", &[zone, ("Size", "0"), ("DryRun", "true")])
+        .await;
     assert_eq!(wrong.code(), "InvalidParameterValue");
-    assert_eq!(client.ec2("DescribeVolumes", &[("DryRun", "true")]).await.code(), "DryRunOperation");
+    assert_eq!(
+        client.ec2("DescribeVolumes", &[("DryRun", "true")]).await.code(),
+        "DryRunOperation"
+    );
     assert_eq!(client.cloud.volumes(), []);
     let row = client.audit("CreateVolume");
     assert_eq!((row.calls, row.mutating, row.changed, row.failed), (2, 0, 0, 1));
@@ -111,14 +172,20 @@ async fn a_modified_volume_has_its_new_shape_and_must_rest() {
     let modify = async |name: &str, value: &str| client.ec2("ModifyVolume", &[("VolumeId", &id), (name, value)]).await;
     assert_eq!(modify("Size", "9").await.code(), "InvalidParameterValue");
     let answer = modify("VolumeType", "gp3").await.ok();
-    assert_eq!((answer.text("targetIops"), answer.text("originalVolumeType")), ("3000".to_owned(), "gp2".to_owned()));
+    assert_eq!(
+        (answer.text("targetIops"), answer.text("originalVolumeType")),
+        ("3000".to_owned(), "gp2".to_owned())
+    );
     assert_eq!(modify("Size", "20").await.code(), "IncorrectModificationState");
     client.pass(30);
     assert_eq!(modify("Size", "20").await.code(), "VolumeModificationRateExceeded");
     client.pass(6 * 3600);
     modify("Size", "20").await.ok();
     client.pass(30);
-    let states = client.ec2("DescribeVolumesModifications", &[("VolumeId.1", &id)]).await.ok();
+    let states = client
+        .ec2("DescribeVolumesModifications", &[("VolumeId.1", &id)])
+        .await
+        .ok();
     assert_eq!(states.text("modificationState"), "completed");
 }
 
@@ -127,7 +194,11 @@ async fn a_volume_from_a_snapshot_is_at_least_as_large_and_as_secret() {
     let client = Client::new(slow());
     let id = client.volume(&[("Encrypted", "true")]).await;
     client.pass(20);
-    let snapshot = client.ec2("CreateSnapshot", &[("VolumeId", &id)]).await.ok().text("snapshotId");
+    let snapshot = client
+        .ec2("CreateSnapshot", &[("VolumeId", &id)])
+        .await
+        .ok()
+        .text("snapshotId");
     let create = async |size: &[(&str, &str)]| {
         let fixed = [("AvailabilityZone", "us-east-1b"), ("SnapshotId", snapshot.as_str())];
         client.ec2("CreateVolume", &[&fixed, size].concat()).await
@@ -136,7 +207,10 @@ async fn a_volume_from_a_snapshot_is_at_least_as_large_and_as_secret() {
     client.pass(20);
     assert_eq!(create(&[("Size", "9")]).await.code(), "InvalidParameterValue");
     let copy = create(&[]).await.ok();
-    assert_eq!((copy.text("size"), copy.text("encrypted")), ("10".to_owned(), "true".to_owned()));
+    assert_eq!(
+        (copy.text("size"), copy.text("encrypted")),
+        ("10".to_owned(), "true".to_owned())
+    );
 
     client.ec2("DeleteSnapshot", &[("SnapshotId", &snapshot)]).await.ok();
     client.pass(5);

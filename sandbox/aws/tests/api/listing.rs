@@ -13,7 +13,12 @@ fn with_volumes(count: u32) -> Client {
         let zone = if n % 2 == 0 { "us-east-1a" } else { "us-east-1b" }.to_owned();
         client
             .cloud
-            .create_volume(NewVolume { zone, size_gib: n + 1, tags: tags.into(), ..NewVolume::default() })
+            .create_volume(NewVolume {
+                zone,
+                size_gib: n + 1,
+                tags: tags.into(),
+                ..NewVolume::default()
+            })
             .unwrap();
     }
     client
@@ -45,17 +50,39 @@ async fn page_sizes_and_tokens_are_checked() {
     let client = with_volumes(12);
     let page = async |parameters: &[(&str, &str)]| client.ec2("DescribeVolumes", parameters).await;
     for size in ["4", "0", "-1", "x"] {
-        assert_eq!(page(&[("MaxResults", size)]).await.code(), "InvalidParameterValue", "{size}");
+        assert_eq!(
+            page(&[("MaxResults", size)]).await.code(),
+            "InvalidParameterValue",
+            "{size}"
+        );
     }
     assert_eq!(page(&[("MaxResults", "100000")]).await.ok().texts("volumeId").len(), 12);
     let id = client.cloud.volumes()[0].id.clone();
-    assert_eq!(page(&[("MaxResults", "5"), ("VolumeId.1", &id)]).await.code(), "InvalidParameterCombination");
-    assert_eq!(page(&[("MaxResults", "5"), ("NextToken", "bogus")]).await.code(), "InvalidParameterValue");
+    assert_eq!(
+        page(&[("MaxResults", "5"), ("VolumeId.1", &id)]).await.code(),
+        "InvalidParameterCombination"
+    );
+    assert_eq!(
+        page(&[("MaxResults", "5"), ("NextToken", "bogus")]).await.code(),
+        "InvalidParameterValue"
+    );
     let token = page(&[("MaxResults", "5")]).await.ok().text("nextToken");
-    let filtered = [("MaxResults", "5"), ("NextToken", &token), ("Filter.1.Name", "size"), ("Filter.1.Value.1", "1")];
-    assert_eq!(page(&filtered).await.code(), "InvalidParameterValue", "the token is of another listing");
+    let filtered = [
+        ("MaxResults", "5"),
+        ("NextToken", &token),
+        ("Filter.1.Name", "size"),
+        ("Filter.1.Value.1", "1"),
+    ];
+    assert_eq!(
+        page(&filtered).await.code(),
+        "InvalidParameterValue",
+        "the token is of another listing"
+    );
 
-    let settings = AwsSettings { page_size_cap: 7, ..AwsSettings::instant() };
+    let settings = AwsSettings {
+        page_size_cap: 7,
+        ..AwsSettings::instant()
+    };
     client.cloud.set_settings(settings);
     assert_eq!(page(&[("MaxResults", "500")]).await.ok().texts("volumeId").len(), 7);
 }
@@ -65,12 +92,23 @@ async fn more_than_five_hundred_are_served_as_five_hundred() {
     let client = with_volumes(510);
     let page = client.ec2("DescribeVolumes", &[("MaxResults", "1000")]).await.ok();
     assert_eq!(page.texts("volumeId").len(), 500);
-    assert_eq!(client.ec2("DescribeVolumes", &[]).await.ok().texts("volumeId").len(), 510);
-    let many: Vec<(String, String)> =
-        client.cloud.volumes().into_iter().enumerate().map(|(n, v)| (format!("VolumeId.{}", n + 1), v.id)).collect();
+    assert_eq!(
+        client.ec2("DescribeVolumes", &[]).await.ok().texts("volumeId").len(),
+        510
+    );
+    let many: Vec<(String, String)> = client
+        .cloud
+        .volumes()
+        .into_iter()
+        .enumerate()
+        .map(|(n, v)| (format!("VolumeId.{}", n + 1), v.id))
+        .collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(name, id)| (name.as_str(), id.as_str())).collect();
     client.ec2("DescribeVolumes", &many[..500]).await.ok();
-    assert_eq!(client.ec2("DescribeVolumes", &many[..501]).await.code(), "InvalidParameterValue");
+    assert_eq!(
+        client.ec2("DescribeVolumes", &many[..501]).await.code(),
+        "InvalidParameterValue"
+    );
 }
 
 #[tokio::test]
@@ -81,7 +119,10 @@ async fn filters_take_tags_fields_and_wildcards() {
             .iter()
             .enumerate()
             .flat_map(|(n, (name, value))| {
-                [(format!("Filter.{}.Name", n + 1), *name), (format!("Filter.{}.Value.1", n + 1), *value)]
+                [
+                    (format!("Filter.{}.Name", n + 1), *name),
+                    (format!("Filter.{}.Value.1", n + 1), *value),
+                ]
             })
             .collect();
         let plain: Vec<(&str, &str)> = numbered.iter().map(|(name, value)| (name.as_str(), *value)).collect();
@@ -91,10 +132,18 @@ async fn filters_take_tags_fields_and_wildcards() {
     assert_eq!(count(&[("tag:CSIVolumeName", "PVC-1")]).await, 0);
     assert_eq!(count(&[("tag-key", "CSI*")]).await, 20);
     assert_eq!(count(&[("availability-zone", "us-east-1b"), ("size", "2")]).await, 1);
-    assert_eq!(count(&[("status", "available"), ("volume-type", "gp2"), ("encrypted", "false")]).await, 20);
+    assert_eq!(
+        count(&[("status", "available"), ("volume-type", "gp2"), ("encrypted", "false")]).await,
+        20
+    );
     assert_eq!(count(&[("create-time", "20??-*")]).await, 20);
     assert_eq!(count(&[("attachment.instance-id", "*")]).await, 0);
-    let unknown = client.ec2("DescribeVolumes", &[("Filter.1.Name", "colour"), ("Filter.1.Value.1", "red")]).await;
+    let unknown = client
+        .ec2(
+            "DescribeVolumes",
+            &[("Filter.1.Name", "colour"), ("Filter.1.Value.1", "red")],
+        )
+        .await;
     assert_eq!(unknown.code(), "InvalidParameterValue");
 }
 
@@ -103,16 +152,36 @@ async fn one_unknown_id_fails_the_batch() {
     let client = with_volumes(1);
     let id = client.cloud.volumes()[0].id.clone();
     let batch = [("VolumeId.1", id.as_str()), ("VolumeId.2", "vol-0123456789abcdef0")];
-    assert_eq!(client.ec2("DescribeVolumes", &batch).await.code(), "InvalidVolume.NotFound");
-    assert_eq!(client.ec2("DescribeVolumes", &[("VolumeId.1", "volume")]).await.code(), "InvalidVolumeID.Malformed");
+    assert_eq!(
+        client.ec2("DescribeVolumes", &batch).await.code(),
+        "InvalidVolume.NotFound"
+    );
+    assert_eq!(
+        client.ec2("DescribeVolumes", &[("VolumeId.1", "volume")]).await.code(),
+        "InvalidVolumeID.Malformed"
+    );
 }
 
 #[tokio::test]
 async fn tags_are_listed_by_resource() {
     let client = with_volumes(7);
-    let listed = client.ec2("DescribeTags", &[("Filter.1.Name", "value"), ("Filter.1.Value.1", "pvc-3")]).await.ok();
+    let listed = client
+        .ec2(
+            "DescribeTags",
+            &[("Filter.1.Name", "value"), ("Filter.1.Value.1", "pvc-3")],
+        )
+        .await
+        .ok();
     assert_eq!(listed.text("resourceType"), "volume");
-    assert_eq!(client.ec2("DescribeTags", &[("MaxResults", "5")]).await.ok().texts("resourceId").len(), 5);
+    assert_eq!(
+        client
+            .ec2("DescribeTags", &[("MaxResults", "5")])
+            .await
+            .ok()
+            .texts("resourceId")
+            .len(),
+        5
+    );
 }
 
 #[tokio::test]
@@ -120,30 +189,70 @@ async fn too_many_tags_and_reserved_ones_are_refused() {
     let client = with_volumes(1);
     let id = client.cloud.volumes()[0].id.clone();
     let tags = |count: usize| -> Vec<(String, String)> {
-        let tags = (1..=count)
-            .flat_map(|n| [(format!("Tag.{n}.Key"), format!("k{n}")), (format!("Tag.{n}.Value"), String::new())]);
-        std::iter::once(("ResourceId.1".to_owned(), id.clone())).chain(tags).collect()
+        let tags = (1..=count).flat_map(|n| {
+            [
+                (format!("Tag.{n}.Key"), format!("k{n}")),
+                (format!("Tag.{n}.Value"), String::new()),
+            ]
+        });
+        std::iter::once(("ResourceId.1".to_owned(), id.clone()))
+            .chain(tags)
+            .collect()
     };
     let create = async |tags: Vec<(String, String)>| {
-        let plain: Vec<_> = tags.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let plain: Vec<_> = tags
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         client.ec2("CreateTags", &plain).await
     };
-    assert_eq!(create(tags(50)).await.code(), "TagLimitExceeded", "with the one it has they are 51");
+    assert_eq!(
+        create(tags(50)).await.code(),
+        "TagLimitExceeded",
+        "with the one it has they are 51"
+    );
     create(tags(49)).await.ok();
-    let reserved = [("ResourceId.1", id.as_str()), ("Tag.1.Key", "aws:x"), ("Tag.1.Value", "")];
-    assert_eq!(client.ec2("CreateTags", &reserved).await.code(), "InvalidParameterValue");
-    let stranger = [("ResourceId.1", "vol-0123456789abcdef0"), ("Tag.1.Key", "x"), ("Tag.1.Value", "")];
-    assert_eq!(client.ec2("CreateTags", &stranger).await.code(), "InvalidVolume.NotFound");
+    let reserved = [
+        ("ResourceId.1", id.as_str()),
+        ("Tag.1.Key", "aws:x"),
+        ("Tag.1.Value", ""),
+    ];
+    assert_eq!(
+        client.ec2("CreateTags", &reserved).await.code(),
+        "InvalidParameterValue"
+    );
+    let stranger = [
+        ("ResourceId.1", "vol-0123456789abcdef0"),
+        ("Tag.1.Key", "x"),
+        ("Tag.1.Value", ""),
+    ];
+    assert_eq!(
+        client.ec2("CreateTags", &stranger).await.code(),
+        "InvalidVolume.NotFound"
+    );
 }
 
 #[tokio::test]
 async fn another_region_is_empty_and_an_unknown_one_is_none() {
     let mut client = with_volumes(3);
     client.region = "eu-west-1";
-    assert!(client.ec2("DescribeVolumes", &[]).await.ok().texts("volumeId").is_empty());
-    let zones = client.ec2("DescribeAvailabilityZones", &[]).await.ok().texts("zoneName");
+    assert!(
+        client
+            .ec2("DescribeVolumes", &[])
+            .await
+            .ok()
+            .texts("volumeId")
+            .is_empty()
+    );
+    let zones = client
+        .ec2("DescribeAvailabilityZones", &[])
+        .await
+        .ok()
+        .texts("zoneName");
     assert_eq!(zones, ["eu-west-1a", "eu-west-1b", "eu-west-1c"]);
-    let wrong = client.ec2("CreateVolume", &[("AvailabilityZone", "us-east-1a"), ("Size", "1")]).await;
+    let wrong = client
+        .ec2("CreateVolume", &[("AvailabilityZone", "us-east-1a"), ("Size", "1")])
+        .await;
     assert_eq!(wrong.text("Message"), "Invalid availability zone: [us-east-1a]");
     client.region = "moon-1";
     let none = client.ec2("DescribeVolumes", &[]).await;
@@ -153,9 +262,11 @@ async fn another_region_is_empty_and_an_unknown_one_is_none() {
 #[tokio::test]
 async fn callers_without_rights_or_name_are_refused() {
     let mut client = Client::instant();
-    for (key, code) in
-        [("EXPIRED1", "RequestExpired"), ("INVALID1", "AuthFailure"), ("DENIED1", "UnauthorizedOperation")]
-    {
+    for (key, code) in [
+        ("EXPIRED1", "RequestExpired"),
+        ("INVALID1", "AuthFailure"),
+        ("DENIED1", "UnauthorizedOperation"),
+    ] {
         client.access_key = key;
         assert_eq!(client.ec2("DescribeVolumes", &[]).await.code(), code);
     }
@@ -167,8 +278,20 @@ async fn callers_without_rights_or_name_are_refused() {
 async fn what_the_api_does_not_have_is_refused() {
     let client = Client::instant();
     assert_eq!(client.ec2("DescribeImages", &[]).await.code(), "InvalidAction");
-    assert_eq!(client.call("1999-01-01", "DescribeVolumes", &[]).await.code(), "InvalidAction");
-    assert_eq!(client.ec2("DescribeVolumes", &[("Filters", "x")]).await.code(), "UnknownParameter");
+    assert_eq!(
+        client.call("1999-01-01", "DescribeVolumes", &[]).await.code(),
+        "InvalidAction"
+    );
+    assert_eq!(
+        client.ec2("DescribeVolumes", &[("Filters", "x")]).await.code(),
+        "UnknownParameter"
+    );
     let rows = client.world.audit.rows();
-    assert_eq!(rows.iter().filter(|row| row.operation == "InvalidAction").map(|row| row.calls).sum::<u64>(), 2);
+    assert_eq!(
+        rows.iter()
+            .filter(|row| row.operation == "InvalidAction")
+            .map(|row| row.calls)
+            .sum::<u64>(),
+        2
+    );
 }

@@ -5,7 +5,11 @@ use moorline_sandbox_aws::AwsSettings;
 use crate::client::{Answer, Client};
 
 async fn create(client: &Client, token: &str, more: &[(&str, &str)]) -> Answer {
-    let mut all = vec![("AvailabilityZone", "us-east-1a"), ("Size", "10"), ("ClientToken", token)];
+    let mut all = vec![
+        ("AvailabilityZone", "us-east-1a"),
+        ("Size", "10"),
+        ("ClientToken", token),
+    ];
     for (name, value) in more {
         all.retain(|(other, _)| other != name);
         all.push((name, value));
@@ -19,7 +23,11 @@ async fn the_same_token_gives_the_same_volume() {
     let first = create(&client, "t", &[]).await.ok().text("volumeId");
     let again = create(&client, "t", &[]).await.ok();
     assert_eq!(again.text("volumeId"), first);
-    assert_ne!(create(&client, "T", &[]).await.ok().text("volumeId"), first, "tokens are case-sensitive");
+    assert_ne!(
+        create(&client, "T", &[]).await.ok().text("volumeId"),
+        first,
+        "tokens are case-sensitive"
+    );
     let row = client.audit("CreateVolume");
     assert_eq!((row.calls, row.mutating, row.changed), (3, 3, 2));
 }
@@ -28,11 +36,26 @@ async fn the_same_token_gives_the_same_volume() {
 async fn other_parameters_are_a_mismatch_but_another_zone_is_another_request() {
     let client = Client::instant();
     let first = create(&client, "t", &[]).await.ok().text("volumeId");
-    let tag = [("TagSpecification.1.ResourceType", "volume"), ("TagSpecification.1.Tag.1.Key", "a")];
-    for other in [&[("Size", "11")][..], &[("VolumeType", "gp3")], &[("Encrypted", "true")], &tag] {
-        assert_eq!(create(&client, "t", other).await.code(), "IdempotentParameterMismatch", "{other:?}");
+    let tag = [
+        ("TagSpecification.1.ResourceType", "volume"),
+        ("TagSpecification.1.Tag.1.Key", "a"),
+    ];
+    for other in [
+        &[("Size", "11")][..],
+        &[("VolumeType", "gp3")],
+        &[("Encrypted", "true")],
+        &tag,
+    ] {
+        assert_eq!(
+            create(&client, "t", other).await.code(),
+            "IdempotentParameterMismatch",
+            "{other:?}"
+        );
     }
-    let elsewhere = create(&client, "t", &[("AvailabilityZone", "us-east-1b")]).await.ok().text("volumeId");
+    let elsewhere = create(&client, "t", &[("AvailabilityZone", "us-east-1b")])
+        .await
+        .ok()
+        .text("volumeId");
     assert_ne!(elsewhere, first);
 }
 
@@ -51,15 +74,27 @@ async fn a_token_is_burnt_by_deletion() {
 
 #[tokio::test]
 async fn a_token_is_burnt_by_a_key_that_does_not_exist() {
-    let client = Client::new(AwsSettings { throttle: false, ..AwsSettings::default() });
-    let bad = [("Encrypted", "true"), ("KmsKeyId", "11111111-2222-3333-4444-555555555555")];
+    let client = Client::new(AwsSettings {
+        throttle: false,
+        ..AwsSettings::default()
+    });
+    let bad = [
+        ("Encrypted", "true"),
+        ("KmsKeyId", "11111111-2222-3333-4444-555555555555"),
+    ];
     let id = create(&client, "t", &bad).await.ok().text("volumeId");
     assert_eq!(client.cloud.volumes().len(), 1);
     client.pass(10);
-    assert_eq!(client.ec2("DescribeVolumes", &[("VolumeId.1", &id)]).await.code(), "InvalidVolume.NotFound");
+    assert_eq!(
+        client.ec2("DescribeVolumes", &[("VolumeId.1", &id)]).await.code(),
+        "InvalidVolume.NotFound"
+    );
     assert_eq!(create(&client, "t", &bad).await.code(), "IdempotentParameterMismatch");
 
-    let good = [("Encrypted", "true"), ("KmsKeyId", "arn:aws:kms:us-east-1:000000000000:alias/ExampleAlias")];
+    let good = [
+        ("Encrypted", "true"),
+        ("KmsKeyId", "arn:aws:kms:us-east-1:000000000000:alias/ExampleAlias"),
+    ];
     let id = create(&client, "u", &good).await.ok().text("volumeId");
     client.pass(10);
     client.ec2("DescribeVolumes", &[("VolumeId.1", &id)]).await.ok();
@@ -69,13 +104,19 @@ async fn a_token_is_burnt_by_a_key_that_does_not_exist() {
 async fn a_token_must_be_short_and_plain() {
     let client = Client::instant();
     create(&client, &"x".repeat(64), &[]).await.ok();
-    assert_eq!(create(&client, &"x".repeat(65), &[]).await.code(), "InvalidParameterValue");
+    assert_eq!(
+        create(&client, &"x".repeat(65), &[]).await.code(),
+        "InvalidParameterValue"
+    );
     assert_eq!(create(&client, "é", &[]).await.code(), "InvalidParameterValue");
 }
 
 #[tokio::test]
 async fn the_volume_limit_ignores_tokens() {
-    let client = Client::new(AwsSettings { volume_limit: 1, ..AwsSettings::instant() });
+    let client = Client::new(AwsSettings {
+        volume_limit: 1,
+        ..AwsSettings::instant()
+    });
     create(&client, "t", &[]).await.ok();
     assert_eq!(create(&client, "t", &[]).await.code(), "VolumeLimitExceeded");
 }
