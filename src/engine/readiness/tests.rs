@@ -108,23 +108,37 @@ fn a_container_that_is_being_created_shows_the_latest_warning() {
     assert_eq!(why(&all), "container is being created: FailedAttachVolume: m");
 }
 
-#[test]
-fn a_deployment_past_its_deadline_is_given_up() {
+/// What is said of a Deployment of generation 2.
+fn deployment_causes(spec: &Value, status: &Value) -> Vec<crate::outcome::Cause> {
     let deployment = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "ns", "name": "web"},
-        "status": {"conditions": [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "has timed out"}]},
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": "ns", "name": "web", "generation": 2},
+        "spec": spec, "status": status,
     });
     let snapshot = snapshot(&[deployment]);
-    let causes = workloads::causes(
-        &snapshot,
-        &Events::of(&snapshot),
-        &ResourceKind::deployment(),
-        "ns",
-        "web",
-    );
+    let kind = ResourceKind::deployment();
+    workloads::causes(&snapshot, &Events::of(&snapshot), &kind, "ns", "web")
+}
+
+#[test]
+fn a_deployment_past_its_deadline_is_given_up() {
+    let condition = json!([{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "has timed out"}]);
+    let status = |observed: i64| json!({"observedGeneration": observed, "conditions": condition});
+    let causes = deployment_causes(&json!({}), &status(2));
     assert!(
         causes[0].fatal && causes[0].why.contains("ProgressDeadlineExceeded"),
         "{causes:?}"
+    );
+    let mended = deployment_causes(&json!({}), &status(1));
+    assert!(!mended[0].fatal, "the revision before failed, not this one: {mended:?}");
+}
+
+#[test]
+fn a_paused_rollout_says_so() {
+    let status = json!({"observedGeneration": 2, "replicas": 1, "readyReplicas": 1});
+    let causes = deployment_causes(&json!({"paused": true}), &status);
+    assert_eq!(
+        causes[0].why,
+        "0 of 1 pods have the new revision; its rollout is paused"
     );
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use moorline_api::{Gvk, Object, ResourceKind};
 use moorline_profile::Profile;
+use serde_json::Value;
 
 use super::{Events, pods, selects};
 use crate::fold::string_map;
@@ -132,8 +133,17 @@ pub(super) fn causes(
     causes
 }
 
-/// Why it will never be ready.
+/// Whether the status speaks of the object as it is now; Jobs do not say.
+fn is_observed(live: &Object) -> bool {
+    let observed = live.i64_at(&["status", "observedGeneration"]).unwrap_or(0);
+    live.gvk().kind == "Job" || observed >= live.i64_at(&["metadata", "generation"]).unwrap_or(0)
+}
+
+/// Why it will never be ready. A failure of the revision before says nothing about this one.
 fn failed(live: &Object) -> Option<String> {
+    if !is_observed(live) {
+        return None;
+    }
     let progressing = pods::condition(live, "Progressing").filter(|c| c["reason"] == "ProgressDeadlineExceeded");
     let failed = pods::condition(live, "Failed").filter(|c| c["status"] == "True");
     let condition = progressing.or(failed)?;
@@ -146,21 +156,22 @@ fn failed(live: &Object) -> Option<String> {
 
 /// What is still to come; `None` when it is ready.
 fn unfinished(live: &Object) -> Option<String> {
-    let observed = live.i64_at(&["status", "observedGeneration"]).unwrap_or(0);
-    let is_job = live.gvk().kind == "Job";
-    if !is_job && observed < live.i64_at(&["metadata", "generation"]).unwrap_or(0) {
+    if !is_observed(live) {
         return Some("its controller has not seen the change yet".to_owned());
     }
     let counts = counts(live);
-    if is_job {
+    if live.gvk().kind == "Job" {
         let complete = pods::condition(live, "Complete").is_some_and(|c| c["status"] == "True");
         return (!complete).then(|| format!("{} of {} completed", counts.ready, counts.desired));
     }
     let wanted_updates = counts.desired - held_back(live);
     if counts.updated < wanted_updates {
+        let paused = live.at(&["spec", "paused"]) == Some(&Value::Bool(true));
         return Some(format!(
-            "{} of {} pods have the new revision",
-            counts.updated, wanted_updates
+            "{} of {} pods have the new revision{}",
+            counts.updated,
+            wanted_updates,
+            if paused { "; its rollout is paused" } else { "" },
         ));
     }
     let existing = live.i64_at(&["status", "replicas"]).unwrap_or(counts.desired);
