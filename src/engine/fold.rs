@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use moorline_api::{Object, ReclaimPolicy, StorageRules, VolumeId, quantity};
+use moorline_profile::Profile;
 
 use crate::names;
 
@@ -158,6 +159,14 @@ pub(crate) fn claims_of_pod(pod_spec: &serde_json::Value) -> impl Iterator<Item 
         .into_iter()
         .flatten()
         .filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str())
+}
+
+/// Whether a labelled object was made for this very profile and is its to remove. Controllers copy labels (a Service's go
+/// to its `EndpointSlice`s), so moorline must have applied it; and a profile of the same name may live in another
+/// namespace, so what has no namespace of its own says whose it is.
+pub(crate) fn made_for(profile: &Profile, object: &Object) -> bool {
+    let home = object.namespace().or_else(|| object.label(names::NAMESPACE));
+    applied_by_us(object) && (object.namespace().is_some() || home.is_none_or(|home| home == profile.namespace))
 }
 
 /// Whether the fields of this object were applied by moorline.

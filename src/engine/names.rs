@@ -10,7 +10,7 @@ pub const VOLUME: &str = "moorline.dev/volume";
 pub const SET: &str = "moorline.dev/stateful-set";
 /// Tag: UID of the cluster's namespace `kube-system`.
 pub const CLUSTER_UID: &str = "moorline.dev/cluster-uid";
-/// Tag: the claim's namespace.
+/// Tag: the claim's namespace. Label of objects that have no namespace: that of the profile which made them.
 pub const NAMESPACE: &str = "moorline.dev/namespace";
 /// Tag: the claim's name.
 pub const CLAIM: &str = "moorline.dev/claim";

@@ -14,7 +14,7 @@ use crate::error::EngineError;
 use crate::event::{Change, Event, Stage};
 use crate::observe::{self, Site};
 use crate::outcome::{Cause, UpOutcome};
-use crate::plan::{ClaimAction, ClaimRemoval, PlannedClaims, ScaleStep, UpPlan};
+use crate::plan::{ClaimAction, ClaimRemoval, ObjectAction, PlannedClaims, ScaleStep, UpPlan};
 use crate::preflight;
 use crate::readiness;
 use crate::status::compose;
@@ -27,6 +27,13 @@ pub async fn plan_scale(ctx: &Context, profile: &Profile, set: &str, replicas: u
         stage: Stage::Observe,
         total: 0,
     });
+    tokio::select! {
+        plan = observe_and_plan(ctx, profile, set, replicas) => plan,
+        () = ctx.stop.cancelled() => Err(EngineError::Interrupted { left: "nothing was changed".to_owned() }),
+    }
+}
+
+async fn observe_and_plan(ctx: &Context, profile: &Profile, set: &str, replicas: u32) -> Result<UpPlan, EngineError> {
     let site = observe::site(ctx, profile).await?;
     let (wanted, live) = find(ctx, profile, set).await?;
     let from = live
@@ -97,7 +104,13 @@ async fn find<'a>(ctx: &Context, profile: &'a Profile, set: &str) -> Result<(&'a
             "it is being deleted".to_owned(),
             "wait until it is gone, then run up".to_owned(),
         )),
-        Some(live) => Ok((wanted, live)),
+        Some(live) => match down::not_ours(profile, &live) {
+            Some(why) => Err(blocked(
+                why,
+                "scale it with kubectl, or run up to take it over".to_owned(),
+            )),
+            None => Ok((wanted, live)),
+        },
         None => Err(blocked(
             "it is not in the cluster".to_owned(),
             format!("run: moorline up {}", profile.folder.display()),
@@ -141,6 +154,41 @@ pub(crate) async fn releases(
     down::removals_of(ctx, profile, site, names, moorline_profile::OnDown::ReclaimPolicy).await
 }
 
+/// Lets claims and volumes of lost ordinals go, unless a set has meanwhile been scaled to want them back.
+pub(crate) async fn release(run: &Run<'_>) -> Result<(), EngineError> {
+    if run.plan.releases.is_empty() {
+        return Ok(());
+    }
+    for (target, replicas) in shrunk(run.plan) {
+        let live = run.ctx.cluster.get(&target).await?;
+        if let Some(live) = live
+            .and_then(|live| live.i64_at(&["spec", "replicas"]))
+            .filter(|live| *live > replicas)
+        {
+            return Err(EngineError::Refused {
+                what: format!("{target} was scaled to {live} replicas meanwhile and may want its claims back"),
+                cure: "their claims and volumes are left alone; run again".to_owned(),
+            });
+        }
+    }
+    let halts = down::release(run.ctx, run.site, &run.plan.releases, run.deadline).await;
+    apply::verdict(halts, run.ctx.limits.timeout.as_secs(), || {
+        "volumes of removed ordinals are left; those under reclaim policy Delete go with their claims or with down"
+            .to_owned()
+    })
+}
+
+/// The sets that a plan makes smaller, with the replicas that they keep.
+fn shrunk(plan: &UpPlan) -> Vec<(ObjectRef, i64)> {
+    let scaled = plan.scale.iter().map(|step| (step.target.clone(), i64::from(step.to)));
+    let applied = plan
+        .objects
+        .iter()
+        .filter(|plan| matches!(plan.action, ObjectAction::Update { destroys: Some(_), .. }))
+        .filter_map(|plan| Some((plan.target.clone(), plan.object.i64_at(&["spec", "replicas"])?)));
+    scaled.chain(applied).collect()
+}
+
 /// Carries out a plan of [`plan_scale`] and waits until the profile is Bound and Ready again.
 pub async fn execute_scale(ctx: &Context, profile: &Profile, plan: UpPlan) -> Result<UpOutcome, EngineError> {
     if !plan.blocked.is_empty() {
@@ -165,10 +213,7 @@ pub async fn execute_scale(ctx: &Context, profile: &Profile, plan: UpPlan) -> Re
     };
     run.scale().await?;
     wait_ready(&run).await?;
-    let remaining = down::release(ctx, &site, &plan.releases, deadline).await;
-    apply::verdict(remaining, ctx.limits.timeout.as_secs(), || {
-        "volumes of the removed ordinals are left; run the same scale again".to_owned()
-    })?;
+    release(&run).await?;
     Ok(UpOutcome {
         changed: run.tally.changed.load(Ordering::Relaxed),
         volumes_created: run.tally.volumes_created.load(Ordering::Relaxed),

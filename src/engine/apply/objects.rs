@@ -82,8 +82,9 @@ pub(crate) async fn delete_and_wait(
     match ctx.cluster.delete(target, &options).await {
         Ok(Deletion::Absent) => return Ok(()),
         Ok(Deletion::Gone | Deletion::Terminating) => {}
-        // The precondition did not hold: the object of that UID is gone already.
-        Err(error) if error.kind == ErrorKind::Stale => return Ok(()),
+        // Either the object of that UID is gone and another bears its name, or it is a namespace that is still being
+        // emptied: the look tells which.
+        Err(error) if error.kind == ErrorKind::Stale => {}
         Err(error) => return Err(error),
     }
     loop {

@@ -1,6 +1,8 @@
 //! `down`: everything in reverse. It deletes only what the profile made, each thing by the UID it was planned with, and
 //! reads again before it says that something is gone.
 
+mod claims;
+mod evidence;
 mod plan;
 mod reclaim;
 
@@ -20,8 +22,9 @@ use crate::observe::{self, Catalog};
 use crate::outcome::{DownOutcome, Fate};
 use crate::plan::{DownPlan, Removal};
 
+pub(crate) use claims::removals_of;
+pub(crate) use plan::not_ours;
 pub use plan::plan_down;
-pub(crate) use plan::removals_of;
 pub(crate) use reclaim::release;
 
 /// Between two looks at load balancers; their listing costs a call for each kind and batch of tags.
@@ -250,7 +253,7 @@ async fn inhabitants(ctx: &Context, target: &ObjectRef) -> Result<Vec<String>, E
         let catalog = Catalog::read(ctx).await?;
         catalog
             .listable()
-            .filter(|kind| kind.namespaced && !comes_by_itself(kind))
+            .filter(|kind| kind.namespaced && is_lasting(kind) && !comes_by_itself(kind))
             .cloned()
             .collect()
     } else {
@@ -277,6 +280,11 @@ async fn inhabitants(ctx: &Context, target: &ObjectRef) -> Result<Vec<String>, E
         );
     }
     Ok(found)
+}
+
+/// Kinds whose objects somebody keeps. Those that cannot be deleted (`PodMetrics`) are measured, not kept.
+fn is_lasting(kind: &ResourceKind) -> bool {
+    kind.verbs.iter().any(|verb| verb == "delete")
 }
 
 /// Kinds that controllers fill by themselves.

@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
-use moorline_api::{Error, ErrorKind, ObjectRef, Propagation, Tags, Volume, VolumeFilter, VolumeId, VolumeState};
+use futures::{StreamExt, TryStreamExt, stream};
+use moorline_api::{
+    Error, ErrorKind, ObjectRef, Propagation, ResourceKind, Tags, Volume, VolumeFilter, VolumeId, VolumeState,
+};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::evidence::{Pointers, foreign};
 use crate::apply::{self, Halt, refusal};
 use crate::context::Context;
 use crate::error::Failure;
@@ -16,7 +19,7 @@ use crate::fold::PvView;
 use crate::names;
 use crate::observe::Site;
 use crate::outcome::{DownOutcome, Fate};
-use crate::plan::{ClaimRemoval, VolumeFate};
+use crate::plan::{ClaimRemoval, Removal, VolumeFate};
 
 /// Between two looks at a volume that is being detached.
 const DETACH_LOOK: Duration = Duration::from_millis(500);
@@ -24,25 +27,47 @@ const DETACH_LOOK: Duration = Duration::from_millis(500);
 /// Takes the volumes that are kept, or snapshotted first, out of everyone's reach, and writes the decision where the next
 /// run finds it.
 pub(crate) async fn pin(ctx: &Context, removals: &[ClaimRemoval]) -> Result<(), Error> {
-    for removal in removals {
+    let patches = removals.iter().filter_map(|removal| {
         let decision = match removal.fate {
-            VolumeFate::Delete => continue,
+            VolumeFate::Delete => return None,
             VolumeFate::Keep => "keep",
             VolumeFate::SnapshotThenDelete => "snapshot",
         };
-        let Some(pv) = &removal.persistent_volume else { continue };
+        let pv = removal.persistent_volume.as_ref()?;
         let patch = json!({
             "metadata": {"uid": pv.uid, "annotations": { names::ON_DOWN: decision }},
             "spec": {"persistentVolumeReclaimPolicy": "Retain"},
         });
-        ctx.cluster.merge(&pv.target, &patch).await?;
-    }
-    Ok(())
+        Some(async move { ctx.cluster.merge(&pv.target, &patch).await.map(drop) })
+    });
+    stream::iter(patches)
+        .buffer_unordered(ctx.limits.concurrency.max(1))
+        .try_collect()
+        .await
+}
+
+/// What the steps of all removals stand on.
+struct Ground<'a> {
+    ctx: &'a Context,
+    site: &'a Site,
+    /// Read once for all; where they could not be, no volume is deleted.
+    pointers: Result<&'a Pointers, &'a Error>,
+    deadline: Instant,
 }
 
 /// Reclaims all of them at once, with a bound.
 pub(crate) async fn all(ctx: &Context, site: &Site, removals: &[ClaimRemoval], deadline: Instant) -> DownOutcome {
-    let work = removals.iter().map(|removal| one(ctx, site, removal, deadline));
+    if removals.is_empty() {
+        return DownOutcome::default();
+    }
+    let pointers = Pointers::read(ctx).await;
+    let ground = Ground {
+        ctx,
+        site,
+        pointers: pointers.as_ref(),
+        deadline,
+    };
+    let work = removals.iter().map(|removal| one(&ground, removal));
     let mut outcomes = stream::iter(work).buffer_unordered(ctx.limits.concurrency.max(1) * 8);
     let mut outcome = DownOutcome::default();
     while let Some(one) = outcomes.next().await {
@@ -63,9 +88,9 @@ pub(crate) async fn release(ctx: &Context, site: &Site, removals: &[ClaimRemoval
     outcome.remaining.into_iter().map(halt).collect()
 }
 
-async fn one(ctx: &Context, site: &Site, removal: &ClaimRemoval, deadline: Instant) -> DownOutcome {
+async fn one(ground: &Ground<'_>, removal: &ClaimRemoval) -> DownOutcome {
     let mut outcome = DownOutcome::default();
-    if let Err(failure) = steps(ctx, site, removal, deadline, &mut outcome).await {
+    if let Err(failure) = steps(ground, removal, &mut outcome).await {
         outcome.remaining.push(Fate {
             what: failure.what,
             why: failure.error.to_string(),
@@ -77,29 +102,21 @@ async fn one(ctx: &Context, site: &Site, removal: &ClaimRemoval, deadline: Insta
 /// A step's failure carries what it was about.
 type Step<T> = Result<T, Box<Failure>>;
 
-async fn steps(
-    ctx: &Context,
-    site: &Site,
-    removal: &ClaimRemoval,
-    deadline: Instant,
-    outcome: &mut DownOutcome,
-) -> Step<()> {
+async fn steps(ground: &Ground<'_>, removal: &ClaimRemoval, outcome: &mut DownOutcome) -> Step<()> {
+    let Ground { ctx, deadline, .. } = *ground;
     // A volume that no PersistentVolume names can be in use nowhere, and once the claim is gone nothing would point to it:
     // here the volume goes first.
     if removal.persistent_volume.is_none() && removal.fate != VolumeFate::Keep {
-        volume(ctx, site, removal, deadline, outcome).await?;
+        volume(ground, removal, outcome).await?;
     }
     claim(ctx, removal, deadline, outcome).await?;
     if removal.fate == VolumeFate::Keep {
         if let Some(id) = &removal.volume {
-            let why = format!(
-                "{}; PersistentVolume {} points to it",
-                removal.why,
-                removal
-                    .persistent_volume
-                    .as_ref()
-                    .map_or("(none)", |pv| &pv.target.name)
-            );
+            let pointer = match &removal.persistent_volume {
+                Some(pv) => format!("PersistentVolume {} points to it", pv.target.name),
+                None => "only its tags say whose it was".to_owned(),
+            };
+            let why = format!("{}; {pointer}", removal.why);
             outcome.kept.push(Fate {
                 what: format!("volume {id} of claim {}", removal.claim_name),
                 why,
@@ -108,7 +125,7 @@ async fn steps(
         return Ok(());
     }
     if removal.persistent_volume.is_some() {
-        volume(ctx, site, removal, deadline, outcome).await?;
+        volume(ground, removal, outcome).await?;
         persistent_volume(ctx, removal, deadline, outcome).await?;
     }
     Ok(())
@@ -155,13 +172,10 @@ async fn claim(ctx: &Context, removal: &ClaimRemoval, deadline: Instant, outcome
 }
 
 /// Deletes the volume once it is detached and its evidence still holds.
-async fn volume(
-    ctx: &Context,
-    site: &Site,
-    removal: &ClaimRemoval,
-    deadline: Instant,
-    outcome: &mut DownOutcome,
-) -> Step<()> {
+async fn volume(ground: &Ground<'_>, removal: &ClaimRemoval, outcome: &mut DownOutcome) -> Step<()> {
+    let Ground {
+        ctx, site, deadline, ..
+    } = *ground;
     let Some(id) = &removal.volume else { return Ok(()) };
     let what = format!("volume {id} of claim {}", removal.claim_name);
     let fail = |error| failure(&what, error);
@@ -171,6 +185,7 @@ async fn volume(
             break;
         };
         if detached(&seen) {
+            its_own(ground, removal, &seen).map_err(fail)?;
             still_unused(ctx, removal).await.map_err(fail)?;
             if removal.fate == VolumeFate::SnapshotThenDelete {
                 snapshot(ctx, site, removal, &seen, outcome).await.map_err(fail)?;
@@ -226,38 +241,78 @@ fn detached(volume: &Volume) -> bool {
     volume.attachments.is_empty() && matches!(volume.state, VolumeState::Available | VolumeState::Error)
 }
 
+/// That no other cluster, claim or PersistentVolume has a right to the volume.
+fn its_own(ground: &Ground<'_>, removal: &ClaimRemoval, volume: &Volume) -> Result<(), Error> {
+    let refuse = |why: String| Err(refusal(ErrorKind::InUse, "delete", &volume.id.0, why));
+    let uid = removal.claim.as_ref().map(|claim| &*claim.uid);
+    if let Some(why) = foreign(volume, &ground.site.cluster.uid, &removal.claim_name, uid) {
+        return refuse(why);
+    }
+    let own = removal.persistent_volume.as_ref().map(|pv| &*pv.target.name);
+    match ground.pointers {
+        Ok(pointers) => pointers.shared(&volume.id, own).map_or(Ok(()), refuse),
+        Err(error) => refuse(format!("whether a PersistentVolume names it is not known: {error}")),
+    }
+}
+
 /// The second look: the claim of that UID must be gone, or unbound where there never was a PersistentVolume; and the
-/// PersistentVolume, where it is still there, must be the planned one and bound to nothing.
+/// PersistentVolume, where it is still there, must be the planned one, reserved for nobody who is there.
 async fn still_unused(ctx: &Context, removal: &ClaimRemoval) -> Result<(), Error> {
-    let alive =
-        |what: &ObjectRef, why: &str| Err(refusal(ErrorKind::InUse, "delete volume of", &what.to_string(), why));
-    if let (Some(claim), Some(_)) = (&removal.claim, &removal.persistent_volume)
-        && ctx
-            .cluster
-            .get(&claim.target)
-            .await?
-            .is_some_and(|live| live.uid() == Some(&claim.uid))
-    {
-        return alive(&claim.target, "the claim is there again");
+    match (&removal.persistent_volume, &removal.claim) {
+        (Some(pv), _) => still_released(ctx, pv, removal).await,
+        (None, Some(claim)) => still_unbound(ctx, claim).await,
+        (None, None) => Ok(()),
     }
-    if let (Some(claim), None) = (&removal.claim, &removal.persistent_volume)
-        && ctx
-            .cluster
-            .get(&claim.target)
-            .await?
-            .is_some_and(|live| live.str_at(&["status", "phase"]) == Some("Bound"))
-    {
-        return alive(&claim.target, "the claim was bound meanwhile; run down again");
-    }
-    let Some(pv) = &removal.persistent_volume else {
+}
+
+fn alive(what: &ObjectRef, why: &str) -> Result<(), Error> {
+    Err(refusal(ErrorKind::InUse, "delete volume of", &what.to_string(), why))
+}
+
+async fn still_unbound(ctx: &Context, claim: &Removal) -> Result<(), Error> {
+    let Some(live) = ctx.cluster.get(&claim.target).await? else {
         return Ok(());
     };
+    if live.str_at(&["status", "phase"]) == Some("Bound") {
+        return alive(&claim.target, "the claim was bound meanwhile; run down again");
+    }
+    let made = match live.str_at(&["spec", "volumeName"]) {
+        Some(name) => {
+            let pv = ObjectRef::new(ResourceKind::persistent_volume(), "", name);
+            let pv = ctx.cluster.get(&pv).await?;
+            pv.is_some_and(|pv| pv.str_at(&["spec", "claimRef", "uid"]) == Some(&claim.uid))
+        }
+        None => false,
+    };
+    if made {
+        return alive(&claim.target, "its PersistentVolume was made meanwhile; run down again");
+    }
+    Ok(())
+}
+
+/// The phase says little: it lags behind the claim's end by a moment. What counts is whether the claim is there that the
+/// PersistentVolume is reserved for.
+async fn still_released(ctx: &Context, pv: &Removal, removal: &ClaimRemoval) -> Result<(), Error> {
     let Some(live) = ctx.cluster.get(&pv.target).await? else {
         return Ok(());
     };
     let view = PvView::of(&live, &*ctx.cloud.rules);
-    if view.uid != pv.uid || view.phase == "Bound" || view.volume != removal.volume {
-        return alive(&pv.target, "the PersistentVolume is in use again");
+    if view.uid != pv.uid || view.volume != removal.volume {
+        return alive(&pv.target, "the PersistentVolume is another one now");
+    }
+    let Some((namespace, name)) = &view.claim else {
+        return alive(
+            &pv.target,
+            "someone took its reservation away, so that another claim can have it",
+        );
+    };
+    let target = ObjectRef::new(ResourceKind::claim(), namespace, name.clone());
+    let Some(claim) = ctx.cluster.get(&target).await? else {
+        return Ok(());
+    };
+    let reserved = view.claim_uid.is_none() || view.claim_uid.as_deref() == claim.uid();
+    if reserved || claim.str_at(&["spec", "volumeName"]) == Some(&view.name) {
+        return alive(&target, "the claim is there again");
     }
     Ok(())
 }

@@ -188,7 +188,9 @@ fn plan_claim(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, planned: &mut Plann
         },
     };
     let creates = matches!(action, ClaimAction::Create | ClaimAction::Resume { volume: None, .. });
+    // The claim to come must not meet the PersistentVolume of one that is on its way out.
     let persistent_volume = live
+        .filter(|live| !live.terminating)
         .map(|live| live.volume_name.clone())
         .filter(|name| !name.is_empty());
     let persistent_volume = persistent_volume.unwrap_or_else(|| {

@@ -9,7 +9,8 @@ use crate::error::Conflict;
 use crate::names;
 use crate::outcome::Cause;
 
-/// A manifest as it is applied: in its namespace, with the profile's label.
+/// A manifest as it is applied: in its namespace, with the profile's label. What has no namespace is labelled with the
+/// profile's own, because another profile of the same name may live in another.
 pub(crate) fn prepared(profile: &Profile, manifest: &Object, namespaced: bool) -> Object {
     let mut object = manifest.clone();
     if namespaced && object.namespace().is_none() {
@@ -19,6 +20,12 @@ pub(crate) fn prepared(profile: &Profile, manifest: &Object, namespaced: bool) -
         &["metadata", "labels", names::PROFILE],
         Value::from(profile.name.clone()),
     );
+    if !namespaced {
+        object.set(
+            &["metadata", "labels", names::NAMESPACE],
+            Value::from(profile.namespace.clone()),
+        );
+    }
     object
 }
 
@@ -130,11 +137,18 @@ fn refused(target: &ObjectRef, live: Option<&Object>, error: Error) -> Result<Ob
         return Err(Obstacle::Failed(error));
     }
     let message = error.message.to_ascii_lowercase();
+    // What API servers of 1.30 to 1.36 say of fields that cannot change.
     let immutable = [
         "immutable",
         "forbidden: updates to",
-        "updates to parameters are forbidden",
-        "updates to provisioner are forbidden",
+        // Service
+        "may not change once set",
+        // RoleBinding, ClusterRoleBinding
+        "cannot change roleref",
+        // PriorityClass
+        "may not be changed in an update",
+        // Pod
+        "updates may not change fields other than",
     ];
     let irreplaceable = [
         "Namespace",
@@ -274,6 +288,16 @@ mod tests {
         };
         let replaced = plan(Some(&live(|_| {})), immutable()).unwrap();
         assert!(matches!(replaced, ObjectAction::Replace { keeps_dependents: true, uid, .. } if uid == "u"));
+        for words in [
+            "spec.clusterIPs[0]: Invalid value: [\"None\"]: may not change once set",
+            "roleRef: Invalid value: {}: cannot change roleRef",
+            "value: Forbidden: may not be changed in an update.",
+            "provisioner: Forbidden: updates to provisioner are forbidden.",
+            "spec.selector: Invalid value: {}: field is immutable",
+        ] {
+            let planned = plan(Some(&live(|_| {})), refusal(ErrorKind::Invalid, words));
+            assert!(matches!(planned, Ok(ObjectAction::Replace { .. })), "{words}");
+        }
         assert!(plan(None, immutable()).is_err());
         assert_eq!(
             plan(

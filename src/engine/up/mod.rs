@@ -10,9 +10,8 @@ use futures::future;
 use moorline_profile::Profile;
 use tokio::time::Instant;
 
-use crate::apply::{self, Run, Tally, Written};
+use crate::apply::{Run, Tally, Written};
 use crate::context::Context;
-use crate::down;
 use crate::error::EngineError;
 use crate::event::{Event, Stage};
 use crate::observe::{self, Catalog, Site};
@@ -182,10 +181,7 @@ pub async fn execute_up(ctx: &Context, profile: &Profile, plan: UpPlan) -> Resul
     };
     run.stages().await?;
     wait_ready(&run).await?;
-    let halts = down::release(ctx, &site, &plan.releases, deadline).await;
-    apply::verdict(halts, ctx.limits.timeout.as_secs(), || {
-        "volumes of removed ordinals are left; run up again".to_owned()
-    })?;
+    scale::release(&run).await?;
     let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
     Ok(UpOutcome {
         changed: count(&run.tally.changed),

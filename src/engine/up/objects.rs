@@ -8,7 +8,7 @@ use moorline_profile::Profile;
 
 use crate::context::Context;
 use crate::error::{Conflict, EngineError};
-use crate::fold::{Key, applied_by_us};
+use crate::fold::{Key, made_for};
 use crate::names;
 use crate::observe::{self, Catalog};
 use crate::outcome::Cause;
@@ -52,7 +52,7 @@ impl LiveObjects {
             this.live.extend(found?.map(|object| (target, object)));
         }
         drop(reads);
-        this.sort_out(labelled);
+        this.sort_out(profile, labelled);
         Ok(this)
     }
 
@@ -150,7 +150,7 @@ impl LiveObjects {
     }
 
     /// Parts what is labelled into the profile's objects and what it no longer names.
-    fn sort_out(&mut self, labelled: HashMap<ObjectRef, Object>) {
+    fn sort_out(&mut self, profile: &Profile, labelled: HashMap<ObjectRef, Object>) {
         let same = |a: &ObjectRef, b: &ObjectRef| {
             a.resource.gvk.is(&b.resource.gvk.group, &b.resource.gvk.kind)
                 && a.namespace == b.namespace
@@ -159,13 +159,36 @@ impl LiveObjects {
         for (found, object) in labelled {
             if let Some((target, _)) = self.targets.iter().find(|(target, _)| same(target, &found)) {
                 self.live.insert(target.clone(), object);
-            } else if applied_by_us(&object) && !object.is_terminating() {
-                // Controllers copy labels (a Service's go to its EndpointSlices): only what we applied is ours to remove.
+            } else if made_for(profile, &object) && !object.is_terminating() {
+                if holds_others(&found.resource.gvk) {
+                    self.notices.push(format!(
+                        "{found} is no longer in the profile; it is left alone, because all that it holds would go with it"
+                    ));
+                    continue;
+                }
+                if object.str_at(&["spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted"]) == Some("Delete") {
+                    self.notices.push(format!(
+                        "removing {found} deletes its claims too (whenDeleted: Delete), and volumes by their reclaim policy"
+                    ));
+                }
                 let uid = object.uid().unwrap_or_default().to_owned();
                 self.removals.push(Removal { target: found, uid });
             }
         }
         self.removals.sort_by(|a, b| a.target.cmp(&b.target));
+    }
+
+    /// Whether a refusal is about an object that this very plan makes: admission looks for a pod's ServiceAccount,
+    /// PriorityClass and RuntimeClass and for a binding's role already in a dry run.
+    fn misses_what_comes(&self, error: &Error) -> bool {
+        if !matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound) {
+            return false;
+        }
+        let comes = |(target, _): &&(ObjectRef, Object)| !self.live.contains_key(target);
+        let coming = self.targets.iter().filter(comes);
+        coming
+            .map(|(target, _)| (&*target.resource.gvk.kind, &*target.name))
+            .any(|(kind, name)| says_missing(&error.message, kind, name))
     }
 
     /// Replicas that each set will have: what the manifest says, else what is there, else Kubernetes' default.
@@ -191,6 +214,19 @@ impl LiveObjects {
     }
 }
 
+/// Whether a server's words say that this object is missing: `serviceaccount "bot" not found`, `no PriorityClass with
+/// name high was found`.
+fn says_missing(message: &str, kind: &str, name: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let kind = kind.to_ascii_lowercase();
+    let mut words = message.split(|c: char| !(c.is_ascii_alphanumeric() || "-._".contains(c)));
+    let kinds = ["ServiceAccount", "PriorityClass", "RuntimeClass", "Role", "ClusterRole"];
+    kinds.iter().any(|known| known.eq_ignore_ascii_case(&kind))
+        && (message.contains("not found") || message.contains("was found"))
+        && message.contains(&kind)
+        && words.any(|word| word == name)
+}
+
 /// Claims have a path of their own, for they need a volume.
 fn is_claim(gvk: &Gvk) -> bool {
     gvk.is("", "PersistentVolumeClaim")
@@ -210,6 +246,11 @@ pub(crate) fn is_kept(gvk: &Gvk) -> bool {
         "Lease",
     ];
     kinds.contains(&&*gvk.kind)
+}
+
+/// Kinds whose deletion takes with it what others put there: only `down` deletes them, and only when they are empty.
+fn holds_others(gvk: &Gvk) -> bool {
+    gvk.is("", "Namespace") || gvk.is("apiextensions.k8s.io", "CustomResourceDefinition")
 }
 
 /// The kind that one of the profile's own CRDs will serve.
@@ -256,6 +297,14 @@ pub(super) async fn plan_objects(
             Ok(DryRun::Later)
         } else {
             dry_run(ctx, target, object).await
+        };
+        let dry = match dry {
+            Err(error) | Ok(DryRun::Refused(error))
+                if !live.live.contains_key(target) && live.misses_what_comes(&error) =>
+            {
+                Ok(DryRun::Later)
+            }
+            dry => dry,
         };
         (target, object, dry)
     });
@@ -326,5 +375,32 @@ async fn dry_run(ctx: &Context, target: &ObjectRef, object: &Object) -> Result<D
                 _ => return Err(error),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says_missing;
+
+    #[test]
+    fn a_dry_run_may_miss_what_the_same_plan_makes() {
+        let account =
+            r#"pods "web" is forbidden: error looking up service account demo/bot: serviceaccount "bot" not found"#;
+        assert!(says_missing(account, "ServiceAccount", "bot"));
+        assert!(!says_missing(account, "ServiceAccount", "robot"));
+        assert!(!says_missing(account, "ConfigMap", "bot"));
+        let class = r#"pods "web" is forbidden: no PriorityClass with name high was found"#;
+        assert!(says_missing(class, "PriorityClass", "high"));
+        assert!(says_missing(
+            r#"roles.rbac.authorization.k8s.io "reader" not found"#,
+            "Role",
+            "reader"
+        ));
+        assert!(!says_missing(r#"namespaces "demo" not found"#, "Role", "demo"));
+        assert!(!says_missing(
+            r#"User "bot" cannot create resource "serviceaccounts""#,
+            "ServiceAccount",
+            "bot"
+        ));
     }
 }
