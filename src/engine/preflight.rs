@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::apply::persistent_volume::{Anchor, Recipe};
 use crate::context::Context;
 use crate::names;
-use crate::plan::{ClaimAction, ClaimPlan, DownPlan, Removal, UpPlan, VolumeFate};
+use crate::plan::{ClaimAction, ClaimPlan, DownPlan, ObjectAction, Removal, UpPlan, VolumeFate};
 
 /// Stands for a volume that does not exist yet.
 const VOLUME_TO_COME: &str = "volume-to-come";
@@ -18,6 +18,7 @@ const VOLUME_TO_COME: &str = "volume-to-come";
 /// Rehearses the first write of each kind that a plan of `up` or `scale` leads to beside its objects, which were rehearsed
 /// one by one.
 pub(crate) async fn up(ctx: &Context, profile: &Profile, plan: &UpPlan) -> Result<(), Error> {
+    replacements(ctx, plan).await?;
     let created = plan
         .claims
         .iter()
@@ -46,6 +47,20 @@ pub(crate) async fn up(ctx: &Context, profile: &Profile, plan: &UpPlan) -> Resul
         .flat_map(|r| [r.claim.as_ref(), r.persistent_volume.as_ref()])
         .flatten();
     deletions(ctx, plan.removals.iter().chain(releases)).await
+}
+
+/// What is deleted to be made anew must be taken anew: the server validates before it says that the name is taken. A
+/// Service is left out, whose own address and node ports count as taken.
+async fn replacements(ctx: &Context, plan: &UpPlan) -> Result<(), Error> {
+    let replaced = plan
+        .objects
+        .iter()
+        .filter(|object| matches!(object.action, ObjectAction::Replace { .. }))
+        .filter(|object| !object.target.resource.gvk.is("", "Service"));
+    for object in replaced {
+        rehearse(ctx, &object.target, Write::Create(&object.object)).await?;
+    }
+    Ok(())
 }
 
 /// Whether the claim's namespace is made by this very plan, so that the server knows nothing of it yet.

@@ -20,6 +20,8 @@ use crate::tracker::Waited;
 enum Wave {
     Foundation,
     Object,
+    /// What the API server takes only when what it refers to is there.
+    Binding,
     Workload,
 }
 
@@ -35,6 +37,7 @@ fn wave(plan: &ObjectPlan) -> Wave {
         | "Job"
         | "CronJob"
         | "ReplicationController" => Wave::Workload,
+        "RoleBinding" | "ClusterRoleBinding" => Wave::Binding,
         _ => Wave::Object,
     }
 }
@@ -56,10 +59,17 @@ impl Run<'_> {
                 self.failing()
             )
         };
-        for (stage, wanted) in [(Stage::Foundations, Wave::Foundation), (Stage::Objects, Wave::Object)] {
+        for (stage, wanted) in [
+            (Stage::Foundations, Wave::Foundation),
+            (Stage::Objects, Wave::Object),
+            (Stage::Objects, Wave::Binding),
+        ] {
             apply::verdict(self.apply_all(stage, pending(wanted)).await, seconds, left)?;
-            if stage == Stage::Foundations {
-                self.wait_foundations().await?;
+            if wanted == Wave::Foundation {
+                let halted = self.wait_foundations().await?.err().into_iter().collect();
+                apply::verdict(halted, seconds, || {
+                    "custom resource definitions are not established yet; run up again to go on".to_owned()
+                })?;
             }
         }
         let (halts, removed) = future::join(self.volumes_and_workloads(pending(Wave::Workload)), self.remove()).await;
@@ -91,7 +101,7 @@ impl Run<'_> {
     }
 
     /// Custom resources can be applied only when their definitions are established.
-    async fn wait_foundations(&self) -> Result<(), EngineError> {
+    async fn wait_foundations(&self) -> Result<Result<(), Halt>, EngineError> {
         for plan in
             self.plan.objects.iter().filter(|p| {
                 p.target.resource.gvk.kind == "CustomResourceDefinition" && p.action != ObjectAction::Unchanged
@@ -106,15 +116,13 @@ impl Run<'_> {
                 if established {
                     break;
                 }
-                if self.gate().is_err() {
-                    return Err(EngineError::Interrupted {
-                        left: format!("{} is not established yet; run up again to go on", plan.target),
-                    });
+                if let Err(halt) = self.gate() {
+                    return Ok(Err(halt));
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Workloads that wait for no planned claim are applied at once; each other one as soon as its own claims are Bound.
