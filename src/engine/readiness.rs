@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use moorline_api::{ListQuery, Object, ResourceKind};
 use moorline_profile::{Profile, SetClaims};
 
-use crate::fold::{ClaimView, Key};
+use crate::fold::Key;
 use crate::observe;
 use crate::outcome::Cause;
 use crate::tracker::Snapshot;
@@ -130,14 +130,15 @@ fn claim_cause(events: &Events<'_>, namespace: &str, name: &str, live: Option<&O
             fatal,
         })
     };
-    let Some(claim) = live.map(ClaimView::of) else {
+    let Some(claim) = live else {
         return cause("it does not exist yet".to_owned(), None, false);
     };
-    match &*claim.phase {
-        "Bound" if claim.terminating => cause("it is being deleted".to_owned(), None, false),
+    let volume_name = claim.str_at(&["spec", "volumeName"]).unwrap_or_default();
+    match claim.str_at(&["status", "phase"]).unwrap_or_default() {
+        "Bound" if claim.is_terminating() => cause("it is being deleted".to_owned(), None, false),
         "Bound" => None,
         "Lost" => {
-            let why = format!("Lost: PersistentVolume {} is gone", claim.volume_name);
+            let why = format!("Lost: PersistentVolume {volume_name} is gone");
             cause(
                 why,
                 Some("restore the PersistentVolume, or delete the claim and run up again"),
@@ -146,7 +147,7 @@ fn claim_cause(events: &Events<'_>, namespace: &str, name: &str, live: Option<&O
         }
         _ => {
             let event = events.latest("PersistentVolumeClaim", namespace, name);
-            let why = match (&*claim.volume_name, event) {
+            let why = match (volume_name, event) {
                 ("", None) => "unbound".to_owned(),
                 ("", Some(event)) => format!("unbound: {event}"),
                 (volume, None) => format!("unbound: waits for PersistentVolume {volume}"),
@@ -177,24 +178,27 @@ fn service_cause(snapshot: &Snapshot, events: &Events<'_>, namespace: &str, name
     })
 }
 
+/// Whether it is a warning, and when it was seen.
+type Rank = (bool, Option<jiff::Timestamp>);
+
 /// The newest event about each object. Warnings go before what is merely newer.
 pub(crate) struct Events<'a> {
-    newest: HashMap<(&'a str, &'a str, &'a str), &'a Object>,
+    newest: HashMap<(&'a str, &'a str, &'a str), (Rank, &'a Object)>,
 }
 
 impl<'a> Events<'a> {
     pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
-        let mut newest: HashMap<_, &Object> = HashMap::new();
-        let rank = |event: &Object| (event.str_at(&["type"]) == Some("Warning"), event_time(event));
+        let mut newest = HashMap::new();
         for event in snapshot.all(&ResourceKind::event()) {
             let involved = |field| event.str_at(&["involvedObject", field]);
             let (Some(kind), Some(name), Some(namespace)) = (involved("kind"), involved("name"), event.namespace())
             else {
                 continue;
             };
-            let known = newest.entry((kind, namespace, name)).or_insert(event);
-            if rank(event) > rank(known) {
-                *known = event;
+            let rank = (event.str_at(&["type"]) == Some("Warning"), event_time(event));
+            let known = newest.entry((kind, namespace, name)).or_insert((rank, event));
+            if rank > known.0 {
+                *known = (rank, event);
             }
         }
         Self { newest }
@@ -202,7 +206,7 @@ impl<'a> Events<'a> {
 
     /// `ProvisioningFailed: no such key`.
     pub(crate) fn latest(&self, kind: &str, namespace: &str, name: &str) -> Option<String> {
-        let newest = self.newest.get(&(kind, namespace, name))?;
+        let (_, newest) = self.newest.get(&(kind, namespace, name))?;
         let text = |field| newest.str_at(&[field]).unwrap_or_default();
         Some(format!("{}: {}", text("reason"), text("message")))
     }

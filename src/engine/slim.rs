@@ -58,7 +58,9 @@ pub(crate) fn slim(mut object: Object) -> Object {
             &["status", "containerStatuses"],
             &["status", "initContainerStatuses"],
         ];
-        lists.into_iter().for_each(|path| slim_items(&mut pod, path));
+        for path in lists {
+            slim_items(&mut pod, path);
+        }
         pod
     } else if gvk.is("", "Event") {
         keep(&mut object, &EVENT)
@@ -93,7 +95,7 @@ fn take(map: &mut Map<String, Value>, path: &[&str]) -> Option<Value> {
 }
 
 fn slim_items(object: &mut Object, path: &[&str]) {
-    let items: Vec<Value> = object.list_at(path).iter().map(|item| slim_item(item)).collect();
+    let items: Vec<Value> = object.list_at(path).iter().map(slim_item).collect();
     if !items.is_empty() {
         object.set(path, Value::Array(items));
     }

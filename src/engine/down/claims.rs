@@ -27,7 +27,7 @@ pub(super) async fn claims(
     let namespaces = observe::namespaces(profile);
     let live = observe::claims(ctx, &namespaces).await?;
     let strangers = strangers(ctx, profile, kept, &namespaces).await?;
-    let owners = Owners::of(profile, kept, plan, &live);
+    let owners = Owners::of(profile, kept, &plan.objects, &live);
     let mut names = Vec::new();
     for (key, claim) in &live {
         let why = match owners.of_claim(key, claim) {
@@ -71,7 +71,12 @@ struct Owners<'a> {
 }
 
 impl<'a> Owners<'a> {
-    fn of(profile: &'a Profile, kept: &BTreeSet<ObjectRef>, plan: &DownPlan, live: &BTreeMap<Key, ClaimView>) -> Self {
+    fn of(
+        profile: &'a Profile,
+        kept: &BTreeSet<ObjectRef>,
+        going: &[Removal],
+        live: &BTreeMap<Key, ClaimView>,
+    ) -> Self {
         let set = |target: &ObjectRef| {
             let is_set = target.resource.gvk.is("apps", "StatefulSet");
             is_set.then(|| (target.namespace.clone().unwrap_or_default(), target.name.clone()))
@@ -86,8 +91,7 @@ impl<'a> Owners<'a> {
             profile,
             standalone: claims.map(|c| (c.namespace.clone(), c.name.clone())).collect(),
             kept: kept.iter().filter_map(set).collect(),
-            made: plan
-                .objects
+            made: going
                 .iter()
                 .filter_map(|removal| set(&removal.target))
                 .chain(by_claim)
@@ -336,7 +340,104 @@ async fn left_by_a_former_run(
 
 #[cfg(test)]
 mod tests {
+    use moorline_aws_rules::EbsRules;
+    use serde_json::json;
+
     use super::*;
+    use crate::names;
+
+    const SET: &str = "
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: db, image: postgres, volumeMounts: [{name: data, mountPath: /data}]}]}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 1Gi}}}
+";
+
+    fn profile() -> Profile {
+        let folder = tempfile::tempdir().unwrap();
+        let yaml = "name: web\nprovider: {aws: {}}\nexternalClasses: [fast]\n";
+        std::fs::write(folder.path().join("profile.yaml"), yaml).unwrap();
+        std::fs::write(folder.path().join("set.yaml"), SET).unwrap();
+        let surroundings = moorline_profile::Surroundings {
+            rules: &[&EbsRules],
+            ..Default::default()
+        };
+        moorline_profile::load(folder.path(), &surroundings).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    fn claim(name: &str, label: Option<&str>) -> (Key, ClaimView) {
+        let labels = json!({"app": "db", names::PROFILE: label});
+        let claim = json!({"metadata": {"namespace": "default", "name": name, "labels": labels}});
+        let view = ClaimView::of(&Object::from_value(claim).unwrap());
+        (view.key(), view)
+    }
+
+    /// What becomes of each claim: `goes`, `-`, or why it stays.
+    fn fates(owners: &Owners<'_>, claims: &BTreeMap<Key, ClaimView>) -> Vec<String> {
+        let fate = |(key, claim): (&Key, &ClaimView)| match owners.of_claim(key, claim) {
+            Ownership::Unrelated => "-".to_owned(),
+            Ownership::Others(why) => why,
+            Ownership::Ours => "goes".to_owned(),
+        };
+        claims.iter().map(fate).collect()
+    }
+
+    fn owners<'a>(profile: &'a Profile, made: bool, kept: bool, claims: &BTreeMap<Key, ClaimView>) -> Owners<'a> {
+        let set = ObjectRef::new(ResourceKind::stateful_set(), "default", "db");
+        let kept = if kept {
+            BTreeSet::from([set.clone()])
+        } else {
+            BTreeSet::new()
+        };
+        let removals = if made {
+            vec![Removal {
+                target: set,
+                uid: "u".to_owned(),
+            }]
+        } else {
+            Vec::new()
+        };
+        Owners::of(profile, &kept, &removals, claims)
+    }
+
+    #[test]
+    fn claims_of_a_set_that_someone_else_made_stay() {
+        let profile = profile();
+        let claims = BTreeMap::from([
+            claim("data-db-0", None),
+            claim("data-db-1", Some("web")),
+            claim("x-0", None),
+        ]);
+        let fates = fates(&owners(&profile, false, true, &claims), &claims);
+        assert!(fates[..2].iter().all(|why| why.contains("did not make")), "{fates:?}");
+        assert_eq!(fates[2], "-");
+    }
+
+    #[test]
+    fn unlabelled_claims_go_only_with_a_set_that_moorline_made() {
+        let profile = profile();
+        let alone = BTreeMap::from([claim("data-db-0", None)]);
+        assert_eq!(fates(&owners(&profile, true, false, &alone), &alone), ["goes"]);
+        assert!(fates(&owners(&profile, false, false, &alone), &alone)[0].contains("did not make"));
+        let beside_ours = BTreeMap::from([claim("data-db-0", None), claim("data-db-1", Some("web"))]);
+        assert_eq!(
+            fates(&owners(&profile, false, false, &beside_ours), &beside_ours),
+            ["goes", "goes"]
+        );
+        let others = BTreeMap::from([claim("data-db-0", Some("shop"))]);
+        assert_eq!(
+            fates(&owners(&profile, true, false, &others), &others),
+            ["it belongs to profile shop"]
+        );
+    }
 
     fn pv(reclaim: ReclaimPolicy, decided: Option<&str>) -> PvView {
         PvView {

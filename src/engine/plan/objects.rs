@@ -137,6 +137,10 @@ fn refused(target: &ObjectRef, live: Option<&Object>, error: Error) -> Result<Ob
         return Err(Obstacle::Failed(error));
     }
     let message = error.message.to_ascii_lowercase();
+    if message.contains("does not support dry run") {
+        let hint = "nothing is wrong with the manifest: give that webhook sideEffects None or NoneOnDryRun";
+        return Err(blocked(target, &error.message, hint));
+    }
     // What API servers of 1.30 to 1.36 say of fields that cannot change.
     let immutable = [
         "immutable",

@@ -178,8 +178,8 @@ impl LiveObjects {
         self.removals.sort_by(|a, b| a.target.cmp(&b.target));
     }
 
-    /// Whether a refusal is about an object that this very plan makes: admission looks for a pod's ServiceAccount,
-    /// PriorityClass and RuntimeClass and for a binding's role already in a dry run.
+    /// Whether a refusal is about an object that this very plan makes: admission looks for a pod's service account,
+    /// priority class and runtime class and for a binding's role already in a dry run.
     fn misses_what_comes(&self, error: &Error) -> bool {
         if !matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound) {
             return false;
