@@ -129,6 +129,53 @@ fn a_refused_verb() {
 }
 
 #[test]
+fn no_call_outlasts_the_run() {
+    let throttled =
+        json!({"error": {"status": 503, "code": "RequestLimitExceeded", "message": "slow down", "retry_after": null}});
+    for (operation, effect) in [("CreateVolume", throttled), ("DescribeVolumes", json!("hang"))] {
+        let world = World::instant();
+        world.fault(&json!({"service": "ec2", "operation": operation, "moment": "before", "effect": effect}));
+        let started = Instant::now();
+        let run = world.run(&format!("up {PROFILE} --sandbox --timeout 2s"));
+        assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+        assert!(matches!(run.code, Some(3 | 6)), "{:?} {}", run.code, run.stderr);
+        assert!(run.stderr.contains(operation), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_deadline_says_which_volume_never_became_usable() {
+    let world = World::instant();
+    world.write("kms/profile.yaml", "name: kms\nprovider: {aws: {region: us-east-1}}\n");
+    let manifests = "apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: encrypted}
+provisioner: ebs.csi.aws.com
+parameters:
+  encrypted: 'true'
+  kmsKeyId: arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: encrypted
+  resources: {requests: {storage: 4Gi}}
+";
+    let folder = world.write("kms/claim.yaml", manifests);
+    let run = world
+        .run(&format!("up {} --sandbox --timeout 3s", folder.display()))
+        .exits(6);
+    assert_eq!(run.errors().len(), 1, "{}", run.stderr);
+    assert!(
+        run.errors()[0].contains("volume for claim default/data"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
 fn what_only_explains_may_be_forbidden() {
     let world = World::instant();
     for operation in ["list events", "list pods"] {

@@ -150,7 +150,11 @@ impl Run<'_> {
         };
         match self.tracker.until(self.deadline, gone).await {
             Waited::Done(()) => Ok(()),
-            Waited::TimedOut => Err(Halt::TimedOut),
+            Waited::TimedOut => Err(Halt::timed_out(
+                format!("claim {}/{}", plan.namespace, plan.name),
+                "it is still being deleted: Kubernetes keeps a claim for as long as a pod uses it",
+                Some("delete the pod that uses it"),
+            )),
             Waited::Stopped => Err(Halt::Stopped),
         }
     }
@@ -266,7 +270,10 @@ impl Run<'_> {
         tokio::select! {
             usable = self.ctx.cloud.volumes.wait_usable(id) => usable.map_err(|error| Halt::failed(what, error)),
             () = self.ctx.stop.cancelled() => Err(Halt::Stopped),
-            () = tokio::time::sleep_until(self.deadline) => Err(Halt::TimedOut),
+            () = tokio::time::sleep_until(self.deadline) => {
+                let why = format!("volume {id} was created, and the cloud does not list it as usable");
+                Err(Halt::timed_out(what, why, None))
+            }
         }
     }
 
@@ -376,7 +383,7 @@ impl Run<'_> {
                 }
                 Ok(())
             }
-            Waited::TimedOut => Err(Halt::TimedOut),
+            Waited::TimedOut => Err(Halt::TimedOut(None)),
             Waited::Stopped => Err(Halt::Stopped),
         }
     }

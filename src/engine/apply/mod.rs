@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::error::{EngineError, Failure};
 use crate::event::{Change, Event, Stage};
 use crate::observe::Site;
+use crate::outcome::Cause;
 use crate::plan::UpPlan;
 use crate::tracker::{Snapshot, Tracker};
 
@@ -86,11 +87,20 @@ pub(crate) enum Halt {
     Failed(Box<Failure>),
     /// The user asked to stop before it was begun or finished.
     Stopped,
-    /// The deadline passed first.
-    TimedOut,
+    /// The deadline passed first; what was waited for, where that is more than its turn.
+    TimedOut(Option<Box<Cause>>),
 }
 
 impl Halt {
+    pub(crate) fn timed_out(what: impl Into<String>, why: impl Into<String>, hint: Option<&str>) -> Self {
+        Self::TimedOut(Some(Box::new(Cause {
+            what: what.into(),
+            why: why.into(),
+            hint: hint.map(str::to_owned),
+            fatal: false,
+        })))
+    }
+
     pub(crate) fn failed(what: impl Into<String>, error: Error) -> Self {
         Self::Failed(Box::new(Failure {
             what: what.into(),
@@ -106,7 +116,7 @@ impl Run<'_> {
             return Err(Halt::Stopped);
         }
         if Instant::now() >= self.deadline {
-            Err(Halt::TimedOut)
+            Err(Halt::TimedOut(None))
         } else {
             Ok(())
         }
@@ -137,17 +147,19 @@ pub(crate) async fn all<F: Future<Output = Result<(), Halt>>>(
 /// What the halts of a stage come to; `left` says what a stopped run leaves.
 pub(crate) fn verdict(halts: Vec<Halt>, seconds: u64, left: impl FnOnce() -> String) -> Result<(), EngineError> {
     let stopped = halts.iter().any(|halt| matches!(halt, Halt::Stopped));
-    let timed_out = halts.iter().any(|halt| matches!(halt, Halt::TimedOut));
-    let failures: Vec<Failure> = halts
-        .into_iter()
-        .filter_map(|halt| {
-            if let Halt::Failed(failure) = halt {
-                Some(*failure)
-            } else {
-                None
+    let mut timed_out = false;
+    let mut failures = Vec::new();
+    let mut causes = Vec::new();
+    for halt in halts {
+        match halt {
+            Halt::Failed(failure) => failures.push(*failure),
+            Halt::Stopped => {}
+            Halt::TimedOut(cause) => {
+                timed_out = true;
+                causes.extend(cause.map(|cause| *cause));
             }
-        })
-        .collect();
+        }
+    }
     if stopped {
         return Err(EngineError::Interrupted { left: left() });
     }
@@ -155,16 +167,15 @@ pub(crate) fn verdict(halts: Vec<Halt>, seconds: u64, left: impl FnOnce() -> Str
         return Err(EngineError::Failed(dedupe(failures)));
     }
     if timed_out {
-        let cause = crate::outcome::Cause {
-            what: "the run".to_owned(),
-            why: left(),
-            hint: Some("run it again; it goes on where it stopped".to_owned()),
-            fatal: false,
-        };
-        return Err(EngineError::TimedOut {
-            seconds,
-            causes: vec![cause],
-        });
+        if causes.is_empty() {
+            causes.push(Cause {
+                what: "the run".to_owned(),
+                why: left(),
+                hint: None,
+                fatal: false,
+            });
+        }
+        return Err(EngineError::TimedOut { seconds, causes });
     }
     Ok(())
 }
