@@ -21,7 +21,7 @@ fn snapshot(objects: &[Value]) -> Snapshot {
     snapshot
 }
 
-fn set(status: Value) -> Value {
+fn set(status: &Value) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "StatefulSet",
         "metadata": {"namespace": "ns", "name": "db", "generation": 2},
@@ -30,7 +30,7 @@ fn set(status: Value) -> Value {
     })
 }
 
-fn pod(status: Value) -> Value {
+fn pod(status: &Value) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"namespace": "ns", "name": "db-0", "labels": {"app": "db"}},
@@ -54,17 +54,17 @@ fn why(objects: &[Value]) -> String {
 #[test]
 fn a_set_is_ready_when_its_controller_says_so_of_this_generation() {
     assert_eq!(why(&[]), "it does not exist yet");
-    let old = set(json!({"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}));
+    let old = set(&json!({"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}));
     assert_eq!(why(&[old]), "its controller has not seen the change yet");
-    let new = set(json!({"observedGeneration": 2, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}));
+    let new = set(&json!({"observedGeneration": 2, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}));
     assert_eq!(why(&[new]), "");
-    let surplus = set(json!({"observedGeneration": 2, "replicas": 2, "readyReplicas": 1, "updatedReplicas": 1}));
+    let surplus = set(&json!({"observedGeneration": 2, "replicas": 2, "readyReplicas": 1, "updatedReplicas": 1}));
     assert_eq!(why(&[surplus]), "1 surplus pods are still terminating");
 }
 
 #[test]
 fn pods_say_why_they_are_not_ready() {
-    let waiting = set(json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}));
+    let waiting = set(&json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}));
     let container = |reason: &str, message: &str| json!({"containerStatuses": [{"image": "nginx:9", "state": {"waiting": {"reason": reason, "message": message}}}]});
     for (status, expected) in [
         (
@@ -85,7 +85,7 @@ fn pods_say_why_they_are_not_ready() {
         ),
         (json!({"phase": "Running"}), "running, not ready yet (readiness probe)"),
     ] {
-        assert_eq!(why(&[waiting.clone(), pod(status)]), expected);
+        assert_eq!(why(&[waiting.clone(), pod(&status)]), expected);
     }
 }
 
@@ -98,8 +98,8 @@ fn a_container_that_is_being_created_shows_the_latest_warning() {
             "type": kind, "reason": reason, "message": "m", "lastTimestamp": at,
         })
     };
-    let waiting = set(json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}));
-    let creating = pod(json!({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}));
+    let waiting = set(&json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}));
+    let creating = pod(&json!({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}));
     let events = [
         event("Warning", "FailedAttachVolume", "2026-01-01T00:00:00Z"),
         event("Normal", "Pulled", "2026-01-02T00:00:00Z"),

@@ -38,7 +38,7 @@ pub(super) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) ->
         xml.text("ownerId", &session.settings.account);
         xml.element("groupSet", |_| {});
         xml.list(("instancesSet", "item"), [&machine], |xml, machine| {
-            write(xml, session, machine, &volumes)
+            write(xml, session, machine, &volumes);
         });
     });
     xml.optional("nextToken", next);

@@ -146,7 +146,7 @@ pub(super) fn describe_security_groups(session: &mut Session, params: &Params, x
         xml.text("ownerId", &session.settings.account);
         xml.text("vpcId", &vpc);
         xml.list(("ipPermissions", "item"), &group.ports, |xml, port| {
-            permission(xml, *port, &group.ranges)
+            permission(xml, *port, &group.ranges);
         });
         xml.element("ipPermissionsEgress", |_| {});
     });

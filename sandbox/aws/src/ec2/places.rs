@@ -133,7 +133,7 @@ pub(super) fn describe_attributes(session: &mut Session, params: &Params, xml: &
     xml.list(("accountAttributeSet", "item"), chosen, |xml, (name, value)| {
         xml.text("attributeName", name);
         xml.list(("attributeValueSet", "item"), [value], |xml, value| {
-            xml.text("attributeValue", value)
+            xml.text("attributeValue", value);
         });
     });
     Ok(())

@@ -143,7 +143,7 @@ fn describe(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(),
     let page = page(session, params, "DescribeLoadBalancers classic")?;
     let (balancers, next) = page.cut(chosen.into_iter().map(|lb| (lb.name.clone(), lb)));
     xml.list(("LoadBalancerDescriptions", "member"), balancers, |xml, lb| {
-        write(xml, session, lb)
+        write(xml, session, lb);
     });
     xml.optional("NextMarker", next);
     Ok(())

@@ -35,7 +35,7 @@ pub(super) fn add(session: &mut Session, params: &Params, keys: &[String]) -> Re
 /// Removes the tags with the keys that `gone` names.
 pub(super) fn remove(session: &mut Session, keys: &[String], gone: &[&str]) -> Result<(), AwsError> {
     change(session, keys, |tags| {
-        tags.retain(|key, _| !gone.contains(&key.as_str()))
+        tags.retain(|key, _| !gone.contains(&key.as_str()));
     })
 }
 

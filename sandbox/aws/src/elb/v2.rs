@@ -90,7 +90,7 @@ fn create(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), A
     };
     let balancer = shared::create(session, new)?;
     xml.list(("LoadBalancers", "member"), [&balancer], |xml, lb| {
-        write(xml, session, lb)
+        write(xml, session, lb);
     });
     Ok(())
 }
@@ -144,7 +144,7 @@ fn describe(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(),
     let page = page(session, params, "DescribeLoadBalancers v2")?;
     let (balancers, next) = page.cut(chosen.into_iter().map(|lb| (lb.name.clone(), lb)));
     xml.list(("LoadBalancers", "member"), balancers, |xml, lb| {
-        write(xml, session, lb)
+        write(xml, session, lb);
     });
     xml.optional("NextMarker", next);
     Ok(())

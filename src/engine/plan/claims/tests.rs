@@ -11,7 +11,7 @@ use super::*;
 
 const PROFILE: &str = "name: web\nprovider: {aws: {}}\nexternalClasses: [fast]\n";
 
-const SET: &str = r#"
+const SET: &str = r"
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: db}
@@ -33,7 +33,7 @@ spec:
     spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 10Gi}}}
   - metadata: {name: log}
     spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 1Gi}}}
-"#;
+";
 
 /// A world to plan in; tests change what they are about.
 struct World {
