@@ -90,7 +90,7 @@ fn start_afresh(cluster: &mut Cluster, changes: &mut Receiver<Change>) {
         tracing::error!(%error, "the simulated nodes could not be made");
     }
     for resource in kinds::resources(&cluster.api) {
-        for object in cluster.api.list(&resource, None) {
+        for object in cluster.api.scan(&resource, None) {
             let place = Place {
                 resource: resource.clone(),
                 namespace: namespace(&object).to_owned(),

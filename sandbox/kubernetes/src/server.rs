@@ -81,6 +81,13 @@ impl ApiServer {
         self.state().store.values(resource, namespace).collect()
     }
 
+    /// The objects that [`Self::list`] gives, one at a time: of those that were read back from disk, only the one looked at
+    /// takes the memory of a value.
+    pub fn scan(&self, resource: &str, namespace: Option<&str>) -> impl Iterator<Item = Arc<Value>> + use<> {
+        let entries: Vec<_> = self.state().store.list(resource, namespace).cloned().collect();
+        entries.into_iter().map(|entry| entry.value())
+    }
+
     /// Creates `object`; its namespace is the one in its metadata, or `default`.
     pub fn create(&self, resource: &str, object: Value, manager: &str) -> Result<Arc<Value>, ApiError> {
         self.write(resource, manager, |writer, kind| {

@@ -13,7 +13,7 @@ const PERIOD: SignedDuration = SignedDuration::from_mins(10);
 /// Deletes the events that were last seen an hour ago, now and every ten minutes.
 pub(crate) fn expire(cluster: &mut Cluster, key: &Key) -> Outcome {
     let now = cluster.now();
-    for event in cluster.api.list(EVENTS, None) {
+    for event in cluster.api.scan(EVENTS, None) {
         let seen = ["/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"]
             .map(|at| text(&event, at).parse::<Timestamp>());
         let last = seen.into_iter().flatten().next();

@@ -27,7 +27,7 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
     if is_deleting(&service) || service.pointer("/spec/selector").is_none() {
         return Ok(());
     }
-    let pods = cluster.api.list(PODS, Some(&key.namespace)).into_iter();
+    let pods = cluster.api.scan(PODS, Some(&key.namespace));
     let pods: Vec<_> = pods
         .filter(|pod| is_selected(&service, pod) && !text(pod, "/status/podIP").is_empty() && !has_ended(pod))
         .collect();

@@ -27,14 +27,14 @@ const COMPONENT: &str = "persistentvolume-controller";
 
 /// Wakes every claim and volume that is not settled, now and every `resync_seconds`.
 pub(crate) fn resync(cluster: &mut Cluster, key: &Key) {
-    for claim in cluster.api.list(CLAIMS, None) {
+    for claim in cluster.api.scan(CLAIMS, None) {
         if text(&claim, "/status/phase") != "Bound" {
             for work in [Work::Claim, Work::Provision] {
                 cluster.wake(work, namespace(&claim), name(&claim));
             }
         }
     }
-    for volume in cluster.api.list(VOLUMES, None) {
+    for volume in cluster.api.scan(VOLUMES, None) {
         if text(&volume, "/status/phase") != "Bound" {
             for work in [Work::Volume, Work::Reclaim] {
                 cluster.wake(work, "", name(&volume));
