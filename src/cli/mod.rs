@@ -69,7 +69,7 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let Cli { options, command } = Cli::parse();
     let settings = Settings::new(options);
-    start_log(&settings.log_filter);
+    start_log(&settings.log_filter, settings.stderr_paint.is_on());
     let app = App::new(settings);
     let result = match command {
         Command::Completions(args) => completions::run(&args),
@@ -110,12 +110,13 @@ fn run(app: &App, command: Command) -> Result<Exit, Failure> {
 }
 
 /// Logs go to stderr, and only where they were asked for.
-fn start_log(filter: &str) {
+fn start_log(filter: &str, coloured: bool) {
     if filter != "off" {
         let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
+            .with_ansi(coloured)
             .init();
     }
 }

@@ -27,6 +27,20 @@ fn json_and_yaml_are_the_same_document_and_alone_on_stdout() {
 }
 
 #[test]
+fn logs_have_colours_only_where_the_rest_has() {
+    let world = World::instant();
+    let log = |color: &str| {
+        world
+            .run(&format!("lb --sandbox -vvv --color {color}"))
+            .succeeds()
+            .stderr
+    };
+    let plain = log("auto");
+    assert!(plain.contains("DEBUG") && !plain.contains('\u{1b}'), "{plain}");
+    assert!(log("always").contains('\u{1b}'));
+}
+
+#[test]
 fn quiet_says_nothing_and_colour_comes_when_asked() {
     let world = World::instant();
     assert_eq!(world.run(&format!("up {PROFILE} --quiet")).succeeds().stderr, "");
