@@ -1,4 +1,6 @@
 //! Every rule, in tables: what a class and a claim get, and what they are told when they are wrong.
+//!
+//! Over 500 lines, because it is one table for each rule, and tables are read best beside each other.
 
 use std::collections::BTreeMap;
 
