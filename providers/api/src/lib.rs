@@ -5,6 +5,8 @@
 
 pub mod account;
 pub mod cluster;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod load_balancer;
 pub mod object;
