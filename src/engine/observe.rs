@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use moorline_api::{
-    Account, ClusterIdentity, Error, ErrorKind, Gvk, ListQuery, Object, ObjectRef, ResourceKind, StorageClass, Tags,
-    Volume, VolumeFilter, VolumeId,
+    Account, ClusterIdentity, Error, ErrorKind, Gvk, Kinds, ListQuery, Object, ObjectRef, ResourceKind, StorageClass,
+    Tags, Volume, VolumeFilter, VolumeId,
 };
 use moorline_profile::{Profile, ProviderBlock};
 
@@ -101,13 +101,28 @@ fn check_pin(what: &str, pinned: Option<&str>, actual: &str, cure: &str) -> Resu
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Catalog {
     kinds: Vec<ResourceKind>,
+    unanswered: Vec<String>,
 }
 
 impl Catalog {
     pub(crate) async fn read(ctx: &Context) -> Result<Self, Error> {
+        let Kinds { served, unanswered } = ctx.cluster.kinds().await?;
         Ok(Self {
-            kinds: ctx.cluster.kinds().await?,
+            kinds: served,
+            unanswered,
         })
+    }
+
+    /// Group versions whose server does not answer: whether there are objects of theirs cannot be known.
+    pub(crate) fn unanswered(&self) -> &[String] {
+        &self.unanswered
+    }
+
+    /// Whether a kind may be served by a group that does not answer.
+    pub(crate) fn may_hide(&self, gvk: &Gvk) -> bool {
+        self.unanswered
+            .iter()
+            .any(|version| Gvk::new(version, "").group == gvk.group)
     }
 
     /// The kind of a manifest. Discovery names each group's preferred version; a manifest's own version is kept, and the

@@ -20,6 +20,16 @@ pub struct ClusterIdentity {
     pub version: String,
 }
 
+/// What discovery found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kinds {
+    /// Every kind that the server serves now, in the version that it prefers, in its order; no subresources.
+    pub served: Vec<ResourceKind>,
+    /// Group versions whose own server does not answer: `metrics.k8s.io/v1beta1`. Their kinds are not among the served ones,
+    /// and which objects of them there are cannot be known.
+    pub unanswered: Vec<String>,
+}
+
 /// What to list or watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListQuery {
@@ -156,8 +166,8 @@ pub trait Cluster: Send + Sync {
     /// Which cluster this is. Asked once, then remembered.
     async fn identity(&self) -> Result<ClusterIdentity>;
 
-    /// Every kind that the server serves in its preferred version, by discovery; asked anew each time.
-    async fn kinds(&self) -> Result<Vec<ResourceKind>>;
+    /// What the server serves, by discovery; asked anew each time.
+    async fn kinds(&self) -> Result<Kinds>;
 
     /// One object; `None` only where the server says 404 for the object itself.
     async fn get(&self, target: &ObjectRef) -> Result<Option<Object>>;

@@ -16,8 +16,8 @@ pub mod volume;
 
 pub use account::{Account, AccountId, Accounts};
 pub use cluster::{
-    Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, ListQuery, Page, Propagation, WatchEvent,
-    Write,
+    Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Kinds, ListQuery, Page, Propagation,
+    WatchEvent, Write,
 };
 pub use error::{Error, ErrorKind, FieldConflict, Result};
 pub use load_balancer::{LoadBalancer, LoadBalancerKind, LoadBalancers};

@@ -8,20 +8,18 @@ use futures::future::try_join;
 use futures::stream::BoxStream;
 use http::Method;
 use moorline_api::{
-    Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Error, ErrorKind, ListQuery, Object,
-    ObjectRef, Page, Propagation, ResourceKind, Result, WatchEvent, Write,
+    Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Error, ErrorKind, Kinds, ListQuery,
+    Object, ObjectRef, Page, Propagation, ResourceKind, Result, WatchEvent, Write,
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::call::{Call, Subject, collection_path, object_path, with_query};
-use crate::discovery::{self, Discovery};
 use crate::kubeconfig::{Access, KubeSettings};
-use crate::listing;
 use crate::refusal::Status;
 use crate::text::warnings;
 use crate::transport::{Answer, Transport};
-use crate::{FIELD_MANAGER, watch};
+use crate::{FIELD_MANAGER, discovery, listing, watch};
 
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -78,11 +76,6 @@ impl KubeCluster {
         &self.transport.access().server
     }
 
-    /// Like [`Cluster::kinds`], with the groups that did not answer.
-    pub async fn discover(&self) -> Result<Discovery> {
-        discovery::discover(&self.transport).await
-    }
-
     async fn ask_identity(&self) -> Result<ClusterIdentity> {
         let kube_system = ObjectRef::new(ResourceKind::namespace(), "", "kube-system");
         let version_call = Call::read("get", Subject::path("/version"), "/version");
@@ -129,8 +122,8 @@ impl Cluster for KubeCluster {
         self.identity.get_or_try_init(|| self.ask_identity()).await.cloned()
     }
 
-    async fn kinds(&self) -> Result<Vec<ResourceKind>> {
-        Ok(self.discover().await?.kinds)
+    async fn kinds(&self) -> Result<Kinds> {
+        discovery::discover(&self.transport).await
     }
 
     async fn get(&self, target: &ObjectRef) -> Result<Option<Object>> {

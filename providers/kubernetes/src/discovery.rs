@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use futures::future::{join_all, try_join};
-use moorline_api::{Error, ErrorKind, Gvk, ResourceKind};
+use moorline_api::{Error, ErrorKind, Gvk, Kinds, ResourceKind};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -14,16 +14,7 @@ use crate::transport::{Answer, Transport};
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
                           application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
 
-/// What discovery found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Discovery {
-    /// Every kind in the version that the server prefers, in the server's order; no subresources.
-    pub kinds: Vec<ResourceKind>,
-    /// Group versions whose own server did not answer: `metrics.k8s.io/v1beta1`. Their kinds may be missing above.
-    pub incomplete: Vec<String>,
-}
-
-/// One version of a group, with its kinds where its server answered.
+/// One version of a group, with its kinds where its server answers.
 #[derive(Debug)]
 struct GroupVersion {
     group: String,
@@ -43,7 +34,7 @@ impl GroupVersion {
 }
 
 /// Asks the server.
-pub(crate) async fn discover(transport: &Transport) -> Result<Discovery, Error> {
+pub(crate) async fn discover(transport: &Transport) -> Result<Kinds, Error> {
     let (core, groups) = try_join(root(transport, "/api"), root(transport, "/apis")).await?;
     Ok(preferred(core.into_iter().chain(groups)))
 }
@@ -104,7 +95,7 @@ async fn one_version(transport: &Transport, group: String, version: String) -> G
         .await
         .and_then(|answer| read::<ResourceList>(&call, &answer));
     let kinds = listed
-        .inspect_err(|error| tracing::warn!(%error, "a part of discovery failed"))
+        .inspect_err(|error| tracing::debug!(%error, "a part of discovery failed"))
         .ok()
         .map(|list| {
             let resources = list
@@ -119,41 +110,31 @@ async fn one_version(transport: &Transport, group: String, version: String) -> G
 fn aggregated(item: AggregatedGroup) -> Vec<GroupVersion> {
     let group = item.metadata.name.unwrap_or_default();
     let versions = item.versions.into_iter().map(|version| {
-        let fresh = version.freshness.as_deref() != Some("Stale");
-        let kinds: Vec<_> = version
-            .resources
-            .into_iter()
-            .map(|resource| resource.into_kind(&group, &version.version))
-            .collect();
-        // A stale group may still list what it had; an empty one says nothing.
-        let kinds = (fresh || !kinds.is_empty()).then_some(kinds);
+        // A stale version lists what it had when its server last answered, or nothing.
+        let answers = version.freshness.as_deref() != Some("Stale");
+        let resources = version.resources.into_iter();
+        let kinds = resources.map(|resource| resource.into_kind(&group, &version.version));
         GroupVersion {
             group: group.clone(),
+            kinds: answers.then(|| kinds.collect()),
             version: version.version,
-            kinds,
         }
     });
     versions.collect()
 }
 
 /// Each kind once per group, in the first version that has it.
-fn preferred(versions: impl Iterator<Item = GroupVersion>) -> Discovery {
+fn preferred(versions: impl Iterator<Item = GroupVersion>) -> Kinds {
     let mut seen = HashSet::new();
-    let mut found = Discovery::default();
+    let mut found = Kinds::default();
     for version in versions {
         let name = version.name();
         let Some(kinds) = version.kinds else {
-            found.incomplete.push(name);
+            found.unanswered.push(name);
             continue;
         };
         let new = |kind: &ResourceKind| seen.insert((kind.gvk.group.clone(), kind.plural.clone()));
-        found.kinds.extend(kinds.into_iter().filter(new));
-    }
-    if !found.incomplete.is_empty() {
-        tracing::warn!(
-            groups = found.incomplete.join(", "),
-            "these API groups do not answer; their kinds are not known"
-        );
+        found.served.extend(kinds.into_iter().filter(new));
     }
     found
 }
@@ -289,13 +270,14 @@ mod tests {
                 {"version": "v1", "freshness": "Current", "resources": [scaler, resource("olds", "Old", "Cluster")]},
             ])),
             item("metrics.k8s.io", json!([{"version": "v1beta1", "freshness": "Stale", "resources": []}])),
+            item("once.example.com", json!([{"version": "v1", "freshness": "Stale", "resources": [resource("was", "Was", "Cluster")]}])),
         ]});
         let Root::Aggregated { items } = serde_json::from_value(list).unwrap() else {
             unreachable!()
         };
         let found = preferred(items.into_iter().flat_map(aggregated));
         let names: Vec<_> = found
-            .kinds
+            .served
             .iter()
             .map(|kind| (kind.gvk.to_string(), kind.namespaced))
             .collect();
@@ -306,7 +288,7 @@ mod tests {
                 ("autoscaling/v1 Old".to_owned(), false),
             ]
         );
-        assert_eq!(found.incomplete, ["metrics.k8s.io/v1beta1"]);
+        assert_eq!(found.unanswered, ["metrics.k8s.io/v1beta1", "once.example.com/v1"]);
     }
 
     #[test]

@@ -30,7 +30,6 @@ mod transport;
 mod watch;
 
 pub use cluster::KubeCluster;
-pub use discovery::Discovery;
 pub use kubeconfig::KubeSettings;
 
 /// The field manager of every write.

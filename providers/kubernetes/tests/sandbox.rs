@@ -68,8 +68,8 @@ async fn a_cluster_says_who_it_is_and_what_it_serves() {
         !identity.uid.is_empty() && identity.version.starts_with("v1."),
         "{identity:?}"
     );
-    let found = cluster.discover().await.unwrap();
-    assert!(found.incomplete.is_empty());
+    let found = cluster.kinds().await.unwrap();
+    assert!(found.unanswered.is_empty());
     for built_in in [
         ResourceKind::claim(),
         ResourceKind::persistent_volume(),
@@ -81,7 +81,7 @@ async fn a_cluster_says_who_it_is_and_what_it_serves() {
         ResourceKind::deployment(),
         ResourceKind::storage_class(),
     ] {
-        let served = found.kinds.iter().find(|kind| kind.gvk == built_in.gvk).unwrap();
+        let served = found.served.iter().find(|kind| kind.gvk == built_in.gvk).unwrap();
         assert_eq!(
             (&served.plural, served.namespaced),
             (&built_in.plural, built_in.namespaced)

@@ -8,7 +8,7 @@ mod reclaim;
 
 use std::time::Duration;
 
-use moorline_api::{Error, Object, ObjectRef, Propagation, ResourceKind};
+use moorline_api::{Error, ErrorKind, Object, ObjectRef, Propagation, ResourceKind};
 use moorline_profile::Profile;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -251,6 +251,11 @@ async fn delete_foundations(ctx: &Context, plan: &DownPlan, deadline: Instant, o
 async fn inhabitants(ctx: &Context, target: &ObjectRef) -> Result<Vec<String>, Error> {
     let kinds: Vec<ResourceKind> = if target.resource.gvk.kind == "Namespace" {
         let catalog = Catalog::read(ctx).await?;
+        if !catalog.unanswered().is_empty() {
+            let groups = catalog.unanswered().join(", ");
+            let message = format!("{groups} does not answer; see kubectl get apiservices, and run again when it does");
+            return Err(Error::new(ErrorKind::Unreachable, "discover", "API groups", message));
+        }
         catalog
             .listable()
             .filter(|kind| kind.namespaced && is_lasting(kind) && !comes_by_itself(kind))

@@ -72,8 +72,17 @@ async fn objects(ctx: &Context, profile: &Profile, catalog: &Catalog, plan: &mut
         if gvk.is("", "PersistentVolumeClaim") {
             continue;
         }
-        // A kind that is not served has no objects.
-        let Some(kind) = catalog.find(&gvk) else { continue };
+        let Some(kind) = catalog.find(&gvk) else {
+            // A kind that is not served has no objects, unless its group only does not answer.
+            if catalog.may_hide(&gvk) {
+                let name = manifest.object.name();
+                plan.notices.push(format!(
+                    "whether {gvk} {name} exists is unknown: its API group does not answer; run again when it does"
+                ));
+                plan.incomplete = true;
+            }
+            continue;
+        };
         let namespace = manifest.object.namespace().unwrap_or(&profile.namespace);
         let target = ObjectRef::new(kind, namespace, manifest.object.name());
         let Some(live) = ctx.cluster.get(&target).await? else {
@@ -121,6 +130,12 @@ async fn former(
     let same = |a: &ObjectRef, b: &ObjectRef| {
         a.resource.gvk.is(&b.resource.gvk.group, &b.resource.gvk.kind) && a.namespace == b.namespace && a.name == b.name
     };
+    if !catalog.unanswered().is_empty() {
+        plan.notices.push(format!(
+            "what the profile no longer names could not be looked for in {}: the API group does not answer",
+            catalog.unanswered().join(", ")
+        ));
+    }
     let namespaces = observe::namespaces(profile);
     for kind in catalog.deletable().filter(|kind| !crate::up::is_kept(&kind.gvk)) {
         let spaces: Vec<Option<String>> = if kind.namespaced {

@@ -73,14 +73,7 @@ impl LiveObjects {
                         manifest.origin.line,
                         manifest.object.name()
                     );
-                    let hint =
-                        Some("install its CustomResourceDefinition first, or correct apiVersion and kind".to_owned());
-                    self.unknown.push(Cause {
-                        what,
-                        why: "the cluster serves no such kind".to_owned(),
-                        hint,
-                        fatal: true,
-                    });
+                    self.unknown.push(unserved(what, catalog.may_hide(&gvk)));
                     continue;
                 };
                 self.later.insert(gvk.clone());
@@ -139,6 +132,12 @@ impl LiveObjects {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        if !catalog.unanswered().is_empty() {
+            self.notices.push(format!(
+                "could not look for objects that the profile no longer names in {}: the API group does not answer",
+                catalog.unanswered().join(", ")
+            ));
         }
         if !forbidden.is_empty() {
             let kinds = forbidden.into_iter().collect::<Vec<_>>().join(", ");
@@ -269,6 +268,27 @@ fn kind_of_crd(profile: &Profile, gvk: &Gvk) -> Option<ResourceKind> {
         namespaced: crd.str_at(&["spec", "scope"]) == Some("Namespaced"),
         verbs: Vec::new(),
     })
+}
+
+/// Why an object of a kind that the server does not serve cannot be applied.
+fn unserved(what: String, may_be_hidden: bool) -> Cause {
+    let (why, hint) = if may_be_hidden {
+        (
+            "its API group does not answer",
+            "see kubectl get apiservices; run again when it answers",
+        )
+    } else {
+        (
+            "the cluster serves no such kind",
+            "install its CustomResourceDefinition first, or correct apiVersion and kind",
+        )
+    };
+    Cause {
+        what,
+        why: why.to_owned(),
+        hint: Some(hint.to_owned()),
+        fatal: true,
+    }
 }
 
 /// Planned objects, and what stands in the way.

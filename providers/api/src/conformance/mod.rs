@@ -67,7 +67,10 @@ pub async fn eventually<T, E: Display>(
     loop {
         match look().await {
             Ok(seen) => return seen,
-            Err(instead) => assert!(Instant::now() < deadline, "after {patience:?} still not {what}: {instead}"),
+            Err(instead) => assert!(
+                Instant::now() < deadline,
+                "after {patience:?} still not {what}: {instead}"
+            ),
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -191,7 +191,7 @@ async fn discovery_is_two_calls_where_the_server_can() {
     .await;
     let kinds = server.cluster().kinds().await.unwrap();
     assert_eq!(
-        kinds.iter().map(|kind| kind.gvk.to_string()).collect::<Vec<_>>(),
+        kinds.served.iter().map(|kind| kind.gvk.to_string()).collect::<Vec<_>>(),
         ["v1 Pod", "apps/v1 Deployment"]
     );
     assert!(server.seen().iter().all(|seen| {
@@ -224,9 +224,9 @@ async fn discovery_copes_with_old_servers_and_broken_groups() {
         answer(200, &body)
     })
     .await;
-    let found = server.cluster().discover().await.unwrap();
+    let found = server.cluster().kinds().await.unwrap();
     let names: Vec<_> = found
-        .kinds
+        .served
         .iter()
         .map(|kind| (kind.qualified(), kind.namespaced))
         .collect();
@@ -237,7 +237,7 @@ async fn discovery_copes_with_old_servers_and_broken_groups() {
             ("storageclasses.storage.k8s.io".to_owned(), false)
         ]
     );
-    assert_eq!(found.incomplete, ["metrics.k8s.io/v1beta1"]);
+    assert_eq!(found.unanswered, ["metrics.k8s.io/v1beta1"]);
 }
 
 #[tokio::test]
