@@ -17,6 +17,10 @@ use crate::registry::{Kind, Registry};
 use crate::store::Store;
 use crate::{admission, custom, defaults, validation};
 
+/// What every cluster says of the map of certificates in each namespace.
+const ROOT_CA: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as \
+    the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
+
 /// The cluster: objects and the kinds that are served.
 pub(crate) struct State {
     pub(crate) store: Store,
@@ -336,17 +340,41 @@ impl Writer<'_> {
             .extend(unknown.iter().map(|path| format!("unknown field \"{path}\"")));
     }
 
+    /// Gives a namespace what the controller manager puts into each.
+    fn furnish(&mut self, namespace: &str) -> Result<(), ApiError> {
+        let bundle = json!({
+            "metadata": {"name": "kube-root-ca.crt", "annotations": {"kubernetes.io/description": ROOT_CA}},
+            "data": {"ca.crt": ""},
+        });
+        let furniture = [
+            ("serviceaccounts", json!({"metadata": {"name": "default"}})),
+            ("configmaps", bundle),
+        ];
+        let registry = self.state.registry.clone();
+        for (id, object) in furniture {
+            if let Some(kind) = registry.by_id(id)
+                && !self.state.store.contains(id, namespace, object::name(&object))
+            {
+                let mut writer = Writer {
+                    state: self.state,
+                    now: self.now,
+                    manager: "kube-controller-manager",
+                    dry_run: false,
+                    validation: FieldValidation::Ignore,
+                    warnings: Vec::new(),
+                };
+                writer.create(kind, namespace, object)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What follows from a write: a namespace gets its service account, a definition its kind.
     pub(crate) fn after_write(&mut self, kind: &Kind, object: Option<&Value>) -> Result<(), ApiError> {
         match (&*kind.id, object) {
             ("namespaces", Some(namespace)) if !object::is_deleting(namespace) => {
                 let name = object::name(namespace).to_owned();
-                if !self.state.store.contains("serviceaccounts", &name, "default") {
-                    let registry = self.state.registry.clone();
-                    if let Some(accounts) = registry.by_id("serviceaccounts") {
-                        self.create(accounts, &name, json!({"metadata": {"name": "default"}}))?;
-                    }
-                }
+                self.furnish(&name)?;
             }
             ("customresourcedefinitions.apiextensions.k8s.io", _) => custom::refresh(self.state),
             _ => {}

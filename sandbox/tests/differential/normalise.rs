@@ -1,0 +1,269 @@
+//! Takes out of answers what no two servers have in common, and nothing else. Each rule is a function with its reason.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::kinds;
+use crate::run::Outcome;
+use crate::sequence::Answer;
+use crate::server::{Event, Raw};
+
+/// The answers of one run, free of what no other run would have in common with it.
+pub(crate) fn normalise(outcomes: Vec<Outcome>, token: &str) -> Vec<Answer> {
+    let mut names = Names { token: token.to_owned(), ..Names::default() };
+    outcomes.into_iter().map(|outcome| names.answer(outcome)).collect()
+}
+
+/// Names that stand for what a server chose itself. The same thing always has the same name, so that what is equal, repeated
+/// or unchanged stays so.
+#[derive(Default)]
+struct Names {
+    token: String,
+    /// Texts that are replaced wherever they occur, longest first.
+    texts: Vec<(String, String)>,
+    versions: HashMap<String, usize>,
+    counts: HashMap<String, usize>,
+}
+
+impl Names {
+    fn answer(&mut self, outcome: Outcome) -> Answer {
+        match outcome {
+            Outcome::Call(Raw { status, warnings, body }) => {
+                self.learn(&body);
+                let warnings = warnings.iter().map(|warning| self.text(warning)).collect();
+                Answer::Call { status, warnings, body: self.value(&body) }
+            }
+            Outcome::Settle { objects, events } => {
+                self.learn_in_order_of_creation(&events);
+                for (_, object) in &objects {
+                    self.learn(object);
+                }
+                let objects = self.objects(objects);
+                Answer::Settle { objects, events: self.events(&events) }
+            }
+        }
+    }
+
+    fn objects(&mut self, objects: Vec<(&'static str, Value)>) -> Value {
+        let mut keyed: Vec<(String, Value)> = objects
+            .into_iter()
+            .map(|(plural, object)| (format!("{plural}/{}", self.text(object["metadata"]["name"].as_str().unwrap())), object))
+            .collect();
+        // Generated names sort differently from the names that stand for them.
+        keyed.sort_by(|a, b| a.0.cmp(&b.0));
+        let objects = keyed.into_iter().map(|(key, mut object)| {
+            // Items of lists do not say what they are.
+            let kind = kinds::by_plural(key.split('/').next().unwrap());
+            object["kind"] = json!(kind.kind);
+            (key, self.value(&object))
+        });
+        Value::Object(objects.collect())
+    }
+
+    /// What the watches said, by object. How many steps controllers take to get somewhere is a matter of time: of the objects
+    /// that they change, a row of changes counts as one.
+    fn events(&mut self, events: &[Event]) -> Value {
+        let mut by_object: Map<String, Value> = Map::new();
+        for event in events {
+            let name = self.text(event.object["metadata"]["name"].as_str().unwrap());
+            let live = kinds::by_plural(event.plural).live;
+            let shown = if live { json!(event.kind) } else { json!({"type": event.kind, "object": self.value(&event.object)}) };
+            let seen = by_object.entry(format!("{}/{name}", event.plural)).or_insert_with(|| json!([]));
+            let seen = seen.as_array_mut().unwrap();
+            if !live || event.kind != "MODIFIED" || seen.last() != Some(&shown) {
+                seen.push(shown);
+            }
+        }
+        by_object.sort_keys();
+        Value::Object(by_object)
+    }
+
+    /// Objects made by controllers get their names here in the order in which they were made, kind by kind: between kinds the
+    /// order is a matter of time.
+    fn learn_in_order_of_creation(&mut self, events: &[Event]) {
+        for kind in kinds::all() {
+            for event in events.iter().filter(|event| event.plural == kind.plural && event.kind == "ADDED") {
+                self.learn(&event.object);
+            }
+        }
+    }
+
+    fn learn(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.learn(item)),
+            Value::Object(map) => {
+                if let Some(metadata) = map.get("metadata") {
+                    self.learn_hashes(map);
+                    self.learn_generated_name(metadata);
+                    self.learn_uid(metadata);
+                }
+                self.learn_addresses(map);
+                map.values().for_each(|item| self.learn(item));
+            }
+            _ => {}
+        }
+    }
+
+    /// UIDs are random.
+    fn learn_uid(&mut self, metadata: &Value) {
+        if let (Some(uid), Some(name)) = (metadata["uid"].as_str(), metadata["name"].as_str()) {
+            let name = self.text(name);
+            self.call_it(uid, &format!("uid of {name}"));
+        }
+    }
+
+    /// What follows `generateName` is random.
+    fn learn_generated_name(&mut self, metadata: &Value) {
+        let (Some(prefix), Some(name)) = (metadata["generateName"].as_str(), metadata["name"].as_str()) else { return };
+        if let Some(suffix) = name.strip_prefix(prefix)
+            && suffix.len() == 5
+            && !self.knows(name)
+        {
+            let prefix = self.text(prefix);
+            *self.counts.entry(prefix.clone()).or_default() += 1;
+            let count = self.counts[&prefix];
+            self.replace(name, format!("{prefix}<{count}>"));
+        }
+    }
+
+    /// Hashes of templates are of the server's own making; that equal templates have equal hashes is kept.
+    fn learn_hashes(&mut self, object: &Map<String, Value>) {
+        let labels = &object["metadata"]["labels"];
+        let status = object.get("status").unwrap_or(&Value::Null);
+        let revisions = ["currentRevision", "updateRevision"].map(|key| &status[key]);
+        let hashes = [&labels["pod-template-hash"], &labels["controller-revision-hash"], &labels["controller.kubernetes.io/hash"]];
+        for hash in hashes.into_iter().chain(revisions).filter_map(Value::as_str) {
+            let hash = hash.rsplit('-').next().unwrap_or(hash);
+            self.call_it(hash, "hash");
+        }
+    }
+
+    /// Addresses are given out in no order that means anything.
+    fn learn_addresses(&mut self, map: &Map<String, Value>) {
+        for key in ["clusterIP", "podIP", "hostIP"] {
+            if let Some(address) = map.get(key).and_then(Value::as_str)
+                && address.parse::<std::net::IpAddr>().is_ok()
+            {
+                self.call_it(address, key);
+            }
+        }
+    }
+
+    fn call_it(&mut self, text: &str, what: &str) {
+        if !text.is_empty() && !self.knows(text) {
+            let count = self.counts.entry(what.to_owned()).or_default();
+            *count += 1;
+            let name = format!("<{what} {count}>");
+            self.replace(text, name);
+        }
+    }
+
+    fn knows(&self, text: &str) -> bool {
+        self.texts.iter().any(|(known, _)| known == text)
+    }
+
+    fn replace(&mut self, text: &str, name: String) {
+        self.texts.push((text.to_owned(), name));
+        self.texts.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+    }
+
+    fn text(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (from, to) in &self.texts {
+            if text.contains(from.as_str()) {
+                text = text.replace(from.as_str(), to);
+            }
+        }
+        text.replace(&self.token, "${u}")
+    }
+
+    /// A resourceVersion counts the changes of all objects; which of them are equal is kept.
+    fn version(&mut self, version: &str) -> String {
+        let next = self.versions.len() + 1;
+        format!("<version {}>", self.versions.entry(version.to_owned()).or_insert(next))
+    }
+
+    fn value(&mut self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::from(self.text(text)),
+            Value::Array(items) => items.iter().map(|item| self.value(item)).collect(),
+            Value::Object(map) => self.object(map),
+            other => other.clone(),
+        }
+    }
+
+    fn object(&mut self, map: &Map<String, Value>) -> Value {
+        let mut map = map.clone();
+        let kind = map.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if kind == "Pod" {
+            pod(&mut map);
+        }
+        if map.contains_key("items") && map.contains_key("metadata") {
+            list(&mut map);
+        }
+        let mut shown = Map::new();
+        for (key, item) in &map {
+            let new = match (key.as_str(), item) {
+                ("resourceVersion", Value::String(version)) if !version.is_empty() && !version.starts_with('<') => {
+                    Value::from(self.version(version))
+                }
+                ("managedFields", Value::Array(entries)) => self.managed_fields(entries),
+                (key, Value::String(_)) if is_time(key) => json!("<time>"),
+                ("nodePort" | "healthCheckNodePort", Value::Number(port)) if port.as_u64() > Some(0) => json!("<node port>"),
+                _ => self.value(item),
+            };
+            shown.insert(self.text(key), new);
+        }
+        Value::Object(shown)
+    }
+
+    /// Entries are sorted by time first; what happens within a second is in another order than what does not.
+    fn managed_fields(&mut self, entries: &[Value]) -> Value {
+        let mut entries: Vec<Value> = entries.iter().map(|entry| self.value(entry)).collect();
+        entries.sort_by_key(|entry| {
+            ["operation", "manager", "subresource", "apiVersion"].map(|key| entry[key].as_str().unwrap_or_default().to_owned())
+        });
+        Value::from(entries)
+    }
+}
+
+/// Times at which a server did something.
+fn is_time(key: &str) -> bool {
+    matches!(
+        key,
+        "creationTimestamp" | "deletionTimestamp" | "time" | "lastTransitionTime" | "lastUpdateTime" | "lastProbeTime"
+            | "lastHeartbeatTime" | "startTime" | "startedAt" | "finishedAt" | "lastPhaseTransitionTime"
+    )
+}
+
+/// A list's own version moves with every object of the server, and what a token to continue says is the server's affair.
+fn list(map: &mut Map<String, Value>) {
+    let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    for key in ["resourceVersion", "continue"] {
+        if metadata.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty()) {
+            metadata.insert(key.to_owned(), json!(format!("<{key}>")));
+        }
+    }
+}
+
+/// On the real control plane kwok plays the kubelets: what it says of containers is its own. What a cluster's users wait for
+/// is kept: phase and conditions. Which of equal nodes a scheduler takes is its own affair too.
+fn pod(map: &mut Map<String, Value>) {
+    if let Some(spec) = map.get_mut("spec").and_then(Value::as_object_mut)
+        && spec.contains_key("nodeName")
+    {
+        spec.insert("nodeName".to_owned(), json!("<node>"));
+    }
+    let Some(status) = map.get_mut("status").and_then(Value::as_object_mut) else { return };
+    if status.contains_key("hostIP") {
+        status.retain(|key, _| matches!(key.as_str(), "phase" | "conditions" | "observedGeneration" | "qosClass"));
+        let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
+        for condition in conditions.into_iter().flatten() {
+            *condition = json!({"type": condition["type"], "status": condition["status"]});
+        }
+        if let Some(entries) = map.get_mut("metadata").and_then(|m| m.get_mut("managedFields")).and_then(Value::as_array_mut) {
+            entries.retain(|entry| entry["subresource"] != "status");
+        }
+    }
+}
