@@ -37,6 +37,7 @@ impl Exit {
             | EngineError::Refused { .. }
             | EngineError::Blocked(_)
             | EngineError::NeverReady(_) => Self::Failed,
+            EngineError::Silent { .. } => Self::Incomplete,
             EngineError::Conflicts(_) => Self::Conflict,
             EngineError::TimedOut { .. } => Self::TimedOut,
             EngineError::Interrupted { .. } => Self::Interrupted,
@@ -139,6 +140,13 @@ mod tests {
                     causes: Vec::new(),
                 },
                 Exit::TimedOut,
+            ),
+            (
+                EngineError::Silent {
+                    seconds: 1,
+                    causes: Vec::new(),
+                },
+                Exit::Incomplete,
             ),
             (EngineError::Interrupted { left: String::new() }, Exit::Interrupted),
         ];

@@ -98,6 +98,9 @@ impl From<EngineError> for Failure {
             EngineError::TimedOut { .. } => {
                 Some("nothing was undone: run the same command again to go on waiting, longer with --timeout 30m")
             }
+            EngineError::Silent { .. } => {
+                Some("nothing was undone: start what does not run, then run the same command again to go on")
+            }
             EngineError::NeverReady(_) => {
                 Some("`moorline status` shows the events; correct the cause and run the same command again")
             }

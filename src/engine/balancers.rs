@@ -6,11 +6,13 @@ use futures::StreamExt;
 use moorline_api::{ErrorKind, ListQuery, LoadBalancer, Object, ResourceKind};
 use moorline_profile::Profile;
 
+use crate::apply::Run;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::fold::Key;
 use crate::observe;
 use crate::outcome::{BalancerReport, BalancerRow};
+use crate::readiness::{self, Balancers};
 
 /// Every load balancer of the region, joined with this cluster's Services by hostname and by tag; with a profile, only
 /// those of its Services. A Service counts as gone only when all Services could be listed and the load balancer's tags
@@ -41,7 +43,7 @@ pub async fn load_balancers(ctx: &Context, profile: Option<&Profile>) -> Result<
     Ok(BalancerReport {
         balancers: rows,
         pending,
-        notices: listing.notices,
+        notices: listing.lacking.into_iter().collect(),
         incomplete: false,
     })
 }
@@ -66,8 +68,8 @@ fn mine(profile: &Profile) -> Vec<String> {
 #[derive(Default)]
 pub(crate) struct Listing {
     pub(crate) balancers: Vec<LoadBalancer>,
-    /// An API that the backend lacks: said, and no failure.
-    pub(crate) notices: Vec<String>,
+    /// That the cloud has no such API, in a sentence: nothing of it can exist there, so it is said and is no failure.
+    pub(crate) lacking: Option<String>,
     /// Any other failure: the listing is not complete.
     pub(crate) failed: Option<moorline_api::Error>,
 }
@@ -80,7 +82,7 @@ pub(crate) async fn list(ctx: &Context) -> Listing {
         match page {
             Ok(balancers) => listing.balancers.extend(balancers),
             Err(error) if error.kind == ErrorKind::Unsupported => {
-                listing.notices.push(format!("going on without: {error}"));
+                listing.lacking = Some(format!("going on without load balancers: {error}"));
             }
             Err(error) => {
                 listing.failed = Some(error);
@@ -91,23 +93,29 @@ pub(crate) async fn list(ctx: &Context) -> Listing {
     listing
 }
 
-/// Names by hostname in lower case, and what could not be read.
-pub(crate) async fn names(ctx: &Context) -> (BTreeMap<String, String>, Vec<String>) {
-    let listing = list(ctx).await;
-    let mut notices = listing.notices;
-    notices.extend(
-        listing
-            .failed
-            .map(|error| format!("load balancers could not be read: {error}")),
-    );
-    (
-        listing
-            .balancers
-            .into_iter()
-            .map(|b| (b.hostname.to_ascii_lowercase(), b.name))
-            .collect(),
-        notices,
-    )
+impl Listing {
+    /// Whether Services can get a load balancer. Where the listing failed nothing is known, and they are waited for.
+    pub(crate) fn obtainable(&self) -> Balancers {
+        if self.lacking.is_some() && self.balancers.is_empty() && self.failed.is_none() {
+            Balancers::Unavailable
+        } else {
+            Balancers::Awaited
+        }
+    }
+
+    /// Names by hostname in lower case.
+    pub(crate) fn names(&self) -> BTreeMap<String, String> {
+        let name = |balancer: &LoadBalancer| (balancer.hostname.to_ascii_lowercase(), balancer.name.clone());
+        self.balancers.iter().map(name).collect()
+    }
+}
+
+/// Whether the Services of a run can get a load balancer; the cloud is asked only where one waits for it.
+pub(crate) async fn obtainable(run: &Run<'_>) -> Balancers {
+    if run.site.account.is_none() || !readiness::awaits_balancer(run.profile, &run.tracker.snapshot()) {
+        return Balancers::Awaited;
+    }
+    list(run.ctx).await.obtainable()
 }
 
 /// The hostname, or else address, that a Service's load balancer has.

@@ -47,6 +47,14 @@ pub enum EngineError {
         /// What was not ready.
         causes: Vec<Cause>,
     },
+    /// The deadline passed, and parts of the cluster have done nothing for a while: more waiting alone will not help.
+    #[error("timed out after {} s: {}", .seconds, parts(.causes))]
+    Silent {
+        /// The deadline in seconds.
+        seconds: u64,
+        /// A cause for each part.
+        causes: Vec<Cause>,
+    },
     /// Waiting cannot help.
     #[error("{}", lines(.0))]
     NeverReady(Vec<Cause>),
@@ -87,6 +95,18 @@ impl fmt::Display for Cause {
 
 fn lines<T: fmt::Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// In one line: a part and what it leaves undone read as a sentence.
+fn parts(causes: &[Cause]) -> String {
+    let part = |cause: &Cause| {
+        let hint = cause
+            .hint
+            .as_ref()
+            .map_or_else(String::new, |hint| format!(" ({hint})"));
+        format!("{} {}{hint}", cause.what, cause.why)
+    };
+    causes.iter().map(part).collect::<Vec<_>>().join("; ")
 }
 
 fn conflicts(conflicts: &[Conflict]) -> String {

@@ -2,6 +2,7 @@
 //! they are and remembers nothing.
 
 mod pods;
+mod silence;
 mod workloads;
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,13 +10,24 @@ use std::collections::{BTreeMap, HashMap};
 use moorline_api::{ListQuery, Object, ResourceKind};
 use moorline_profile::{Profile, SetClaims};
 
+use crate::balancers;
 use crate::fold::Key;
 use crate::observe;
 use crate::outcome::Cause;
 use crate::tracker::Snapshot;
 
 pub(crate) use pods::pod_summary;
+pub(crate) use silence::Silence;
 pub(crate) use workloads::workload;
+
+/// Whether Services of type `LoadBalancer` can get one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Balancers {
+    /// They are waited for.
+    Awaited,
+    /// The cloud has no API for them: nobody can make one, so nothing waits for it.
+    Unavailable,
+}
 
 /// How far things are.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,7 +79,7 @@ fn within(profile: &Profile, kinds: &[ResourceKind]) -> Vec<ListQuery> {
 }
 
 /// Judges the whole profile.
-pub(crate) fn assess(profile: &Profile, snapshot: &Snapshot) -> Readiness {
+pub(crate) fn assess(profile: &Profile, snapshot: &Snapshot, balancers: Balancers) -> Readiness {
     let mut readiness = Readiness::default();
     let events = Events::of(snapshot);
     for (namespace, name) in wanted_claims(profile, snapshot) {
@@ -78,7 +90,8 @@ pub(crate) fn assess(profile: &Profile, snapshot: &Snapshot) -> Readiness {
         let namespace = manifest.object.namespace().unwrap_or(&profile.namespace);
         let gvk = manifest.object.gvk();
         if gvk.is("", "Service") {
-            if manifest.object.str_at(&["spec", "type"]) == Some("LoadBalancer") {
+            let wants = manifest.object.str_at(&["spec", "type"]) == Some("LoadBalancer");
+            if wants && balancers == Balancers::Awaited {
                 readiness.count(service_cause(snapshot, &events, namespace, manifest.object.name()));
             }
         } else if let Some(kind) = workloads::kind(&gvk) {
@@ -91,6 +104,21 @@ pub(crate) fn assess(profile: &Profile, snapshot: &Snapshot) -> Readiness {
     readiness.causes.sort();
     readiness.causes.dedup();
     readiness
+}
+
+/// Whether a Service of the profile waits for a load balancer.
+pub(crate) fn awaits_balancer(profile: &Profile, snapshot: &Snapshot) -> bool {
+    let services = profile
+        .manifests
+        .iter()
+        .filter(|manifest| manifest.object.gvk().is("", "Service"));
+    services
+        .filter(|service| service.object.str_at(&["spec", "type"]) == Some("LoadBalancer"))
+        .any(|service| {
+            let namespace = service.object.namespace().unwrap_or(&profile.namespace);
+            let live = snapshot.get(&ResourceKind::service(), namespace, service.object.name());
+            live.is_none_or(|live| balancers::hostname(live).is_none())
+        })
 }
 
 /// Replicas of a set: the live ones, else what the manifest says, else Kubernetes' default.
@@ -166,14 +194,23 @@ fn service_cause(snapshot: &Snapshot, events: &Events<'_>, namespace: &str, name
     if !ingress.is_empty() {
         return None;
     }
-    let why = match events.latest("Service", namespace, name) {
-        Some(event) => format!("load balancer pending: {event}"),
-        None => "load balancer pending".to_owned(),
+    // Whoever makes load balancers puts a finalizer on the Service before anything else.
+    let taken_up = live.is_some_and(|service| !service.list_at(&["metadata", "finalizers"]).is_empty());
+    let (why, hint) = match events.latest("Service", namespace, name) {
+        Some(event) => (format!("load balancer pending: {event}"), None),
+        None if taken_up => ("load balancer pending".to_owned(), None),
+        None => (
+            "load balancer pending: no controller has taken the Service up".to_owned(),
+            Some(
+                "check that a cloud controller manager or the AWS Load Balancer Controller runs in the cluster, and that \
+                 spec.loadBalancerClass, if set, is its",
+            ),
+        ),
     };
     Some(Cause {
         what: format!("service {namespace}/{name}"),
         why,
-        hint: None,
+        hint: hint.map(str::to_owned),
         fatal: false,
     })
 }

@@ -12,7 +12,7 @@ use crate::error::EngineError;
 use crate::fold::{ClaimView, Key, PvView, string_map};
 use crate::observe::{self, CloudVolumes, Site};
 use crate::outcome::{ClaimStatus, CloudVolume, EventStatus, PodStatus, ServiceStatus, Status, WorkloadStatus};
-use crate::readiness::{self, pod_summary};
+use crate::readiness::{self, Balancers, pod_summary};
 use crate::tracker::{Snapshot, Tracker, Waited};
 
 /// Recent events that a status carries.
@@ -37,9 +37,11 @@ pub async fn watch_status(
     let far = Instant::now() + std::time::Duration::from_hours(24 * 365);
     let mut last: Option<Status> = None;
     loop {
-        let Waited::Done(()) = tracker.until(far, |_| Some(())).await else {
-            return Ok(());
-        };
+        match tracker.until(far, |_| Some(())).await {
+            Waited::Done(()) => {}
+            Waited::TimedOut | Waited::Stopped => return Ok(()),
+            Waited::Lost(error) => return Err(error.into()),
+        }
         let snapshot = tracker.snapshot();
         let mut now = compose(ctx, profile, &site, &snapshot).await;
         now.notices.extend(tracker.failing());
@@ -47,19 +49,24 @@ pub async fn watch_status(
             on_change(&now);
             last = Some(now);
         }
-        let judged = readiness::assess(profile, &snapshot);
+        // Only to notice change: what a status says of load balancers depends on the cloud.
+        let judged = readiness::assess(profile, &snapshot, Balancers::Awaited);
         // The cloud has no watch: look again when the cluster changes, or after a while for what only the cloud knows.
         let again = Instant::now() + std::time::Duration::from_secs(5);
-        let changed = |current: &Snapshot| (readiness::assess(profile, current) != judged).then_some(());
-        if let Waited::Stopped = tracker.until(again, changed).await {
-            return Ok(());
+        let changed = |current: &Snapshot| {
+            let now = readiness::assess(profile, current, Balancers::Awaited);
+            (now != judged).then_some(())
+        };
+        match tracker.until(again, changed).await {
+            Waited::Done(()) | Waited::TimedOut => {}
+            Waited::Stopped => return Ok(()),
+            Waited::Lost(error) => return Err(error.into()),
         }
     }
 }
 
 /// Joins what was read of the cluster with the cloud.
 pub(crate) async fn compose(ctx: &Context, profile: &Profile, site: &Site, snapshot: &Snapshot) -> Status {
-    let judged = readiness::assess(profile, snapshot);
     let mut notices = site.notices.clone();
     let mut incomplete = !snapshot.unreadable.is_empty();
     notices.extend(snapshot.unreadable.iter().cloned());
@@ -74,13 +81,18 @@ pub(crate) async fn compose(ctx: &Context, profile: &Profile, site: &Site, snaps
     };
     let services = services(profile, snapshot);
     let wants_balancers = services.iter().any(|(_, status)| status.service_type == "LoadBalancer");
-    let (names, unread) = if wants_balancers && site.account.is_some() {
-        balancers::names(ctx).await
+    let listing = if wants_balancers && site.account.is_some() {
+        balancers::list(ctx).await
     } else {
-        Default::default()
+        balancers::Listing::default()
     };
-    // An emulator without an ELB API leaves the rest whole: said, and no failure.
-    notices.extend(unread);
+    let judged = readiness::assess(profile, snapshot, listing.obtainable());
+    let names = listing.names();
+    notices.extend(listing.lacking);
+    if let Some(error) = listing.failed {
+        notices.push(format!("load balancers could not be read: {error}"));
+        incomplete = true;
+    }
     let services = services.into_iter().map(|(_, mut status)| {
         status.load_balancer = names.get(&status.hostname.to_ascii_lowercase()).cloned();
         status

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
-use moorline_api::{Error, ErrorKind, ListQuery, Object, ResourceKind, WatchEvent};
+use moorline_api::{Error, ErrorKind, ListQuery, Object, ObjectRef, ResourceKind, WatchEvent};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,6 +19,12 @@ use crate::slim::slim;
 
 /// Between two attempts to list or watch what could not be.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// Between two questions whether the API server still answers: a watch that hears nothing cannot tell peace from death.
+const PULSE: Duration = Duration::from_secs(5);
+
+/// For how long the API server may give no answer before a wait ends.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Looking may take one part in this many and one of the time.
 const LOOK_SHARE: u32 = 4;
@@ -93,6 +99,14 @@ pub(crate) enum Waited<T> {
     TimedOut,
     /// The user asked to stop.
     Stopped,
+    /// The API server has not answered for a while, or not at the deadline.
+    Lost(Error),
+}
+
+/// The API server gives no answer.
+struct Unanswered {
+    since: Instant,
+    error: Error,
 }
 
 #[derive(Default)]
@@ -102,6 +116,8 @@ struct Shared {
     synced: Mutex<usize>,
     /// The last failure of each query that cannot be read now.
     failing: Mutex<BTreeMap<usize, Arc<Error>>>,
+    /// What the last pulse met, where it was no answer.
+    unanswered: Mutex<Option<Unanswered>>,
 }
 
 /// Keeps a [`Snapshot`] current. Its tasks end with it.
@@ -131,6 +147,7 @@ impl Tracker {
             };
             tasks.spawn(follower.run());
         }
+        tasks.spawn(pulse(ctx.clone(), shared.clone(), sender));
         Self {
             shared,
             version,
@@ -155,15 +172,31 @@ impl Tracker {
             {
                 return Waited::Done(value);
             }
+            if let Some(error) = self.lost(PATIENCE) {
+                return Waited::Lost(error);
+            }
             // Many changes come at once. Looking costs in proportion to what is looked at, so a large profile gathers
             // them for a few times as long as a look takes, and a small one looks at once.
             tokio::time::sleep(began.elapsed() * LOOK_SHARE).await;
             tokio::select! {
                 changed = version.changed() => if changed.is_err() { return Waited::TimedOut },
-                () = tokio::time::sleep_until(deadline) => return Waited::TimedOut,
+                () = tokio::time::sleep_until(deadline) => {
+                    return self.lost(Duration::ZERO).map_or(Waited::TimedOut, Waited::Lost);
+                }
                 () = self.stop.cancelled() => return Waited::Stopped,
             }
         }
+    }
+
+    /// The error of an API server that has not answered for at least this long.
+    fn lost(&self, patience: Duration) -> Option<Error> {
+        let unanswered = lock(&self.shared.unanswered);
+        let Unanswered { since, error } = unanswered.as_ref()?;
+        let silent = since.elapsed();
+        (silent >= patience).then(|| {
+            let message = format!("{} (no answer for {} s)", error.message, silent.as_secs());
+            Error::new(ErrorKind::Unreachable, &error.operation, &error.resource, message)
+        })
     }
 
     /// Waits until everything was read once. What will never be read, because it may not be, is the error: told now, while
@@ -185,9 +218,14 @@ impl Tracker {
                 } = &*error;
                 return Err(Error::new(kind.clone(), operation, resource, message).into());
             }
+            if let Some(error) = self.lost(PATIENCE) {
+                return Err(error.into());
+            }
             tokio::select! {
                 _ = version.changed() => {}
-                () = tokio::time::sleep_until(deadline) => return Err(self.unread()),
+                () = tokio::time::sleep_until(deadline) => {
+                    return Err(self.lost(Duration::ZERO).map_or_else(|| self.unread(), EngineError::from));
+                }
                 () = self.stop.cancelled() => return Err(EngineError::Interrupted { left: "nothing was changed".to_owned() }),
             }
         }
@@ -220,6 +258,30 @@ impl Tracker {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks for one small object, past every cache, for as long as something waits.
+async fn pulse(ctx: Context, shared: Arc<Shared>, version: Arc<watch::Sender<u64>>) {
+    let target = ObjectRef::new(ResourceKind::namespace(), "", "kube-system");
+    loop {
+        tokio::time::sleep(PULSE).await;
+        let asked = Instant::now();
+        let answer = ctx.cluster.get(&target).await;
+        shared.heard(asked, answer.err());
+        version.send_modify(|version| *version += 1);
+    }
+}
+
+impl Shared {
+    /// Takes note of what came of asking; a refusal is an answer too.
+    fn heard(&self, asked: Instant, error: Option<Error>) {
+        let mut unanswered = lock(&self.unanswered);
+        let silent = error.filter(|error| matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Internal));
+        *unanswered = silent.map(|error| Unanswered {
+            since: unanswered.as_ref().map_or(asked, |before| before.since),
+            error,
+        });
+    }
 }
 
 /// Whether objects of a kind only say why something is not ready: a run that may not read them goes on without their words.

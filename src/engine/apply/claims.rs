@@ -16,6 +16,7 @@ use crate::fold::ClaimView;
 use crate::names;
 use crate::observe::CloudVolumes;
 use crate::plan::{ClaimAction, ClaimPlan, ClaimStorage};
+use crate::readiness::Silence;
 use crate::tracker::Waited;
 
 /// A claim's token is burnt by each failed or deleted volume; more than this many lives of one claim are not believed.
@@ -156,6 +157,7 @@ impl Run<'_> {
                 Some("delete the pod that uses it"),
             )),
             Waited::Stopped => Err(Halt::Stopped),
+            Waited::Lost(error) => Err(Halt::failed(format!("claim {}/{}", plan.namespace, plan.name), error)),
         }
     }
 
@@ -364,7 +366,9 @@ impl Run<'_> {
 
     /// Waits until every one of these claims is Bound.
     pub(crate) async fn wait_bound(&self, claims: &[&ClaimPlan]) -> Result<(), Halt> {
+        let mut silence = Silence::new();
         let unbound = |snapshot: &crate::tracker::Snapshot| {
+            silence.look(self.profile, snapshot);
             let bound = |claim: &&&ClaimPlan| {
                 let live = snapshot.get(&ResourceKind::claim(), &claim.namespace, &claim.name);
                 live.is_some_and(|live| live.str_at(&["status", "phase"]) == Some("Bound"))
@@ -383,8 +387,12 @@ impl Run<'_> {
                 }
                 Ok(())
             }
-            Waited::TimedOut => Err(Halt::TimedOut(None)),
+            Waited::TimedOut => match silence.lasting() {
+                parts if parts.is_empty() => Err(Halt::TimedOut(None)),
+                parts => Err(Halt::Silent(parts)),
+            },
             Waited::Stopped => Err(Halt::Stopped),
+            Waited::Lost(error) => Err(Halt::failed("waiting until claims are bound", error)),
         }
     }
 }

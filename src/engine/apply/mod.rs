@@ -89,6 +89,8 @@ pub(crate) enum Halt {
     Stopped,
     /// The deadline passed first; what was waited for, where that is more than its turn.
     TimedOut(Option<Box<Cause>>),
+    /// The deadline passed, and these parts of the cluster did nothing.
+    Silent(Vec<Cause>),
 }
 
 impl Halt {
@@ -148,12 +150,14 @@ pub(crate) async fn all<F: Future<Output = Result<(), Halt>>>(
 pub(crate) fn verdict(halts: Vec<Halt>, seconds: u64, left: impl FnOnce() -> String) -> Result<(), EngineError> {
     let stopped = halts.iter().any(|halt| matches!(halt, Halt::Stopped));
     let mut timed_out = false;
+    let mut silent = Vec::new();
     let mut failures = Vec::new();
     let mut causes = Vec::new();
     for halt in halts {
         match halt {
             Halt::Failed(failure) => failures.push(*failure),
             Halt::Stopped => {}
+            Halt::Silent(parts) => silent.extend(parts),
             Halt::TimedOut(cause) => {
                 timed_out = true;
                 causes.extend(cause.map(|cause| *cause));
@@ -165,6 +169,14 @@ pub(crate) fn verdict(halts: Vec<Halt>, seconds: u64, left: impl FnOnce() -> Str
     }
     if !failures.is_empty() {
         return Err(EngineError::Failed(dedupe(failures)));
+    }
+    if !silent.is_empty() {
+        silent.sort();
+        silent.dedup();
+        return Err(EngineError::Silent {
+            seconds,
+            causes: silent,
+        });
     }
     if timed_out {
         if causes.is_empty() {

@@ -192,7 +192,7 @@ async fn balancers_of(ctx: &Context, site: &Site, services: &[Object], plan: &mu
         return Ok(());
     }
     let listing = balancers::list(ctx).await;
-    plan.notices.extend(listing.notices);
+    plan.notices.extend(listing.lacking);
     if let Some(error) = listing.failed {
         return Err(error);
     }

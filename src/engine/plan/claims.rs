@@ -356,9 +356,20 @@ fn resume(
         ));
     }
     let pv = inputs.persistent_volumes.get(&live.volume_name);
+    if let Some(id) = pv.and_then(|pv| vanished(inputs, pv)) {
+        let why = format!(
+            "its PersistentVolume {} names volume {id}, which is not in this account and region",
+            live.volume_name
+        );
+        return Err((
+            why,
+            "check account and region; if the volume was deleted, so is its data: delete the workload, this claim and the \
+             PersistentVolume with kubectl, and run up again",
+        ));
+    }
     if live.is_bound() {
         planned.notices.extend(
-            differences(inputs, wanted, live, pv)
+            differences(wanted, live, pv)
                 .into_iter()
                 .map(|text| format!("{what}: {text}")),
         );
@@ -410,7 +421,7 @@ fn resume(
 }
 
 /// How a bound claim and its volume differ from what the profile asks, a sentence each.
-fn differences(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, live: &ClaimView, pv: Option<&PvView>) -> Vec<String> {
+fn differences(wanted: &Wanted<'_>, live: &ClaimView, pv: Option<&PvView>) -> Vec<String> {
     let mut found = Vec::new();
     if live.requested < wanted.shape.bytes {
         let (has, asks) = (live.requested, wanted.shape.bytes);
@@ -424,16 +435,16 @@ fn differences(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, live: &ClaimView, 
             live.class
         ));
     }
-    match pv.map(|pv| (pv, pv.volume.as_ref())) {
-        None => found.push(format!("PersistentVolume {} cannot be found", live.volume_name)),
-        Some((_, Some(id))) if inputs.volumes.get(id).is_none_or(|volume| !volume.state.is_alive()) => {
-            found.push(format!(
-                "volume {id} behind it is not in this account and region any more"
-            ));
-        }
-        Some(_) => {}
+    if pv.is_none() {
+        found.push(format!("PersistentVolume {} cannot be found", live.volume_name));
     }
     found
+}
+
+/// The volume that a PersistentVolume names and the cloud does not have.
+fn vanished<'a>(inputs: &ClaimInputs<'_>, pv: &'a PvView) -> Option<&'a moorline_api::VolumeId> {
+    let gone = |id: &&moorline_api::VolumeId| inputs.volumes.get(id).is_none_or(|volume| !volume.state.is_alive());
+    pv.volume.as_ref().filter(gone)
 }
 
 /// The claim as it is created: with the name of the PersistentVolume to come, which keeps every provisioner away.

@@ -107,9 +107,25 @@ fn why(events: &Events<'_>, pod: &Object, namespace: &str) -> (String, Option<&'
     }
     match pod.str_at(&["status", "phase"]) {
         Some("Running") => ("running, not ready yet (readiness probe)".to_owned(), None),
-        Some("Pending") | None => ("pending".to_owned(), None),
+        Some("Pending") | None => (pending(pod), None),
         Some(phase) => (phase.to_owned(), None),
     }
+}
+
+/// Whose turn it is with a pod that has not begun.
+fn pending(pod: &Object) -> String {
+    match pod.str_at(&["spec", "nodeName"]) {
+        Some(node) if is_untouched(pod) => format!("pending: the kubelet of node {node} has not taken it up yet"),
+        None if condition(pod, "PodScheduled").is_none() => "pending: no scheduler has looked at it yet".to_owned(),
+        _ => "pending".to_owned(),
+    }
+}
+
+/// Whether the kubelet has said nothing about the pod; its first word is a set of conditions.
+pub(super) fn is_untouched(pod: &Object) -> bool {
+    let conditions = pod.list_at(&["status", "conditions"]);
+    conditions.iter().all(|condition| condition["type"] == "PodScheduled")
+        && pod.list_at(&["status", "containerStatuses"]).is_empty()
 }
 
 pub(super) fn is_ready(pod: &Object) -> bool {

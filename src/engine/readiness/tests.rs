@@ -154,6 +154,75 @@ fn a_load_balancer_service_is_pending_until_it_has_an_address() {
         let snapshot = snapshot(&[service]);
         service_cause(&snapshot, &Events::of(&snapshot), "ns", "web").map(|cause| cause.why)
     };
-    assert_eq!(cause(service(json!([]))).as_deref(), Some("load balancer pending"));
+    assert_eq!(
+        cause(service(json!([]))).as_deref(),
+        Some("load balancer pending: no controller has taken the Service up")
+    );
+    let mut taken_up = service(json!([]));
+    taken_up["metadata"]["finalizers"] = json!(["service.kubernetes.io/load-balancer-cleanup"]);
+    assert_eq!(cause(taken_up).as_deref(), Some("load balancer pending"));
     assert_eq!(cause(service(json!([{"hostname": "x.elb"}]))), None);
+}
+
+/// Which parts leave what of the set undone.
+fn undone(objects: &[Value]) -> Vec<String> {
+    let snapshot = snapshot(objects);
+    let events = Events::of(&snapshot);
+    let undone = workloads::undone(&snapshot, &events, &ResourceKind::stateful_set(), "ns", "db");
+    undone
+        .into_iter()
+        .map(|undone| format!("{}: {}", undone.part, undone.what))
+        .collect()
+}
+
+#[test]
+fn a_part_that_leaves_its_work_undone_is_named() {
+    let seen = |status: Value| set(&status);
+    let unseen = seen(json!({"observedGeneration": 1}));
+    assert_eq!(
+        undone(&[unseen]),
+        ["kube-controller-manager: statefulset ns/db: its controller has not seen the change yet"]
+    );
+    let without_pod = seen(json!({"observedGeneration": 2, "replicas": 0, "updatedReplicas": 0}));
+    assert_eq!(undone(std::slice::from_ref(&without_pod)).len(), 1);
+    let waiting = seen(json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}));
+    let placed = |status: &Value| {
+        let mut pod = pod(status);
+        pod["spec"] = json!({"nodeName": "node-a"});
+        pod
+    };
+    for (pod, expected) in [
+        (
+            pod(&json!({"phase": "Pending"})),
+            "kube-scheduler: pod ns/db-0 has no node",
+        ),
+        (
+            placed(&json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}]})),
+            "the kubelet of node node-a: pod ns/db-0 is not started",
+        ),
+    ] {
+        assert_eq!(undone(&[waiting.clone(), pod]), [expected]);
+    }
+    let alive = [
+        pod(&json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False"}]})),
+        placed(&json!({"phase": "Pending", "conditions": [{"type": "Ready", "status": "False"}]})),
+        placed(&json!({"phase": "Running"})),
+    ];
+    for pod in alive {
+        assert_eq!(undone(&[waiting.clone(), pod]), [""; 0]);
+    }
+}
+
+#[test]
+fn a_wait_on_purpose_is_no_silence() {
+    let mut slow = set(&json!({"observedGeneration": 2, "replicas": 0}));
+    slow["spec"]["minReadySeconds"] = json!(60);
+    assert_eq!(undone(&[slow]), [""; 0]);
+    let refused = json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": {"namespace": "ns", "name": "e"},
+        "involvedObject": {"kind": "StatefulSet", "name": "db"},
+        "type": "Warning", "reason": "FailedCreate", "message": "exceeded quota",
+    });
+    let without_pod = set(&json!({"observedGeneration": 2, "replicas": 0}));
+    assert_eq!(undone(&[without_pod, refused]), [""; 0]);
 }

@@ -6,6 +6,7 @@ use moorline_api::{Gvk, Object, ResourceKind};
 use moorline_profile::Profile;
 use serde_json::Value;
 
+use super::silence::{self, Part, Undone};
 use super::{Events, pods, selects};
 use crate::fold::string_map;
 use crate::outcome::Cause;
@@ -133,6 +134,50 @@ pub(super) fn causes(
     causes
 }
 
+/// What the cluster's parts leave undone for a workload.
+pub(super) fn undone(
+    snapshot: &Snapshot,
+    events: &Events<'_>,
+    kind: &ResourceKind,
+    namespace: &str,
+    name: &str,
+) -> Vec<Undone> {
+    let Some(live) = snapshot.get(kind, namespace, name) else {
+        return Vec::new();
+    };
+    let mine = pods_of(snapshot, live, namespace);
+    let mut undone: Vec<Undone> = mine.iter().filter_map(|pod| silence::pod(pod)).collect();
+    if is_left_alone(events, live, namespace, &mine) {
+        undone.push(Undone {
+            part: Part::ControllerManager,
+            what: format!(
+                "{} {namespace}/{name}: {}",
+                kind.gvk.kind.to_lowercase(),
+                unfinished(live).unwrap_or_default()
+            ),
+        });
+    }
+    undone
+}
+
+/// Whether it is its controller's turn, and nothing shows that there is one. Jobs are at work while their pods run, and
+/// `minReadySeconds` is a wait on purpose.
+fn is_left_alone(events: &Events<'_>, live: &Object, namespace: &str, pods: &[&Object]) -> bool {
+    if live.gvk().kind == "Job" || unfinished(live).is_none() {
+        return false;
+    }
+    if !is_observed(live) {
+        return true;
+    }
+    let waits = live.at(&["spec", "paused"]) == Some(&Value::Bool(true))
+        || live.i64_at(&["spec", "minReadySeconds"]).unwrap_or(0) > 0;
+    let failed = events
+        .latest(&live.gvk().kind, namespace, live.name())
+        .is_some_and(|event| event.starts_with("Failed"));
+    let busy = pods.iter().any(|pod| pods::cause(events, pod).is_some());
+    !waits && !failed && !busy
+}
+
 /// Whether the status speaks of the object as it is now; Jobs do not say.
 fn is_observed(live: &Object) -> bool {
     let observed = live.i64_at(&["status", "observedGeneration"]).unwrap_or(0);
@@ -154,8 +199,17 @@ fn failed(live: &Object) -> Option<String> {
     ))
 }
 
+/// Whether no pods are wanted and none are there: then its controller has nothing to do that anyone waits for.
+fn is_empty(live: &Object) -> bool {
+    let replicas = |part: &str| live.i64_at(&[part, "replicas"]);
+    replicas("spec") == Some(0) && replicas("status").unwrap_or(0) == 0
+}
+
 /// What is still to come; `None` when it is ready.
 fn unfinished(live: &Object) -> Option<String> {
+    if is_empty(live) {
+        return None;
+    }
     if !is_observed(live) {
         return Some("its controller has not seen the change yet".to_owned());
     }
@@ -197,13 +251,14 @@ fn held_back(live: &Object) -> i64 {
 }
 
 fn pods_causes(snapshot: &Snapshot, events: &Events<'_>, live: &Object, namespace: &str) -> Vec<Cause> {
+    let mine = pods_of(snapshot, live, namespace);
+    mine.into_iter().filter_map(|pod| pods::cause(events, pod)).collect()
+}
+
+fn pods_of<'a>(snapshot: &'a Snapshot, live: &Object, namespace: &str) -> Vec<&'a Object> {
     let selector = string_map(live, &["spec", "selector", "matchLabels"]);
     let mine = |pod: &&Object| {
         pod.namespace() == Some(namespace) && selects(&selector, &string_map(pod, &["metadata", "labels"]))
     };
-    snapshot
-        .all(&ResourceKind::pod())
-        .filter(mine)
-        .filter_map(|pod| pods::cause(events, pod))
-        .collect()
+    snapshot.all(&ResourceKind::pod()).filter(mine).collect()
 }

@@ -18,7 +18,7 @@ use crate::observe::{self, Catalog, Site};
 use crate::outcome::UpOutcome;
 use crate::plan::{ClaimAction, ClaimPlan, ClaimRemoval, ObjectAction, ObjectPlan, UpPlan};
 use crate::preflight;
-use crate::readiness;
+use crate::readiness::{self, Balancers};
 use crate::scale;
 use crate::status::compose;
 use crate::tracker::{Snapshot, Tracker};
@@ -140,7 +140,7 @@ pub(crate) fn assemble(
 /// events, most of what a cluster holds, are read only to say why something is not.
 async fn settled(ctx: &Context, profile: &Profile, site: &Site) -> Result<Option<UpOutcome>, EngineError> {
     let snapshot = Snapshot::read(ctx, &readiness::queries_without_causes(profile)).await?;
-    if !snapshot.unreadable.is_empty() || !readiness::assess(profile, &snapshot).is_ready() {
+    if !snapshot.unreadable.is_empty() || !readiness::assess(profile, &snapshot, Balancers::Awaited).is_ready() {
         return Ok(None);
     }
     let status = compose(ctx, profile, site, &snapshot).await;

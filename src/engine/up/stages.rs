@@ -7,12 +7,13 @@ use moorline_api::Propagation;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{self, Halt, Run, Tally};
-use crate::error::EngineError;
+use crate::balancers;
+use crate::error::{EngineError, Failure};
 use crate::event::{Change, Event, Stage};
 use crate::fold::claims_of_pod;
 use crate::outcome::Cause;
 use crate::plan::{ClaimAction, ClaimPlan, ObjectAction, ObjectPlan};
-use crate::readiness;
+use crate::readiness::{self, Silence};
 use crate::tracker::Waited;
 
 /// When an object is applied.
@@ -237,12 +238,15 @@ pub(crate) async fn wait_ready(run: &Run<'_>) -> Result<(), EngineError> {
         stage: Stage::Wait,
         total: 0,
     });
+    let balancers = balancers::obtainable(run).await;
     let mut last = readiness::Readiness::default();
+    let mut silence = Silence::new();
     let waited = {
-        let last = &mut last;
+        let (last, silence) = (&mut last, &mut silence);
         run.tracker
             .until(run.deadline, |snapshot| {
-                let now = readiness::assess(run.profile, snapshot);
+                silence.look(run.profile, snapshot);
+                let now = readiness::assess(run.profile, snapshot, balancers);
                 if now != *last {
                     run.ctx.emit(Event::Waiting {
                         ready: now.ready,
@@ -265,7 +269,16 @@ pub(crate) async fn wait_ready(run: &Run<'_>) -> Result<(), EngineError> {
                 last.ready, last.total
             ),
         }),
+        Waited::Lost(error) => Err(EngineError::Failed(vec![Failure {
+            what: "waiting until all is bound and ready".to_owned(),
+            error,
+        }])),
         Waited::TimedOut => {
+            let seconds = run.ctx.limits.timeout.as_secs();
+            let parts = silence.lasting();
+            if !parts.is_empty() {
+                return Err(EngineError::Silent { seconds, causes: parts });
+            }
             let mut causes = last.causes;
             let failing = run.tracker.failing().into_iter();
             causes.extend(failing.map(|why| Cause {
@@ -274,10 +287,7 @@ pub(crate) async fn wait_ready(run: &Run<'_>) -> Result<(), EngineError> {
                 hint: None,
                 fatal: false,
             }));
-            Err(EngineError::TimedOut {
-                seconds: run.ctx.limits.timeout.as_secs(),
-                causes,
-            })
+            Err(EngineError::TimedOut { seconds, causes })
         }
     }
 }
