@@ -1,0 +1,108 @@
+//! Clouds that others have written: moto and LocalStack.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::unit::{Record, Unit};
+use crate::{Error, Health, Programs, ports};
+
+/// A running emulator of AWS. Dropped, it ends; what it held in memory is gone.
+#[derive(Debug)]
+pub struct Emulator {
+    unit: Unit,
+    url: String,
+}
+
+impl Emulator {
+    /// Starts moto in `folder`, which keeps its log. Every account starts with nothing but default networks.
+    pub fn moto(programs: &Programs, folder: &Path) -> Result<Self, Error> {
+        start(|port| {
+            let arguments = ["-m", "moto.server", "--host", "127.0.0.1", "--port", &port.to_string()];
+            Ok(Unit {
+                name: "moto",
+                program: programs.path("moto")?.to_owned(),
+                arguments: arguments.map(str::to_owned).to_vec(),
+                environment: Vec::new(),
+                health: Health {
+                    url: format!("http://127.0.0.1:{port}/moto-api/config"),
+                },
+                patience: Duration::from_mins(2),
+                folder: folder.to_owned(),
+                child: None,
+            })
+        })
+    }
+
+    /// Starts LocalStack in `folder`, which keeps its data and its log.
+    pub fn localstack(programs: &Programs, folder: &Path) -> Result<Self, Error> {
+        start(|port| {
+            let gateway = format!("127.0.0.1:{port}");
+            let volume = folder.join("volume").to_string_lossy().into_owned();
+            Ok(Unit {
+                name: "localstack",
+                program: programs.path("localstack")?.to_owned(),
+                arguments: ["-m", "localstack.runtime.main"].map(str::to_owned).to_vec(),
+                environment: vec![
+                    ("GATEWAY_LISTEN", gateway.clone()),
+                    ("LOCALSTACK_VOLUME_DIR", volume),
+                    // Nothing is fetched from or told to the outside, and no name server is started.
+                    ("SKIP_SSL_CERT_DOWNLOAD", "1".to_owned()),
+                    ("DISABLE_EVENTS", "1".to_owned()),
+                    ("DNS_ADDRESS", "0".to_owned()),
+                ],
+                health: Health {
+                    url: format!("http://{gateway}/_localstack/health"),
+                },
+                patience: Duration::from_mins(4),
+                folder: folder.to_owned(),
+                child: None,
+            })
+        })
+    }
+
+    /// Where it answers: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Kills it (`SIGKILL`). Nothing happens if it does not run.
+    pub fn kill(&mut self) -> Result<(), Error> {
+        self.unit.kill()
+    }
+
+    /// Starts it again on its old port, after killing it if it runs, and waits until it is healthy.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.unit.kill()?;
+        self.unit.spawn()?;
+        self.unit.wait(None)
+    }
+
+    /// Whether it runs. That it is well is not looked at.
+    pub fn runs(&mut self) -> bool {
+        self.unit.runs()
+    }
+
+    /// Lets it live on without this handle.
+    pub fn detach(mut self) -> Vec<Record> {
+        self.unit.detach().into_iter().collect()
+    }
+}
+
+fn start(unit: impl Fn(u16) -> Result<Unit, Error>) -> Result<Emulator, Error> {
+    const ATTEMPTS: usize = 3;
+    let attempt = || {
+        let [port] = ports::choose()?;
+        let mut unit = unit(port)?;
+        unit.spawn()?;
+        unit.wait(None)?;
+        let url = format!("http://127.0.0.1:{port}");
+        Ok(Emulator { unit, url })
+    };
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(error) if Error::is_taken_port(&error) => {}
+            started => return started,
+        }
+    }
+    attempt()
+}

@@ -1,0 +1,227 @@
+//! The real programs, started, killed and started again.
+#![expect(clippy::unwrap_used, reason = "a test program")]
+
+mod real {
+    use std::io::Write as _;
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    use moorline_parts::{Component, ControlPlane, Emulator, Health, Identity, from_environment};
+
+    /// Applies `manifest` with kubectl.
+    fn apply(cluster: &ControlPlane, manifest: &str) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(manifest.as_bytes()).unwrap();
+        cluster
+            .kubectl(&["apply", "--filename", file.path().to_str().unwrap()])
+            .unwrap();
+    }
+
+    #[test]
+    #[ignore = "needs real parts: cargo xtask test"]
+    fn the_shared_parts_are_well() {
+        let parts = from_environment().unwrap();
+        let kubectl = parts.programs.path("kubectl").unwrap();
+        let mut command = Command::new(kubectl);
+        command.arg("--kubeconfig").arg(parts.kubeconfig().unwrap());
+        let ready = command.args(["get", "--raw", "/readyz"]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&ready.stdout), "ok");
+        for url in [parts.moto().unwrap(), parts.localstack().unwrap()] {
+            let query = format!("{url}/?Action=DescribeRegions&Version=2016-11-15");
+            Health { url: query }.check(None).unwrap();
+        }
+    }
+
+    const SET: &str = r"
+apiVersion: v1
+kind: Service
+metadata: {name: front}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: inside}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web}
+spec:
+  replicas: 3
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: web, image: nginx}]
+      topologySpreadConstraints:
+        - {maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: web}}}
+";
+
+    #[test]
+    #[ignore = "needs real parts: cargo xtask test"]
+    fn a_control_plane_runs_pods_in_three_zones_and_names_load_balancers() {
+        let parts = from_environment().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = ControlPlane::start(&parts.programs, folder.path()).unwrap();
+        apply(&cluster, SET);
+        cluster
+            .kubectl(&["rollout", "status", "statefulset/web", "--timeout=60s"])
+            .unwrap();
+        let mut nodes: Vec<String> = cluster
+            .kubectl(&[
+                "get",
+                "pods",
+                "-o",
+                "jsonpath={range .items[*]}{.spec.nodeName}{'\\n'}{end}",
+            ])
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        nodes.sort();
+        assert_eq!(nodes, ["node-a", "node-b", "node-c"]);
+        let ingress = "jsonpath={.status.loadBalancer.ingress[0].hostname}";
+        cluster
+            .kubectl(&[
+                "wait",
+                "--for=jsonpath={.status.loadBalancer.ingress}",
+                "service/front",
+                "--timeout=60s",
+            ])
+            .unwrap();
+        let hostname = cluster.kubectl(&["get", "service", "front", "-o", ingress]).unwrap();
+        let uid = cluster
+            .kubectl(&["get", "service", "front", "-o", "jsonpath={.metadata.uid}"])
+            .unwrap();
+        let name = &format!("a{}", uid.replace('-', ""))[..32];
+        assert_eq!(hostname, format!("{name}-1234567890.us-east-1.elb.amazonaws.com"));
+        assert_eq!(
+            cluster.kubectl(&["get", "service", "inside", "-o", ingress]).unwrap(),
+            ""
+        );
+    }
+
+    #[test]
+    #[ignore = "needs real parts: cargo xtask test"]
+    fn each_component_is_killed_and_comes_back_with_its_data() {
+        let parts = from_environment().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut cluster = ControlPlane::start(&parts.programs, folder.path()).unwrap();
+        cluster
+            .kubectl(&["create", "configmap", "kept", "--from-literal=a=b"])
+            .unwrap();
+        for component in Component::ALL {
+            assert!(cluster.runs(component), "{component:?}");
+            cluster.kill(component).unwrap();
+            assert!(!cluster.runs(component), "{component:?}");
+            let answers = cluster
+                .kubectl(&["get", "configmap", "kept", "--request-timeout=2s"])
+                .is_ok();
+            let needed = [Component::Etcd, Component::ApiServer].contains(&component);
+            assert_eq!(answers, !needed, "without {component:?}");
+            cluster.restart(component).unwrap();
+        }
+        cluster.kubectl(&["get", "configmap", "kept"]).unwrap();
+        apply(&cluster, SET);
+        cluster
+            .kubectl(&["rollout", "status", "statefulset/web", "--timeout=60s"])
+            .unwrap();
+        for component in Component::ALL {
+            cluster.kill(component).unwrap();
+        }
+        let ready = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}";
+        for component in Component::ALL {
+            cluster.restart(component).unwrap();
+        }
+        assert_eq!(
+            cluster.kubectl(&["get", "nodes", "-o", ready]).unwrap(),
+            "True True True"
+        );
+        assert_eq!(
+            cluster.kubectl(&["get", "pods", "-o", ready]).unwrap(),
+            "True True True"
+        );
+    }
+
+    #[test]
+    #[ignore = "needs real parts: cargo xtask test"]
+    fn a_component_that_cannot_start_is_named_with_its_last_words() {
+        let mut programs = from_environment().unwrap().programs;
+        let folder = tempfile::tempdir().unwrap();
+        // As after a bad upgrade: a program of that name which does not know the flags.
+        programs.insert("kube-apiserver", programs.path("etcd").unwrap().to_owned());
+        let error = ControlPlane::start(&programs, folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("kube-apiserver ended (exit status: "), "{error}");
+        assert!(
+            error.contains("kube-apiserver.log ends with") && error.contains("flag"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    #[ignore = "needs real parts: cargo xtask test"]
+    fn emulators_are_killed_and_come_back_on_their_port() {
+        let parts = from_environment().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut moto = Emulator::moto(&parts.programs, &folder.path().join("moto")).unwrap();
+        let health = Health {
+            url: format!("{}/?Action=DescribeRegions&Version=2016-11-15", moto.url()),
+        };
+        health.check(None).unwrap();
+        moto.kill().unwrap();
+        assert!(!moto.runs());
+        health.check(None).unwrap_err();
+        moto.restart().unwrap();
+        health.check(None).unwrap();
+        let port = moto.url().rsplit_once(':').unwrap().1.parse().unwrap();
+        drop(moto);
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    }
+
+    /// The part of the next test that is killed: it starts moto, says where, and waits for ever.
+    #[test]
+    #[ignore = "run as a child process by another test"]
+    fn starts_moto_and_waits_for_ever() {
+        let folder = std::env::var_os("MOORLINE_TEST_FOLDER").unwrap();
+        let parts = from_environment().unwrap();
+        let moto = Emulator::moto(&parts.programs, folder.as_ref()).unwrap();
+        std::fs::write(std::path::Path::new(&folder).join("url"), moto.url()).unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+
+    #[test]
+    #[ignore = "needs real parts: cargo xtask test"]
+    fn parts_end_with_the_program_that_started_them_even_if_it_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", "real::starts_moto_and_waits_for_ever"]);
+        let child = command
+            .env("MOORLINE_TEST_FOLDER", folder.path())
+            .stdout(Stdio::null())
+            .spawn();
+        let mut child = child.unwrap();
+        let said = folder.path().join("url");
+        let start = Instant::now();
+        let url = loop {
+            match std::fs::read_to_string(&said) {
+                Ok(url) if !url.is_empty() => break url,
+                _ => assert!(start.elapsed() < Duration::from_mins(2), "it does not start"),
+            }
+            assert_eq!(child.try_wait().unwrap(), None);
+            std::thread::yield_now();
+        };
+        assert!(Identity::of(child.id()).is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let port: u16 = url.rsplit_once(':').unwrap().1.parse().unwrap();
+        let start = Instant::now();
+        while TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "moto outlives its starter");
+            std::thread::yield_now();
+        }
+    }
+}
