@@ -107,6 +107,8 @@ pub struct ApplyOptions {
 pub struct Applied {
     /// The object as it is now (or would be).
     pub object: Object,
+    /// Whether it was not there before.
+    pub created: bool,
     /// Warnings that the server sent.
     pub warnings: Vec<String>,
 }

@@ -94,7 +94,8 @@ pub struct NewVolume {
     pub spec: VolumeSpec,
     /// Makes a repeat harmless.
     pub token: ClientToken,
-    /// All tags; they are set in the creating call.
+    /// All tags; they are set in the creating call. Together they name this one volume: when the answer to that call is lost, a
+    /// living volume that has them all is the one that it made.
     pub tags: Tags,
 }
 

@@ -152,6 +152,7 @@ impl Cluster for KubeCluster {
         let (object, answer) = self.send_for_object(&call).await?;
         Ok(Applied {
             object,
+            created: answer.created,
             warnings: warnings(&answer.headers),
         })
     }

@@ -40,6 +40,8 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     /// Whether the server has yet to do what was asked (HTTP 202).
     pub(crate) accepted: bool,
+    /// Whether what was written was not there before (HTTP 201).
+    pub(crate) created: bool,
     /// Its body.
     pub(crate) body: Bytes,
 }
@@ -341,6 +343,7 @@ async fn read_whole(response: Response<Body>) -> Result<Answer, Trouble> {
     Ok(Answer {
         headers: head.headers,
         accepted: head.status == http::StatusCode::ACCEPTED,
+        created: head.status == http::StatusCode::CREATED,
         body,
     })
 }

@@ -8,9 +8,10 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use tokio::time::{Instant, sleep};
 
+pub mod cloud;
 pub mod kubernetes;
 
 /// One assertion about a backend `B`.
@@ -18,16 +19,16 @@ pub mod kubernetes;
 pub struct Case<B> {
     /// Module and function: `apply::a_conflict_names_the_owner`.
     pub name: &'static str,
-    run: fn(B) -> BoxFuture<'static, ()>,
+    run: fn(B) -> LocalBoxFuture<'static, ()>,
 }
 
 impl<B> Case<B> {
     /// Names a case; `cases!` does it for a list.
-    pub const fn new(name: &'static str, run: fn(B) -> BoxFuture<'static, ()>) -> Self {
+    pub const fn new(name: &'static str, run: fn(B) -> LocalBoxFuture<'static, ()>) -> Self {
         Self { name, run }
     }
 
-    /// Runs it; panics where the backend does something else.
+    /// Runs it, on one thread; panics where the backend does something else.
     pub async fn run(&self, backend: B) {
         (self.run)(backend).await;
     }
