@@ -17,13 +17,13 @@ const UNFINISHED: &str = ".unfinished-";
 const ABANDONED: Duration = Duration::from_hours(24);
 
 /// The folder of the cache.
-fn folder() -> Result<PathBuf> {
+pub(crate) fn folder() -> Result<PathBuf> {
     // XDG Base Directory Specification: relative paths are ignored.
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     let xdg = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).and_then(absolute);
     let cache = xdg.or_else(|| std::env::home_dir().and_then(absolute).map(|home| home.join(".cache")));
     Ok(cache
-        .context("no home folder to keep built clients in: set XDG_CACHE_HOME")?
+        .context("no home folder to keep built programs in: set XDG_CACHE_HOME")?
         .join("moorline"))
 }
 
@@ -79,10 +79,10 @@ fn sweep(cache: &Path) {
 }
 
 /// Twelve hex digits that change with any of `files`.
-pub(crate) fn digest(files: &[&str]) -> Result<String> {
+pub(crate) fn digest<F: AsRef<Path>>(files: &[F]) -> Result<String> {
     let mut hash = Sha256::new();
-    for file in files {
-        hash.update(fs::read(file).with_context(|| format!("cannot read {file}"))?);
+    for file in files.iter().map(AsRef::as_ref) {
+        hash.update(fs::read(file).with_context(|| format!("cannot read {}", file.display()))?);
     }
     Ok(format!("{:x}", hash.finalize())[..12].to_owned())
 }

@@ -1,13 +1,16 @@
 //! `cargo xtask`: what moorline's developers run.
 //!
-//! Some tests drive the sandbox with clients that are not ours, the real kubectl and boto3. They are set up here, once,
-//! in a cache outside the checkout; a machine that cannot have one is told what it misses.
+//! Some tests drive the sandbox with clients that are not ours, the real kubectl and boto3; others hold moorline and its sandbox
+//! to what real parts do: a Kubernetes control plane, moto, LocalStack. All of these are set up here, once, in a cache outside
+//! the checkout; a machine that cannot have one is told what it misses.
 
 mod cache;
 mod client;
 mod kubectl;
+mod kubernetes;
 mod process;
 mod python;
+mod real;
 mod test;
 
 use std::path::PathBuf;
@@ -28,7 +31,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run everything that must pass: formatting, tests, tests with outside clients, lints
+    /// Run everything that must pass: formatting, tests, tests with real parts and outside clients, lints
     ///
     /// What could not be run is listed at the end with what to install; where the environment says CI=true that is a
     /// failure.
@@ -43,11 +46,32 @@ enum Command {
     },
     /// Print the path of the Python that has the boto3 that the tests use
     Python,
+    /// Real parts in the background: a Kubernetes control plane, moto, LocalStack
+    #[command(subcommand)]
+    Real(Real),
     /// Build the release binary and measure it against the limits that moorline sets itself
     Bench {
         /// What to measure (start, overhead, noop, floor); everything without it
         only: Vec<String>,
     },
+}
+
+#[derive(Subcommand)]
+enum Real {
+    /// Start them, after building or installing them once, and print how to use them: eval "$(cargo xtask real up)"
+    ///
+    /// What runs already is left as it is. The lines on stdout are for a shell; everything else is on stderr.
+    Up {
+        /// Which; all without it
+        parts: Vec<real::Part>,
+    },
+    /// Stop them, and remove their data; logs stay
+    Down {
+        /// Which; all without it
+        parts: Vec<real::Part>,
+    },
+    /// Say of each process whether it runs and is healthy, where it is and where its log is
+    Status,
 }
 
 fn main() -> ExitCode {
@@ -69,7 +93,10 @@ fn run(command: &Command) -> Result<ExitCode> {
             let kubectl = if *build { kubectl::build() } else { kubectl::set_up() };
             print_path(kubectl)
         }
-        Command::Python => print_path(python::set_up()),
+        Command::Python => print_path(python::BOTO3.set_up()),
+        Command::Real(Real::Up { parts }) => real::up(parts),
+        Command::Real(Real::Down { parts }) => real::down(parts),
+        Command::Real(Real::Status) => real::status(),
         Command::Bench { only } => bench(only),
     }
 }

@@ -1,46 +1,116 @@
-//! A Python that has boto3: a virtual environment with exactly what `xtask/clients/requirements.txt` locks.
+//! Pythons that have what we need: virtual environments with exactly what a `requirements.txt` locks.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::client::{Client, Missing};
 use crate::{cache, process};
 
-const REQUIREMENTS: &str = "xtask/clients/requirements.txt";
-
-const CURE: &str = "Python 3.10 or newer with its venv module (python3 and, on Debian, python3-venv)";
-
-/// The environment, from the cache or made with the `python3` on the PATH.
-pub(crate) fn set_up() -> Result<Client, Missing> {
-    let missing = |why: String| Missing {
-        client: "boto3",
-        why,
-        cure: CURE,
-    };
-    let python = process::on_path("python3").ok_or_else(|| missing("there is no python3 on the PATH".to_owned()))?;
-    environment(&python).map_err(|error| missing(format!("its virtual environment could not be made: {error:#}")))
+/// A virtual environment.
+pub(crate) struct Environment {
+    /// What it is made for; the first word of its name in the cache.
+    pub(crate) name: &'static str,
+    requirements: &'static str,
+    /// What can be imported from one that works.
+    import: &'static str,
+    /// The minor versions of Python 3 with which it can be made.
+    minors: std::ops::RangeInclusive<u32>,
+    /// Whether all of it comes ready to use. Where some packages come as source only, pip builds them.
+    only_wheels: bool,
+    cure: &'static str,
 }
 
-fn environment(python: &Path) -> Result<Client> {
-    let version =
-        process::output(Command::new(python).args(["-c", "import platform; print(platform.python_version())"]))?;
-    let version = version.trim();
-    let name = format!(
-        "python-{version}-{}-{}",
-        std::env::consts::ARCH,
-        cache::digest(&[REQUIREMENTS])?
-    );
-    // An environment leans on the Python it was made with, which an upgrade of the machine may take away.
-    let works = |entry: &Path| {
-        let python = entry.join("bin/python");
-        python.is_file() && process::output(Command::new(python).args(["-c", "import boto3"])).is_ok()
-    };
-    let entry = cache::entry(&name, works, |folder| {
-        process::say(&format!("installing boto3 for Python {version}, once"));
-        process::run(Command::new(python).args(["-m", "venv"]).arg(folder))?;
-        let install = [
+/// The client of the tests that boto3 drives.
+pub(crate) const BOTO3: Environment = Environment {
+    name: "boto3",
+    requirements: "xtask/clients/requirements.txt",
+    import: "boto3",
+    minors: 10..=u32::MAX,
+    only_wheels: true,
+    cure: "Python 3.10 or newer with its venv module (python3 and, on Debian, python3-venv)",
+};
+
+/// The emulator of AWS with load balancers.
+pub(crate) const MOTO: Environment = Environment {
+    name: "moto",
+    requirements: "xtask/moto/requirements.txt",
+    import: "moto.server",
+    ..BOTO3
+};
+
+/// The other emulator of AWS.
+pub(crate) const LOCALSTACK: Environment = Environment {
+    name: "localstack",
+    requirements: "xtask/localstack/requirements.txt",
+    import: "localstack.runtime.main",
+    minors: 10..=13,
+    only_wheels: false,
+    cure: "Python 3.10, 3.11, 3.12 or 3.13 with its venv module (python3 and, on Debian, python3-venv); any of python3, python3.13 … python3.10 on the PATH will do",
+};
+
+/// The names under which a machine may have a Python, the best first.
+const PYTHONS: [&str; 5] = ["python3", "python3.13", "python3.12", "python3.11", "python3.10"];
+
+impl Environment {
+    /// Its Python, from the cache or made with one on the PATH.
+    pub(crate) fn set_up(&self) -> Result<Client, Missing> {
+        let missing = |why: String| Missing {
+            client: self.name,
+            why,
+            cure: self.cure,
+        };
+        let (python, version) = self.python().map_err(&missing)?;
+        self.environment(&python, &version)
+            .map_err(|error| missing(format!("its virtual environment could not be made: {error:#}")))
+    }
+
+    /// A Python on the PATH that will do, and its version; otherwise what was found instead.
+    fn python(&self) -> Result<(PathBuf, String), String> {
+        let mut found = Vec::new();
+        for program in PYTHONS.iter().filter_map(|name| process::on_path(name)) {
+            match version(&program) {
+                Ok((minor, version)) if self.minors.contains(&minor) => return Ok((program, version)),
+                Ok((_, version)) => found.push(format!("{} is {version}", program.display())),
+                // A shim of a version manager may stand for no Python at all.
+                Err(error) => found.push(format!("{error:#}")),
+            }
+        }
+        if found.is_empty() {
+            return Err("there is no python3 on the PATH".to_owned());
+        }
+        Err(format!("no Python on the PATH will do: {}", found.join(", ")))
+    }
+
+    fn environment(&self, python: &Path, version: &str) -> Result<Client> {
+        let entry_name = format!(
+            "{}-python-{version}-{}-{}-{}",
+            self.name,
+            std::env::consts::OS,
+            std::env::consts::ARCH,
+            cache::digest(&[self.requirements])?
+        );
+        // An environment leans on the Python it was made with, which an upgrade of the machine may take away.
+        let import = format!("import {}", self.import);
+        let works = |entry: &Path| {
+            let python = entry.join("bin/python");
+            python.is_file() && process::output(Command::new(python).args(["-c", &import])).is_ok()
+        };
+        let entry = cache::entry(&entry_name, works, |folder| {
+            process::say(&format!("installing {} for Python {version}, once", self.name));
+            process::run(Command::new(python).args(["-m", "venv"]).arg(folder))?;
+            process::run(&mut self.install(folder))
+        })?;
+        let program = entry.join("bin/python");
+        let what = format!("{} with Python {version} at {}", self.name, program.display());
+        Ok(Client { program, what })
+    }
+
+    /// What fills the new environment in `folder`.
+    fn install(&self, folder: &Path) -> Command {
+        let mut command = Command::new(folder.join("bin/python"));
+        let pip = [
             "-m",
             "pip",
             "--disable-pip-version-check",
@@ -48,10 +118,25 @@ fn environment(python: &Path) -> Result<Client> {
             "--quiet",
             "--no-input",
         ];
-        let locked = ["--require-hashes", "--only-binary=:all:", "--requirement", REQUIREMENTS];
-        process::run(Command::new(folder.join("bin/python")).args(install).args(locked))
-    })?;
-    let program = entry.join("bin/python");
-    let what = format!("boto3 with Python {version} at {}", program.display());
-    Ok(Client { program, what })
+        command.args(pip).arg("--require-hashes");
+        if self.only_wheels {
+            command.arg("--only-binary=:all:");
+        }
+        command.args(["--requirement", self.requirements]);
+        command
+    }
+}
+
+/// The minor version of a Python 3, and all of its version.
+fn version(python: &Path) -> Result<(u32, String)> {
+    let tell = "import platform; print(platform.python_version())";
+    let told = process::output(Command::new(python).args(["-c", tell]))?;
+    let told = told.trim();
+    let minor = told
+        .strip_prefix("3.")
+        .and_then(|rest| rest.split('.').next()?.parse().ok());
+    Ok((
+        minor.with_context(|| format!("{} is {told}", python.display()))?,
+        told.to_owned(),
+    ))
 }

@@ -24,7 +24,7 @@ const CLIENTS: [Needed; 2] = [
         variable: "MOORLINE_TEST_KUBECTL",
     },
     Needed {
-        set_up: python::set_up,
+        set_up: || python::BOTO3.set_up(),
         tests: "boto::",
         variable: "MOORLINE_TEST_PYTHON",
     },

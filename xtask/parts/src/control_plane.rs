@@ -145,9 +145,14 @@ impl ControlPlane {
         self.unit(component).is_ok_and(Unit::runs)
     }
 
+    /// What is needed to find and stop the components that run without this handle.
+    pub fn records(&self) -> Vec<Record> {
+        self.units.values().filter_map(Unit::record).collect()
+    }
+
     /// Lets all components live on without this handle.
-    pub fn detach(mut self) -> Vec<Record> {
-        self.units.values_mut().filter_map(Unit::detach).collect()
+    pub fn detach(mut self) {
+        self.units.values_mut().for_each(Unit::forget);
     }
 
     fn unit(&mut self, component: Component) -> Result<&mut Unit, Error> {

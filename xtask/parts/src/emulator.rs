@@ -82,9 +82,14 @@ impl Emulator {
         self.unit.runs()
     }
 
+    /// What is needed to find and stop it without this handle.
+    pub fn record(&self) -> Option<Record> {
+        self.unit.record()
+    }
+
     /// Lets it live on without this handle.
-    pub fn detach(mut self) -> Vec<Record> {
-        self.unit.detach().into_iter().collect()
+    pub fn detach(mut self) {
+        self.unit.forget();
     }
 }
 

@@ -31,6 +31,7 @@ impl Health {
         let asked = ureq::get(&self.url)
             .config()
             .timeout_global(Some(PATIENCE))
+            .proxy(None)
             .build()
             .call();
         asked.map(drop).map_err(|error| error.to_string())

@@ -25,4 +25,9 @@ impl Programs {
     pub fn insert(&mut self, name: &str, path: PathBuf) {
         self.0.insert(name.to_owned(), path);
     }
+
+    /// Adds all of `others`.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
 }

@@ -141,23 +141,22 @@ impl Unit {
         })
     }
 
-    fn forget(&mut self) {
-        if let Some(child) = self.child.take() {
-            guardian::forget(child.id());
-        }
-    }
-
-    /// Lets it live on without us.
-    pub(crate) fn detach(&mut self) -> Option<Record> {
+    /// What is needed to find the process again; nothing if it does not run.
+    pub(crate) fn record(&self) -> Option<Record> {
         let process = Identity::of(self.child.as_ref()?.id())?;
-        let record = Record {
+        Some(Record {
             name: self.name.to_owned(),
             process,
             log: self.log(),
             health: self.health.clone(),
-        };
-        self.forget();
-        Some(record)
+        })
+    }
+
+    /// Lets it live on without us, or takes note that it has ended.
+    pub(crate) fn forget(&mut self) {
+        if let Some(child) = self.child.take() {
+            guardian::forget(child.id());
+        }
     }
 }
 
@@ -237,7 +236,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut unit = shell(folder.path(), "exec sleep 600", "http://127.0.0.1:1/");
         unit.spawn().unwrap();
-        let record = unit.detach().unwrap();
+        let record = unit.record().unwrap();
+        unit.forget();
         drop(unit);
         assert!(record.process.runs());
         record.stop().unwrap();
