@@ -3,7 +3,7 @@
 //! An entry is made in a folder beside its place and renamed into it when it is whole, so an interrupted run leaves
 //! nothing that looks done. Its name says everything that it was made from: another version is another entry.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use sha2::{Digest as _, Sha256};
 
 /// Marks folders in which something is being made.
 const UNFINISHED: &str = ".unfinished-";
+
+/// Marks the files that are locked meanwhile.
+const LOCK: &str = ".lock-";
 
 /// How old an unfinished folder must be before it is certain that nobody works in it any more.
 const ABANDONED: Duration = Duration::from_hours(24);
@@ -48,12 +51,13 @@ fn entry_in(
         return Ok(entry);
     }
     fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
+    let _lock = lock(&cache.join(format!("{LOCK}{name}")))?;
+    if works(&entry) {
+        return Ok(entry); // somebody else was at it
+    }
     sweep(cache);
     let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(cache)?;
     make(unfinished.path())?;
-    if works(&entry) {
-        return Ok(entry); // somebody else was quicker
-    }
     if entry.exists() {
         fs::remove_dir_all(&entry)
             .with_context(|| format!("cannot remove {}, which does not work", entry.display()))?;
@@ -61,6 +65,13 @@ fn entry_in(
     fs::rename(unfinished.keep(), &entry)?;
     anyhow::ensure!(works(&entry), "{} was made and does not work", entry.display());
     Ok(entry)
+}
+
+/// Waits until nobody else, in this process or another, makes the same entry. What takes minutes is not made twice.
+fn lock(path: &Path) -> Result<File> {
+    let lock = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    lock.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(lock)
 }
 
 /// Removes what killed runs left half made. What cannot be removed does no harm.
@@ -124,6 +135,29 @@ mod tests {
             anyhow::bail!("no compiler")
         });
         assert_eq!(failed.unwrap_err().to_string(), "no compiler");
-        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
+        let left: Vec<_> = fs::read_dir(cache.path())
+            .unwrap()
+            .map(|found| found.unwrap().file_name())
+            .collect();
+        assert_eq!(left, [".lock-tool-1"]);
+    }
+
+    #[test]
+    fn two_at_once_make_it_once() {
+        let cache = tempfile::tempdir().unwrap();
+        let made = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let slowly = |folder: &Path| {
+                        made.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        std::thread::sleep(Duration::from_millis(50));
+                        make(folder)
+                    };
+                    assert!(whole(&entry_in(cache.path(), "tool-1", whole, slowly).unwrap()));
+                });
+            }
+        });
+        assert_eq!(made.into_inner(), 1);
     }
 }

@@ -6,6 +6,7 @@
 
 mod cache;
 mod client;
+mod counted;
 mod kubectl;
 mod kubernetes;
 mod process;

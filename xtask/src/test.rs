@@ -1,12 +1,16 @@
 //! Everything that must pass, in the order in which a failure costs least.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use moorline_parts::{Parts, Programs, VARIABLE};
 
 use crate::client::{Client, Missing};
-use crate::{kubectl, process, python};
+use crate::real::{self, Part, Started};
+use crate::{counted, kubectl, process, python};
 
 /// An outside client, and the tests that need it.
 struct Needed {
@@ -29,6 +33,9 @@ const CLIENTS: [Needed; 2] = [
         variable: "MOORLINE_TEST_PYTHON",
     },
 ];
+
+/// The modules, in any package, whose tests need real parts.
+const REAL_TESTS: &str = "real::";
 
 /// What was run and how it went.
 #[derive(Default)]
@@ -87,27 +94,16 @@ pub(crate) fn check() -> ExitCode {
     report.end(false)
 }
 
-/// Formatting, tests, tests with outside clients, lints.
+/// Formatting, tests, tests with real parts and outside clients, lints.
 pub(crate) fn everything() -> ExitCode {
     let mut report = Report::default();
     format(&mut report);
-    let mut outside = Vec::new();
-    for needed in &CLIENTS {
-        match (needed.set_up)() {
-            Ok(client) => {
-                process::say(&format!("using {}", client.what));
-                outside.push((needed, client));
-            }
-            Err(missing) => report.skipped.push(format!("tests with {missing}")),
-        }
-    }
+    let outside = Outside::set_up(&mut report);
     report.step(
         "tests",
         process::cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]),
     );
-    if !outside.is_empty() {
-        test_clients(&mut report, &outside);
-    }
+    outside.test(&mut report);
     lint(&mut report);
     report.end(is_ci())
 }
@@ -132,15 +128,120 @@ fn lint(report: &mut Report) {
     report.step("lints", process::cargo().args(lint));
 }
 
-/// Runs the tests that are ignored where their client is not known. The whole workspace is named, for a single package
-/// would want its dependencies with fewer features, and so built again.
-fn test_clients(report: &mut Report, outside: &[(&Needed, Client)]) {
-    let mut command = process::cargo();
-    command.args(["test", "--workspace", "--locked", "--test", "it", "--", "--ignored"]);
-    for (needed, client) in outside {
-        command.arg(needed.tests).env(needed.variable, &client.program);
+/// What is not ours and some tests need.
+struct Outside {
+    programs: Programs,
+    /// Whether every real part can be started.
+    has_parts: bool,
+    /// The modules of the tests that a client was found for.
+    tests: Vec<&'static str>,
+    environment: Vec<(&'static str, OsString)>,
+}
+
+impl Outside {
+    /// Builds, installs and finds it; what cannot be had is noted as skipped.
+    fn set_up(report: &mut Report) -> Self {
+        process::say("\n==> real parts and outside clients");
+        let start = Instant::now();
+        let (programs, missing) = real::set_up(&Part::ALL);
+        let has_parts = missing.is_empty();
+        let skipped = |missing: Missing| format!("tests with real parts, which need {missing}");
+        report.skipped.extend(missing.into_iter().map(skipped));
+        let mut outside = Self {
+            programs,
+            has_parts,
+            tests: Vec::new(),
+            environment: Vec::new(),
+        };
+        for needed in &CLIENTS {
+            match (needed.set_up)() {
+                Ok(client) => {
+                    process::say(&format!("using {}", client.what));
+                    outside.tests.push(needed.tests);
+                    outside.environment.push((needed.variable, client.program.into()));
+                }
+                Err(missing) => report.skipped.push(format!("tests with {missing}")),
+            }
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        report.note(
+            &format!("set-up of real parts and outside clients, {seconds:.0} s"),
+            Ok(()),
+        );
+        outside
     }
-    report.step("tests with outside clients", &mut command);
+
+    /// Starts the parts, and runs the tests that are ignored without them and the clients.
+    fn test(mut self, report: &mut Report) {
+        let folder = match tempfile::Builder::new().prefix("moorline-parts-").tempdir() {
+            Ok(folder) => folder,
+            Err(error) => return report.note("a folder for the real parts", Err(error.into())),
+        };
+        let mut running = Vec::new();
+        if self.has_parts {
+            let start = Instant::now();
+            let started = self.start(folder.path());
+            let line = format!("start of the real parts, {:.0} s", start.elapsed().as_secs_f64());
+            report.note(&line, started.map(|started| running = started));
+        }
+        let failures = report.failed.len();
+        if !self.tests.is_empty() {
+            let name = format!("tests of {}", self.tests.join(", "));
+            process::say(&format!("\n==> {name}"));
+            let start = Instant::now();
+            let result = self.run();
+            let line = format!("{name}, {:.0} s", start.elapsed().as_secs_f64());
+            match result {
+                Ok(counts) => report.note(&format!("{line}: {counts}"), Ok(())),
+                Err(error) => report.note(&line, Err(error)),
+            }
+        }
+        drop(running);
+        if report.failed.len() > failures || (self.has_parts && !self.tests.contains(&REAL_TESTS)) {
+            process::say(&format!(
+                "logs of the real parts are kept in {}",
+                folder.keep().display()
+            ));
+        }
+    }
+
+    /// Starts all parts; the tests that need them are then among those to run.
+    fn start(&mut self, folder: &Path) -> Result<Vec<Started>> {
+        let mut parts = Parts::new(self.programs.clone());
+        let mut running = Vec::new();
+        for (part, started) in real::start(&Part::ALL, &self.programs, folder) {
+            let started = started.with_context(|| format!("{} does not start", part.name()))?;
+            part.tell(&started.place(), &mut parts);
+            running.push(started);
+        }
+        let file = folder.join("parts.json");
+        parts.write(&file)?;
+        self.environment.push((VARIABLE, file.into()));
+        self.tests.push(REAL_TESTS);
+        Ok(running)
+    }
+
+    /// Runs the ignored tests, and says how many there were of each kind. The whole workspace is named, for a single package
+    /// would want its dependencies with fewer features, and so built again.
+    fn run(&self) -> Result<String> {
+        let mut command = process::cargo();
+        command.args(["test", "--workspace", "--locked", "--no-fail-fast", "--", "--ignored"]);
+        command.args(&self.tests);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let counts = counted::run(&mut command, &self.tests, &mut std::io::stdout())?;
+        let none: Vec<&str> = counts
+            .iter()
+            .filter(|(_, count)| *count == 0)
+            .map(|(tests, _)| *tests)
+            .collect();
+        ensure!(
+            none.is_empty(),
+            "no test of {} was run: the filter matches none",
+            none.join(", ")
+        );
+        let told = counts.iter().map(|(tests, count)| format!("{count} of {tests}"));
+        Ok(told.collect::<Vec<_>>().join(", "))
+    }
 }
 
 fn is_ci() -> bool {

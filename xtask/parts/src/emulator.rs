@@ -23,9 +23,7 @@ impl Emulator {
                 program: programs.path("moto")?.to_owned(),
                 arguments: arguments.map(str::to_owned).to_vec(),
                 environment: Vec::new(),
-                health: Health {
-                    url: format!("http://127.0.0.1:{port}/moto-api/config"),
-                },
+                health: answers_ec2(port),
                 patience: Duration::from_mins(2),
                 folder: folder.to_owned(),
                 child: None,
@@ -43,16 +41,14 @@ impl Emulator {
                 program: programs.path("localstack")?.to_owned(),
                 arguments: ["-m", "localstack.runtime.main"].map(str::to_owned).to_vec(),
                 environment: vec![
-                    ("GATEWAY_LISTEN", gateway.clone()),
+                    ("GATEWAY_LISTEN", gateway),
                     ("LOCALSTACK_VOLUME_DIR", volume),
                     // Nothing is fetched from or told to the outside, and no name server is started.
                     ("SKIP_SSL_CERT_DOWNLOAD", "1".to_owned()),
                     ("DISABLE_EVENTS", "1".to_owned()),
                     ("DNS_ADDRESS", "0".to_owned()),
                 ],
-                health: Health {
-                    url: format!("http://{gateway}/_localstack/health"),
-                },
+                health: answers_ec2(port),
                 patience: Duration::from_mins(4),
                 folder: folder.to_owned(),
                 child: None,
@@ -90,6 +86,13 @@ impl Emulator {
     /// Lets it live on without this handle.
     pub fn detach(mut self) {
         self.unit.forget();
+    }
+}
+
+/// Healthy is what answers a call: LocalStack loads what it needs for EC2 (which takes seconds) with the first one only.
+fn answers_ec2(port: u16) -> Health {
+    Health {
+        url: format!("http://127.0.0.1:{port}/?Action=DescribeRegions&Version=2016-11-15"),
     }
 }
 

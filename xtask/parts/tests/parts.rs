@@ -1,6 +1,26 @@
 //! The real programs, started, killed and started again.
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
+/// What a test of `real` runs as a child process, to kill it.
+mod child {
+    use std::path::Path;
+
+    use moorline_parts::{Emulator, from_environment};
+
+    /// Starts moto, says where, and waits for ever.
+    #[test]
+    #[ignore = "run as a child process by another test"]
+    fn starts_moto_and_waits_for_ever() {
+        let folder = std::env::var_os("MOORLINE_TEST_FOLDER").unwrap();
+        let parts = from_environment().unwrap();
+        let moto = Emulator::moto(&parts.programs, folder.as_ref()).unwrap();
+        std::fs::write(Path::new(&folder).join("url"), moto.url()).unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
 mod real {
     use std::io::Write as _;
     use std::net::{Ipv4Addr, TcpListener};
@@ -180,25 +200,12 @@ spec:
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     }
 
-    /// The part of the next test that is killed: it starts moto, says where, and waits for ever.
-    #[test]
-    #[ignore = "run as a child process by another test"]
-    fn starts_moto_and_waits_for_ever() {
-        let folder = std::env::var_os("MOORLINE_TEST_FOLDER").unwrap();
-        let parts = from_environment().unwrap();
-        let moto = Emulator::moto(&parts.programs, folder.as_ref()).unwrap();
-        std::fs::write(std::path::Path::new(&folder).join("url"), moto.url()).unwrap();
-        loop {
-            std::thread::park();
-        }
-    }
-
     #[test]
     #[ignore = "needs real parts: cargo xtask test"]
     fn parts_end_with_the_program_that_started_them_even_if_it_is_killed() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--ignored", "--exact", "real::starts_moto_and_waits_for_ever"]);
+        command.args(["--ignored", "--exact", "child::starts_moto_and_waits_for_ever"]);
         let child = command
             .env("MOORLINE_TEST_FOLDER", folder.path())
             .stdout(Stdio::null())
