@@ -8,7 +8,7 @@ use futures::StreamExt;
 use moorline_api::{Error, ErrorKind, ListQuery, Object, ObjectRef, ResourceKind, WatchEvent};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -22,6 +22,9 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// Between two questions whether the API server still answers: a watch that hears nothing cannot tell peace from death.
 const PULSE: Duration = Duration::from_secs(5);
+
+/// How long an answer to that may take.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// For how long the API server may give no answer before a wait ends.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -266,7 +269,14 @@ async fn pulse(ctx: Context, shared: Arc<Shared>, version: Arc<watch::Sender<u64
     loop {
         tokio::time::sleep(PULSE).await;
         let asked = Instant::now();
-        let answer = ctx.cluster.get(&target).await;
+        let late = |_| {
+            let message = format!(
+                "the API server does not answer within {} s; run again when it does",
+                ANSWER.as_secs()
+            );
+            Err(Error::new(ErrorKind::Unreachable, "get", target.to_string(), message))
+        };
+        let answer = timeout(ANSWER, ctx.cluster.get(&target)).await.unwrap_or_else(late);
         shared.heard(asked, answer.err());
         version.send_modify(|version| *version += 1);
     }

@@ -361,6 +361,8 @@ impl Run<'_> {
             .await
             .map_err(|error| Halt::failed(what, error))?;
         Tally::add(&self.tally.changed);
+        let key = (plan.namespace.clone(), plan.name.clone());
+        self.tally.touched.note(key, &anchor.uid);
         Ok(())
     }
 
@@ -375,7 +377,11 @@ impl Run<'_> {
             };
             claims.iter().all(|claim| bound(&claim)).then_some(())
         };
-        match self.tracker.until(self.deadline, unbound).await {
+        let waited = tokio::select! {
+            waited = self.tracker.until(self.deadline, unbound) => waited,
+            never = self.wake() => match never {},
+        };
+        match waited {
             Waited::Done(()) => {
                 for claim in claims {
                     self.done(

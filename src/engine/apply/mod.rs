@@ -3,9 +3,11 @@
 mod claims;
 mod objects;
 pub(crate) mod persistent_volume;
+mod wake;
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use moorline_api::{Error, ErrorKind, Object, ObjectRef};
@@ -16,8 +18,10 @@ use crate::context::Context;
 use crate::error::{EngineError, Failure};
 use crate::event::{Change, Event, Stage};
 use crate::observe::Site;
-use crate::outcome::Cause;
+use crate::outcome::{Cause, UpOutcome};
 use crate::plan::UpPlan;
+use crate::readiness;
+use crate::status::compose;
 use crate::tracker::{Snapshot, Tracker};
 
 pub(crate) use objects::{delete_and_wait, kubectl_name};
@@ -26,9 +30,9 @@ pub(crate) use objects::{delete_and_wait, kubectl_name};
 pub(crate) struct Run<'a> {
     pub(crate) ctx: &'a Context,
     pub(crate) profile: &'a Profile,
-    pub(crate) site: &'a Site,
+    pub(crate) site: Site,
     pub(crate) plan: &'a UpPlan,
-    pub(crate) tracker: &'a Tracker,
+    pub(crate) tracker: Tracker,
     pub(crate) deadline: Instant,
     pub(crate) tally: Tally,
     /// What was written in this run, so that no wait takes an older state for the outcome.
@@ -72,6 +76,8 @@ pub(crate) struct Tally {
     pub(crate) volumes_created: AtomicUsize,
     pub(crate) volumes_adopted: AtomicUsize,
     pub(crate) creates_left: AtomicU32,
+    /// Claims that the binder was told to look at.
+    pub(crate) touched: wake::Touched,
 }
 
 impl Tally {
@@ -111,7 +117,45 @@ impl Halt {
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// Begins to carry a plan out: everything that is waited for later is looked at first, so that what may not be read is
+    /// told while nothing is changed.
+    pub(crate) async fn begin(
+        ctx: &'a Context,
+        profile: &'a Profile,
+        plan: &'a UpPlan,
+        site: Site,
+    ) -> Result<Self, EngineError> {
+        let tracker = Tracker::start(ctx, readiness::queries(profile));
+        let seconds = ctx.limits.timeout.as_secs_f64() + plan.floor_seconds;
+        let deadline = Instant::now() + Duration::from_secs_f64(seconds);
+        tracker.first_look(deadline).await?;
+        let tally = Tally::default();
+        tally.creates_left.store(plan.volume_creates, Ordering::Relaxed);
+        Ok(Self {
+            ctx,
+            profile,
+            site,
+            plan,
+            tracker,
+            deadline,
+            tally,
+            written: Written::default(),
+        })
+    }
+
+    /// What the run did, and where things stand now.
+    pub(crate) async fn outcome(&self) -> UpOutcome {
+        let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        let status = compose(self.ctx, self.profile, &self.site, &self.tracker.snapshot()).await;
+        UpOutcome {
+            changed: count(&self.tally.changed),
+            volumes_created: count(&self.tally.volumes_created),
+            volumes_adopted: count(&self.tally.volumes_adopted),
+            status: status.without_causes(),
+        }
+    }
+
     /// The gate before each call that changes something: after a first Ctrl-C none begins any more.
     pub(crate) fn gate(&self) -> Result<(), Halt> {
         if self.ctx.stop.is_cancelled() {
@@ -198,7 +242,7 @@ fn dedupe(failures: Vec<Failure>) -> Vec<Failure> {
     for failure in failures {
         let twin = kept
             .iter_mut()
-            .find(|(other, _)| other.error.kind == failure.error.kind && other.error.message == failure.error.message);
+            .find(|(other, _)| is_same_trouble(&other.error, &failure.error));
         match twin {
             Some((_, more)) => *more += 1,
             None => kept.push((failure, 0)),
@@ -212,6 +256,13 @@ fn dedupe(failures: Vec<Failure>) -> Vec<Failure> {
         },
     };
     kept.into_iter().map(said).collect()
+}
+
+/// Whether one cause is behind both. A service that dies fails calls in several ways, by what they were doing then; a
+/// cloud's operations name their service (`ec2:CreateVolume`), the cluster's do not.
+fn is_same_trouble(a: &Error, b: &Error) -> bool {
+    let service = |error: &Error| error.operation.split_once(':').map(|(service, _)| service.to_owned());
+    a.kind == b.kind && (a.message == b.message || (a.kind == ErrorKind::Unreachable && service(a) == service(b)))
 }
 
 /// An error of ours in the shape of a provider's.

@@ -24,7 +24,7 @@ const NAMED: usize = 3;
 pub(super) enum Part {
     ControllerManager,
     Scheduler,
-    Kubelet(String),
+    Kubelets,
 }
 
 impl fmt::Display for Part {
@@ -32,7 +32,7 @@ impl fmt::Display for Part {
         match self {
             Self::ControllerManager => f.write_str("kube-controller-manager"),
             Self::Scheduler => f.write_str("kube-scheduler"),
-            Self::Kubelet(node) => write!(f, "the kubelet of node {node}"),
+            Self::Kubelets => f.write_str("kubelets"),
         }
     }
 }
@@ -116,10 +116,15 @@ fn by_part(undone: Vec<Undone>) -> Vec<Cause> {
         } else {
             format!("; and {more} more")
         };
+        let (verb, hint) = if part == Part::Kubelets {
+            ("give", "are they running?")
+        } else {
+            ("gives", "is it running?")
+        };
         Cause {
             what: part.to_string(),
-            why: format!("gives no sign of life: {}{more}", whats.join("; ")),
-            hint: Some("is it running?".to_owned()),
+            why: format!("{verb} no sign of life: {}{more}", whats.join("; ")),
+            hint: Some(hint.to_owned()),
             fatal: false,
         }
     };
@@ -155,8 +160,8 @@ pub(super) fn pod(pod: &Object) -> Option<Undone> {
     let name = format!("pod {}/{}", pod.namespace().unwrap_or_default(), pod.name());
     match pod.str_at(&["spec", "nodeName"]).filter(|node| !node.is_empty()) {
         Some(node) if pods::is_untouched(pod) => Some(Undone {
-            part: Part::Kubelet(node.to_owned()),
-            what: format!("{name} is not started"),
+            part: Part::Kubelets,
+            what: format!("{name} on {node} is not started"),
         }),
         // The scheduler says why it cannot place a pod, and gates say so by themselves.
         None if pods::condition(pod, "PodScheduled").is_none() => Some(Undone {

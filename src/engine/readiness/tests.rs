@@ -198,7 +198,7 @@ fn a_part_that_leaves_its_work_undone_is_named() {
         ),
         (
             placed(&json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}]})),
-            "the kubelet of node node-a: pod ns/db-0 is not started",
+            "kubelets: pod ns/db-0 on node-a is not started",
         ),
     ] {
         assert_eq!(undone(&[waiting.clone(), pod]), [expected]);

@@ -243,22 +243,24 @@ pub(crate) async fn wait_ready(run: &Run<'_>) -> Result<(), EngineError> {
     let mut silence = Silence::new();
     let waited = {
         let (last, silence) = (&mut last, &mut silence);
-        run.tracker
-            .until(run.deadline, |snapshot| {
-                silence.look(run.profile, snapshot);
-                let now = readiness::assess(run.profile, snapshot, balancers);
-                if now != *last {
-                    run.ctx.emit(Event::Waiting {
-                        ready: now.ready,
-                        total: now.total,
-                        causes: now.causes.clone(),
-                    });
-                    *last = now.clone();
-                }
-                let settled = now.is_ready() || !now.fatal().is_empty();
-                (settled && run.written.is_seen_in(snapshot)).then_some(now)
-            })
-            .await
+        let ready = run.tracker.until(run.deadline, |snapshot| {
+            silence.look(run.profile, snapshot);
+            let now = readiness::assess(run.profile, snapshot, balancers);
+            if now != *last {
+                run.ctx.emit(Event::Waiting {
+                    ready: now.ready,
+                    total: now.total,
+                    causes: now.causes.clone(),
+                });
+                *last = now.clone();
+            }
+            let settled = now.is_ready() || !now.fatal().is_empty();
+            (settled && run.written.is_seen_in(snapshot)).then_some(now)
+        });
+        tokio::select! {
+            waited = ready => waited,
+            never = run.wake() => match never {},
+        }
     };
     match waited {
         Waited::Done(now) if now.is_ready() => Ok(()),
