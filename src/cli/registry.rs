@@ -7,7 +7,7 @@ use moorline_api::{Cluster, StorageRules};
 use moorline_aws::{AwsProvider, AwsSettings, Budget, Budgets, EbsRules, StaticKeys};
 use moorline_engine::Cloud;
 use moorline_kubernetes::{KubeCluster, KubeSettings};
-use moorline_profile::{Profile, ProviderBlock, Surroundings};
+use moorline_profile::{Profile, Surroundings};
 
 use super::app::App;
 use super::failure::Failure;
@@ -96,10 +96,8 @@ pub(crate) async fn connect(settings: &Settings, profile: Option<&Profile>) -> R
 }
 
 fn aws_settings(settings: &Settings, profile: Option<&Profile>, sandbox: Option<&Embedded>) -> AwsSettings {
-    let pinned = profile.and_then(|profile| match &profile.provider {
-        ProviderBlock::Aws { region, .. } => region.clone(),
-    });
-    let region = settings.region.clone().or(pinned);
+    let pinned = profile.and_then(|profile| profile.provider.region());
+    let region = settings.region.clone().or_else(|| pinned.map(str::to_owned));
     let timeout = settings.limits(false).timeout;
     let common = AwsSettings::default();
     // No call outlasts the run; one that ends with its own error says more than a deadline does.

@@ -79,7 +79,7 @@ impl Settings {
             limits: Limits {
                 timeout: options.timeout,
                 concurrency: options.concurrency.into(),
-                force_conflicts: false,
+                ..Limits::default()
             },
         }
     }

@@ -33,6 +33,12 @@ pub(crate) struct Args {
     #[arg(long)]
     force_conflicts: bool,
 
+    /// Return when everything is applied, without waiting until it is Bound and Ready.
+    ///
+    /// Volumes are still created first: a StatefulSet is applied when its own claims are Bound.
+    #[arg(long)]
+    no_wait: bool,
+
     /// Exit with 4 where something was changed, and with 0 where nothing was.
     #[arg(long)]
     detailed_exitcode: bool,
@@ -41,6 +47,9 @@ pub(crate) struct Args {
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let profile = registry::load(app, &args.profile)?;
     app.with_context(Some(&profile), args.force_conflicts, async |context| {
+        let mut context = context.clone();
+        context.limits.wait = !args.no_wait;
+        let context = &context;
         let plan = plan_up(context, &profile).await?;
         app.tell(&plan::up(&plan, &app.settings.stderr_view()));
         if plan.blocked.is_empty() && !plan.destroys().is_empty() {

@@ -31,6 +31,8 @@ pub struct Limits {
     pub concurrency: usize,
     /// Take fields that other managers own instead of stopping at the conflict.
     pub force_conflicts: bool,
+    /// Whether `up` waits until everything that it applied is Bound and Ready.
+    pub wait: bool,
 }
 
 impl Default for Limits {
@@ -39,6 +41,7 @@ impl Default for Limits {
             timeout: Duration::from_mins(10),
             concurrency: 64,
             force_conflicts: false,
+            wait: true,
         }
     }
 }

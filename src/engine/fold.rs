@@ -3,13 +3,33 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use moorline_api::{Object, ReclaimPolicy, StorageRules, VolumeId, quantity};
+use moorline_api::{Object, ObjectRef, ReclaimPolicy, StorageRules, VolumeId, quantity};
 use moorline_profile::Profile;
 
 use crate::names;
 
 /// Namespace and name.
 pub(crate) type Key = (String, String);
+
+/// Where an object is, in whatever version it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    group: String,
+    kind: String,
+    namespace: Option<String>,
+    name: String,
+}
+
+impl Place {
+    pub(crate) fn of(target: &ObjectRef) -> Self {
+        Self {
+            group: target.resource.gvk.group.clone(),
+            kind: target.resource.gvk.kind.clone(),
+            namespace: target.namespace.clone(),
+            name: target.name.clone(),
+        }
+    }
+}
 
 /// A claim.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,7 @@ use moorline_api::{
     Account, ClusterIdentity, Error, ErrorKind, Gvk, Kinds, ListQuery, Object, ObjectRef, ResourceKind, StorageClass,
     Tags, Volume, VolumeFilter, VolumeId,
 };
-use moorline_profile::{Profile, ProviderBlock};
+use moorline_profile::Profile;
 
 use crate::context::Context;
 use crate::error::EngineError;
@@ -32,19 +32,42 @@ pub(crate) struct Site {
 /// Says where we are and refuses a place that the profile does not belong to.
 pub(crate) async fn site(ctx: &Context, profile: &Profile) -> Result<Site, EngineError> {
     let (cluster, account) = futures::join!(ctx.cluster.identity(), ctx.cloud.accounts.account());
-    let cluster = cluster?;
+    located(profile, cluster?, Some(account))
+}
+
+/// The same without a question to the cloud where nothing in the profile lives there.
+pub(crate) async fn site_as_needed(ctx: &Context, profile: &Profile) -> Result<Site, EngineError> {
+    let is_balanced = |object: &Object| {
+        object.gvk().is("", "Service") && object.str_at(&["spec", "type"]) == Some("LoadBalancer")
+    };
+    if needs_cloud(profile) || profile.manifests.iter().any(|manifest| is_balanced(&manifest.object)) {
+        return site(ctx, profile).await;
+    }
+    located(profile, ctx.cluster.identity().await?, None)
+}
+
+/// Whether the profile has volumes or names an account.
+fn needs_cloud(profile: &Profile) -> bool {
+    has_claims(profile) || profile.provider.account().is_some()
+}
+
+/// Whether the profile has claims, be it under a set or by themselves.
+pub(crate) fn has_claims(profile: &Profile) -> bool {
+    !profile.claims.is_empty() || profile.sets.iter().any(|set| !set.templates.is_empty())
+}
+
+fn located(
+    profile: &Profile,
+    cluster: ClusterIdentity,
+    account: Option<Result<Account, Error>>,
+) -> Result<Site, EngineError> {
     check_cluster(profile, &cluster)?;
-    let ProviderBlock::Aws {
-        region,
-        account: pinned,
-    } = &profile.provider;
-    let needs_cloud =
-        !profile.sets.iter().all(|set| set.templates.is_empty()) || !profile.claims.is_empty() || pinned.is_some();
     let mut notices = Vec::new();
     let account = match account {
-        Ok(account) => Some(account),
-        Err(error) if needs_cloud => return Err(error.into()),
-        Err(error) => {
+        None => None,
+        Some(Ok(account)) => Some(account),
+        Some(Err(error)) if needs_cloud(profile) => return Err(error.into()),
+        Some(Err(error)) => {
             notices.push(format!(
                 "going on without the cloud, which this profile needs only for its load balancers' state: {error}"
             ));
@@ -54,13 +77,13 @@ pub(crate) async fn site(ctx: &Context, profile: &Profile) -> Result<Site, Engin
     if let Some(account) = &account {
         check_pin(
             "account",
-            pinned.as_deref(),
+            profile.provider.account(),
             &account.id.0,
             "use credentials of that account, or another --aws-profile",
         )?;
         check_pin(
             "region",
-            region.as_deref(),
+            profile.provider.region(),
             &account.region,
             "pass --region, or unset the one that overrides it",
         )?;

@@ -65,9 +65,20 @@ pub(crate) fn queries(profile: &Profile) -> Vec<ListQuery> {
 
 /// What must be read to judge a profile.
 pub(crate) fn queries_without_causes(profile: &Profile) -> Vec<ListQuery> {
-    let mut kinds = vec![ResourceKind::claim(), ResourceKind::service()];
+    let mut kinds = vec![ResourceKind::service()];
     kinds.extend(workloads::kinds(profile));
-    within(profile, &kinds)
+    let mut queries = within(profile, &kinds);
+    queries.extend(queries_of_claims(profile));
+    queries
+}
+
+/// What must be read to judge the claims of a profile, where it has any.
+pub(crate) fn queries_of_claims(profile: &Profile) -> Vec<ListQuery> {
+    if observe::has_claims(profile) {
+        within(profile, &[ResourceKind::claim()])
+    } else {
+        Vec::new()
+    }
 }
 
 fn within(profile: &Profile, kinds: &[ResourceKind]) -> Vec<ListQuery> {

@@ -1,13 +1,11 @@
 //! `scale`: up, volumes first and replicas last; down, replicas first and volumes by the retention policy.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use moorline_api::{Object, ObjectRef, ResourceKind};
 use moorline_profile::{Profile, SetClaims};
-use tokio::time::Instant;
 
-use crate::apply::{self, Run, Tally, Written};
+use crate::apply::{self, Run, Tally};
 use crate::context::Context;
 use crate::down;
 use crate::error::EngineError;
@@ -16,10 +14,7 @@ use crate::observe::{self, Site};
 use crate::outcome::{Cause, UpOutcome};
 use crate::plan::{ClaimAction, ClaimRemoval, ObjectAction, PlannedClaims, ScaleStep, UpPlan};
 use crate::preflight;
-use crate::readiness;
-use crate::status::compose;
-use crate::tracker::Tracker;
-use crate::up::{assemble, observe_claims, wait_ready};
+use crate::up::{assemble, in_time, observe_claims, wait_ready};
 
 /// Says what scaling one set of the profile would do.
 pub async fn plan_scale(ctx: &Context, profile: &Profile, set: &str, replicas: u32) -> Result<UpPlan, EngineError> {
@@ -27,10 +22,7 @@ pub async fn plan_scale(ctx: &Context, profile: &Profile, set: &str, replicas: u
         stage: Stage::Observe,
         total: 0,
     });
-    tokio::select! {
-        plan = observe_and_plan(ctx, profile, set, replicas) => plan,
-        () = ctx.stop.cancelled() => Err(EngineError::Interrupted { left: "nothing was changed".to_owned() }),
-    }
+    in_time(ctx, observe_and_plan(ctx, profile, set, replicas)).await
 }
 
 async fn observe_and_plan(ctx: &Context, profile: &Profile, set: &str, replicas: u32) -> Result<UpPlan, EngineError> {
@@ -171,7 +163,7 @@ pub(crate) async fn release(run: &Run<'_>) -> Result<(), EngineError> {
             });
         }
     }
-    let halts = down::release(run.ctx, run.site, &run.plan.releases, run.deadline).await;
+    let halts = down::release(run.ctx, &run.site, &run.plan.releases, run.deadline).await;
     apply::verdict(halts, run.ctx.limits.timeout.as_secs(), || {
         "volumes of removed ordinals are left; those under reclaim policy Delete go with their claims or with down"
             .to_owned()
@@ -195,31 +187,11 @@ pub async fn execute_scale(ctx: &Context, profile: &Profile, plan: UpPlan) -> Re
         return Err(EngineError::Blocked(plan.blocked));
     }
     let site = observe::site(ctx, profile).await?;
-    let tracker = Tracker::start(ctx, readiness::queries(profile));
-    let seconds = ctx.limits.timeout.as_secs_f64() + plan.floor_seconds;
-    let deadline = Instant::now() + std::time::Duration::from_secs_f64(seconds);
-    tracker.first_look(deadline).await?;
-    let tally = Tally::default();
-    tally.creates_left.store(plan.volume_creates, Ordering::Relaxed);
-    let run = Run {
-        ctx,
-        profile,
-        site: &site,
-        plan: &plan,
-        tracker: &tracker,
-        deadline,
-        tally,
-        written: Written::default(),
-    };
+    let run = Run::begin(ctx, profile, &plan, site).await?;
     run.scale().await?;
     wait_ready(&run).await?;
     release(&run).await?;
-    Ok(UpOutcome {
-        changed: run.tally.changed.load(Ordering::Relaxed),
-        volumes_created: run.tally.volumes_created.load(Ordering::Relaxed),
-        volumes_adopted: run.tally.volumes_adopted.load(Ordering::Relaxed),
-        status: compose(ctx, profile, &site, &tracker.snapshot()).await.without_causes(),
-    })
+    Ok(run.outcome().await)
 }
 
 impl Run<'_> {

@@ -63,6 +63,20 @@ pub enum ProviderBlock {
     },
 }
 
+impl ProviderBlock {
+    /// The account or subscription that the profile is pinned to.
+    pub fn account(&self) -> Option<&str> {
+        let Self::Aws { account, .. } = self;
+        account.as_deref()
+    }
+
+    /// The region that the profile is pinned to.
+    pub fn region(&self) -> Option<&str> {
+        let Self::Aws { region, .. } = self;
+        region.as_deref()
+    }
+}
+
 /// Pins a profile to a cluster: the wrong cluster is the commonest accident.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

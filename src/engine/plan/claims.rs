@@ -6,7 +6,8 @@ use moorline_api::{ClaimShape, Object, Placement, StorageClass, StorageRules, Vo
 use moorline_profile::{ClaimTemplate, ClassRef, Profile, SetClaims, StandaloneClaim};
 use serde_json::{Value, json};
 
-use super::zones::{common, fnv1a, spread, zones_for_pod};
+use super::groups::Group;
+use super::zones::fnv1a;
 use super::{ClaimAction, ClaimPlan, ClaimStorage};
 use crate::fold::{ClaimView, Key, NodeView, PvView};
 use crate::names;
@@ -42,7 +43,7 @@ pub(crate) struct PlannedClaims {
 /// A claim that the profile wants.
 struct Wanted<'a> {
     key: Key,
-    set: Option<&'a SetClaims>,
+    group: &'a Group<'a>,
     ordinal: u32,
     class: &'a ClassRef,
     shape: &'a ClaimShape,
@@ -52,7 +53,7 @@ struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    fn of_set(set: &'a SetClaims, template: &'a ClaimTemplate, ordinal: u32) -> Self {
+    fn of_set(group: &'a Group<'a>, set: &'a SetClaims, template: &'a ClaimTemplate, ordinal: u32) -> Self {
         // As the StatefulSet controller does: the template's labels, and over them the selector's.
         let labels = template
             .labels
@@ -62,7 +63,7 @@ impl<'a> Wanted<'a> {
             .collect();
         Self {
             key: (set.namespace.clone(), set.claim_name(&template.name, ordinal)),
-            set: Some(set),
+            group,
             ordinal,
             class: &template.class,
             shape: &template.shape,
@@ -72,10 +73,10 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    fn standalone(claim: &'a StandaloneClaim) -> Self {
+    fn standalone(group: &'a Group<'a>, claim: &'a StandaloneClaim) -> Self {
         Self {
             key: (claim.namespace.clone(), claim.name.clone()),
-            set: None,
+            group,
             ordinal: 0,
             class: &claim.class,
             shape: &claim.shape,
@@ -83,12 +84,6 @@ impl<'a> Wanted<'a> {
             labels: claim.labels.clone(),
             annotations: claim.annotations.clone(),
         }
-    }
-
-    /// Claims of one group and ordinal share a zone: a pod needs all of its volumes in one.
-    fn group(&self, profile: &Profile) -> String {
-        self.set
-            .map_or_else(|| profile.name.clone(), |set| format!("{}/{}", set.namespace, set.name))
     }
 }
 
@@ -101,14 +96,19 @@ pub(crate) fn plan_claims(inputs: &ClaimInputs<'_>) -> PlannedClaims {
             .get(&(set.namespace.clone(), set.name.clone()))
             .copied()
             .unwrap_or(0);
+        let group = Group::of_set(inputs, set);
         for ordinal in set.ordinals(replicas) {
             for template in &set.templates {
-                plan_claim(inputs, &Wanted::of_set(set, template, ordinal), &mut planned);
+                plan_claim(inputs, &Wanted::of_set(&group, set, template, ordinal), &mut planned);
             }
         }
     }
+    let mut by_namespace: BTreeMap<&str, Group<'_>> = BTreeMap::new();
     for claim in &inputs.profile.claims {
-        plan_claim(inputs, &Wanted::standalone(claim), &mut planned);
+        let group = by_namespace
+            .entry(&claim.namespace)
+            .or_insert_with_key(|namespace| Group::standalone(inputs, namespace));
+        plan_claim(inputs, &Wanted::standalone(group, claim), &mut planned);
     }
     planned
 }
@@ -169,7 +169,7 @@ fn plan_claim(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, planned: &mut Plann
     }
     let volume = match placement {
         None => None,
-        Some(placement) => match locate(inputs, wanted, &placement) {
+        Some(placement) => match wanted.group.locate(inputs, &wanted.key, wanted.ordinal, &placement) {
             Ok(zone) => Some(VolumeSpec {
                 size_gib: placement.size_gib,
                 zone,
@@ -203,7 +203,7 @@ fn plan_claim(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, planned: &mut Plann
     planned.claims.push(ClaimPlan {
         namespace: wanted.key.0.clone(),
         name: wanted.key.1.clone(),
-        set: wanted.set.map(|set| set.name.clone()),
+        set: wanted.group.set.map(|set| set.name.clone()),
         class: class.name.clone(),
         monthly_usd: volume
             .as_ref()
@@ -262,73 +262,6 @@ fn place(
             None
         }
     }
-}
-
-/// The zone of a claim's volume: where its pod's other volumes are, or by spreading over what everyone allows.
-fn locate(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, placement: &Placement) -> Result<Option<String>, String> {
-    if !placement.zonal {
-        return Ok(None);
-    }
-    if let Some(zone) = zone_of_siblings(inputs, wanted) {
-        return Ok(Some(zone));
-    }
-    let selector = wanted.set.and_then(|set| set.node_selector.as_ref());
-    let affinity = wanted.set.and_then(|set| set.affinity.as_ref());
-    let of_nodes = zones_for_pod(inputs.nodes, selector, affinity);
-    let allowed = common(&[Some(inputs.zones), placement.zones.as_deref(), of_nodes.as_deref()]).unwrap_or_default();
-    match spread(&allowed, &wanted.group(inputs.profile), wanted.ordinal) {
-        Some(zone) => Ok(Some(zone.clone())),
-        None => Err(format!(
-            "no zone is allowed by all: the region has {}, the class allows {}, nodes that the pod accepts are in {}",
-            inputs.zones.join(", "),
-            placement
-                .zones
-                .as_ref()
-                .map_or_else(|| "all".to_owned(), |zones| zones.join(", ")),
-            of_nodes.map_or_else(
-                || "none".to_owned(),
-                |zones| if zones.is_empty() {
-                    "none".to_owned()
-                } else {
-                    zones.join(", ")
-                }
-            ),
-        )),
-    }
-}
-
-/// The zone of a volume that a claim of the same pod has already; its own first.
-fn zone_of_siblings(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>) -> Option<String> {
-    let names: Vec<String> = match wanted.set {
-        Some(set) => set
-            .templates
-            .iter()
-            .map(|template| set.claim_name(&template.name, wanted.ordinal))
-            .collect(),
-        None => inputs
-            .profile
-            .claims
-            .iter()
-            .filter(|c| c.namespace == wanted.key.0)
-            .map(|c| c.name.clone())
-            .collect(),
-    };
-    let own = std::iter::once(wanted.key.1.clone());
-    own.chain(names).find_map(|name| {
-        let claim = inputs.claims.get(&(wanted.key.0.clone(), name))?;
-        let by_pv = inputs
-            .persistent_volumes
-            .get(&claim.volume_name)
-            .and_then(|pv| inputs.volumes.get(pv.volume.as_ref()?));
-        let volume = by_pv.or_else(|| {
-            inputs
-                .volumes
-                .of_claim(&claim.uid)
-                .into_iter()
-                .find(|volume| volume.state.is_alive())
-        })?;
-        volume.spec.zone.clone()
-    })
 }
 
 /// What an existing claim lacks; the error is why nothing can be done for it, and what to do.
@@ -461,7 +394,7 @@ fn claim_object(profile: &Profile, wanted: &Wanted<'_>, class: &StorageClass, pe
             .iter()
             .map(|owner| (names::OWNER.to_owned(), owner.clone())),
     );
-    annotations.extend(wanted.set.map(|set| (names::SET.to_owned(), set.name.clone())));
+    annotations.extend(wanted.group.set.map(|set| (names::SET.to_owned(), set.name.clone())));
     let mut object = Object::default();
     object.set(&["apiVersion"], json!("v1"));
     object.set(&["kind"], json!("PersistentVolumeClaim"));

@@ -2,7 +2,9 @@
 
 mod changes;
 mod claims;
+mod groups;
 mod objects;
+mod unchanged;
 mod zones;
 
 use moorline_api::{Account, ClusterIdentity, Object, ObjectRef, VolumeId, VolumeSpec};
@@ -14,6 +16,7 @@ use crate::outcome::Cause;
 pub use changes::field_changes;
 pub(crate) use claims::{ClaimInputs, PlannedClaims, plan_claims};
 pub(crate) use objects::{DryRun, Obstacle, plan_object, prepared};
+pub(crate) use unchanged::is_proved;
 
 /// One field of an object that would change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -65,6 +68,9 @@ pub struct ObjectPlan {
     pub object: Object,
     /// Whether only fields of our own other writes (`scale`) stand in the way, so that forcing takes from no one else.
     pub force: bool,
+    /// The object as it is, where nothing happens to it: a run with nothing to do judges by it.
+    #[serde(skip)]
+    pub live: Option<Object>,
 }
 
 /// What would happen for a claim.

@@ -8,6 +8,7 @@ use super::{ObjectAction, ObjectPlan, field_changes};
 use crate::error::Conflict;
 use crate::names;
 use crate::outcome::Cause;
+use crate::slim::slim;
 
 /// A manifest as it is applied: in its namespace, with the profile's label. What has no namespace is labelled with the
 /// profile's own, because another profile of the same name may live in another.
@@ -37,7 +38,11 @@ pub(crate) enum DryRun {
         object: Box<Object>,
         /// Whether our own other writes had to be overruled.
         forced: bool,
+        /// Whether it is not there yet.
+        creates: bool,
     },
+    /// It need not be asked: it would change nothing.
+    Needless,
     /// It cannot be asked yet: its namespace or kind comes with this very plan.
     Later,
     /// It refused.
@@ -75,22 +80,25 @@ pub(crate) fn plan_object(
     let (action, force) = match (live, dry) {
         (None, DryRun::Would { forced, .. }) => (ObjectAction::Create, forced),
         (None, DryRun::Later) => (ObjectAction::Create, false),
+        (Some(_), DryRun::Needless) => (ObjectAction::Unchanged, false),
         // The kind is not served, yet an object of it was read: cannot happen, and must not pass for "unchanged".
-        (Some(_), DryRun::Later) => {
+        (Some(_), DryRun::Later) | (None, DryRun::Needless) => {
             return Err(blocked(&target, "the server could not be asked about it", "run again"));
         }
-        (Some(live), DryRun::Would { object, forced }) => (difference(live, &object), forced),
+        (Some(live), DryRun::Would { object, forced, .. }) => (difference(live, &object), forced),
         (live, DryRun::Refused(error)) => (refused(&target, live, error)?, false),
     };
+    let live = live.filter(|_| action == ObjectAction::Unchanged).cloned().map(slim);
     Ok(ObjectPlan {
         target,
         action,
         object,
         force,
+        live,
     })
 }
 
-fn difference(live: &Object, after: &Object) -> ObjectAction {
+pub(super) fn difference(live: &Object, after: &Object) -> ObjectAction {
     let changes = field_changes(live, after);
     if changes.is_empty() && owned_fields(live) == owned_fields(after) {
         return ObjectAction::Unchanged;
@@ -222,6 +230,7 @@ mod tests {
         DryRun::Would {
             object: Box::new(object),
             forced: false,
+            creates: false,
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) async fn observe_claims(
     site: &Site,
     replicas: &BTreeMap<Key, u32>,
 ) -> Result<PlannedClaims, EngineError> {
-    if profile.claims.is_empty() && profile.sets.iter().all(|set| set.templates.is_empty()) {
+    if !observe::has_claims(profile) {
         return Ok(PlannedClaims::default());
     }
     let Some(account) = &site.account else {

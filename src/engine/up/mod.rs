@@ -1,31 +1,31 @@
 //! `up`: observe → plan → apply → wait → report.
 
 mod claims;
+mod editors;
 mod objects;
+mod rehearsal;
 mod stages;
-
-use std::sync::atomic::Ordering;
 
 use futures::future;
 use moorline_profile::Profile;
-use tokio::time::Instant;
 
-use crate::apply::{Run, Tally, Written};
+use crate::apply::Run;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::event::{Event, Stage};
 use crate::observe::{self, Catalog, Site};
-use crate::outcome::UpOutcome;
+use crate::outcome::{Cause, UpOutcome};
 use crate::plan::{ClaimAction, ClaimPlan, ClaimRemoval, ObjectAction, ObjectPlan, UpPlan};
 use crate::preflight;
 use crate::readiness::{self, Balancers};
 use crate::scale;
 use crate::status::compose;
-use crate::tracker::{Snapshot, Tracker};
+use crate::tracker::Snapshot;
 
 pub(crate) use claims::observe_claims;
+use objects::LiveObjects;
 pub(crate) use objects::is_kept;
-use objects::{LiveObjects, plan_objects};
+use rehearsal::plan_objects;
 pub(crate) use stages::wait_ready;
 
 /// Reads cluster and cloud and says what `up` would do. Changes nothing: the API server is asked by dry run.
@@ -34,14 +34,31 @@ pub async fn plan_up(ctx: &Context, profile: &Profile) -> Result<UpPlan, EngineE
         stage: Stage::Observe,
         total: 0,
     });
+    in_time(ctx, observe_and_plan(ctx, profile)).await
+}
+
+/// Planning, until the user stops it or its time is over.
+pub(crate) async fn in_time(
+    ctx: &Context,
+    planning: impl Future<Output = Result<UpPlan, EngineError>>,
+) -> Result<UpPlan, EngineError> {
     tokio::select! {
-        plan = observe_and_plan(ctx, profile) => plan,
+        plan = planning => plan,
         () = ctx.stop.cancelled() => Err(EngineError::Interrupted { left: "nothing was changed".to_owned() }),
+        () = tokio::time::sleep(ctx.limits.timeout) => Err(EngineError::TimedOut {
+            seconds: ctx.limits.timeout.as_secs(),
+            causes: vec![Cause {
+                what: "the plan".to_owned(),
+                why: "cluster and cloud were still being read; nothing was changed".to_owned(),
+                hint: Some("pass a longer --timeout".to_owned()),
+                fatal: false,
+            }],
+        }),
     }
 }
 
 async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<UpPlan, EngineError> {
-    let (site, catalog) = future::join(observe::site(ctx, profile), Catalog::read(ctx)).await;
+    let (site, catalog) = future::join(observe::site_as_needed(ctx, profile), Catalog::read(ctx)).await;
     let (site, catalog) = (site?, catalog?);
     let live = LiveObjects::read(ctx, profile, &catalog).await?;
     let replicas = live.replicas(profile);
@@ -84,7 +101,6 @@ async fn releases(
             .iter()
             .find(|set| set.name == plan.target.name && Some(&set.namespace) == plan.target.namespace.as_ref());
         let before = live
-            .live
             .get(&plan.target)
             .and_then(|live| u32::try_from(live.i64_at(&["spec", "replicas"])?).ok());
         let Some((set, before)) = set.zip(before) else { continue };
@@ -136,10 +152,18 @@ pub(crate) fn assemble(
     }
 }
 
-/// The outcome of a run that has nothing to do and nothing to wait for; `None` where something is not ready. Pods and
-/// events, most of what a cluster holds, are read only to say why something is not.
-async fn settled(ctx: &Context, profile: &Profile, site: &Site) -> Result<Option<UpOutcome>, EngineError> {
-    let snapshot = Snapshot::read(ctx, &readiness::queries_without_causes(profile)).await?;
+/// The outcome of a run that has nothing to do and nothing to wait for; `None` where something is not ready. What was
+/// planned is judged as it was read; pods and events, most of what a cluster holds, only say why something is not ready.
+async fn settled(
+    ctx: &Context,
+    profile: &Profile,
+    site: &Site,
+    plan: &UpPlan,
+) -> Result<Option<UpOutcome>, EngineError> {
+    let mut snapshot = Snapshot::read(ctx, &readiness::queries_of_claims(profile)).await?;
+    for object in &plan.objects {
+        snapshot.insert_all(&object.target.resource, object.live.iter().cloned().collect());
+    }
     if !snapshot.unreadable.is_empty() || !readiness::assess(profile, &snapshot, Balancers::Awaited).is_ready() {
         return Ok(None);
     }
@@ -157,36 +181,17 @@ pub async fn execute_up(ctx: &Context, profile: &Profile, plan: UpPlan) -> Resul
     if !plan.blocked.is_empty() {
         return Err(EngineError::Blocked(plan.blocked));
     }
-    let site = observe::site(ctx, profile).await?;
+    let site = observe::site_as_needed(ctx, profile).await?;
     if plan.changes() == 0
-        && let Some(outcome) = settled(ctx, profile, &site).await?
+        && let Some(outcome) = settled(ctx, profile, &site, &plan).await?
     {
         return Ok(outcome);
     }
-    let tracker = Tracker::start(ctx, readiness::queries(profile));
-    let seconds = ctx.limits.timeout.as_secs_f64() + plan.floor_seconds;
-    let deadline = Instant::now() + std::time::Duration::from_secs_f64(seconds);
-    tracker.first_look(deadline).await?;
-    let tally = Tally::default();
-    tally.creates_left.store(plan.volume_creates, Ordering::Relaxed);
-    let run = Run {
-        ctx,
-        profile,
-        site: &site,
-        plan: &plan,
-        tracker: &tracker,
-        deadline,
-        tally,
-        written: Written::default(),
-    };
+    let run = Run::begin(ctx, profile, &plan, site).await?;
     run.stages().await?;
-    wait_ready(&run).await?;
+    if ctx.limits.wait {
+        wait_ready(&run).await?;
+    }
     scale::release(&run).await?;
-    let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
-    Ok(UpOutcome {
-        changed: count(&run.tally.changed),
-        volumes_created: count(&run.tally.volumes_created),
-        volumes_adopted: count(&run.tally.volumes_adopted),
-        status: compose(ctx, profile, &site, &tracker.snapshot()).await.without_causes(),
-    })
+    Ok(run.outcome().await)
 }

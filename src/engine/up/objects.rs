@@ -1,26 +1,42 @@
 //! The profile's objects: as they are, as they would be, and what a former version of the profile left behind.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use futures::{StreamExt, stream};
-use moorline_api::{ApplyOptions, Error, ErrorKind, Gvk, ListQuery, Object, ObjectRef, ResourceKind};
+use futures::{StreamExt, future, stream};
+use moorline_api::{Error, ErrorKind, Gvk, ListQuery, Object, ObjectRef, ResourceKind};
 use moorline_profile::Profile;
 
+use super::editors::Editors;
 use crate::context::Context;
-use crate::error::{Conflict, EngineError};
-use crate::fold::{Key, made_for};
+use crate::fold::{Key, Place, made_for};
 use crate::names;
 use crate::observe::{self, Catalog};
 use crate::outcome::Cause;
-use crate::plan::{DryRun, ObjectPlan, Obstacle, Removal, plan_object, prepared};
+use crate::plan::{Removal, prepared};
+
+/// Kinds whose objects decide what can be planned for others: each is read before anything is rehearsed.
+const CONSULTED: [(&str, &str); 7] = [
+    ("", "Namespace"),
+    ("", "ServiceAccount"),
+    ("apps", "StatefulSet"),
+    ("node.k8s.io", "RuntimeClass"),
+    ("rbac.authorization.k8s.io", "ClusterRole"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("scheduling.k8s.io", "PriorityClass"),
+];
 
 /// The profile's objects as they are, and what a former version of the profile left.
 pub(super) struct LiveObjects {
-    targets: Vec<(ObjectRef, Object)>,
-    pub(super) live: HashMap<ObjectRef, Object>,
+    /// What is to be applied, and where.
+    pub(super) targets: Vec<(ObjectRef, Object)>,
+    live: HashMap<Place, Object>,
+    /// Objects without our label that were not looked at: most are not there, and a rehearsal says so.
+    unread: HashSet<Place>,
     /// Kinds that the cluster will only serve when this plan's CRDs are there.
     later: BTreeSet<Gvk>,
-    unknown: Vec<Cause>,
+    editors: Editors,
+    /// Manifests of kinds that no one serves.
+    pub(super) unknown: Vec<Cause>,
     pub(super) removals: Vec<Removal>,
     pub(super) notices: Vec<String>,
 }
@@ -30,30 +46,66 @@ impl LiveObjects {
         let mut this = Self {
             targets: Vec::new(),
             live: HashMap::new(),
+            unread: HashSet::new(),
             later: BTreeSet::new(),
+            editors: Editors::Unknown,
             unknown: Vec::new(),
             removals: Vec::new(),
             notices: Vec::new(),
         };
         this.resolve(profile, catalog);
-        let labelled = this.labelled(ctx, profile, catalog).await?;
-        let unread: Vec<ObjectRef> = this
+        let (labelled, editors) = future::join(this.labelled(ctx, profile, catalog), Editors::read(ctx, catalog)).await;
+        this.editors = editors;
+        this.sort_out(profile, labelled?);
+        this.consult(ctx).await?;
+        Ok(this)
+    }
+
+    /// One of the profile's objects as it is.
+    pub(super) fn get(&self, target: &ObjectRef) -> Option<&Object> {
+        self.live.get(&Place::of(target))
+    }
+
+    /// Whether nobody knows yet if it is there.
+    pub(super) fn is_unread(&self, target: &ObjectRef) -> bool {
+        self.unread.contains(&Place::of(target))
+    }
+
+    /// Whether the server cannot be asked about it yet: its kind comes with this very plan.
+    pub(super) fn comes_later(&self, target: &ObjectRef) -> bool {
+        self.later.contains(&target.resource.gvk)
+    }
+
+    /// Whether a webhook or policy may edit it when it is applied.
+    pub(super) fn may_be_edited(&self, target: &ObjectRef) -> bool {
+        self.editors.may_edit(&target.resource)
+    }
+
+    /// Reads what others depend on and carries no label of ours.
+    async fn consult(&mut self, ctx: &Context) -> Result<(), Error> {
+        let missing = |target: &&ObjectRef| self.get(target).is_none() && !self.comes_later(target);
+        let (consulted, unread): (Vec<_>, Vec<_>) = self
             .targets
             .iter()
             .map(|(target, _)| target)
-            .filter(|t| !labelled.contains_key(t) && !this.later.contains(&t.resource.gvk))
-            .cloned()
-            .collect();
-        let reads = unread
+            .filter(missing)
+            .partition(|target| {
+                let gvk = &target.resource.gvk;
+                CONSULTED.iter().any(|(group, kind)| gvk.is(group, kind))
+            });
+        let unread = unread.into_iter().map(Place::of).collect();
+        let reads = consulted
             .into_iter()
-            .map(|target| async move { (ctx.cluster.get(&target).await, target) });
-        let mut reads = stream::iter(reads).buffer_unordered(ctx.limits.concurrency.max(1));
-        while let Some((found, target)) = reads.next().await {
-            this.live.extend(found?.map(|object| (target, object)));
+            .map(|target| async move { (Place::of(target), ctx.cluster.get(target).await) });
+        let reads: Vec<_> = stream::iter(reads)
+            .buffer_unordered(ctx.limits.concurrency.max(1))
+            .collect()
+            .await;
+        for (place, found) in reads {
+            self.live.extend(found?.map(|object| (place, object)));
         }
-        drop(reads);
-        this.sort_out(profile, labelled);
-        Ok(this)
+        self.unread = unread;
+        Ok(())
     }
 
     /// Finds each manifest's kind, among the served ones or the profile's own CRDs.
@@ -150,14 +202,18 @@ impl LiveObjects {
 
     /// Parts what is labelled into the profile's objects and what it no longer names.
     fn sort_out(&mut self, profile: &Profile, labelled: HashMap<ObjectRef, Object>) {
-        let same = |a: &ObjectRef, b: &ObjectRef| {
-            a.resource.gvk.is(&b.resource.gvk.group, &b.resource.gvk.kind)
-                && a.namespace == b.namespace
-                && a.name == b.name
-        };
+        let wanted: HashMap<Place, &Gvk> = self
+            .targets
+            .iter()
+            .map(|(target, _)| (Place::of(target), &target.resource.gvk))
+            .collect();
         for (found, object) in labelled {
-            if let Some((target, _)) = self.targets.iter().find(|(target, _)| same(target, &found)) {
-                self.live.insert(target.clone(), object);
+            let place = Place::of(&found);
+            if let Some(gvk) = wanted.get(&place) {
+                // Read in another version than the manifest's it cannot be compared, and is read again.
+                if **gvk == found.resource.gvk {
+                    self.live.insert(place, object);
+                }
             } else if made_for(profile, &object) && !object.is_terminating() {
                 if holds_others(&found.resource.gvk) {
                     self.notices.push(format!(
@@ -179,11 +235,11 @@ impl LiveObjects {
 
     /// Whether a refusal is about an object that this very plan makes: admission looks for a pod's service account,
     /// priority class and runtime class and for a binding's role already in a dry run.
-    fn misses_what_comes(&self, error: &Error) -> bool {
+    pub(super) fn misses_what_comes(&self, error: &Error) -> bool {
         if !matches!(error.kind, ErrorKind::Forbidden | ErrorKind::NotFound) {
             return false;
         }
-        let comes = |(target, _): &&(ObjectRef, Object)| !self.live.contains_key(target);
+        let comes = |(target, _): &&(ObjectRef, Object)| self.get(target).is_none();
         let coming = self.targets.iter().filter(comes);
         coming
             .map(|(target, _)| (&*target.resource.gvk.kind, &*target.name))
@@ -194,16 +250,9 @@ impl LiveObjects {
     pub(super) fn replicas(&self, profile: &Profile) -> BTreeMap<Key, u32> {
         let of_set = |set: &moorline_profile::SetClaims| {
             let target = ObjectRef::new(ResourceKind::stateful_set(), &set.namespace, &set.name);
-            let same = |(found, _): &(&ObjectRef, &Object)| {
-                found.resource.plural == target.resource.plural
-                    && found.namespace == target.namespace
-                    && found.name == target.name
-            };
             let live = self
-                .live
-                .iter()
-                .find(same)
-                .and_then(|(_, live)| u32::try_from(live.i64_at(&["spec", "replicas"])?).ok());
+                .get(&target)
+                .and_then(|live| u32::try_from(live.i64_at(&["spec", "replicas"])?).ok());
             (
                 (set.namespace.clone(), set.name.clone()),
                 set.replicas.or(live).unwrap_or(1),
@@ -288,113 +337,6 @@ fn unserved(what: String, may_be_hidden: bool) -> Cause {
         why: why.to_owned(),
         hint: Some(hint.to_owned()),
         fatal: true,
-    }
-}
-
-/// Planned objects, and what stands in the way.
-pub(super) struct PlannedObjects {
-    pub(super) plans: Vec<ObjectPlan>,
-    pub(super) blocked: Vec<Cause>,
-}
-
-pub(super) async fn plan_objects(
-    ctx: &Context,
-    profile: &Profile,
-    catalog: &Catalog,
-    live: &LiveObjects,
-) -> Result<PlannedObjects, EngineError> {
-    let coming: BTreeSet<&str> = live
-        .targets
-        .iter()
-        .filter(|(target, _)| target.resource.gvk.is("", "Namespace") && !live.live.contains_key(target))
-        .map(|(target, _)| &*target.name)
-        .collect();
-    let (later_kinds, coming) = (&live.later, &coming);
-    let dry_runs = live.targets.iter().map(|(target, object)| async move {
-        let later = later_kinds.contains(&target.resource.gvk)
-            || target.namespace.as_deref().is_some_and(|n| coming.contains(n));
-        let dry = if later {
-            Ok(DryRun::Later)
-        } else {
-            dry_run(ctx, target, object).await
-        };
-        let dry = match dry {
-            Err(error) | Ok(DryRun::Refused(error))
-                if !live.live.contains_key(target) && live.misses_what_comes(&error) =>
-            {
-                Ok(DryRun::Later)
-            }
-            dry => dry,
-        };
-        (target, object, dry)
-    });
-    let results: Vec<_> = stream::iter(dry_runs)
-        .buffered(ctx.limits.concurrency.max(1))
-        .collect()
-        .await;
-    let mut planned = PlannedObjects {
-        plans: Vec::new(),
-        blocked: live.unknown.clone(),
-    };
-    let mut conflicts: Vec<Conflict> = Vec::new();
-    for (target, object, dry) in results {
-        match plan_object(
-            &profile.name,
-            target.clone(),
-            object.clone(),
-            live.live.get(target),
-            dry?,
-        ) {
-            Ok(plan) => planned.plans.push(plan),
-            Err(Obstacle::Conflicts(found)) => conflicts.extend(found),
-            Err(Obstacle::Blocked(cause)) => planned.blocked.push(cause),
-            Err(Obstacle::Failed(error)) if error.is_not_found() && catalog.find(&target.resource.gvk).is_some() => {
-                let hint = Some("add the Namespace to the profile, or create it".to_owned());
-                planned.blocked.push(Cause {
-                    what: target.to_string(),
-                    why: error.message,
-                    hint,
-                    fatal: true,
-                });
-            }
-            Err(Obstacle::Failed(error)) => return Err(error.into()),
-        }
-    }
-    if conflicts.is_empty() {
-        Ok(planned)
-    } else {
-        Err(EngineError::Conflicts(conflicts))
-    }
-}
-
-/// Asks the server what an apply would do. Fields that only our own other writes own (`scale` writes replicas through
-/// another subresource, which counts as another manager) are taken back; anyone else's are a conflict unless forced.
-async fn dry_run(ctx: &Context, target: &ObjectRef, object: &Object) -> Result<DryRun, Error> {
-    let mut force = ctx.limits.force_conflicts;
-    loop {
-        match ctx
-            .cluster
-            .apply(target, object, ApplyOptions { dry_run: true, force })
-            .await
-        {
-            Ok(applied) => {
-                return Ok(DryRun::Would {
-                    object: Box::new(applied.object),
-                    forced: force,
-                });
-            }
-            Err(error) => match &error.kind {
-                ErrorKind::FieldConflicts(fields)
-                    if !force && fields.iter().all(|f| f.manager == names::FIELD_MANAGER) =>
-                {
-                    force = true;
-                }
-                ErrorKind::FieldConflicts(_) | ErrorKind::Invalid | ErrorKind::NotFound => {
-                    return Ok(DryRun::Refused(error));
-                }
-                _ => return Err(error),
-            },
-        }
     }
 }
 

@@ -258,7 +258,8 @@ fn a_reserved_persistent_volume_needs_only_the_touch() {
 
 #[test]
 fn a_persistent_volume_of_a_former_life_blocks() {
-    let planned = World::new().with_claim(json!({})).with_pv("uid-of-before").plan();
+    let world = World::new().with_claim(json!({})).with_pv("uid-of-before");
+    let planned = world.with_volume(VolumeState::Available).plan();
     assert!(
         planned.blocked[0].why.contains("not reserved for it"),
         "{:?}",
@@ -278,12 +279,12 @@ fn a_bound_claim_is_kept() {
 }
 
 #[test]
-fn a_bound_claim_whose_volume_is_gone_is_kept_and_told() {
+fn a_bound_claim_whose_volume_is_gone_blocks() {
     let world = World::new()
         .with_claim(json!({"status": {"phase": "Bound"}}))
         .with_pv("uid-0");
-    assert_eq!(world.action(), ClaimAction::Keep);
-    assert!(world.plan().notices[0].contains("vol-0"), "{:?}", world.plan().notices);
+    let blocked = world.plan().blocked;
+    assert!(blocked[0].why.contains("vol-0"), "{blocked:?}");
 }
 
 #[test]
