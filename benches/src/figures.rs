@@ -8,16 +8,16 @@ use crate::world::World;
 
 /// A measured value, and what it may be at most.
 pub(crate) struct Figure {
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) measured: f64,
     pub(crate) limit: f64,
     pub(crate) unit: &'static str,
 }
 
 impl Figure {
-    fn new(what: &'static str, measured: f64, limit: f64, unit: &'static str) -> Self {
+    pub(crate) fn new(what: impl Into<String>, measured: f64, limit: f64, unit: &'static str) -> Self {
         Self {
-            what,
+            what: what.into(),
             measured,
             limit,
             unit,

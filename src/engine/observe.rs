@@ -37,9 +37,8 @@ pub(crate) async fn site(ctx: &Context, profile: &Profile) -> Result<Site, Engin
 
 /// The same without a question to the cloud where nothing in the profile lives there.
 pub(crate) async fn site_as_needed(ctx: &Context, profile: &Profile) -> Result<Site, EngineError> {
-    let is_balanced = |object: &Object| {
-        object.gvk().is("", "Service") && object.str_at(&["spec", "type"]) == Some("LoadBalancer")
-    };
+    let is_balanced =
+        |object: &Object| object.gvk().is("", "Service") && object.str_at(&["spec", "type"]) == Some("LoadBalancer");
     if needs_cloud(profile) || profile.manifests.iter().any(|manifest| is_balanced(&manifest.object)) {
         return site(ctx, profile).await;
     }

@@ -52,7 +52,8 @@ enum Command {
     Real(Real),
     /// Build the release binary and measure it against the limits that moorline sets itself
     Bench {
-        /// What to measure (start, overhead, noop, floor); everything without it
+        /// What to measure (start, overhead, noop, floor); without it all of these. `apply` compares with kubectl on the real
+        /// control plane (cargo xtask real up kubernetes)
         only: Vec<String>,
     },
 }
