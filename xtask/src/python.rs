@@ -1,5 +1,6 @@
 //! Pythons that have what we need: virtual environments with exactly what a `requirements.txt` locks.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +18,8 @@ pub(crate) struct Environment {
     import: &'static str,
     /// The minor versions of Python 3 with which it can be made.
     minors: std::ops::RangeInclusive<u32>,
+    /// The names under which the PATH may have one, the best first.
+    pythons: &'static [&'static str],
     /// Whether all of it comes ready to use. Where some packages come as source only, pip builds them.
     only_wheels: bool,
     cure: &'static str,
@@ -28,6 +31,7 @@ pub(crate) const BOTO3: Environment = Environment {
     requirements: "xtask/clients/requirements.txt",
     import: "boto3",
     minors: 10..=u32::MAX,
+    pythons: &["python3"],
     only_wheels: true,
     cure: "Python 3.10 or newer with its venv module (python3 and, on Debian, python3-venv)",
 };
@@ -46,12 +50,11 @@ pub(crate) const LOCALSTACK: Environment = Environment {
     requirements: "xtask/localstack/requirements.txt",
     import: "localstack.runtime.main",
     minors: 10..=13,
+    // Parts of it (STS among them) are written in the Python of 3.12, although it installs on older ones.
+    pythons: &["python3.13", "python3.12", "python3", "python3.11", "python3.10"],
     only_wheels: false,
     cure: "Python 3.10, 3.11, 3.12 or 3.13 with its venv module (python3 and, on Debian, python3-venv); any of python3, python3.13 … python3.10 on the PATH will do",
 };
-
-/// The names under which a machine may have a Python, the best first.
-const PYTHONS: [&str; 5] = ["python3", "python3.13", "python3.12", "python3.11", "python3.10"];
 
 impl Environment {
     /// Its Python, from the cache or made with one on the PATH.
@@ -69,7 +72,7 @@ impl Environment {
     /// A Python on the PATH that will do, and its version; otherwise what was found instead.
     fn python(&self) -> Result<(PathBuf, String), String> {
         let mut found = Vec::new();
-        for program in PYTHONS.iter().filter_map(|name| process::on_path(name)) {
+        for program in self.pythons.iter().flat_map(|name| candidates(name)) {
             match version(&program) {
                 Ok((minor, version)) if self.minors.contains(&minor) => return Ok((program, version)),
                 Ok((_, version)) => found.push(format!("{} is {version}", program.display())),
@@ -125,6 +128,24 @@ impl Environment {
         command.args(["--requirement", self.requirements]);
         command
     }
+}
+
+/// The programs called `name`: on the PATH, and of pyenv, whose shim on the PATH stands for the chosen version only.
+fn candidates(name: &str) -> Vec<PathBuf> {
+    let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let pyenv = pyenv.or_else(|| Some(std::env::home_dir()?.join(".pyenv")));
+    let versions = pyenv.and_then(|root| fs::read_dir(root.join("versions")).ok());
+    let of_pyenv = versions
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin").join(name));
+    let mut of_pyenv: Vec<PathBuf> = of_pyenv.filter(|program| program.is_file()).collect();
+    of_pyenv.sort();
+    process::on_path(name)
+        .into_iter()
+        .chain(of_pyenv.into_iter().rev())
+        .collect()
 }
 
 /// The minor version of a Python 3, and all of its version.

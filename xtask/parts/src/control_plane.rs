@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use rcgen::KeyPair;
-use serde_json::{Value, json};
-
-use crate::health::TOKEN;
+use crate::authority::Authority;
+use crate::layout::{Layout, PATIENCE, write};
 use crate::unit::{Record, Unit};
-use crate::{Error, Health, Programs, nodes, ports};
+use crate::{Error, Programs, nodes};
 
 /// A program of the control plane, in the order in which they are started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +35,7 @@ impl Component {
         Self::Kwok,
     ];
 
-    fn program(self) -> &'static str {
+    pub(crate) fn program(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
             Self::ApiServer => "kube-apiserver",
@@ -58,11 +55,10 @@ pub struct ControlPlane {
     units: BTreeMap<Component, Unit>,
     kubectl: PathBuf,
     kubeconfig: PathBuf,
+    etcd: String,
+    authority: Authority,
     folder: PathBuf,
 }
-
-/// How long a component may take to be of use, on a machine that compiles beside it.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 impl ControlPlane {
     /// Starts all components in `folder`, which keeps their data and logs, and waits until the nodes are Ready.
@@ -84,11 +80,15 @@ impl ControlPlane {
         let folder = folder.canonicalize().map_err(Error::file("find", folder))?;
         let layout = Layout::new(&folder)?;
         layout.write()?;
+        let authority = Authority::new()?;
+        authority.write(&layout.users())?;
         let units = Component::ALL.map(|component| Ok((component, layout.unit(component, programs)?)));
         let mut plane = Self {
             units: units.into_iter().collect::<Result<_, Error>>()?,
             kubectl: programs.path("kubectl")?.to_owned(),
             kubeconfig: layout.kubeconfig(),
+            etcd: layout.etcd_url(),
+            authority,
             folder,
         };
         plane.begin(Component::Etcd)?;
@@ -108,6 +108,18 @@ impl ControlPlane {
     /// The kubeconfig of a user who may do everything.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// Where etcd answers, without TLS and credentials: `http://127.0.0.1:PORT`.
+    pub fn etcd(&self) -> &str {
+        &self.etcd
+    }
+
+    /// A client certificate, and its key, both as PEM: who shows it is `user` in `group`, and may do what RBAC allows these.
+    ///
+    /// It is of use as long as this control plane; one that takes up the folder later does not know it.
+    pub fn client_certificate(&self, user: &str, group: &str) -> Result<(String, String), Error> {
+        self.authority.issue(user, group)
     }
 
     /// What `kubectl ARGUMENTS` prints about this cluster; its failure is an error with what it said.
@@ -185,178 +197,4 @@ impl ControlPlane {
         self.kubectl(&["wait", "--for=create", "namespace/default", &timeout])
             .map(drop)
     }
-}
-
-/// Where the files and ports of one control plane are.
-struct Layout<'a> {
-    folder: &'a Path,
-    etcd: u16,
-    peer: u16,
-    api: u16,
-    controllers: u16,
-    scheduler: u16,
-    kwok: u16,
-}
-
-impl<'a> Layout<'a> {
-    fn new(folder: &'a Path) -> Result<Self, Error> {
-        let [etcd, peer, api, controllers, scheduler, kwok] = ports::choose()?;
-        Ok(Self {
-            folder,
-            etcd,
-            peer,
-            api,
-            controllers,
-            scheduler,
-            kwok,
-        })
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.join(name).to_string_lossy().into_owned()
-    }
-
-    fn kubeconfig(&self) -> PathBuf {
-        self.folder.join("kubeconfig")
-    }
-
-    /// The files that the programs want to find. The API server makes its certificate itself.
-    fn write(&self) -> Result<(), Error> {
-        let key = self.folder.join("service-accounts.key");
-        if !key.exists() {
-            let pair = KeyPair::generate()?;
-            write(&key, &pair.serialize_pem())?;
-            write(&self.folder.join("service-accounts.pub"), &pair.public_key_pem())?;
-        }
-        write(
-            &self.folder.join("tokens.csv"),
-            &format!("{TOKEN},admin,admin,\"system:masters\"\n"),
-        )?;
-        // JSON is YAML.
-        write(&self.kubeconfig(), &format!("{:#}\n", self.connection()))
-    }
-
-    fn connection(&self) -> Value {
-        let server = format!("https://127.0.0.1:{}", self.api);
-        let authority = self.path("certificates/apiserver.crt");
-        json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "real",
-            "clusters": [{"name": "real", "cluster": {"server": server, "certificate-authority": authority}}],
-            "users": [{"name": "admin", "user": {"token": TOKEN}}],
-            "contexts": [{"name": "real", "context": {"cluster": "real", "user": "admin"}}],
-        })
-    }
-
-    fn unit(&self, component: Component, programs: &Programs) -> Result<Unit, Error> {
-        let (arguments, url) = match component {
-            Component::Etcd => (self.etcd(), format!("http://127.0.0.1:{}/health", self.etcd)),
-            Component::ApiServer => (self.api_server(), format!("https://127.0.0.1:{}/readyz", self.api)),
-            Component::ControllerManager => (
-                self.controller_manager(),
-                format!("https://127.0.0.1:{}/healthz", self.controllers),
-            ),
-            Component::Scheduler => (
-                self.scheduler(),
-                format!("https://127.0.0.1:{}/healthz", self.scheduler),
-            ),
-            Component::Kwok => (self.kwok(programs)?, format!("http://127.0.0.1:{}/healthz", self.kwok)),
-        };
-        Ok(Unit {
-            name: component.program(),
-            program: programs.path(component.program())?.to_owned(),
-            arguments,
-            environment: Vec::new(),
-            health: Health { url },
-            patience: PATIENCE,
-            folder: self.folder.to_owned(),
-            child: None,
-        })
-    }
-
-    fn etcd(&self) -> Vec<String> {
-        let client = format!("http://127.0.0.1:{}", self.etcd);
-        let peer = format!("http://127.0.0.1:{}", self.peer);
-        vec![
-            "--unsafe-no-fsync".to_owned(),
-            flag("data-dir", self.path("etcd")),
-            flag("listen-client-urls", &client),
-            flag("advertise-client-urls", &client),
-            flag("listen-peer-urls", &peer),
-            flag("initial-advertise-peer-urls", &peer),
-            flag("initial-cluster", format!("default={peer}")),
-        ]
-    }
-
-    fn api_server(&self) -> Vec<String> {
-        vec![
-            flag("etcd-servers", format!("http://127.0.0.1:{}", self.etcd)),
-            flag("secure-port", self.api),
-            flag("bind-address", "127.0.0.1"),
-            // A machine without any network has no other; and loopback may be no endpoint of Service `kubernetes`.
-            flag("advertise-address", "127.0.0.1"),
-            flag("endpoint-reconciler-type", "none"),
-            flag("cert-dir", self.path("certificates")),
-            flag("service-account-issuer", "https://kubernetes.default.svc"),
-            flag("service-account-signing-key-file", self.path("service-accounts.key")),
-            flag("service-account-key-file", self.path("service-accounts.pub")),
-            flag("token-auth-file", self.path("tokens.csv")),
-            flag("service-cluster-ip-range", "10.96.0.0/16"),
-            flag("authorization-mode", "RBAC"),
-            // Pods here need no token, and this plugin would have them wait for their service account.
-            flag("disable-admission-plugins", "ServiceAccount"),
-        ]
-    }
-
-    fn controller_manager(&self) -> Vec<String> {
-        vec![
-            flag("kubeconfig", self.kubeconfig().display()),
-            flag("secure-port", self.controllers),
-            flag("bind-address", "127.0.0.1"),
-            flag("cert-dir", self.path("certificates")),
-            flag("root-ca-file", self.path("certificates/apiserver.crt")),
-            flag("service-account-private-key-file", self.path("service-accounts.key")),
-            flag("leader-elect", false),
-            // kwok does not make a Running pod Ready again, as a kubelet would after its node was thought lost. So no node is
-            // thought lost while the API server or kwok is killed for a test, or the machine sleeps.
-            flag("node-monitor-grace-period", "24h"),
-        ]
-    }
-
-    fn scheduler(&self) -> Vec<String> {
-        vec![
-            flag("kubeconfig", self.kubeconfig().display()),
-            flag("secure-port", self.scheduler),
-            flag("bind-address", "127.0.0.1"),
-            flag("cert-dir", self.path("certificates")),
-            flag("leader-elect", false),
-        ]
-    }
-
-    fn kwok(&self, programs: &Programs) -> Result<Vec<String>, Error> {
-        let mut arguments = vec![
-            flag("kubeconfig", self.kubeconfig().display()),
-            flag("server-address", format!("127.0.0.1:{}", self.kwok)),
-            flag("manage-all-nodes", true),
-            flag("node-lease-duration-seconds", 40),
-        ];
-        let folder = programs.path("kwok-stages")?;
-        let unreadable = |source| Error::file("read", folder)(source);
-        let mut stages = Vec::new();
-        for found in fs::read_dir(folder).map_err(unreadable)? {
-            stages.push(found.map_err(unreadable)?.path());
-        }
-        stages.sort();
-        arguments.extend(stages.iter().map(|stage| flag("config", stage.display())));
-        Ok(arguments)
-    }
-}
-
-fn flag(name: &str, value: impl std::fmt::Display) -> String {
-    format!("--{name}={value}")
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    fs::write(path, text).map_err(Error::file("write", path))
 }

@@ -23,7 +23,7 @@ impl Emulator {
                 program: programs.path("moto")?.to_owned(),
                 arguments: arguments.map(str::to_owned).to_vec(),
                 environment: Vec::new(),
-                health: answers_ec2(port),
+                health: Health::Ec2 { url: url(port) },
                 patience: Duration::from_mins(2),
                 folder: folder.to_owned(),
                 child: None,
@@ -48,7 +48,7 @@ impl Emulator {
                     ("DISABLE_EVENTS", "1".to_owned()),
                     ("DNS_ADDRESS", "0".to_owned()),
                 ],
-                health: answers_ec2(port),
+                health: Health::Ec2 { url: url(port) },
                 patience: Duration::from_mins(4),
                 folder: folder.to_owned(),
                 child: None,
@@ -89,11 +89,8 @@ impl Emulator {
     }
 }
 
-/// Healthy is what answers a call: LocalStack loads what it needs for EC2 (which takes seconds) with the first one only.
-fn answers_ec2(port: u16) -> Health {
-    Health {
-        url: format!("http://127.0.0.1:{port}/?Action=DescribeRegions&Version=2016-11-15"),
-    }
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
 fn start(unit: impl Fn(u16) -> Result<Unit, Error>) -> Result<Emulator, Error> {
@@ -103,8 +100,7 @@ fn start(unit: impl Fn(u16) -> Result<Unit, Error>) -> Result<Emulator, Error> {
         let mut unit = unit(port)?;
         unit.spawn()?;
         unit.wait(None)?;
-        let url = format!("http://127.0.0.1:{port}");
-        Ok(Emulator { unit, url })
+        Ok(Emulator { unit, url: url(port) })
     };
     for _ in 1..ATTEMPTS {
         match attempt() {

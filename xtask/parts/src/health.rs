@@ -9,33 +9,46 @@ use serde::{Deserialize, Serialize};
 /// What the administrator of a control plane shows.
 pub(crate) const TOKEN: &str = "moorline-admin";
 
-/// An address that answers with success when a part is of use.
+/// How a part is asked whether it is of use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
-    /// The address. With `https` whatever certificate is shown will do: these are parts for tests, on loopback.
-    pub url: String,
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// By an address that answers with success.
+    Answers {
+        /// The address. With `https` whatever certificate is shown will do: these are parts for tests, on loopback.
+        url: String,
+    },
+    /// By a call of EC2. LocalStack loads what it needs for that (which takes seconds) with the first call only.
+    Ec2 {
+        /// The endpoint.
+        url: String,
+    },
 }
 
 impl Health {
     /// Asks once; what is wrong is told in words. `kubectl` is needed for `https`.
     pub fn check(&self, kubectl: Option<&Path>) -> Result<(), String> {
-        match (self.url.split_once("://"), kubectl) {
-            (Some(("https", rest)), Some(kubectl)) => ask_by_kubectl(kubectl, rest),
-            (Some(("https", _)), None) => Err("there is no kubectl to ask it with".to_owned()),
-            _ => self.ask(),
+        match self {
+            Self::Ec2 { url } => {
+                // Nobody looks at the signature; moto tells by its scope which service is meant.
+                let scope = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ec2/aws4_request";
+                let credentials = format!("{scope}, SignedHeaders=host, Signature=0");
+                let request = ureq::get(format!("{url}/?Action=DescribeRegions&Version=2016-11-15"));
+                answered(request.header("Authorization", credentials))
+            }
+            Self::Answers { url } => match (url.strip_prefix("https://"), kubectl) {
+                (Some(rest), Some(kubectl)) => ask_by_kubectl(kubectl, rest),
+                (Some(_), None) => Err("there is no kubectl to ask it with".to_owned()),
+                (None, _) => answered(ureq::get(url)),
+            },
         }
     }
+}
 
-    fn ask(&self) -> Result<(), String> {
-        const PATIENCE: Duration = Duration::from_secs(5);
-        let asked = ureq::get(&self.url)
-            .config()
-            .timeout_global(Some(PATIENCE))
-            .proxy(None)
-            .build()
-            .call();
-        asked.map(drop).map_err(|error| error.to_string())
-    }
+fn answered(request: ureq::RequestBuilder<ureq::typestate::WithoutBody>) -> Result<(), String> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let request = request.config().timeout_global(Some(PATIENCE)).proxy(None).build();
+    request.call().map(drop).map_err(|error| error.to_string())
 }
 
 fn ask_by_kubectl(kubectl: &Path, rest: &str) -> Result<(), String> {

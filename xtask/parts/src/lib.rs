@@ -21,6 +21,7 @@
 //! dropped. Should the program that started it be killed instead, a guardian (a shell that waits for the end of a pipe) kills
 //! the parts; only a kill of that shell too, or one of the whole machine, leaves parts behind.
 
+mod authority;
 mod control_plane;
 mod emulator;
 mod error;
@@ -28,6 +29,7 @@ mod file;
 mod guardian;
 mod health;
 mod identity;
+mod layout;
 mod nodes;
 mod ports;
 mod programs;

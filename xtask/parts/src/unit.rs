@@ -177,7 +177,7 @@ mod tests {
             program: PathBuf::from("sh"),
             arguments: vec!["-c".to_owned(), script.to_owned()],
             environment: vec![("GREETING", "good morning".to_owned())],
-            health: Health { url: url.to_owned() },
+            health: Health::Answers { url: url.to_owned() },
             patience: Duration::from_millis(300),
             folder: folder.to_owned(),
             child: None,

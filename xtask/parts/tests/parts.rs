@@ -48,8 +48,7 @@ mod real {
         let ready = command.args(["get", "--raw", "/readyz"]).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&ready.stdout), "ok");
         for url in [parts.moto().unwrap(), parts.localstack().unwrap()] {
-            let query = format!("{url}/?Action=DescribeRegions&Version=2016-11-15");
-            Health { url: query }.check(None).unwrap();
+            Health::Ec2 { url: url.to_owned() }.check(None).unwrap();
         }
     }
 
@@ -125,6 +124,41 @@ spec:
 
     #[test]
     #[ignore = "needs real parts: cargo xtask test"]
+    fn users_are_told_by_their_certificates_and_etcd_can_be_asked() {
+        let parts = from_environment().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = ControlPlane::start(&parts.programs, folder.path()).unwrap();
+        let (certificate, key) = cluster.client_certificate("ada", "engineers").unwrap();
+        let paths = [
+            (folder.path().join("ada.crt"), certificate),
+            (folder.path().join("ada.key"), key),
+        ];
+        for (path, text) in &paths {
+            std::fs::write(path, text).unwrap();
+        }
+        let server = cluster
+            .kubectl(&["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"])
+            .unwrap();
+        let mut command = Command::new(parts.programs.path("kubectl").unwrap());
+        command.args([
+            "--kubeconfig",
+            "/dev/null",
+            "--insecure-skip-tls-verify",
+            "--server",
+            &server,
+        ]);
+        command.arg("--client-certificate").arg(&paths[0].0);
+        command.arg("--client-key").arg(&paths[1].0);
+        let told = command.args(["auth", "whoami", "-o", "json"]).output().unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+        assert_eq!(told["status"]["userInfo"]["username"], "ada");
+        assert_eq!(told["status"]["userInfo"]["groups"][0], "engineers");
+        let version = format!("{}/version", cluster.etcd());
+        Health::Answers { url: version }.check(None).unwrap();
+    }
+
+    #[test]
+    #[ignore = "needs real parts: cargo xtask test"]
     fn each_component_is_killed_and_comes_back_with_its_data() {
         let parts = from_environment().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -186,8 +220,8 @@ spec:
         let parts = from_environment().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut moto = Emulator::moto(&parts.programs, &folder.path().join("moto")).unwrap();
-        let health = Health {
-            url: format!("{}/?Action=DescribeRegions&Version=2016-11-15", moto.url()),
+        let health = Health::Ec2 {
+            url: moto.url().to_owned(),
         };
         health.check(None).unwrap();
         moto.kill().unwrap();

@@ -22,6 +22,7 @@ pub(crate) enum Part {
 }
 
 /// A part that runs, and ends when this is dropped.
+#[expect(clippy::large_enum_variant, reason = "there are three of them")]
 pub(crate) enum Started {
     Cluster(ControlPlane),
     Cloud(Emulator),

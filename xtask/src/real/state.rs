@@ -89,7 +89,7 @@ mod tests {
             name: "moto".to_owned(),
             process,
             log: "/nowhere/moto.log".into(),
-            health: Health {
+            health: Health::Answers {
                 url: "http://127.0.0.1:1/".to_owned(),
             },
         }
