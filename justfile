@@ -8,9 +8,13 @@ default:
 check:
     cargo xtask check
 
-# Everything that CI runs: formatting, tests, tests with kubectl and boto3, lints
+# Everything that CI runs: formatting, tests, tests with real parts, kubectl and boto3, lints
 test:
     cargo xtask test
+
+# Real parts in the background: `just real up`, `down`, `status`
+real *ARGS:
+    @cargo xtask real {{ ARGS }}
 
 # Format the code
 fmt:

@@ -27,7 +27,7 @@ const PACKAGES: [(&str, &str); 6] = [
     ("sigs.k8s.io/kwok/cmd/kwok", "kwok"),
 ];
 
-/// The folder, in the cache entry, of what kwok plays.
+/// The folder, beside the programs, of what kwok plays.
 const STAGES: &str = "kwok-stages";
 
 /// kwok's own stages that make nodes Ready and run pods, in its module.
@@ -44,14 +44,16 @@ const OWN_STAGES: [&str; 1] = ["load-balancer.yaml"];
 
 const CURE: &str = "Go 1.21 or newer (https://go.dev/dl); it fetches the Go that the module asks for by itself";
 
-/// All programs of a control plane.
+/// All programs of a control plane. Those of `KUBEBUILDER_ASSETS` come before those that are built; where it has all of them (and
+/// `kwok-stages`), nothing is.
 pub(crate) fn set_up() -> Result<Programs, Missing> {
-    let mut programs = built()?;
-    if let Some(assets) = std::env::var_os("KUBEBUILDER_ASSETS") {
-        for (name, path) in installed(Path::new(&assets)) {
-            process::say(&format!("using {name} of KUBEBUILDER_ASSETS, {}", path.display()));
-            programs.insert(name, path);
-        }
+    let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
+    let installed = assets.as_deref().map(installed).unwrap_or_default();
+    let complete = installed.len() == PACKAGES.len() + 1;
+    let mut programs = if complete { Programs::default() } else { built()? };
+    for (name, path) in installed {
+        process::say(&format!("using {name} of KUBEBUILDER_ASSETS, {}", path.display()));
+        programs.insert(name, path);
     }
     Ok(programs)
 }
@@ -66,17 +68,19 @@ pub(crate) fn built() -> Result<Programs, Missing> {
     let go = process::on_path("go").ok_or_else(|| missing("there is no Go to build it with".to_owned()))?;
     let entry = entry(&go).map_err(|error| missing(format!("building it failed: {error:#}")))?;
     let mut programs = Programs::default();
-    for (_, name) in PACKAGES {
-        programs.insert(name, entry.join("bin").join(name));
+    for (name, path) in installed(&entry.join("bin")) {
+        programs.insert(name, path);
     }
-    programs.insert(STAGES, entry.join(STAGES));
     Ok(programs)
 }
 
-/// The programs that a folder has.
+/// The programs, and the folder for kwok, that a folder has.
 fn installed(folder: &Path) -> Vec<(&'static str, PathBuf)> {
-    let found = PACKAGES.map(|(_, name)| (name, folder.join(name)));
-    found.into_iter().filter(|(_, path)| path.is_file()).collect()
+    let names = PACKAGES.iter().map(|(_, name)| *name).chain([STAGES]);
+    names
+        .map(|name| (name, folder.join(name)))
+        .filter(|(_, path)| path.exists())
+        .collect()
 }
 
 fn entry(go: &Path) -> Result<PathBuf> {
@@ -92,14 +96,14 @@ fn entry(go: &Path) -> Result<PathBuf> {
     let works = |entry: &Path| {
         // All of them come from one build; kubectl is the one that tells its version without being configured.
         let told = process::output(Command::new(entry.join("bin/kubectl")).args(["version", "--client"]));
-        told.is_ok_and(|told| told.contains(&version)) && installed(&entry.join("bin")).len() == PACKAGES.len()
+        told.is_ok_and(|told| told.contains(&version)) && installed(&entry.join("bin")).len() == PACKAGES.len() + 1
     };
     cache::entry(&name, works, |folder| {
         process::say(&format!(
             "building Kubernetes {version}, etcd and kwok with Go, once; this takes five minutes on two cores"
         ));
         compile(go, &version, &folder.join("bin"))?;
-        copy_stages(go, &folder.join(STAGES))
+        copy_stages(go, &folder.join("bin").join(STAGES))
     })
 }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,6 @@ impl Unit {
             let asked = self.health.check(kubectl);
             // Looked at after the answer: a healthy answer of somebody else at our port is not ours.
             if let Some(status) = self.ended()? {
-                self.forget();
                 return Err(Error::Died {
                     name: self.name,
                     status,
@@ -107,14 +106,19 @@ impl Unit {
         }
     }
 
-    fn ended(&mut self) -> Result<Option<std::process::ExitStatus>, Error> {
+    /// How it has ended, if it has. From then on its id may be somebody else's, and is not kept.
+    fn ended(&mut self) -> Result<Option<ExitStatus>, Error> {
         let Some(child) = &mut self.child else {
             return Err(Error::NotRunning(self.name));
         };
-        child.try_wait().map_err(|source| Error::Spawn {
+        let status = child.try_wait().map_err(|source| Error::Spawn {
             program: self.program.display().to_string(),
             source,
-        })
+        })?;
+        if status.is_some() {
+            self.forget();
+        }
+        Ok(status)
     }
 
     /// Whether it was started and has not ended.
@@ -229,6 +233,18 @@ mod tests {
             assert!(start.elapsed() < Duration::from_secs(10), "it outlives the handle");
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn one_that_has_ended_is_not_killed_by_an_id_that_may_be_given_to_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut unit = shell(folder.path(), "exit 0", "http://127.0.0.1:1/");
+        unit.spawn().unwrap();
+        while unit.runs() {
+            std::thread::yield_now();
+        }
+        assert!(unit.child.is_none());
+        unit.kill().unwrap();
     }
 
     #[test]
