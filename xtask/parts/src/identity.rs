@@ -33,11 +33,7 @@ impl Identity {
         if !self.runs() {
             return Ok(());
         }
-        let group = Pid::from_raw(self.id).ok_or("that is no process id")?;
-        match kill_process_group(group, Signal::KILL) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => return Err(error.to_string()),
-        }
+        kill_group(self.id)?;
         let start = Instant::now();
         while self.runs() {
             if start.elapsed() > PATIENCE {
@@ -47,6 +43,15 @@ impl Identity {
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
+    }
+}
+
+/// Kills a process group, whoever is in it: only the caller knows that the id is still the one that was meant.
+pub(crate) fn kill_group(id: i32) -> Result<(), String> {
+    let group = Pid::from_raw(id).ok_or("that is no process id")?;
+    match kill_process_group(group, Signal::KILL) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

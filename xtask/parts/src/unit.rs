@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::error::LogTail;
+use crate::identity::kill_group;
 use crate::{Error, Health, Identity, guardian};
 
 /// A program that is to run, and its process while it does. Dropped, it ends.
@@ -131,16 +132,13 @@ impl Unit {
         let Some(mut child) = self.child.take() else {
             return Ok(());
         };
+        let id = i32::try_from(child.id()).unwrap_or_default();
         // Until it is waited for, nobody else can be given its id.
-        let killed = match Identity::of(child.id()) {
-            Some(identity) => identity.kill(),
-            None => Ok(()),
-        };
-        let waited = killed.and_then(|()| child.wait().map_err(|error| error.to_string()));
+        let waited = kill_group(id).and_then(|()| child.wait().map_err(|error| error.to_string()));
         guardian::forget(child.id());
         waited.map(drop).map_err(|why| Error::Stop {
             name: self.name.to_owned(),
-            id: i32::try_from(child.id()).unwrap_or_default(),
+            id,
             why,
         })
     }
