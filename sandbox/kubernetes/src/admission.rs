@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Cause, Named};
-use crate::object::{self, child, default_to, entries, items_mut};
+use crate::object::{self, child, default_text, default_to, entries, items_mut};
 use crate::quantity::Quantity;
 use crate::registry::Kind;
 use crate::store::Store;
-use crate::write::State;
+use crate::write::{Part, State};
 
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
@@ -51,29 +51,27 @@ pub(crate) fn create(state: &State, kind: &Kind, object: &mut Value) -> Result<(
         "persistentvolumes" => add_finalizer(object, "kubernetes.io/pv-protection"),
         "namespaces" => {
             child(object, "spec")["finalizers"] = json!(["kubernetes"]);
+            let name = object["metadata"]["name"].clone();
+            child(child(object, "metadata"), "labels")["kubernetes.io/metadata.name"] = name;
         }
         "pods" => admit_pod(&state.store, kind, object)?,
         "services" => allocate_service(&state.store, object)?,
         _ => {}
     }
-    if &*kind.id == "namespaces" {
-        let name = object::name(object).to_owned();
-        child(child(object, "metadata"), "labels")["kubernetes.io/metadata.name"] = Value::from(name);
-    }
     Ok(())
 }
 
 /// Admits a changed object.
-pub(crate) fn update(state: &State, kind: &Kind, live: &Value, new: &mut Value) -> Result<(), ApiError> {
+pub(crate) fn update(state: &State, kind: &Kind, live: &Value, new: &mut Value, part: Part) -> Result<(), ApiError> {
     match &*kind.id {
+        "namespaces" if part != Part::Finalize => {
+            object::copy_key(child(new, "spec"), &live["spec"], "finalizers");
+            Ok(())
+        }
         "services" => {
             keep_allocations(live, new);
+            drop_what_the_type_has_no_use_for(live, new);
             allocate_service(&state.store, new)
-        }
-        "namespaces" => {
-            let name = object::name(new).to_owned();
-            child(child(new, "metadata"), "labels")["kubernetes.io/metadata.name"] = Value::from(name);
-            Ok(())
         }
         "persistentvolumeclaims" => admit_resize(&state.store, kind, live, new),
         _ => Ok(()),
@@ -107,7 +105,7 @@ fn add_finalizer(object: &mut Value, finalizer: &str) {
 fn admit_pod(store: &Store, kind: &Kind, pod: &mut Value) -> Result<(), ApiError> {
     let (namespace, name) = (object::namespace(pod).to_owned(), object::name(pod).to_owned());
     let spec = child(pod, "spec");
-    crate::object::default_text(spec, "serviceAccountName", "default");
+    default_text(spec, "serviceAccountName", "default");
     default_to(spec, "serviceAccount", spec["serviceAccountName"].clone());
     let account = object::text(spec, "/serviceAccountName").to_owned();
     if !store.contains("serviceaccounts", &namespace, &account) {
@@ -152,12 +150,18 @@ fn admit_resize(store: &Store, kind: &Kind, live: &Value, new: &Value) -> Result
 
 /// A client that does not send the allocated fields keeps them.
 fn keep_allocations(live: &Value, new: &mut Value) {
-    let external = new.pointer("/spec/type").is_some_and(|kind| kind == "ExternalName");
-    let (was, spec) = (&live["spec"], child(new, "spec"));
-    if external {
+    let external = |service: &Value| service.pointer("/spec/type").is_some_and(|kind| kind == "ExternalName");
+    if external(live) || external(new) {
         return;
     }
-    for key in ["clusterIP", "clusterIPs", "healthCheckNodePort"] {
+    let (was, spec) = (&live["spec"], child(new, "spec"));
+    for key in [
+        "clusterIP",
+        "clusterIPs",
+        "healthCheckNodePort",
+        "ipFamilies",
+        "ipFamilyPolicy",
+    ] {
         if spec.get(key).is_none_or(|value| value == "" || value.is_null()) {
             object::copy_key(spec, was, key);
         }
@@ -178,6 +182,36 @@ fn keep_allocations(live: &Value, new: &mut Value) {
     }
 }
 
+/// What a Service had by its former type and its client did not touch goes where the new type has no use for it.
+fn drop_what_the_type_has_no_use_for(live: &Value, new: &mut Value) {
+    let kind = |service: &Value| object::text(service, "/spec/type").to_owned();
+    let (was, now) = (kind(live), kind(new));
+    let has_ports = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
+    let mut useless: Vec<&str> = Vec::new();
+    if was != "ExternalName" && now == "ExternalName" {
+        useless.extend(["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
+    }
+    if was == "LoadBalancer" && now != "LoadBalancer" {
+        useless.extend([
+            "allocateLoadBalancerNodePorts",
+            "loadBalancerClass",
+            "healthCheckNodePort",
+        ]);
+    }
+    if has_ports(&was) && !has_ports(&now) {
+        useless.push("externalTrafficPolicy");
+    }
+    let spec = child(new, "spec");
+    for key in useless {
+        if spec.get(key) == live["spec"].get(key) {
+            entries(spec).remove(key);
+        }
+    }
+    if now != "LoadBalancer" {
+        new["status"] = json!({"loadBalancer": {}});
+    }
+}
+
 /// Gives a Service its cluster IP from 10.96.0.0/12 and its node ports from 30000-32767.
 fn allocate_service(store: &Store, service: &mut Value) -> Result<(), ApiError> {
     let own = (object::namespace(service).to_owned(), object::name(service).to_owned());
@@ -189,6 +223,20 @@ fn allocate_service(store: &Store, service: &mut Value) -> Result<(), ApiError> 
     if object::text(spec, "/type") == "ExternalName" {
         return Ok(());
     }
+    if spec
+        .get("ipFamilyPolicy")
+        .is_some_and(|policy| policy == "RequireDualStack")
+    {
+        let cause = Cause {
+            reason: "FieldValueInvalid",
+            message: "Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services"
+                .to_owned(),
+            field: "spec.ipFamilyPolicy".to_owned(),
+        };
+        return Err(ApiError::invalid("", "Service", &own.1, vec![cause]));
+    }
+    default_to(spec, "ipFamilies", json!(["IPv4"]));
+    default_text(spec, "ipFamilyPolicy", "SingleStack");
     let addresses: HashSet<&str> = others
         .iter()
         .map(|other| object::text(other, "/spec/clusterIP"))

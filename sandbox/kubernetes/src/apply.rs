@@ -44,6 +44,7 @@ impl Writer<'_> {
         };
         let mut merged = apply(kind.patch_schema(), live.as_deref(), &applied, &request)
             .map_err(|error| apply_error(kind, name, error))?;
+        object::child(&mut merged, "metadata")["name"] = Value::from(name);
         if !version.is_empty() {
             merged["metadata"]["resourceVersion"] = Value::from(version);
         }
@@ -57,12 +58,16 @@ impl Writer<'_> {
 
     /// Holds an applied configuration to the schema, in the words of server-side apply.
     fn check_applied(&mut self, kind: &Kind, namespace: &str, name: &str, applied: &mut Value) -> Result<(), ApiError> {
-        for (key, label) in [("kind", "Kind"), ("apiVersion", "apiVersion")] {
-            if object::text(applied, &format!("/{key}")).is_empty() {
-                return Err(ApiError::bad_request(format!(
-                    "error decoding YAML: Object '{label}' is missing in '{applied}'"
-                )));
-            }
+        let (given_version, given_kind) = (object::text(applied, "/apiVersion"), object::text(applied, "/kind"));
+        if given_version.is_empty() || given_kind.is_empty() {
+            let version = if given_version.contains('/') || given_version.is_empty() {
+                given_version.to_owned() + if given_version.is_empty() { "/" } else { "" }
+            } else {
+                format!("/{given_version}")
+            };
+            return Err(ApiError::bad_request(format!(
+                "invalid object type: {version}, Kind={given_kind}"
+            )));
         }
         check_type(kind, applied)?;
         let managed = applied.pointer("/metadata/managedFields");
@@ -70,6 +75,12 @@ impl Writer<'_> {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
         }
         let given = object::name(applied);
+        let metadata = applied.get("metadata");
+        if given.is_empty() && metadata.is_none_or(Value::is_object) {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )));
+        }
         if !given.is_empty() && given != name {
             let why = format!("the name of the object ({given}) does not match the name on the URL ({name})");
             return Err(ApiError::bad_request(why));
@@ -80,10 +91,16 @@ impl Writer<'_> {
                 "the namespace of the provided object does not match the namespace sent on the request",
             ));
         }
-        let problems = kind.shape().walk(applied);
+        let problems = kind.shape().look(applied);
+        let undecodable = problems
+            .wrong
+            .iter()
+            .find(|wrong| wrong.undecodable)
+            .map(|wrong| wrong.decoder.clone());
         let mut lines: Vec<String> = problems
             .wrong
             .iter()
+            .filter(|wrong| !wrong.undecodable)
             .map(|wrong| format!(".{}: {}", wrong.path, wrong.typed))
             .collect();
         if kind.custom().is_none() {
@@ -98,26 +115,26 @@ impl Writer<'_> {
         } else if self.validation == FieldValidation::Warn {
             self.warn_of(&problems.unknown);
         }
-        let metadata = object::child(applied, "metadata");
-        metadata["name"] = Value::from(name);
-        if kind.namespaced {
-            metadata["namespace"] = Value::from(namespace);
-        }
+        let (group, version) = (&*kind.group, &*kind.version);
+        let whole = format!(
+            "{}/{}; {group}/{version}, Kind={}",
+            object::namespace(applied),
+            object::name(applied),
+            kind.kind
+        );
         let what = match lines.as_slice() {
-            [] => return Ok(()),
+            [] => {
+                let Some(why) = undecodable else { return Ok(()) };
+                let message = format!(
+                    "failed to convert new object ({whole}) to proper version: unable to convert unstructured object to {group}/{version}, Kind={}: {why}",
+                    kind.kind
+                );
+                return Err(ApiError::new(500, "", message));
+            }
             [one] => one.clone(),
             many => format!("errors:\n  {}", many.join("\n  ")),
         };
-        let place = if kind.namespaced {
-            format!("{namespace}/{name}")
-        } else {
-            format!("/{name}")
-        };
-        let message = format!(
-            "failed to create typed patch object ({place}; {}, Kind={}): {what}",
-            kind.api_version(),
-            kind.kind
-        );
+        let message = format!("failed to create typed patch object ({whole}): {what}");
         Err(ApiError::new(500, "", message))
     }
 }
@@ -125,6 +142,9 @@ impl Writer<'_> {
 fn apply_error(kind: &Kind, name: &str, error: ApplyError) -> ApiError {
     let message = error.to_string();
     match error {
+        ApplyError::Invalid(why) if why.starts_with("failed to create typed patch object") => {
+            ApiError::new(500, "", why)
+        }
         ApplyError::Invalid(why) => ApiError::bad_request(why),
         ApplyError::Conflicts(conflicts) => {
             let mut answer = ApiError::new(409, "Conflict", message);

@@ -64,7 +64,8 @@ pub(crate) fn refresh(state: &mut State) {
 pub(crate) fn wrong_types(kind: &Kind, name: &str, wrong: &[Wrong]) -> ApiError {
     let causes = wrong.iter().map(|wrong| {
         let wanted = wrong.typed.strip_prefix("expected ").unwrap_or(&wrong.typed);
-        let (wanted, got) = wanted.split_once(", got ").unwrap_or((wanted, ""));
+        let wanted = wanted.split_once(", got ").map_or(wanted, |(wanted, _)| wanted);
+        let got = wrong.got;
         let wanted = match wanted {
             "numeric (int or float)" => "integer",
             "list" => "array",
@@ -110,7 +111,55 @@ pub(crate) fn fill_defaults(schema: &Value, value: &mut Value) {
     }
 }
 
-/// Checks `required`, `enum`, `minimum`, `maximum`, `minLength` and `maxLength`.
+/// Checks `minItems` and `maxItems`, and that sets and maps hold nothing twice.
+fn list_bounds(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) {
+    let Some(items) = value.as_array() else { return };
+    let limit = |key: &str| {
+        schema
+            .get(key)
+            .and_then(Value::as_u64)
+            .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    };
+    if let Some(most) = limit("maxItems").filter(|most| items.len() > *most) {
+        causes.push(Cause {
+            reason: "FieldValueTooMany",
+            message: format!("Too many: {}: must have at most {most} items", items.len()),
+            field: path.to_owned(),
+        });
+    }
+    if let Some(least) = limit("minItems").filter(|least| items.len() < *least) {
+        causes.push(Cause {
+            reason: "FieldValueInvalid",
+            message: format!("Invalid value: {value}: {path} in body should have at least {least} items"),
+            field: path.to_owned(),
+        });
+    }
+    let keys = object::list(schema, "/x-kubernetes-list-map-keys");
+    let key_of = |item: &Value| match object::text(schema, "/x-kubernetes-list-type") {
+        "set" => Some(item.clone()),
+        "map" => Some(
+            keys.iter()
+                .filter_map(Value::as_str)
+                .map(|key| (key.to_owned(), item[key].clone()))
+                .collect(),
+        ),
+        _ => None,
+    };
+    let mut seen = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let Some(key) = key_of(item) else { return };
+        if seen.contains(&key) {
+            causes.push(Cause {
+                reason: "FieldValueDuplicate",
+                message: format!("Duplicate value: {key}"),
+                field: format!("{path}[{index}]"),
+            });
+        }
+        seen.push(key);
+    }
+}
+
+/// Checks `required`, `enum`, `pattern`, bounds, lengths and duplicates.
 pub(crate) fn check(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) {
     let at = |key: &str| {
         if path.is_empty() {
@@ -157,6 +206,13 @@ pub(crate) fn check(schema: &Value, value: &Value, path: &str, causes: &mut Vec<
             invalid(format!("should be at most {maximum} chars long"));
         }
     }
+    if let (Some(text), Some(pattern)) = (value.as_str(), schema.get("pattern").and_then(Value::as_str)) {
+        // What cannot be compiled was written for another dialect, and is not held against anyone.
+        if regex::Regex::new(pattern).is_ok_and(|pattern| !pattern.is_match(text)) {
+            invalid(format!("should match '{pattern}'"));
+        }
+    }
+    list_bounds(schema, value, path, causes);
     let allowed = object::list(schema, "/enum");
     if !allowed.is_empty() && !allowed.contains(value) {
         let shown: Vec<String> = allowed.iter().map(Value::to_string).collect();

@@ -50,7 +50,9 @@ impl Writer<'_> {
                     changed: false,
                 });
             }
-            let object = self.state.store.remove(&kind.id, &next).map_err(ApiError::internal)?;
+            // Only what ends gracefully is marked first.
+            let last = if &*kind.id == "pods" { &next } else { &*live };
+            let object = self.state.store.remove(&kind.id, last).map_err(ApiError::internal)?;
             self.after_write(kind, None)?;
             return Ok(Deleted {
                 object,
@@ -98,7 +100,9 @@ impl Writer<'_> {
                 self.now + SignedDuration::from_secs(grace)
             };
             metadata["deletionTimestamp"] = Value::from(object::time(at));
-            metadata["deletionGracePeriodSeconds"] = json!(grace);
+            if &*kind.id != "namespaces" {
+                metadata["deletionGracePeriodSeconds"] = json!(grace);
+            }
             if let (false, Some(generation)) = (deleting, object::number(live, "/metadata/generation")) {
                 metadata["generation"] = json!(generation + 1);
             }

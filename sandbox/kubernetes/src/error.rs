@@ -45,6 +45,8 @@ pub struct Details {
     pub causes: Vec<Cause>,
     /// How long to wait before another try, in seconds.
     pub retry_after_seconds: Option<u32>,
+    /// Whether they are part of the answer even where they say nothing, as in answers that are about no object.
+    pub always: bool,
 }
 
 /// An answer that is not a success: HTTP status, reason, message, details.
@@ -59,6 +61,8 @@ pub struct ApiError {
     pub message: String,
     /// What it is about.
     pub details: Box<Details>,
+    /// For `Warning` headers: an error does not silence them.
+    pub warnings: Vec<String>,
 }
 
 /// A resource as error messages name it: plural and group.
@@ -87,6 +91,7 @@ impl ApiError {
             reason: reason.to_owned(),
             message: message.into(),
             details: Box::default(),
+            warnings: Vec::new(),
         }
     }
 
@@ -94,6 +99,12 @@ impl ApiError {
         name.clone_into(&mut self.details.name);
         resource.group.clone_into(&mut self.details.group);
         resource.plural.clone_into(&mut self.details.kind);
+        self
+    }
+
+    /// With details, be they empty.
+    pub(crate) fn with_details(mut self) -> Self {
+        self.details.always = true;
         self
     }
 
@@ -106,7 +117,7 @@ impl ApiError {
     }
 
     pub(crate) fn unknown_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self::new(404, "NotFound", "the server could not find the requested resource").with_details()
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -115,6 +126,7 @@ impl ApiError {
             "MethodNotAllowed",
             "the server does not allow this method on the requested resource",
         )
+        .with_details()
     }
 
     pub(crate) fn already_exists(resource: Named<'_>, name: &str) -> Self {
@@ -193,7 +205,7 @@ impl ApiError {
             status["reason"] = json!(self.reason);
         }
         let details = self.details.to_json();
-        if details.as_object().is_some_and(|map| !map.is_empty()) {
+        if self.details.always || details.as_object().is_some_and(|map| !map.is_empty()) {
             status["details"] = details;
         }
         status

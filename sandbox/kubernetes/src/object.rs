@@ -3,6 +3,42 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+/// The object as JSON: what it is comes first, so that lists, whose items do not say it, can leave it out.
+pub(crate) fn json(object: &Value) -> Vec<u8> {
+    let Value::Object(map) = object else {
+        return serde_json::to_vec(object).unwrap_or_default();
+    };
+    let mut bytes = vec![b'{'];
+    let is_type = |key: &str| key == "kind" || key == "apiVersion";
+    let typed = ["kind", "apiVersion"]
+        .into_iter()
+        .filter_map(|key| Some((key, map.get(key)?)));
+    let others = map
+        .iter()
+        .map(|(key, value)| (key.as_str(), value))
+        .filter(|(key, _)| !is_type(key));
+    for (key, value) in typed.chain(others) {
+        if bytes.len() > 1 {
+            bytes.push(b',');
+        }
+        // Writing to memory does not fail, and neither does a value.
+        let _ = serde_json::to_writer(&mut bytes, key);
+        bytes.push(b':');
+        let _ = serde_json::to_writer(&mut bytes, value);
+    }
+    bytes.push(b'}');
+    bytes
+}
+
+/// Where a text stops being base64.
+pub(crate) fn illegal_byte(error: &base64::DecodeError) -> usize {
+    match error {
+        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => *at,
+        base64::DecodeError::InvalidLength(length) => length / 4 * 4,
+        base64::DecodeError::InvalidPadding => 0,
+    }
+}
+
 /// The string at a JSON pointer, or `""`.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()

@@ -13,12 +13,47 @@ pub(crate) fn strict_error(unknown: &[String]) -> ApiError {
     ApiError::bad_request(format!("strict decoding error: {}", fields.join(", ")))
 }
 
+/// Bodies of custom resources must say what they are; of built-in kinds the path says it.
+pub(crate) fn check_kind_of_custom(kind: &Kind, object: &Value) -> Result<(), ApiError> {
+    if kind.custom().is_none() || !object.is_object() || object.get("kind").is_some_and(|given| given != "") {
+        return Ok(());
+    }
+    let body = object.to_string();
+    let missing = format!("Object 'Kind' is missing in '{body}'");
+    Err(ApiError::bad_request(if body == "{}" {
+        format!(
+            "{0} in version \"{1}\" cannot be handled as a {0}: {missing}",
+            kind.kind, kind.version
+        )
+    } else {
+        let start: String = body.chars().take(30).collect();
+        format!(
+            "the object provided is unrecognized (must be of type {}): {missing} ({start} ...)",
+            kind.kind
+        )
+    }))
+}
+
 /// Sets apiVersion and kind where they are missing and refuses others.
 pub(crate) fn check_type(kind: &Kind, object: &mut Value) -> Result<(), ApiError> {
     if !object.is_object() {
         return Err(ApiError::bad_request(format!(
             "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type struct",
             if object.is_array() { "array" } else { "string" }
+        )));
+    }
+    for key in ["apiVersion", "kind"] {
+        let given = match object.get(key) {
+            None | Some(Value::Null | Value::String(_)) => continue,
+            Some(Value::Bool(_)) => "bool",
+            Some(Value::Number(_)) => "number",
+            Some(Value::Array(_)) => "array",
+            Some(Value::Object(_)) => "object",
+        };
+        let body: String = object.to_string().chars().take(30).collect();
+        return Err(ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal {given} into Go struct field .{key} of type string ({body} ...)",
+            kind.kind
         )));
     }
     let api_version = kind.api_version();

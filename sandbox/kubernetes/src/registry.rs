@@ -102,6 +102,14 @@ impl Kind {
         }
     }
 
+    /// Whether PUT creates an object that does not exist.
+    pub(crate) fn created_by_update(&self) -> bool {
+        matches!(
+            &*self.id,
+            "services" | "endpoints" | "events" | "leases.coordination.k8s.io"
+        ) || self.group == "rbac.authorization.k8s.io"
+    }
+
     /// List types and merge keys.
     pub(crate) fn patch_schema(&self) -> &PatchSchema {
         match &self.source {

@@ -1,5 +1,6 @@
 //! The server's state and its in-process side, on which the sandbox's controllers work.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use moorline_sandbox_core::World;
@@ -36,6 +37,7 @@ impl ApiServer {
         let mut state = State {
             store,
             registry: Arc::new(Registry::new(Vec::new())),
+            fresh_claims: HashSet::new(),
         };
         custom::refresh(&mut state);
         let inner = Inner {

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
+use base64::Engine as _;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
 
+use crate::object;
+use crate::protobuf::{self, Silence};
 use crate::quantity::{MALFORMED, Quantity};
 
 /// What a value may be.
@@ -19,6 +22,8 @@ pub(crate) enum Shape {
         name: String,
         fields: HashMap<String, Shape>,
         open: bool,
+        /// What encoding leaves out or adds.
+        silence: Option<&'static Silence>,
     },
     /// A named definition, shared by all kinds that use it.
     Shared(&'static OnceLock<Shape>),
@@ -27,6 +32,8 @@ pub(crate) enum Shape {
     Text,
     Bytes,
     Time,
+    /// A time with microseconds, all six digits of them.
+    MicroTime,
     Int32,
     Int64,
     Number,
@@ -54,6 +61,10 @@ pub(crate) struct Wrong {
     pub(crate) decoder: String,
     /// The sentence of server-side apply.
     pub(crate) typed: String,
+    /// The type that was found, as schemas name it.
+    pub(crate) got: &'static str,
+    /// The type is right, but the value cannot be decoded.
+    pub(crate) undecodable: bool,
 }
 
 /// The way from the root to a value, written out only when something is wrong.
@@ -61,6 +72,8 @@ pub(crate) struct Wrong {
 enum Path<'a> {
     Root,
     Field(&'a Path<'a>, &'a str),
+    /// An entry of a map.
+    Key(&'a Path<'a>, &'a str),
     Index(&'a Path<'a>, usize),
 }
 
@@ -68,21 +81,21 @@ impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Path::Root => Ok(()),
-            Path::Field(Path::Root, field) => f.write_str(field),
-            Path::Field(parent, field) => write!(f, "{parent}.{field}"),
+            Path::Field(Path::Root, field) | Path::Key(Path::Root, field) => f.write_str(field),
+            Path::Field(parent, field) | Path::Key(parent, field) => write!(f, "{parent}.{field}"),
             Path::Index(parent, index) => write!(f, "{parent}[{index}]"),
         }
     }
 }
 
 impl Path<'_> {
-    /// As Go's decoder writes it: without indices.
+    /// As Go's decoder writes it: without indices, and without keys of maps.
     fn without_indices(&self) -> String {
         match self {
             Path::Root => String::new(),
             Path::Field(Path::Root, field) => (*field).to_owned(),
             Path::Field(parent, field) => format!("{}.{field}", parent.without_indices()),
-            Path::Index(parent, _) => parent.without_indices(),
+            Path::Index(parent, _) | Path::Key(parent, _) => parent.without_indices(),
         }
     }
 }
@@ -113,10 +126,20 @@ impl Shape {
         shape
     }
 
-    /// Holds `object` to this shape.
+    /// Holds `object` to this shape, as decoding and encoding does.
     pub(crate) fn walk(&self, object: &mut Value) -> Problems {
+        self.walk_as(object, true)
+    }
+
+    /// Looks for problems in a configuration that is applied: what it says counts, also where it says nothing.
+    pub(crate) fn look(&self, object: &mut Value) -> Problems {
+        self.walk_as(object, false)
+    }
+
+    fn walk_as(&self, object: &mut Value, encode: bool) -> Problems {
         let mut walk = Walk {
             problems: Problems::default(),
+            encode,
         };
         walk.value(self, object, &Path::Root, "");
         walk.problems
@@ -152,6 +175,7 @@ fn shared(name: &str, definitions: &Map<String, Value>) -> Shape {
     match name.rsplit_once('/').map_or(name, |(_, last)| last) {
         "io.k8s.apimachinery.pkg.api.resource.Quantity" => return Shape::Quantity,
         "io.k8s.apimachinery.pkg.util.intstr.IntOrString" => return Shape::IntOrString,
+        "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime" => return Shape::MicroTime,
         "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1" => return Shape::Anything,
         _ => {}
     }
@@ -167,8 +191,12 @@ fn shared(name: &str, definitions: &Map<String, Value>) -> Shape {
     let mut shape = definitions
         .get(name)
         .map_or(Shape::Anything, |schema| compile(schema, Some(definitions)));
-    if let Shape::Fields { name: shown, .. } = &mut shape {
+    if let Shape::Fields {
+        name: shown, silence, ..
+    } = &mut shape
+    {
         name.rsplit('.').next().unwrap_or(name).clone_into(shown);
+        *silence = protobuf::silence(name);
     }
     cell.get_or_init(|| shape);
     Shape::Shared(cell)
@@ -220,6 +248,7 @@ fn compile_object(schema: &Value, definitions: Option<&Map<String, Value>>) -> S
             name: String::new(),
             fields,
             open,
+            silence: None,
         };
     }
     match schema.get("additionalProperties") {
@@ -230,12 +259,15 @@ fn compile_object(schema: &Value, definitions: Option<&Map<String, Value>>) -> S
             name: String::new(),
             fields: HashMap::new(),
             open,
+            silence: None,
         },
     }
 }
 
 struct Walk {
     problems: Problems,
+    /// Whether nulls and what encoding leaves out are dropped.
+    encode: bool,
 }
 
 impl Walk {
@@ -246,13 +278,29 @@ impl Walk {
                     self.value(shape, value, path, owner);
                 }
             }
-            (Shape::Fields { name, fields, open }, Value::Object(map)) => self.fields(name, fields, *open, map, path),
+            (
+                Shape::Fields {
+                    name,
+                    fields,
+                    open,
+                    silence,
+                },
+                Value::Object(map),
+            ) => {
+                self.fields(name, fields, *open, map, path);
+                if let (true, Some(silence)) = (self.encode, silence) {
+                    map.retain(|key, item| !(is_zero(item) && silence.left_out.contains(key.as_str())));
+                    for key in &silence.always {
+                        map.entry(*key).or_insert_with(|| Value::Object(Map::new()));
+                    }
+                }
+            }
             (Shape::Map(inner), Value::Object(map)) => {
                 for (key, item) in map.iter_mut() {
                     if item.is_null() && matches!(**inner, Shape::Text | Shape::Bytes) {
                         *item = Value::from("");
                     }
-                    self.value(inner, item, &Path::Field(path, key), owner);
+                    self.value(inner, item, &Path::Key(path, key), owner);
                 }
             }
             (Shape::List(inner), Value::Array(items)) => {
@@ -266,11 +314,20 @@ impl Walk {
             (Shape::IntOrString, Value::Number(n)) if n.is_i64() => {}
             (Shape::Time, Value::String(text)) => {
                 if !text.is_empty() && text.parse::<jiff::Timestamp>().is_err() {
-                    self.bad_time(text, path);
+                    self.bad_time(text, "", path);
                 }
             }
+            (Shape::MicroTime, Value::String(text)) => {
+                let fraction = text.get(19..).unwrap_or_default();
+                let digits = fraction.bytes().skip(1).take_while(u8::is_ascii_digit).count();
+                let exact = fraction.starts_with('.') && digits == 6;
+                if text.parse::<jiff::Timestamp>().is_err() || !exact {
+                    self.bad_time(text, ".000000", path);
+                }
+            }
+            (Shape::Bytes, Value::String(text)) => self.base64(text, path),
             (Shape::Anything, _)
-            | (Shape::Text | Shape::Bytes | Shape::IntOrString, Value::String(_))
+            | (Shape::Text | Shape::IntOrString, Value::String(_))
             | (Shape::Number, Value::Number(_))
             | (Shape::Bool, Value::Bool(_))
             | (_, Value::Null) => {}
@@ -287,7 +344,7 @@ impl Walk {
         path: &Path<'_>,
     ) {
         map.retain(|key, item| match fields.get(key) {
-            Some(_) if item.is_null() => false,
+            Some(_) if item.is_null() => !self.encode,
             Some(shape) => {
                 self.value(shape, item, &Path::Field(path, key), name);
                 true
@@ -307,21 +364,40 @@ impl Walk {
         };
         match Quantity::parse(&text) {
             Some(quantity) => *value = Value::from(quantity.to_string()),
-            None => self.problems.wrong.push(Wrong {
-                path: path.to_string(),
-                decoder: MALFORMED.to_owned(),
-                typed: MALFORMED.to_owned(),
-            }),
+            None => self.undecodable(path, MALFORMED.to_owned()),
         }
     }
 
-    fn bad_time(&mut self, text: &str, path: &Path<'_>) {
-        let message =
-            format!("parsing time \"{text}\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"{text}\" as \"2006\"");
+    fn bad_time(&mut self, text: &str, fraction: &str, path: &Path<'_>) {
+        let layout = format!("2006-01-02T15:04:05{fraction}Z07:00");
+        let (rest, wanted) = match text.get(..19).zip(text.get(19..)) {
+            Some((seconds, rest)) if format!("{seconds}Z").parse::<jiff::Timestamp>().is_ok() => {
+                (rest, if fraction.is_empty() { "Z07:00" } else { fraction })
+            }
+            _ => (text, "2006"),
+        };
+        self.undecodable(
+            path,
+            format!("parsing time \"{text}\" as \"{layout}\": cannot parse \"{rest}\" as \"{wanted}\""),
+        );
+    }
+
+    fn base64(&mut self, text: &str, path: &Path<'_>) {
+        if let Err(error) = base64::engine::general_purpose::STANDARD.decode(text) {
+            let at = object::illegal_byte(&error);
+            // Server-side apply says where it came from.
+            let prefix = if self.encode { "" } else { "error decoding from json: " };
+            self.undecodable(path, format!("{prefix}illegal base64 data at input byte {at}"));
+        }
+    }
+
+    fn undecodable(&mut self, path: &Path<'_>, why: String) {
         self.problems.wrong.push(Wrong {
             path: path.to_string(),
-            decoder: message.clone(),
-            typed: message,
+            typed: why.clone(),
+            decoder: why,
+            got: "string",
+            undecodable: true,
         });
     }
 
@@ -341,25 +417,40 @@ impl Walk {
         let place = path.without_indices();
         let decoder = format!(
             "json: cannot unmarshal {got} into Go struct field {owner}.{place} of type {}",
-            go_type(shape)
+            go_type(shape, place.rsplit('.').next().unwrap_or_default())
         );
-        let typed = format!("expected {}, got {}", typed_name(shape), typed_got(value));
+        let typed = format!("expected {}, got {}", typed_name(shape), typed_got(shape, value));
         self.problems.wrong.push(Wrong {
             path: path.to_string(),
             decoder,
             typed,
+            got: schema_type(value),
+            undecodable: false,
         });
     }
 }
 
-fn go_type(shape: &Shape) -> String {
+/// Whether Go has this value for what was never set.
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    }
+}
+
+fn go_type(shape: &Shape, field: &str) -> String {
     match shape {
-        Shape::Shared(cell) => cell.get().map_or_else(String::new, go_type),
+        Shape::Shared(cell) => cell.get().map_or_else(String::new, |shape| go_type(shape, field)),
         Shape::Fields { name, .. } if name.is_empty() => "map[string]interface {}".to_owned(),
         Shape::Fields { name, .. } => format!("v1.{name}"),
-        Shape::Map(inner) => format!("map[string]{}", go_type(inner)),
-        Shape::List(inner) => format!("[]{}", go_type(inner)),
-        Shape::Text | Shape::Time | Shape::Quantity => "string".to_owned(),
+        Shape::Map(inner) => format!("map[string]{}", go_type(inner, "")),
+        Shape::List(inner) => format!("[]{}", go_type(inner, "")),
+        Shape::Text if field == "uid" => "types.UID".to_owned(),
+        Shape::Text | Shape::Time | Shape::MicroTime | Shape::Quantity => "string".to_owned(),
         Shape::Bytes => "[]uint8".to_owned(),
         Shape::Int32 => "int32".to_owned(),
         Shape::Int64 => "int64".to_owned(),
@@ -375,20 +466,72 @@ fn typed_name(shape: &Shape) -> &'static str {
         Shape::Shared(cell) => cell.get().map_or("map", typed_name),
         Shape::Fields { .. } | Shape::Map(_) | Shape::Anything => "map",
         Shape::List(_) => "list",
-        Shape::Text | Shape::Bytes | Shape::Time | Shape::Quantity | Shape::IntOrString => "string",
+        Shape::Text | Shape::Bytes | Shape::Time | Shape::MicroTime | Shape::Quantity | Shape::IntOrString => "string",
         Shape::Int32 | Shape::Int64 | Shape::Number => "numeric (int or float)",
         Shape::Bool => "boolean",
     }
 }
 
-fn typed_got(value: &Value) -> String {
+/// The type of a value, as schemas name it.
+fn schema_type(value: &Value) -> &'static str {
     match value {
-        Value::Object(_) => "map".to_owned(),
-        Value::Array(_) => "list".to_owned(),
-        Value::String(_) => "string".to_owned(),
-        Value::Bool(_) => "boolean".to_owned(),
-        Value::Number(_) => "int".to_owned(),
-        Value::Null => "null".to_owned(),
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// What the library of server-side apply prints of a value that does not fit.
+fn typed_got(shape: &Shape, value: &Value) -> String {
+    match typed_name(shape) {
+        "string" => format!("&value.valueUnstructured{{Value:{}}}", go_syntax(value)),
+        "numeric (int or float)" => match value {
+            Value::Object(_) => "map[string]interface {}".to_owned(),
+            Value::Array(_) => "[]interface {}".to_owned(),
+            Value::Bool(_) => "bool".to_owned(),
+            _ => "string".to_owned(),
+        },
+        _ => format!("&{{{}}}", go_text(value)),
+    }
+}
+
+/// A value as Go prints it.
+fn go_text(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(go_text).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            let entries: Vec<String> = map
+                .iter()
+                .map(|(key, item)| format!("{key}:{}", go_text(item)))
+                .collect();
+            format!("map[{}]", entries.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A value as Go would have it in a program.
+fn go_syntax(value: &Value) -> String {
+    match value {
+        Value::Null => "interface {}(nil)".to_owned(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_syntax).collect();
+            format!("[]interface {{}}{{{}}}", items.join(", "))
+        }
+        Value::Object(map) => {
+            let entries: Vec<String> = map
+                .iter()
+                .map(|(key, item)| format!("{key:?}:{}", go_syntax(item)))
+                .collect();
+            format!("map[string]interface {{}}{{{}}}", entries.join(", "))
+        }
+        other => other.to_string(),
     }
 }
 

@@ -52,9 +52,7 @@ impl Entry {
 
     /// The object as JSON.
     pub(crate) fn json(&self) -> Bytes {
-        self.json
-            .get_or_init(|| serde_json::to_vec(&*self.value()).unwrap_or_default().into())
-            .clone()
+        self.json.get_or_init(|| object::json(&self.value()).into()).clone()
     }
 
     /// The object.
@@ -82,7 +80,7 @@ struct Row {
 impl<'de> Deserialize<'de> for Row {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let json = serde_json::to_vec(&value).map_err(serde::de::Error::custom)?;
+        let json = object::json(&value);
         Ok(Self {
             // Boxed, which gives back what the buffer had in reserve: up to as much again.
             json: json.into_boxed_slice().into(),

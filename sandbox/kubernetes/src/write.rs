@@ -1,6 +1,7 @@
 //! Creating and changing objects: decode, default, admit, validate, track ownership, write. The same path serves
 //! HTTP and the in-process API; everything happens under the server's lock, so a patch never meets a moved object.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,8 +11,8 @@ use serde_json::{Value, json};
 use crate::error::{ApiError, Cause};
 use crate::object::{self, entries};
 use crate::prepare::{
-    check_precondition, check_type, differs_outside_metadata_and_status, keep_identity, random_suffix, strict_error,
-    tidy,
+    check_kind_of_custom, check_precondition, check_type, differs_outside_metadata_and_status, keep_identity,
+    random_suffix, strict_error, tidy,
 };
 use crate::registry::{Kind, Registry};
 use crate::store::Store;
@@ -25,6 +26,9 @@ const ROOT_CA: &str = "Contains a CA bundle that can be used to verify the kube-
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) registry: Arc<Registry>,
+    /// UIDs of claims that were never changed. Their phase is a default that is not on disk yet: their first update writes it,
+    /// and has a new version even where it changes nothing.
+    pub(crate) fresh_claims: HashSet<String>,
 }
 
 /// What to do about fields that the schema does not know.
@@ -90,6 +94,7 @@ pub(crate) struct Writer<'a> {
 impl Writer<'_> {
     /// Creates `object` in `namespace` (`""` for cluster-scoped kinds).
     pub(crate) fn create(&mut self, kind: &Kind, namespace: &str, mut object: Value) -> Result<Written, ApiError> {
+        check_kind_of_custom(kind, &object)?;
         self.decode(kind, &mut object)?;
         if !object::text(&object, "/metadata/resourceVersion").is_empty() {
             return Err(ApiError::new(
@@ -137,11 +142,6 @@ impl Writer<'_> {
     }
 
     pub(crate) fn insert(&mut self, kind: &Kind, mut object: Value, tracking: Tracking) -> Result<Written, ApiError> {
-        let name = object::name(&object).to_owned();
-        let namespace = object::namespace(&object).to_owned();
-        if self.state.store.contains(&kind.id, &namespace, &name) {
-            return Err(ApiError::already_exists(kind.named(), &name));
-        }
         let metadata = object::child(&mut object, "metadata");
         for key in [
             "uid",
@@ -163,14 +163,27 @@ impl Writer<'_> {
         }
         defaults::reset_status(kind, &mut object);
         defaults::fill(kind, &mut object);
+        tidy(&mut object);
+        // Before admission and allocation: what these add belongs to nobody.
+        if tracking == Tracking::Update {
+            track_update(kind.patch_schema(), None, &mut object, self.manager, self.now, None);
+        }
         admission::create(self.state, kind, &mut object)?;
         if kind.id.starts_with("customresourcedefinitions.") {
             custom::accept(&mut object, self.now);
         }
+        if &*kind.id == "persistentvolumes" {
+            object["status"]["lastPhaseTransitionTime"] = Value::from(object::time(self.now));
+        }
         tidy(&mut object);
         validation::create(kind, &object)?;
-        if tracking == Tracking::Update {
-            track_update(kind.patch_schema(), None, &mut object, self.manager, self.now, None);
+        self.warnings.extend(validation::warnings(kind, &object));
+        if self
+            .state
+            .store
+            .contains(&kind.id, object::namespace(&object), object::name(&object))
+        {
+            return Err(ApiError::already_exists(kind.named(), object::name(&object)));
         }
         if self.dry_run {
             return Ok(Written {
@@ -180,6 +193,9 @@ impl Writer<'_> {
             });
         }
         let object = self.state.store.put(&kind.id, object).map_err(ApiError::internal)?;
+        if &*kind.id == "persistentvolumeclaims" {
+            self.state.fresh_claims.insert(object::uid(&object).to_owned());
+        }
         self.after_write(kind, Some(&object))?;
         Ok(Written {
             object,
@@ -195,18 +211,38 @@ impl Writer<'_> {
         namespace: &str,
         name: &str,
         part: Part,
-        new: Value,
+        mut new: Value,
     ) -> Result<Written, ApiError> {
+        check_kind_of_custom(kind, &new)?;
+        self.decode(kind, &mut new)?;
         let given = object::name(&new);
         if !given.is_empty() && given != name {
             let why = format!("the name of the object ({given}) does not match the name on the URL ({name})");
             return Err(ApiError::bad_request(why));
         }
         if given.is_empty() {
-            return Err(ApiError::bad_request("name must be provided"));
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )));
         }
-        let live = self.live(kind, namespace, name)?;
+        let live = match self.live(kind, namespace, name) {
+            Err(_) if kind.created_by_update() && part == Part::Main => {
+                return self.create_by_update(kind, namespace, new);
+            }
+            live => live?,
+        };
         self.replace(kind, &live, new, part, Tracking::Update)
+    }
+
+    /// PUT of an object that does not exist, for the few kinds that allow it.
+    fn create_by_update(&mut self, kind: &Kind, namespace: &str, mut new: Value) -> Result<Written, ApiError> {
+        let uid = object::uid(&new);
+        if !uid.is_empty() {
+            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: ");
+            return Err(ApiError::conflict(kind.named(), object::name(&new), &why));
+        }
+        self.place(kind, namespace, &mut new)?;
+        self.insert(kind, new, Tracking::Update)
     }
 
     /// Changes the object by a function of its present state, as PATCH does.
@@ -219,7 +255,7 @@ impl Writer<'_> {
         change: impl FnOnce(&Value) -> Result<Value, ApiError>,
     ) -> Result<Written, ApiError> {
         let live = self.live(kind, namespace, name)?;
-        let new = change(&live)?;
+        let mut new = change(&live)?;
         if object::name(&new) != name {
             let why = format!(
                 "metadata.name: Invalid value: \"{}\": field is immutable",
@@ -232,7 +268,30 @@ impl Writer<'_> {
             };
             return Err(ApiError::invalid(&kind.group, &kind.kind, name, vec![cause]));
         }
+        self.decode_patched(kind, &mut new)?;
         self.replace(kind, &live, new, part, Tracking::Update)
+    }
+
+    /// Checks what a patch made of an object; what cannot be decoded is the patch's fault.
+    fn decode_patched(&mut self, kind: &Kind, new: &mut Value) -> Result<(), ApiError> {
+        let decoded = self.decode(kind, new);
+        decoded.map_err(|error| {
+            let prefix = format!(
+                "{0} in version \"{1}\" cannot be handled as a {0}: ",
+                kind.kind, kind.version
+            );
+            let Some(why) = error.message.strip_prefix(&prefix) else {
+                return error;
+            };
+            let cause = Cause {
+                reason: "FieldValueInvalid",
+                message: format!("Invalid value: {}: {why}", Value::from(new.to_string())),
+                field: "patch".to_owned(),
+            };
+            let mut refused = ApiError::invalid("", "", "", vec![cause]);
+            refused.warnings = error.warnings;
+            refused
+        })
     }
 
     fn live(&self, kind: &Kind, namespace: &str, name: &str) -> Result<Arc<Value>, ApiError> {
@@ -253,14 +312,7 @@ impl Writer<'_> {
         check_precondition(kind, live, &new)?;
         keep_identity(kind, live, &mut new, part);
         defaults::fill(kind, &mut new);
-        if part != Part::Status {
-            admission::update(self.state, kind, live, &mut new)?;
-        }
         tidy(&mut new);
-        if kind.generation && part != Part::Status && differs_outside_metadata_and_status(live, &new) {
-            let generation = object::number(live, "/metadata/generation").unwrap_or(0);
-            new["metadata"]["generation"] = json!(generation + 1);
-        }
         if tracking == Tracking::Update {
             track_update(
                 kind.patch_schema(),
@@ -271,8 +323,17 @@ impl Writer<'_> {
                 part.subresource(),
             );
         }
+        if part != Part::Status {
+            admission::update(self.state, kind, live, &mut new, part)?;
+        }
+        tidy(&mut new);
+        if kind.generation && part != Part::Status && differs_outside_metadata_and_status(live, &new) {
+            let generation = object::number(live, "/metadata/generation").unwrap_or(0);
+            new["metadata"]["generation"] = json!(generation + 1);
+        }
         new["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-        if same_but_for_times(live, &new) {
+        let fresh = self.state.fresh_claims.contains(object::uid(live));
+        if !fresh && same_but_for_times(live, &new) {
             return Ok(Written {
                 object: Arc::new(live.clone()),
                 changed: false,
@@ -280,6 +341,7 @@ impl Writer<'_> {
             });
         }
         validation::update(kind, live, &new, part)?;
+        self.warnings.extend(validation::warnings(kind, &new));
         if self.dry_run {
             return Ok(Written {
                 object: Arc::new(new),
@@ -287,6 +349,7 @@ impl Writer<'_> {
                 created: false,
             });
         }
+        self.state.fresh_claims.remove(object::uid(live));
         let gone = is_finished(kind, &new);
         let object = if gone {
             self.state.store.remove(&kind.id, &new)
@@ -315,6 +378,10 @@ impl Writer<'_> {
         };
         if let Some(wrong) = problems.wrong.first() {
             if kind.custom().is_some() {
+                // Metadata is decoded first, as that of every kind.
+                if let Some(wrong) = problems.wrong.iter().find(|wrong| wrong.path.starts_with("metadata")) {
+                    return Err(cannot(&wrong.decoder.replace("ObjectMeta.metadata.", "ObjectMeta.")));
+                }
                 return Err(custom::wrong_types(kind, object::name(object), &problems.wrong));
             }
             return Err(cannot(&wrong.decoder));

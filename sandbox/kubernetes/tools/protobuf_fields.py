@@ -7,6 +7,7 @@
 A line is a type and its fields, `number:name:type`. Types: s string, i integer, b boolean, y bytes, d double, Q quantity,
 T time, U time with microseconds, I integer or string, R raw JSON, F fields of a manager, otherwise a type of this file.
 Before a type: `?` it is a pointer, so zero is a value; `[` list; `{` map by string; `=` inlined into its parent.
+After a name: `+` it is written even where it is zero, `-` a struct that is left out where it is empty.
 """
 import pathlib, re, sys
 
@@ -90,6 +91,11 @@ while queue:
         if label == "":
             code = "=" + code.lstrip("?")
             label = next(part[5:] for part in parts if part.startswith("name="))
+        options = json.split(",")[1:]
+        if target == code and "omitzero" in options:
+            label += "-"
+        elif target != code and not {"omitempty", "omitzero"} & set(options) and not code.startswith("="):
+            label += "+"
         fields.append(f"{parts[1]}:{label}:{code}")
     done[name] = fields
 for name in sorted(done):

@@ -125,11 +125,9 @@ fn merge_and_own(
         drop_nulls(&mut merged);
     }
     entry.fields.subtract(&unowned());
-    if let Some(before) = before
-        && before.fields == entry.fields
-        && same_but_for_managers(live, &merged)
-    {
-        entry.time = before.time;
+    if same_but_for_managers(live, &merged) {
+        // Who changed nothing has no time, or still that of an earlier change.
+        entry.time = before.and_then(|before| before.time);
     }
     managers.put(entry);
     Ok(merged)
@@ -175,11 +173,14 @@ fn relevant_part<'a>(schema: &Schema, applied: &'a Value, subresource: Option<&s
     Cow::Owned(Value::Object(relevant))
 }
 
-/// `namespace/name; version, Kind=kind`, as the server names what it could not read.
+/// `namespace/name; group/version, Kind=kind`, as the server names what it could not read; the core group has no name.
 fn identify(object: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (metadata, namespace) = (&object["metadata"], text(&object["metadata"]["namespace"]));
-    let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+    let (mut version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+    if !version.contains('/') {
+        version.insert(0, '/');
+    }
     format!("{namespace}/{}; {version}, Kind={kind}", text(&metadata["name"]))
 }
 

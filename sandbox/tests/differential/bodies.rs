@@ -138,7 +138,10 @@ fn storage_class() -> (Value, Vec<Value>) {
         json!({"allowedTopologies": [{"matchLabelExpressions": [{"key": "topology.kubernetes.io/zone", "values": ["us-east-1a"]}]}]}),
         json!({"provisioner": ""}),
     ];
-    (json!({"metadata": {"labels": {"token": "${u}"}}, "provisioner": "ebs.csi.aws.com"}), fragments)
+    (
+        json!({"metadata": {"labels": {"token": "${u}"}}, "provisioner": "ebs.csi.aws.com"}),
+        fragments,
+    )
 }
 
 fn volume() -> (Value, Vec<Value>) {
@@ -223,7 +226,10 @@ fn pod_spec_fragments() -> Vec<Value> {
 }
 
 fn pod_fragments() -> Vec<Value> {
-    pod_spec_fragments().into_iter().map(|spec| json!({"spec": spec})).collect()
+    pod_spec_fragments()
+        .into_iter()
+        .map(|spec| json!({"spec": spec}))
+        .collect()
 }
 
 fn template() -> Value {
@@ -231,8 +237,10 @@ fn template() -> Value {
 }
 
 fn template_fragments() -> Vec<Value> {
-    let mut fragments: Vec<Value> =
-        pod_spec_fragments().into_iter().map(|spec| json!({"spec": {"template": {"spec": spec}}})).collect();
+    let mut fragments: Vec<Value> = pod_spec_fragments()
+        .into_iter()
+        .map(|spec| json!({"spec": {"template": {"spec": spec}}}))
+        .collect();
     fragments.extend([
         json!({"spec": {"template": {"metadata": {"annotations": {"restarted": "now"}}}}}),
         json!({"spec": {"template": {"metadata": {"labels": {"app": "other"}}}}}),
@@ -249,7 +257,8 @@ fn template_fragments() -> Vec<Value> {
 }
 
 fn stateful_set() -> (Value, Vec<Value>) {
-    let base = json!({"spec": {"serviceName": "web", "selector": {"matchLabels": {"app": "web"}}, "template": template()}});
+    let base =
+        json!({"spec": {"serviceName": "web", "selector": {"matchLabels": {"app": "web"}}, "template": template()}});
     let claim = |size: &str| {
         json!({"metadata": {"name": "data"}, "spec": {
             "accessModes": ["ReadWriteOnce"], "storageClassName": "s-${u}", "resources": {"requests": {"storage": size}}}})

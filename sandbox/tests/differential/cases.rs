@@ -13,11 +13,15 @@ use crate::{QUIET, sandbox, survey};
 /// The kept cases by file.
 fn all() -> Vec<(PathBuf, Case)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/differential/cases");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     assert!(!files.is_empty(), "there are no cases");
     let read = |file: PathBuf| {
-        let case = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let case = serde_json::from_slice(&fs::read(&file).unwrap())
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         (file, case)
     };
     files.into_iter().map(read).collect()
@@ -52,7 +56,11 @@ pub(crate) async fn replay_on_both() {
             case.answers = answers;
             fs::write(&file, serde_json::to_string_pretty(&case).unwrap() + "\n").unwrap();
         } else if let Some(difference) = compare(&answers, &case.answers) {
-            failures.push(format!("{} (“sandbox” is what was recorded): {}", file.display(), difference.report(&case.sequence)));
+            failures.push(format!(
+                "{} (“sandbox” is what was recorded): {}",
+                file.display(),
+                difference.report(&case.sequence)
+            ));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -16,12 +16,15 @@ pub(crate) struct Difference {
 /// Compares what the real server answered with what the sandbox did.
 pub(crate) fn compare(real: &[Answer], sandbox: &[Answer]) -> Option<Difference> {
     assert_eq!(real.len(), sandbox.len());
-    real.iter().zip(sandbox).enumerate().find_map(|(step, (real, sandbox))| {
-        let [real, sandbox] = [real, sandbox].map(|answer| serde_json::to_value(answer).unwrap());
-        let mut places = Vec::new();
-        walk(&real, &sandbox, String::new(), &mut places);
-        (!places.is_empty()).then_some(Difference { step, places })
-    })
+    real.iter()
+        .zip(sandbox)
+        .enumerate()
+        .find_map(|(step, (real, sandbox))| {
+            let [real, sandbox] = [real, sandbox].map(|answer| serde_json::to_value(answer).unwrap());
+            let mut places = Vec::new();
+            walk(&real, &sandbox, String::new(), &mut places);
+            (!places.is_empty()).then_some(Difference { step, places })
+        })
 }
 
 fn walk(real: &Value, sandbox: &Value, at: String, places: &mut Vec<(String, Value, Value)>) {
@@ -31,7 +34,12 @@ fn walk(real: &Value, sandbox: &Value, at: String, places: &mut Vec<(String, Val
             keys.sort();
             keys.dedup();
             for key in keys {
-                walk(&real[key.as_str()], &sandbox[key.as_str()], format!("{at}/{key}"), places);
+                walk(
+                    &real[key.as_str()],
+                    &sandbox[key.as_str()],
+                    format!("{at}/{key}"),
+                    places,
+                );
             }
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
@@ -64,7 +72,11 @@ impl Difference {
 
     /// For a person.
     pub(crate) fn report(&self, sequence: &Sequence) -> String {
-        let mut text = format!("step {} of\n{}\n", self.step + 1, serde_json::to_string_pretty(sequence).unwrap());
+        let mut text = format!(
+            "step {} of\n{}\n",
+            self.step + 1,
+            serde_json::to_string_pretty(sequence).unwrap()
+        );
         for (place, real, sandbox) in self.places.iter().take(20) {
             let _ = writeln!(text, "{place}\n  real:    {real}\n  sandbox: {sandbox}");
         }

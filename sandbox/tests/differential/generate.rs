@@ -13,13 +13,18 @@ use crate::sequence::{Call, Sequence, Step};
 /// A sequence of a few steps, mostly about the same few objects.
 pub(crate) fn sequence() -> impl Strategy<Value = Sequence> {
     let kinds = vec(kind(), 1..3);
-    kinds.prop_flat_map(|kinds| vec(select(kinds).prop_flat_map(steps_of), 1..9)).prop_map(|steps| {
-        let mut steps: Vec<Step> = steps.into_iter().flatten().collect();
-        if steps.last() != Some(&Step::Settle) {
-            steps.push(Step::Settle);
-        }
-        Sequence { about: String::new(), steps }
-    })
+    kinds
+        .prop_flat_map(|kinds| vec(select(kinds).prop_flat_map(steps_of), 1..9))
+        .prop_map(|steps| {
+            let mut steps: Vec<Step> = steps.into_iter().flatten().collect();
+            if steps.last() != Some(&Step::Settle) {
+                steps.push(Step::Settle);
+            }
+            Sequence {
+                about: String::new(),
+                steps,
+            }
+        })
 }
 
 fn kind() -> impl Strategy<Value = &'static Kind> {
@@ -45,8 +50,10 @@ fn steps_of(kind: &'static Kind) -> impl Strategy<Value = Vec<Step>> {
     })
     .prop_map(move |call| {
         let reads = call.line.starts_with("GET");
+        // The garbage collector looks at what has owners.
+        let live = kind.live || call.body.to_string().contains("ownerReferences");
         let mut steps = vec![Step::Call(call)];
-        if kind.live && !reads {
+        if live && !reads {
             steps.push(Step::Settle);
         }
         steps
@@ -99,7 +106,18 @@ enum Mutation {
 }
 
 fn mutation() -> impl Strategy<Value = Option<(Mutation, Index)>> {
-    let wrong = vec![json!(null), json!("text"), json!(7), json!(-1), json!(true), json!([]), json!({}), json!("Not A Name"), json!(""), json!(1.5)];
+    let wrong = vec![
+        json!(null),
+        json!("text"),
+        json!(7),
+        json!(-1),
+        json!(true),
+        json!([]),
+        json!({}),
+        json!("Not A Name"),
+        json!(""),
+        json!(1.5),
+    ];
     let what = prop_oneof![
         1 => Just(Mutation::Remove),
         3 => select(wrong).prop_map(Mutation::Replace),
@@ -140,7 +158,11 @@ fn collect(value: &Value, at: String, pointers: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
             for (key, item) in map {
-                collect(item, format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), pointers);
+                collect(
+                    item,
+                    format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
+                    pointers,
+                );
             }
         }
         Value::Array(items) => {
@@ -172,7 +194,11 @@ fn create(kind: &'static Kind, name: String) -> BoxedStrategy<Call> {
                 metadata.insert("generateName".to_owned(), json!("some-"));
             }
             // The names of cluster-scoped objects tell whose they are.
-            let options = if generate && !kind.namespaced { format!("{options}&dryRun=All") } else { options };
+            let options = if generate && !kind.namespaced {
+                format!("{options}&dryRun=All")
+            } else {
+                options
+            };
             call(format!("POST {}?{options}", kind.collection("${ns}")), "json", body)
         })
         .boxed()
@@ -182,7 +208,10 @@ fn apply(kind: &'static Kind, name: String) -> BoxedStrategy<Call> {
     let path = format!("{}/{name}", kind.collection("${ns}"));
     let whole = body(kind, name.clone());
     let part = (fragments(kind, 2), mutation()).prop_map(move |(mut body, mutation)| {
-        merge(&mut body, &json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}}));
+        merge(
+            &mut body,
+            &json!({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}}),
+        );
         mutate(&mut body, mutation);
         body
     });
@@ -208,7 +237,11 @@ fn patch(kind: &'static Kind, name: String) -> BoxedStrategy<Call> {
         let operation = |(op, index): (&str, Index)| {
             let pointer = index.get(&pointers);
             let value = body.pointer(pointer).unwrap();
-            if op == "remove" { json!({"op": op, "path": pointer}) } else { json!({"op": op, "path": pointer, "value": value}) }
+            if op == "remove" {
+                json!({"op": op, "path": pointer})
+            } else {
+                json!({"op": op, "path": pointer, "value": value})
+            }
         };
         (operations.into_iter().map(operation).collect(), "json-patch+json")
     });
@@ -255,9 +288,8 @@ fn subresource(kind: &'static Kind, name: String) -> BoxedStrategy<Call> {
     let read = Just(call(format!("GET {path}/scale"), "", Value::Null));
     let phase = json!({"status": {"phase": "Failed", "replicas": 1}, "metadata": {"labels": {"from": "status"}}});
     let conditions = json!({"status": {"conditions": [{"type": "Own", "status": "True"}]}, "spec": {"replicas": 2}});
-    let status = (select(vec![phase, conditions, json!({"status": null})]), options()).prop_map(move |(body, options)| {
-        call(format!("PATCH {path}/status?{options}"), "merge-patch+json", body)
-    });
+    let status = (select(vec![phase, conditions, json!({"status": null})]), options())
+        .prop_map(move |(body, options)| call(format!("PATCH {path}/status?{options}"), "merge-patch+json", body));
     prop_oneof![3 => scale, 1 => read, 2 => status].boxed()
 }
 
@@ -289,22 +321,46 @@ fn delete(kind: &'static Kind, name: String) -> BoxedStrategy<Call> {
 }
 
 fn get(kind: &'static Kind, name: &str) -> BoxedStrategy<Call> {
-    Just(call(format!("GET {}/{name}", kind.collection("${ns}")), "", Value::Null)).boxed()
+    Just(call(
+        format!("GET {}/{name}", kind.collection("${ns}")),
+        "",
+        Value::Null,
+    ))
+    .boxed()
 }
 
 fn list(kind: &'static Kind) -> BoxedStrategy<Call> {
     // Other sequences run at the same time: of cluster-scoped kinds only one's own may be listed.
     let labels = if kind.namespaced {
-        vec!["", "labelSelector=tier%3Dfront", "labelSelector=tier+notin+%28back%29", "labelSelector=%21tier", "labelSelector=a+b"]
+        vec![
+            "",
+            "labelSelector=tier%3Dfront",
+            "labelSelector=tier+notin+%28back%29",
+            "labelSelector=%21tier",
+            "labelSelector=a+b",
+        ]
     } else {
         vec!["labelSelector=token%3D${u}", "labelSelector=token%3D${u},tier"]
     };
-    let fields = vec!["", "", "fieldSelector=metadata.name%3Da", "fieldSelector=metadata.name%21%3Da", "fieldSelector=spec.nothing%3Da"];
+    let fields = vec![
+        "",
+        "",
+        "fieldSelector=metadata.name%3Da",
+        "fieldSelector=metadata.name%21%3Da",
+        "fieldSelector=spec.nothing%3Da",
+    ];
     let pages = vec!["", "", "limit=1", "limit=1&continue=${continue}", "limit=x"];
     (select(labels), select(fields), select(pages))
         .prop_map(|(labels, fields, page)| {
-            let query: Vec<&str> = [labels, fields, page].into_iter().filter(|part| !part.is_empty()).collect();
-            call(format!("GET {}?{}", kind.collection("${ns}"), query.join("&")), "", Value::Null)
+            let query: Vec<&str> = [labels, fields, page]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect();
+            call(
+                format!("GET {}?{}", kind.collection("${ns}"), query.join("&")),
+                "",
+                Value::Null,
+            )
         })
         .boxed()
 }
@@ -315,7 +371,8 @@ fn watch(kind: &'static Kind, name: &str) -> BoxedStrategy<Call> {
         return get(kind, name);
     }
     let key = key(kind, name);
-    let query = format!("watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3D{name}&resourceVersion=${{old-rv {key}}}");
+    let query =
+        format!("watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3D{name}&resourceVersion=${{old-rv {key}}}");
     let read = call(format!("GET {}/{name}", kind.collection("${ns}")), "", Value::Null);
     let watch = call(format!("GET {}?{query}", kind.collection("${ns}")), "", Value::Null);
     prop_oneof![Just(read), Just(watch)].boxed()
@@ -326,5 +383,9 @@ fn key(kind: &Kind, name: &str) -> String {
 }
 
 fn call(line: String, content: &str, body: Value) -> Call {
-    Call { line, content: content.to_owned(), body }
+    Call {
+        line,
+        content: content.to_owned(),
+        body,
+    }
 }

@@ -38,7 +38,11 @@ impl Kind {
 
     /// A name of an object in a sequence; those of cluster-scoped objects hold the sequence's token.
     pub(crate) fn name(&self, name: &str) -> String {
-        if self.namespaced { name.to_owned() } else { format!("{name}-${{u}}") }
+        if self.namespaced {
+            name.to_owned()
+        } else {
+            format!("{name}-${{u}}")
+        }
     }
 
     fn root(&self) -> String {
@@ -63,7 +67,10 @@ pub(crate) fn by_kind(name: &str) -> Option<&'static Kind> {
 static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     let calm = |api_version, kind, plural| kind_of(api_version, kind, plural, false);
     let live = |api_version, kind, plural| kind_of(api_version, kind, plural, true);
-    let cluster = |kind: Kind| Kind { namespaced: false, ..kind };
+    let cluster = |kind: Kind| Kind {
+        namespaced: false,
+        ..kind
+    };
     vec![
         cluster(live("v1", "Namespace", "namespaces")),
         calm("v1", "ConfigMap", "configmaps"),
@@ -86,7 +93,15 @@ static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
 
 fn kind_of(api_version: &'static str, kind: &'static str, plural: &'static str, live: bool) -> Kind {
     let (base, fragments) = bodies::of(plural);
-    Kind { api_version, kind, plural, namespaced: true, live, base, fragments }
+    Kind {
+        api_version,
+        kind,
+        plural,
+        namespaced: true,
+        live,
+        base,
+        fragments,
+    }
 }
 
 /// The definition of `Widget`.

@@ -5,7 +5,12 @@
 //! - `real::cases`: both servers must still answer as recorded. With `MOORLINE_TEST_RECORD=1` the real answers are recorded anew.
 //! - `real::random`: random sequences, as many as `MOORLINE_TEST_SEQUENCES` says, from the seed `MOORLINE_TEST_SEED`. Where one
 //!   shows a difference, the shortest that still does is printed; with `MOORLINE_TEST_KEEP` it is also written to that folder.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking, and says what it tried")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it tried"
+)]
 
 mod bodies;
 mod cases;
@@ -30,7 +35,10 @@ const QUIET: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(
 async fn sandbox() -> (Sandbox, Server) {
     let mut settings = SandboxSettings::instant();
     settings.controllers.csi = false;
-    let options = StartOptions { settings: Some(settings), ..StartOptions::default() };
+    let options = StartOptions {
+        settings: Some(settings),
+        ..StartOptions::default()
+    };
     let sandbox = Sandbox::start(options).await.unwrap();
     let server = Server::at(&sandbox.kubernetes_endpoint()).await;
     (sandbox, server)

@@ -1,6 +1,6 @@
 //! Takes out of answers what no two servers have in common, and nothing else. Each rule is a function with its reason.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +11,10 @@ use crate::server::{Event, Raw};
 
 /// The answers of one run, free of what no other run would have in common with it.
 pub(crate) fn normalise(outcomes: Vec<Outcome>, token: &str) -> Vec<Answer> {
-    let mut names = Names { token: token.to_owned(), ..Names::default() };
+    let mut names = Names {
+        token: token.to_owned(),
+        ..Names::default()
+    };
     outcomes.into_iter().map(|outcome| names.answer(outcome)).collect()
 }
 
@@ -32,7 +35,11 @@ impl Names {
             Outcome::Call(Raw { status, warnings, body }) => {
                 self.learn(&body);
                 let warnings = warnings.iter().map(|warning| self.text(warning)).collect();
-                Answer::Call { status, warnings, body: self.value(&body) }
+                Answer::Call {
+                    status,
+                    warnings,
+                    body: self.value(&body),
+                }
             }
             Outcome::Settle { objects, events } => {
                 self.learn_in_order_of_creation(&events);
@@ -40,7 +47,10 @@ impl Names {
                     self.learn(object);
                 }
                 let objects = self.objects(objects);
-                Answer::Settle { objects, events: self.events(&events) }
+                Answer::Settle {
+                    objects,
+                    events: self.events(&events),
+                }
             }
         }
     }
@@ -48,7 +58,12 @@ impl Names {
     fn objects(&mut self, objects: Vec<(&'static str, Value)>) -> Value {
         let mut keyed: Vec<(String, Value)> = objects
             .into_iter()
-            .map(|(plural, object)| (format!("{plural}/{}", self.text(object["metadata"]["name"].as_str().unwrap())), object))
+            .map(|(plural, object)| {
+                (
+                    format!("{plural}/{}", self.text(object["metadata"]["name"].as_str().unwrap())),
+                    object,
+                )
+            })
             .collect();
         // Generated names sort differently from the names that stand for them.
         keyed.sort_by(|a, b| a.0.cmp(&b.0));
@@ -64,26 +79,36 @@ impl Names {
     /// What the watches said, by object. How many steps controllers take to get somewhere is a matter of time: of the objects
     /// that they change, a row of changes counts as one.
     fn events(&mut self, events: &[Event]) -> Value {
-        let mut by_object: Map<String, Value> = Map::new();
+        let mut by_object: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
         for event in events {
             let name = self.text(event.object["metadata"]["name"].as_str().unwrap());
-            let live = kinds::by_plural(event.plural).live;
-            let shown = if live { json!(event.kind) } else { json!({"type": event.kind, "object": self.value(&event.object)}) };
-            let seen = by_object.entry(format!("{}/{name}", event.plural)).or_insert_with(|| json!([]));
-            let seen = seen.as_array_mut().unwrap();
-            if !live || event.kind != "MODIFIED" || seen.last() != Some(&shown) {
-                seen.push(shown);
-            }
+            by_object
+                .entry(format!("{}/{name}", event.plural))
+                .or_default()
+                .push(event);
         }
-        by_object.sort_keys();
-        Value::Object(by_object)
+        let shown = by_object.into_iter().map(|(key, events)| {
+            let mut shown = Vec::new();
+            for event in events {
+                if !kinds::by_plural(event.plural).live {
+                    shown.push(json!({"type": event.kind, "object": self.value(&event.object)}));
+                } else if event.kind != "MODIFIED" || shown.last() != Some(&json!(event.kind)) {
+                    shown.push(json!(event.kind));
+                }
+            }
+            (key, Value::from(shown))
+        });
+        Value::Object(shown.collect())
     }
 
     /// Objects made by controllers get their names here in the order in which they were made, kind by kind: between kinds the
     /// order is a matter of time.
     fn learn_in_order_of_creation(&mut self, events: &[Event]) {
         for kind in kinds::all() {
-            for event in events.iter().filter(|event| event.plural == kind.plural && event.kind == "ADDED") {
+            for event in events
+                .iter()
+                .filter(|event| event.plural == kind.plural && event.kind == "ADDED")
+            {
                 self.learn(&event.object);
             }
         }
@@ -98,6 +123,7 @@ impl Names {
                     self.learn_generated_name(metadata);
                     self.learn_uid(metadata);
                 }
+                self.learn_refused_name(map);
                 self.learn_addresses(map);
                 map.values().for_each(|item| self.learn(item));
             }
@@ -115,7 +141,9 @@ impl Names {
 
     /// What follows `generateName` is random.
     fn learn_generated_name(&mut self, metadata: &Value) {
-        let (Some(prefix), Some(name)) = (metadata["generateName"].as_str(), metadata["name"].as_str()) else { return };
+        let (Some(prefix), Some(name)) = (metadata["generateName"].as_str(), metadata["name"].as_str()) else {
+            return;
+        };
         if let Some(suffix) = name.strip_prefix(prefix)
             && suffix.len() == 5
             && !self.knows(name)
@@ -127,12 +155,27 @@ impl Names {
         }
     }
 
+    /// An answer that refuses an object with a generated name shows the name in its details; sequences generate from `some-`.
+    fn learn_refused_name(&mut self, map: &Map<String, Value>) {
+        if let Some(name) = map.get("name").and_then(Value::as_str)
+            && map.contains_key("causes")
+            && name.strip_prefix("some-").is_some_and(|suffix| suffix.len() == 5)
+            && !self.knows(name)
+        {
+            self.replace(name, "some-<refused>".to_owned());
+        }
+    }
+
     /// Hashes of templates are of the server's own making; that equal templates have equal hashes is kept.
     fn learn_hashes(&mut self, object: &Map<String, Value>) {
         let labels = &object["metadata"]["labels"];
         let status = object.get("status").unwrap_or(&Value::Null);
         let revisions = ["currentRevision", "updateRevision"].map(|key| &status[key]);
-        let hashes = [&labels["pod-template-hash"], &labels["controller-revision-hash"], &labels["controller.kubernetes.io/hash"]];
+        let hashes = [
+            &labels["pod-template-hash"],
+            &labels["controller-revision-hash"],
+            &labels["controller.kubernetes.io/hash"],
+        ];
         for hash in hashes.into_iter().chain(revisions).filter_map(Value::as_str) {
             let hash = hash.rsplit('-').next().unwrap_or(hash);
             self.call_it(hash, "hash");
@@ -209,8 +252,12 @@ impl Names {
                     Value::from(self.version(version))
                 }
                 ("managedFields", Value::Array(entries)) => self.managed_fields(entries),
+                ("causes", Value::Array(causes)) => self.causes(causes),
+                ("message", Value::String(text)) => Value::from(claimed(&self.text(text))),
                 (key, Value::String(_)) if is_time(key) => json!("<time>"),
-                ("nodePort" | "healthCheckNodePort", Value::Number(port)) if port.as_u64() > Some(0) => json!("<node port>"),
+                ("nodePort" | "healthCheckNodePort", Value::Number(port)) if port.as_u64() > Some(0) => {
+                    json!("<node port>")
+                }
                 _ => self.value(item),
             };
             shown.insert(self.text(key), new);
@@ -218,13 +265,60 @@ impl Names {
         Value::Object(shown)
     }
 
-    /// Entries are sorted by time first; what happens within a second is in another order than what does not.
+    /// How often the same cause is listed says how many parts of the real server looked at the same thing.
+    fn causes(&mut self, causes: &[Value]) -> Value {
+        let mut shown: Vec<Value> = Vec::new();
+        for cause in causes {
+            let cause = self.value(cause);
+            if !shown.contains(&cause) {
+                shown.push(cause);
+            }
+        }
+        Value::from(shown)
+    }
+
+    /// Entries are sorted by time first; what happens within a second is in another order than what does not. By what they
+    /// are about, they are also easier to compare.
     fn managed_fields(&mut self, entries: &[Value]) -> Value {
-        let mut entries: Vec<Value> = entries.iter().map(|entry| self.value(entry)).collect();
-        entries.sort_by_key(|entry| {
-            ["operation", "manager", "subresource", "apiVersion"].map(|key| entry[key].as_str().unwrap_or_default().to_owned())
+        let entries = entries.iter().map(|entry| {
+            let about = ["manager", "operation", "apiVersion", "subresource"]
+                .map(|key| entry[key].as_str().unwrap_or_default());
+            (about.join(" "), self.value(entry))
         });
-        Value::from(entries)
+        Value::Object(entries.collect())
+    }
+}
+
+/// The part of a message that the sandbox claims.
+fn claimed(message: &str) -> String {
+    without_difference(without_patched(without_scheme(message)))
+}
+
+/// To the refusal of a change of something immutable, the real server adds the difference between two structs of Go.
+fn without_difference(message: String) -> String {
+    let rules = ["immutable after creation", "pod updates may not change fields"];
+    match message.split_once('\n') {
+        Some((before, _)) if rules.iter().any(|rule| before.contains(rule)) => before.to_owned(),
+        _ => message,
+    }
+}
+
+/// Some messages of the real server name a line of its source.
+fn without_scheme(message: &str) -> String {
+    match message.split_once(" in scheme \"") {
+        Some((before, after)) => format!("{before}{}", after.split_once('"').map_or("", |(_, after)| after)),
+        None => message.to_owned(),
+    }
+}
+
+/// A refused patch is quoted with all that it would have made of the object, in the words and the order of Go's encoder.
+fn without_patched(message: String) -> String {
+    match message.split_once("patch: Invalid value: \"") {
+        Some((before, _)) => format!("{before}patch: Invalid value: …"),
+        None if message.starts_with("Invalid value: \"{\\\"") || message.starts_with("Invalid value: \"map[") => {
+            "Invalid value: …".to_owned()
+        }
+        None => message,
     }
 }
 
@@ -232,16 +326,31 @@ impl Names {
 fn is_time(key: &str) -> bool {
     matches!(
         key,
-        "creationTimestamp" | "deletionTimestamp" | "time" | "lastTransitionTime" | "lastUpdateTime" | "lastProbeTime"
-            | "lastHeartbeatTime" | "startTime" | "startedAt" | "finishedAt" | "lastPhaseTransitionTime"
+        "creationTimestamp"
+            | "deletionTimestamp"
+            | "time"
+            | "lastTransitionTime"
+            | "lastUpdateTime"
+            | "lastProbeTime"
+            | "lastHeartbeatTime"
+            | "startTime"
+            | "startedAt"
+            | "finishedAt"
+            | "lastPhaseTransitionTime"
     )
 }
 
 /// A list's own version moves with every object of the server, and what a token to continue says is the server's affair.
 fn list(map: &mut Map<String, Value>) {
-    let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
     for key in ["resourceVersion", "continue"] {
-        if metadata.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty()) {
+        if metadata
+            .get(key)
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.is_empty())
+        {
             metadata.insert(key.to_owned(), json!(format!("<{key}>")));
         }
     }
@@ -250,19 +359,31 @@ fn list(map: &mut Map<String, Value>) {
 /// On the real control plane kwok plays the kubelets: what it says of containers is its own. What a cluster's users wait for
 /// is kept: phase and conditions. Which of equal nodes a scheduler takes is its own affair too.
 fn pod(map: &mut Map<String, Value>) {
-    if let Some(spec) = map.get_mut("spec").and_then(Value::as_object_mut)
-        && spec.contains_key("nodeName")
-    {
-        spec.insert("nodeName".to_owned(), json!("<node>"));
+    if let Some(spec) = map.get_mut("spec").and_then(Value::as_object_mut) {
+        if spec.contains_key("nodeName") {
+            spec.insert("nodeName".to_owned(), json!("<node>"));
+        }
+        // The real control plane of the test parts runs without the plugin that gives pods an account.
+        for key in ["serviceAccount", "serviceAccountName"] {
+            if spec.get(key) == Some(&json!("default")) {
+                spec.remove(key);
+            }
+        }
     }
-    let Some(status) = map.get_mut("status").and_then(Value::as_object_mut) else { return };
+    let Some(status) = map.get_mut("status").and_then(Value::as_object_mut) else {
+        return;
+    };
     if status.contains_key("hostIP") {
         status.retain(|key, _| matches!(key.as_str(), "phase" | "conditions" | "observedGeneration" | "qosClass"));
         let conditions = status.get_mut("conditions").and_then(Value::as_array_mut);
         for condition in conditions.into_iter().flatten() {
             *condition = json!({"type": condition["type"], "status": condition["status"]});
         }
-        if let Some(entries) = map.get_mut("metadata").and_then(|m| m.get_mut("managedFields")).and_then(Value::as_array_mut) {
+        if let Some(entries) = map
+            .get_mut("metadata")
+            .and_then(|m| m.get_mut("managedFields"))
+            .and_then(Value::as_array_mut)
+        {
             entries.retain(|entry| entry["subresource"] != "status");
         }
     }

@@ -12,7 +12,10 @@ use crate::server::{Event, Raw, Server};
 /// What a step came to, as it came.
 pub(crate) enum Outcome {
     Call(Raw),
-    Settle { objects: Vec<(&'static str, Value)>, events: Vec<Event> },
+    Settle {
+        objects: Vec<(&'static str, Value)>,
+        events: Vec<Event>,
+    },
 }
 
 /// Runs `sequence` in a new namespace `d-TOKEN`; what it made is deleted afterwards. `quiet` is how long nothing may happen
@@ -20,7 +23,9 @@ pub(crate) enum Outcome {
 pub(crate) async fn run(server: &Server, sequence: &Sequence, token: &str, quiet: Duration) -> Vec<Outcome> {
     let mut known = Known::new(token);
     let namespace = json!({"metadata": {"name": format!("d-{token}")}});
-    let made = server.call("POST", "/api/v1/namespaces", "json", Some(&namespace)).await;
+    let made = server
+        .call("POST", "/api/v1/namespaces", "json", Some(&namespace))
+        .await;
     assert_eq!(made.status, 201, "{made:?}");
     // Each namespace gets an account and a map of certificates.
     for path in ["serviceaccounts/default", "configmaps/kube-root-ca.crt"] {
@@ -36,7 +41,10 @@ pub(crate) async fn run(server: &Server, sequence: &Sequence, token: &str, quiet
             }
             Step::Settle => {
                 let events = server.settled(token, quiet).await;
-                Outcome::Settle { objects: objects(server, token).await, events }
+                Outcome::Settle {
+                    objects: objects(server, token).await,
+                    events,
+                }
             }
         });
     }
@@ -58,9 +66,12 @@ async fn wait_for(server: &Server, path: &str) {
 async fn objects(server: &Server, token: &str) -> Vec<(&'static str, Value)> {
     let mut found = Vec::new();
     for kind in kinds::all() {
-        let list = server.call("GET", &kind.collection(&format!("d-{token}")), "", None).await;
+        let list = server
+            .call("GET", &kind.collection(&format!("d-{token}")), "", None)
+            .await;
         let items = list.body["items"].as_array().cloned().unwrap_or_default();
-        let ours = |item: &Value| kind.namespaced || item["metadata"]["name"].as_str().unwrap_or_default().ends_with(token);
+        let ours =
+            |item: &Value| kind.namespaced || item["metadata"]["name"].as_str().unwrap_or_default().ends_with(token);
         found.extend(items.into_iter().filter(ours).map(|item| (kind.plural, item)));
     }
     found
@@ -71,9 +82,20 @@ async fn clean(server: &Server, token: &str) {
     for (plural, object) in objects(server, token).await {
         let kind = kinds::by_plural(plural);
         let metadata = &object["metadata"];
-        let path = format!("{}/{}", kind.collection(&format!("d-{token}")), metadata["name"].as_str().unwrap());
+        let path = format!(
+            "{}/{}",
+            kind.collection(&format!("d-{token}")),
+            metadata["name"].as_str().unwrap()
+        );
         if metadata.get("finalizers").is_some() {
-            server.call("PATCH", &path, "merge-patch+json", Some(&json!({"metadata": {"finalizers": null}}))).await;
+            server
+                .call(
+                    "PATCH",
+                    &path,
+                    "merge-patch+json",
+                    Some(&json!({"metadata": {"finalizers": null}})),
+                )
+                .await;
         }
         if !kind.namespaced {
             server.call("DELETE", &path, "json", Some(&json!({}))).await;
@@ -114,14 +136,22 @@ impl Known {
             self.texts.insert("list-rv".to_owned(), version);
             return;
         }
-        let (Some(kind), Some(name)) = (body["kind"].as_str().and_then(kinds::by_kind), metadata["name"].as_str()) else {
+        let (Some(kind), Some(name)) = (
+            body["kind"].as_str().and_then(kinds::by_kind),
+            metadata["name"].as_str(),
+        ) else {
             return;
         };
         let base = name.strip_suffix(&format!("-{}", self.texts["u"])).unwrap_or(name);
         let key = format!("{}/{base}", kind.plural);
-        self.texts.entry(format!("old-rv {key}")).or_insert_with(|| version.clone());
+        self.texts
+            .entry(format!("old-rv {key}"))
+            .or_insert_with(|| version.clone());
         self.texts.insert(format!("rv {key}"), version);
-        self.texts.insert(format!("uid {key}"), metadata["uid"].as_str().unwrap_or_default().to_owned());
+        self.texts.insert(
+            format!("uid {key}"),
+            metadata["uid"].as_str().unwrap_or_default().to_owned(),
+        );
         self.objects.insert(key, body.clone());
     }
 

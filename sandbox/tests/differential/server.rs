@@ -69,7 +69,11 @@ impl Server {
         config.read_timeout = None;
         let client = Client::try_from(config).unwrap();
         let log = Arc::new(Log::default());
-        let mut server = Self { client, log, _watches: JoinSet::new() };
+        let mut server = Self {
+            client,
+            log,
+            _watches: JoinSet::new(),
+        };
         server.install_definition().await;
         for kind in kinds::all() {
             let (started, mut ready) = watch::channel(false);
@@ -90,8 +94,13 @@ impl Server {
         let collection = kinds::by_plural("widgets").collection("default");
         loop {
             let shown = self.call("GET", &format!("{path}/{name}"), "", None).await;
-            let conditions = shown.body["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let established = conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True");
+            let conditions = shown.body["status"]["conditions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            let established = conditions
+                .iter()
+                .any(|c| c["type"] == "Established" && c["status"] == "True");
             if established && self.call("GET", &collection, "", None).await.status == 200 {
                 return;
             }
@@ -113,7 +122,11 @@ impl Server {
         let warnings = response.headers().get_all(header::WARNING).iter();
         let warnings = warnings.map(|text| text.to_str().unwrap().to_owned()).collect();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Raw { status, warnings, body: parse(&bytes) }
+        Raw {
+            status,
+            warnings,
+            body: parse(&bytes),
+        }
     }
 
     /// Waits until no watch has said anything about the sequence for as long as `quiet`, and returns all that was said.
@@ -140,7 +153,10 @@ impl Log {
     fn add(&self, event: Event) {
         let Some(token) = token(&event.object) else { return };
         let mut sequences = self.sequences.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = sequences.entry(token).or_insert_with(|| Seen { last: Instant::now(), events: Vec::new() });
+        let seen = sequences.entry(token).or_insert_with(|| Seen {
+            last: Instant::now(),
+            events: Vec::new(),
+        });
         seen.last = Instant::now();
         seen.events.push(event);
         drop(sequences);
@@ -171,8 +187,14 @@ async fn follow(client: Client, kind: &'static Kind, log: Arc<Log>, started: wat
     let list: Value = client.request(list).await.unwrap();
     let mut version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     loop {
-        let path = format!("{}?watch=1&resourceVersion={version}&allowWatchBookmarks=true", kind.everywhere());
-        let stream = client.request_stream(Request::get(path).body(Vec::new()).unwrap()).await.unwrap();
+        let path = format!(
+            "{}?watch=1&resourceVersion={version}&allowWatchBookmarks=true",
+            kind.everywhere()
+        );
+        let stream = client
+            .request_stream(Request::get(path).body(Vec::new()).unwrap())
+            .await
+            .unwrap();
         let _ = started.send(true);
         let mut lines = stream.lines();
         while let Ok(Some(line)) = lines.try_next().await {
@@ -180,9 +202,16 @@ async fn follow(client: Client, kind: &'static Kind, log: Arc<Log>, started: wat
             let object = event["object"].take();
             let type_ = event["type"].as_str().unwrap().to_owned();
             assert_ne!(type_, "ERROR", "a watch on {} ended: {object}", kind.plural);
-            object["metadata"]["resourceVersion"].as_str().unwrap().clone_into(&mut version);
+            object["metadata"]["resourceVersion"]
+                .as_str()
+                .unwrap()
+                .clone_into(&mut version);
             if type_ != "BOOKMARK" {
-                log.add(Event { plural: kind.plural, kind: type_, object });
+                log.add(Event {
+                    plural: kind.plural,
+                    kind: type_,
+                    object,
+                });
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::server::Server;
 use crate::{QUIET, sandbox};
 
 /// How many sequences run at a time: most of a sequence's time is waiting.
-const AT_A_TIME: usize = 12;
+const AT_A_TIME: usize = 32;
 /// How long a run without `MOORLINE_TEST_SEQUENCES` goes on.
 const BOUND: Duration = Duration::from_secs(75);
 
@@ -30,7 +30,8 @@ struct Pair {
 
 /// The real control plane of the test parts.
 pub(crate) async fn real() -> Server {
-    let parts = std::env::var("MOORLINE_TEST_PARTS").expect("MOORLINE_TEST_PARTS names the parts: run `cargo xtask test`");
+    let parts =
+        std::env::var("MOORLINE_TEST_PARTS").expect("MOORLINE_TEST_PARTS names the parts: run `cargo xtask test`");
     let parts: Value = serde_json::from_slice(&std::fs::read(parts).unwrap()).unwrap();
     Server::of_kubeconfig(parts["kubernetes"]["kubeconfig"].as_str().unwrap()).await
 }
@@ -38,12 +39,19 @@ pub(crate) async fn real() -> Server {
 /// A text that no other sequence has, here or in another process.
 pub(crate) fn token() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let process = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() % 0x100_0000;
+    let process = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_millis()
+        % 0x100_0000;
     format!("t{process:06x}{:05x}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+    std::env::var(variable).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number: {text}"))
+    })
 }
 
 impl Pair {
@@ -65,11 +73,21 @@ impl Pair {
         );
         let (sandbox, real) = (normalise(sandbox, &token), normalise(real, &token));
         let difference = compare(&real, &sandbox)?;
-        Some((difference, Case { sequence: sequence.clone(), answers: real }))
+        Some((
+            difference,
+            Case {
+                sequence: sequence.clone(),
+                answers: real,
+            },
+        ))
     }
 
     /// The simplest sequence that shows the same difference as `found`.
-    async fn shrink(&self, tree: &mut impl ValueTree<Value = Sequence>, mut found: (Difference, Case)) -> (Difference, Case) {
+    async fn shrink(
+        &self,
+        tree: &mut impl ValueTree<Value = Sequence>,
+        mut found: (Difference, Case),
+    ) -> (Difference, Case) {
         let signature = found.0.signature(&found.1.sequence);
         let until = Instant::now() + Duration::from_secs(20);
         while Instant::now() < until {
@@ -97,14 +115,20 @@ impl Pair {
 /// Runs random sequences, and fails with every kind of difference that they showed.
 pub(crate) fn survey() {
     let seed = number("MOORLINE_TEST_SEED").unwrap_or_else(|| {
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
     });
     let most = number("MOORLINE_TEST_SEQUENCES");
     eprintln!("MOORLINE_TEST_SEED={seed}");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let (_running, sandbox) = sandbox().await;
-        let pair = Pair { real: real().await, sandbox };
+        let pair = Pair {
+            real: real().await,
+            sandbox,
+        };
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
@@ -128,11 +152,18 @@ pub(crate) fn survey() {
             steps += sequence.steps.len();
             if let Some((difference, case)) = difference {
                 let signature = difference.signature(&case.sequence);
-                found.entry(signature).or_insert_with(|| (0, tree, (difference, case))).0 += 1;
+                found
+                    .entry(signature)
+                    .or_insert_with(|| (0, tree, (difference, case)))
+                    .0 += 1;
             }
         }
         drop(results);
-        eprintln!("{sequences} sequences, {steps} steps in {:.0?}, {} differences", started.elapsed(), found.len());
+        eprintln!(
+            "{sequences} sequences, {steps} steps in {:.0?}, {} differences",
+            started.elapsed(),
+            found.len()
+        );
         let shrinking = number("MOORLINE_TEST_SHRINK").unwrap_or(5);
         let mut report = String::new();
         let mut all: Vec<_> = found.into_iter().collect();
@@ -153,7 +184,15 @@ fn keep(index: usize, (difference, case): &(Difference, Case)) {
     if let Some(folder) = std::env::var_os("MOORLINE_TEST_KEEP") {
         let folder = std::path::PathBuf::from(folder);
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(format!("{index:03}.json")), serde_json::to_string_pretty(case).unwrap()).unwrap();
-        std::fs::write(folder.join(format!("{index:03}.txt")), difference.report(&case.sequence)).unwrap();
+        std::fs::write(
+            folder.join(format!("{index:03}.json")),
+            serde_json::to_string_pretty(case).unwrap(),
+        )
+        .unwrap();
+        std::fs::write(
+            folder.join(format!("{index:03}.txt")),
+            difference.report(&case.sequence),
+        )
+        .unwrap();
     }
 }

@@ -93,7 +93,13 @@ fn write_status(cluster: &mut Cluster, key: &Key, set: &Value) -> Outcome {
             cluster.wake_at(key, moment);
         }
     }
-    let mut status = json!({"replicas": all, "observedGeneration": set["metadata"]["generation"]});
+    let terminating = controlled(cluster, set)
+        .iter()
+        .filter(|pod| !has_ended(pod) && is_deleting(pod))
+        .count();
+    let mut status = json!({
+        "replicas": all, "observedGeneration": set["metadata"]["generation"], "terminatingReplicas": terminating,
+    });
     for (field, count) in [
         ("fullyLabeledReplicas", labelled),
         ("readyReplicas", ready),

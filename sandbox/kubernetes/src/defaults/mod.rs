@@ -53,6 +53,11 @@ pub(crate) fn fill(kind: &Kind, object: &mut Value) {
         "persistentvolumes" => storage::volume(object),
         "storageclasses.storage.k8s.io" => storage::class(object),
         "csidrivers.storage.k8s.io" => storage::driver(object),
+        // A generated name comes too late for a default.
+        "namespaces" if object["metadata"].get("generateName").is_none() => {
+            let name = object["metadata"]["name"].clone();
+            child(child(object, "metadata"), "labels")["kubernetes.io/metadata.name"] = name;
+        }
         "secrets" => {
             default_text(object, "type", "Opaque");
             fold_string_data(object);

@@ -26,31 +26,14 @@ pub(super) fn service(service: &mut Value) {
         }
     }
     let kind = object::text(spec, "/type").to_owned();
-    if kind == "ExternalName" {
-        for key in [
-            "clusterIP",
-            "clusterIPs",
-            "ipFamilies",
-            "ipFamilyPolicy",
-            "internalTrafficPolicy",
-        ] {
-            entries(spec).remove(key);
-        }
-        return;
+    if matches!(kind.as_str(), "ClusterIP" | "NodePort" | "LoadBalancer") {
+        default_text(spec, "internalTrafficPolicy", "Cluster");
     }
-    default_text(spec, "internalTrafficPolicy", "Cluster");
-    default_to(spec, "ipFamilies", json!(["IPv4"]));
-    default_text(spec, "ipFamilyPolicy", "SingleStack");
-    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+    let reached_by_address = kind == "ClusterIP" && !object::list(spec, "/externalIPs").is_empty();
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") || reached_by_address {
         default_text(spec, "externalTrafficPolicy", "Cluster");
-    } else {
-        entries(spec).remove("externalTrafficPolicy");
     }
     if kind == "LoadBalancer" {
         default_to(spec, "allocateLoadBalancerNodePorts", true);
-    } else {
-        for key in ["allocateLoadBalancerNodePorts", "loadBalancerClass"] {
-            entries(spec).remove(key);
-        }
     }
 }

@@ -15,10 +15,6 @@ pub(super) fn volume(volume: &mut Value) {
     let spec = child(volume, "spec");
     default_text(spec, "persistentVolumeReclaimPolicy", "Retain");
     default_text(spec, "volumeMode", "Filesystem");
-    if let Some(reference) = spec.get_mut("claimRef") {
-        default_text(reference, "kind", "PersistentVolumeClaim");
-        default_text(reference, "apiVersion", "v1");
-    }
     if let Some(source) = spec.get_mut("hostPath") {
         default_to(source, "type", "");
     }

@@ -9,6 +9,7 @@ use super::respond::{Answer, success};
 use super::{Incoming, body, list};
 use crate::error::ApiError;
 use crate::object;
+use crate::registry::Kind;
 use crate::server::ApiServer;
 use crate::write::Writer;
 use crate::{DeleteOptions, Propagation};
@@ -46,8 +47,9 @@ fn asked(incoming: &Incoming) -> Result<Asked, ApiError> {
             ));
         }
         (other, None) => {
-            let message =
-                format!("Unsupported value: \"{other}\": supported values: \"Background\", \"Foreground\", \"Orphan\"");
+            let message = format!(
+                "Unsupported value: \"{other}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
+            );
             let cause = crate::Cause {
                 reason: "FieldValueNotSupported",
                 message,
@@ -123,6 +125,17 @@ pub(super) fn one(
     Ok(answer)
 }
 
+/// An item of a list: only custom resources say what they are.
+fn untyped(kind: &Kind, item: &Value) -> Value {
+    let mut item = item.clone();
+    if kind.custom().is_none() {
+        for key in ["kind", "apiVersion"] {
+            object::entries(&mut item).remove(key);
+        }
+    }
+    item
+}
+
 pub(super) fn collection(server: &ApiServer, resource: &ResourcePath, incoming: &Incoming) -> Result<Answer, ApiError> {
     let asked = asked(incoming)?;
     let kind = &resource.kind;
@@ -148,7 +161,7 @@ pub(super) fn collection(server: &ApiServer, resource: &ResourcePath, incoming: 
     })?;
     let version = server.state().store.version().to_string();
     let mut answer = Answer::json(&json!({
-        "kind": kind.list_kind(), "apiVersion": kind.api_version(), "metadata": {"resourceVersion": version}, "items": items.iter().map(|item| Value::clone(item)).collect::<Vec<_>>(),
+        "kind": kind.list_kind(), "apiVersion": kind.api_version(), "metadata": {"resourceVersion": version}, "items": items.iter().map(|item| untyped(kind, item)).collect::<Vec<_>>(),
     }));
     answer.changed = changed;
     Ok(answer)

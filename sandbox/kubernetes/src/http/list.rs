@@ -11,6 +11,7 @@ use super::Incoming;
 use super::path::ResourcePath;
 use super::respond::{Answer, Renderer};
 use crate::error::{ApiError, Cause};
+use crate::object;
 use crate::registry::Kind;
 use crate::selectors::Selector;
 use crate::server::ApiServer;
@@ -53,13 +54,22 @@ struct Token {
 
 impl Token {
     fn decode(text: &str) -> Result<Self, ApiError> {
-        let bad = || ApiError::bad_request("continue key is not valid: the token was not made by this server");
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| bad())?;
-        let token: Self = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+        let bad =
+            |why: String| ApiError::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|error| {
+            bad(format!(
+                "illegal base64 data at input byte {}",
+                object::illegal_byte(&error)
+            ))
+        })?;
+        let token: Self = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
         if token.v == "meta.k8s.io/v1" {
             Ok(token)
         } else {
-            Err(bad())
+            Err(bad(format!(
+                "server does not recognize this encoded version {}",
+                token.v
+            )))
         }
     }
 
@@ -191,11 +201,15 @@ fn page(store: &Store, resource: &ResourcePath, incoming: &Incoming, selector: &
 }
 
 pub(super) fn list(server: &ApiServer, resource: &ResourcePath, incoming: &Incoming) -> Result<Answer, ApiError> {
+    incoming.query.number("limit")?;
     let selector = selector(resource, incoming)?;
     let page = page(&server.state().store, resource, incoming, &selector)?;
     let mut metadata = json!({"resourceVersion": page.version.to_string()});
-    if let Some(next) = page.next {
-        metadata["continue"] = json!(next);
+    match page.next {
+        Some(next) => metadata["continue"] = json!(next),
+        // Lists of custom resources always say so.
+        None if resource.kind.custom().is_some() => metadata["continue"] = json!(""),
+        None => {}
     }
     if let Some(remaining) = page.remaining {
         metadata["remainingItemCount"] = json!(remaining);

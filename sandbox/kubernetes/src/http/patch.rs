@@ -40,14 +40,15 @@ impl Patch {
     pub(super) fn on(&self, kind: &Kind, name: &str, live: &Value) -> Result<Value, ApiError> {
         let refuse = |error: PatchError| match error {
             PatchError::Malformed(why) => ApiError::bad_request(why),
-            PatchError::DoesNotApply(why) => ApiError::new(
-                422,
-                "Invalid",
-                format!(
-                    "the server rejected our request due to an error in our request: {}: {why}",
-                    kind.plural
-                ),
-            ),
+            PatchError::DoesNotApply(why) => {
+                tracing::debug!(kind = %kind.id, name, why, "a patch does not apply");
+                ApiError::new(
+                    422,
+                    "Invalid",
+                    "the server rejected our request due to an error in our request",
+                )
+                .with_details()
+            }
         };
         match self {
             Self::Strategic(patch) => strategic_merge(kind.patch_schema(), live, patch).map_err(refuse),

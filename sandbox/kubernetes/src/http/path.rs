@@ -39,11 +39,10 @@ impl Query {
     pub(super) fn number(&self, key: &str) -> Result<Option<u64>, ApiError> {
         match self.get(key) {
             "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| {
-                ApiError::bad_request(format!(
-                    "strconv.ParseInt: parsing \"{text}\": invalid syntax: {key} must be a whole number"
-                ))
-            }),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax"))),
         }
     }
 

@@ -119,6 +119,7 @@ impl Answer {
 /// An error as its `Status` body.
 pub(super) fn error(error: &ApiError) -> Response {
     let mut answer = Answer::json(&error.to_status());
+    answer.warnings.clone_from(&error.warnings);
     answer.status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = answer.into_response();
     if let Some(seconds) = error.details.retry_after_seconds {
@@ -201,11 +202,29 @@ impl Renderer<'_> {
         let mut bytes = head.into_bytes();
         bytes.pop();
         bytes.extend_from_slice(b",\"items\":[");
+        // Only custom resources say in each item what it is.
+        let typed = match self.accept.form {
+            Form::Whole if self.kind.custom().is_none() => {
+                format!(
+                    "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",",
+                    self.kind.kind,
+                    self.kind.api_version()
+                )
+            }
+            _ => String::new(),
+        };
         for (index, entry) in entries.iter().enumerate() {
             if index > 0 {
                 bytes.push(b',');
             }
-            bytes.extend_from_slice(&self.entry_json(entry));
+            let json = self.entry_json(entry);
+            match json.strip_prefix(typed.as_bytes()) {
+                Some(rest) if !typed.is_empty() => {
+                    bytes.push(b'{');
+                    bytes.extend_from_slice(rest);
+                }
+                _ => bytes.extend_from_slice(&json),
+            }
         }
         bytes.extend_from_slice(b"]}");
         self.finish(bytes.into())
@@ -219,8 +238,9 @@ pub(super) fn partial(object: &Value) -> Value {
 
 /// `Status` of a success.
 pub(super) fn success(kind: &Kind, object: &Value) -> Value {
-    json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-        "details": {"name": object::name(object), "group": kind.group, "kind": kind.plural, "uid": object::uid(object)},
-    })
+    let mut details = json!({"name": object::name(object), "kind": kind.plural, "uid": object::uid(object)});
+    if !kind.group.is_empty() {
+        details["group"] = json!(kind.group);
+    }
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }

@@ -23,7 +23,10 @@ fn scale_of(workload: &Value) -> Value {
         scale["spec"]["replicas"] = json!(replicas);
     }
     scale["status"]["replicas"] = json!(object::number(workload, "/status/replicas").unwrap_or(0));
-    scale["status"]["selector"] = json!(selector_text(&workload["spec"]["selector"]));
+    let selector = selector_text(&workload["spec"]["selector"]);
+    if !selector.is_empty() {
+        scale["status"]["selector"] = json!(selector);
+    }
     scale
 }
 

@@ -67,8 +67,17 @@ pub(super) fn written(
         validation,
         warnings: Vec::new(),
     };
-    let written = act(&mut writer)?;
-    let warnings = std::mem::take(&mut writer.warnings);
+    let written = act(&mut writer);
+    let mut warnings = Vec::new();
+    for warning in std::mem::take(&mut writer.warnings) {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    let written = written.map_err(|error| ApiError {
+        warnings: warnings.clone(),
+        ..error
+    })?;
     drop(state);
     let mut answer = renderer.object(&written.object);
     if written.created {

@@ -3,7 +3,7 @@
 //!
 //! `fields.txt` holds the field numbers, written by `tools/protobuf_fields.py` from the Go types.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -22,7 +22,8 @@ static TYPES: LazyLock<HashMap<&'static str, HashMap<u64, Field>>> = LazyLock::n
     let field = |text: &'static str| {
         let mut parts = text.splitn(3, ':');
         let number = parts.next()?.parse().ok()?;
-        Some((number, (parts.next()?, parts.next()?)))
+        let name = parts.next()?.trim_end_matches(['+', '-']);
+        Some((number, (name, parts.next()?)))
     };
     let line = |line: &'static str| {
         let mut words = line.split(' ');
@@ -30,6 +31,44 @@ static TYPES: LazyLock<HashMap<&'static str, HashMap<u64, Field>>> = LazyLock::n
     };
     include_str!("fields.txt").lines().filter_map(line).collect()
 });
+
+/// What Go writes of a struct's fields that say nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Silence {
+    /// These are left out when they are zero: `""`, 0, false, an empty list or map.
+    pub(crate) left_out: HashSet<&'static str>,
+    /// Structs that are always there, be they empty.
+    pub(crate) always: Vec<&'static str>,
+}
+
+static SILENCE: LazyLock<HashMap<&'static str, Silence>> = LazyLock::new(|| {
+    let line = |line: &'static str| {
+        let mut words = line.split(' ');
+        let name = words.next()?;
+        let mut silence = Silence::default();
+        for word in words {
+            let mut parts = word.splitn(3, ':').skip(1);
+            let (field, code) = (parts.next()?, parts.next()?);
+            let is_scalar = !code.contains('.') && code.starts_with(['s', 'i', 'b', 'd', 'y']);
+            if is_scalar || code.starts_with(['[', '{']) {
+                if !field.ends_with('+') {
+                    silence.left_out.insert(field);
+                }
+            } else if code.contains('.') && !code.starts_with(['?', '=']) && !field.ends_with('-') {
+                silence.always.push(field);
+            }
+        }
+        Some((name, silence))
+    };
+    include_str!("fields.txt").lines().filter_map(line).collect()
+});
+
+/// What Go writes of a type by its OpenAPI name: `io.k8s.api.core.v1.PodSpec`.
+pub(crate) fn silence(name: &str) -> Option<&'static Silence> {
+    let (path, name) = name.rsplit_once('.')?;
+    let package = path.rsplit('.').nth(1)?;
+    SILENCE.get(format!("{package}.{name}").as_str())
+}
 
 /// The payload of a field on the wire.
 #[derive(Clone, Copy)]

@@ -7,6 +7,7 @@ mod service;
 mod storage;
 mod workload;
 
+use base64::Engine as _;
 use serde_json::Value;
 
 use crate::custom;
@@ -78,10 +79,15 @@ impl Check {
     /// `value` must be one of `allowed`, which are listed in order.
     pub(crate) fn one_of(&mut self, field: &str, value: &str, allowed: &[&str]) {
         if !allowed.contains(&value) {
-            let shown: Vec<String> = allowed.iter().map(|one| format!("\"{one}\"")).collect();
-            let message = format!("Unsupported value: \"{value}\": supported values: {}", shown.join(", "));
-            self.add("FieldValueNotSupported", field, message);
+            self.not_supported(field, &Value::from(value), allowed);
         }
+    }
+
+    /// `value` is none of `allowed`.
+    pub(crate) fn not_supported(&mut self, field: &str, value: &Value, allowed: &[&str]) {
+        let shown: Vec<String> = allowed.iter().map(|one| format!("\"{one}\"")).collect();
+        let message = format!("Unsupported value: {value}: supported values: {}", shown.join(", "));
+        self.add("FieldValueNotSupported", field, message);
     }
 
     /// The integer at `pointer` of `parent` must not be negative.
@@ -109,7 +115,7 @@ pub(crate) fn create(kind: &Kind, new: &Value) -> Result<(), ApiError> {
     let mut check = Check::default();
     meta::name(kind, object::name(new), &mut check);
     meta::metadata(new, "metadata", &mut check);
-    contents(kind, new, &mut check);
+    contents(kind, new, true, &mut check);
     check.finish(kind, new)
 }
 
@@ -119,6 +125,10 @@ pub(crate) fn update(kind: &Kind, live: &Value, new: &Value, part: Part) -> Resu
     meta::metadata(new, "metadata", &mut check);
     meta::change(live, new, &mut check);
     if part != Part::Status {
+        let change_first = matches!(&*kind.id, "configmaps" | "secrets" | "services");
+        if !change_first {
+            contents(kind, new, false, &mut check);
+        }
         match &*kind.id {
             "pods" => pod::change(live, new, &mut check),
             "statefulsets.apps" => workload::stateful_set_change(live, new, &mut check),
@@ -135,29 +145,66 @@ pub(crate) fn update(kind: &Kind, live: &Value, new: &Value, part: Part) -> Resu
             }
             _ => {}
         }
-        contents(kind, new, &mut check);
+        if change_first {
+            contents(kind, new, false, &mut check);
+        }
     }
     check.finish(kind, new)
 }
 
-fn contents(kind: &Kind, new: &Value, check: &mut Check) {
+fn contents(kind: &Kind, new: &Value, creating: bool, check: &mut Check) {
     match &*kind.id {
         "pods" => pod::pod(new, check),
-        "statefulsets.apps" => workload::stateful_set(new, check),
+        "statefulsets.apps" => workload::stateful_set(new, creating, check),
         "deployments.apps" | "replicasets.apps" | "daemonsets.apps" => workload::workload(new, check),
         "jobs.batch" => workload::job(new, check),
         "services" => service::service(new, check),
         "persistentvolumeclaims" => storage::claim(new, "", check),
         "persistentvolumes" => storage::volume(new, check),
         "storageclasses.storage.k8s.io" => storage::class(new, check),
-        "configmaps" | "secrets" => data_keys(new, check),
+        "configmaps" => data_keys(new, check),
+        "secrets" => {
+            data_keys(new, check);
+            secret_type(new, check);
+        }
+        "leases.coordination.k8s.io" => lease(new, check),
         "customresourcedefinitions.apiextensions.k8s.io" => definition(new, check),
         _ => {
             if let Some(custom) = kind.custom() {
                 custom::check(&custom.schema, new, "", &mut check.causes);
+                if let Some(replicas) =
+                    object::number(new, "/spec/replicas").filter(|replicas| kind.scale && *replicas < 0)
+                {
+                    check.invalid(".spec.replicas", replicas, "should be a non-negative integer");
+                }
             }
         }
     }
+}
+
+/// What the real server accepts, but warns of.
+pub(crate) fn warnings(kind: &Kind, new: &Value) -> Vec<String> {
+    let is_tls = &*kind.id == "secrets" && new["type"] == "kubernetes.io/tls";
+    let parts = [("tls.crt", "certificate"), ("tls.key", "key")];
+    let without_pem = parts.into_iter().find(|(field, _)| {
+        let encoded = new["data"][*field].as_str().unwrap_or_default();
+        let decoded = base64::engine::general_purpose::STANDARD
+            .decode(encoded)
+            .unwrap_or_default();
+        !String::from_utf8_lossy(&decoded).contains("-----BEGIN ")
+    });
+    match without_pem.filter(|_| is_tls) {
+        Some((_, what)) => vec![format!("tls: failed to find any PEM data in {what} input")],
+        None => Vec::new(),
+    }
+}
+
+fn lease(new: &Value, check: &mut Check) {
+    let spec = &new["spec"];
+    if let Some(seconds) = object::number(spec, "/leaseDurationSeconds").filter(|seconds| *seconds <= 0) {
+        check.invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0");
+    }
+    check.not_negative(spec, "/leaseTransitions", "spec.leaseTransitions");
 }
 
 fn data_keys(new: &Value, check: &mut Check) {
@@ -169,10 +216,42 @@ fn data_keys(new: &Value, check: &mut Check) {
                 let detail = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
                 check.invalid(&format!("{group}[{key}]"), key.as_str(), detail);
             }
+            if group == "data"
+                && new
+                    .pointer("/binaryData")
+                    .is_some_and(|binary| binary.get(key).is_some())
+            {
+                check.invalid(
+                    &format!("data[{key}]"),
+                    key.as_str(),
+                    "duplicate of key present in binaryData",
+                );
+            }
         }
     }
     if size > 1_048_576 {
         check.too_long("data", 1_048_576);
+    }
+}
+
+/// What the well-known types of Secrets must hold.
+fn secret_type(new: &Value, check: &mut Check) {
+    let data = &new["data"];
+    let (all, any): (&[&str], &[&str]) = match object::text(new, "/type") {
+        "kubernetes.io/tls" => (&["tls.crt", "tls.key"], &[]),
+        "kubernetes.io/ssh-auth" => (&["ssh-privatekey"], &[]),
+        "kubernetes.io/dockercfg" => (&[".dockercfg"], &[]),
+        "kubernetes.io/dockerconfigjson" => (&[".dockerconfigjson"], &[]),
+        "kubernetes.io/basic-auth" => (&[], &["username", "password"]),
+        _ => return,
+    };
+    for key in all.iter().filter(|key| data.get(**key).is_none()) {
+        check.required(&format!("data[{key}]"), "");
+    }
+    if any.iter().all(|key| data.get(*key).is_none()) {
+        for key in any {
+            check.required(&format!("data[{key}]"), "");
+        }
     }
 }
 

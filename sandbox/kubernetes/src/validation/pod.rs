@@ -16,7 +16,8 @@ pub(super) fn pod(pod: &Value, check: &mut Check) {
 pub(super) fn spec(spec: &Value, path: &str, claims: &[&str], check: &mut Check) {
     let mut volumes: HashSet<&str> = HashSet::new();
     for (index, volume) in list(spec, "/volumes").iter().enumerate() {
-        let field = format!("{path}.volumes[{index}]");
+        // The volumes of claim templates come first.
+        let field = format!("{path}.volumes[{}]", index + claims.len());
         let name = text(volume, "/name");
         named(name, &format!("{field}.name"), check);
         if !name.is_empty() && !volumes.insert(name) {
@@ -65,6 +66,17 @@ pub(super) fn spec(spec: &Value, path: &str, claims: &[&str], check: &mut Check)
         text(spec, "/dnsPolicy"),
         &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"],
     );
+    if text(spec, "/dnsPolicy") == "None" {
+        let config = format!("{path}.dnsConfig");
+        if spec.get("dnsConfig").is_none() {
+            check.required(&config, "must provide `dnsConfig` when `dnsPolicy` is None");
+        } else if list(spec, "/dnsConfig/nameservers").is_empty() {
+            check.required(
+                &format!("{config}.nameservers"),
+                "must provide at least one DNS nameserver when `dnsPolicy` is None",
+            );
+        }
+    }
     if number(spec, "/terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0) {
         check.not_negative(
             spec,

@@ -12,7 +12,7 @@ const STORAGE: &str = "/spec/resources/requests/storage";
 /// A claim, or a claim template under `prefix` (`spec.volumeClaimTemplates[0].`).
 pub(super) fn claim(claim: &Value, prefix: &str, check: &mut Check) {
     let at = |field: &str| format!("{prefix}spec.{field}");
-    access_modes(claim, &at("accessModes"), check);
+    access_modes(claim, &at("accessModes"), "at least 1 access mode is required", check);
     storage_amount(claim, &at("resources"), check);
     check.one_of(
         &at("volumeMode"),
@@ -25,10 +25,10 @@ pub(super) fn claim(claim: &Value, prefix: &str, check: &mut Check) {
     }
 }
 
-fn access_modes(object: &Value, field: &str, check: &mut Check) {
+fn access_modes(object: &Value, field: &str, required: &str, check: &mut Check) {
     let modes = list(object, "/spec/accessModes");
     if modes.is_empty() {
-        check.required(field, "at least 1 access mode is required");
+        check.required(field, required);
     }
     for mode in modes.iter().filter_map(Value::as_str) {
         check.one_of(field, mode, &ACCESS_MODES);
@@ -92,26 +92,46 @@ const NO_SOURCE: [&str; 9] = [
     "volumeMode",
 ];
 
+/// Sources in the order in which the real server looks at them; others come before.
+const SOURCES: [&str; 9] = [
+    "hostPath",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "nfs",
+    "azureFile",
+    "vsphereVolume",
+    "azureDisk",
+    "local",
+    "csi",
+];
+
 fn sources(volume: &Value) -> Vec<(&str, &Value)> {
     let spec = volume["spec"].as_object().into_iter().flatten();
-    spec.map(|(key, value)| (key.as_str(), value))
+    let mut sources: Vec<(&str, &Value)> = spec
+        .map(|(key, value)| (key.as_str(), value))
         .filter(|(key, _)| !NO_SOURCE.contains(key))
-        .collect()
+        .collect();
+    // In the order in which the real server looks at them.
+    sources.sort_by_key(|(key, _)| SOURCES.iter().position(|source| source == key));
+    sources
 }
 
 pub(super) fn volume(volume: &Value, check: &mut Check) {
-    access_modes(volume, "spec.accessModes", check);
-    match volume
-        .pointer("/spec/capacity/storage")
-        .and_then(Value::as_str)
-        .map(Quantity::parse)
-    {
-        None => check.required("spec.capacity", ""),
-        Some(Some(size)) if !size.is_negative() && !size.is_zero() => {}
-        Some(_) => {
+    access_modes(volume, "spec.accessModes", "", check);
+    let capacity = &volume["spec"]["capacity"];
+    let amounts = capacity.as_object();
+    if amounts.is_none_or(serde_json::Map::is_empty) {
+        check.required("spec.capacity", "");
+    }
+    if amounts.is_none_or(|amounts| amounts.len() > 1 || !amounts.contains_key("storage")) {
+        check.not_supported("spec.capacity", capacity, &["storage"]);
+    }
+    for (resource, amount) in amounts.into_iter().flatten() {
+        let size = amount.as_str().and_then(Quantity::parse);
+        if size.is_none_or(|size| size.is_negative() || size.is_zero()) {
             check.invalid(
-                "spec.capacity[storage]",
-                volume["spec"]["capacity"]["storage"].clone(),
+                &format!("spec.capacity[{resource}]"),
+                amount.clone(),
                 "must be greater than zero",
             );
         }
@@ -157,7 +177,8 @@ pub(super) fn volume_change(live: &Value, new: &Value, check: &mut Check) {
     }
     if live["spec"]["volumeMode"] != new["spec"]["volumeMode"] {
         check.invalid(
-            "spec.volumeMode",
+            // The real server leaves `spec` out here.
+            "volumeMode",
             new["spec"]["volumeMode"].clone(),
             "field is immutable",
         );
@@ -166,7 +187,7 @@ pub(super) fn volume_change(live: &Value, new: &Value, check: &mut Check) {
     if affinity.is_some() && affinity != new.pointer("/spec/nodeAffinity") {
         let shown = new.pointer("/spec/nodeAffinity").cloned().unwrap_or(Value::Null);
         check.invalid(
-            "spec.nodeAffinity",
+            "nodeAffinity",
             shown,
             "field is immutable, except for updating from beta label to GA",
         );
@@ -186,16 +207,9 @@ pub(super) fn class(class: &Value, check: &mut Check) {
 }
 
 pub(super) fn class_change(live: &Value, new: &Value, check: &mut Check) {
-    for key in ["parameters", "provisioner", "reclaimPolicy"] {
+    for key in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
         if live.get(key) != new.get(key) {
-            check.forbidden(key, &format!("updates to {key} are forbidden."));
+            check.invalid(key, new[key].clone(), "field is immutable");
         }
-    }
-    if live["volumeBindingMode"] != new["volumeBindingMode"] {
-        check.invalid(
-            "volumeBindingMode",
-            new["volumeBindingMode"].clone(),
-            "field is immutable",
-        );
     }
 }

@@ -4,44 +4,45 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{Check, meta, pod, storage};
+use super::{Check, meta, names, pod, storage};
 use crate::object::{self, copy_key, list, map, text};
 use crate::selectors::label_selector_matches;
 
-/// What all workloads with a selector share.
-fn common(object: &Value, claims: &[&str], check: &mut Check) {
+/// The selector, and the template that it must match; `claims` are volumes that claim templates add.
+fn selected(object: &Value, kind: &str, claims: &[&str], check: &mut Check) {
     let spec = &object["spec"];
-    check.not_negative(spec, "/replicas", "spec.replicas");
-    check.not_negative(spec, "/minReadySeconds", "spec.minReadySeconds");
-    check.not_negative(spec, "/revisionHistoryLimit", "spec.revisionHistoryLimit");
-    template(spec, claims, check);
-    let Some(selector) = spec.get("selector").filter(|selector| selector.is_object()) else {
-        return check.required("spec.selector", "");
-    };
-    let empty = |key: &str| {
-        selector.get(key).is_none_or(|part| {
-            part.as_object().is_none_or(serde_json::Map::is_empty) && list(selector, &format!("/{key}")).is_empty()
-        })
-    };
-    if empty("matchLabels") && empty("matchExpressions") {
-        return check.invalid(
-            "spec.selector",
-            selector.clone(),
-            "empty selector is invalid for workloads",
-        );
-    }
-    for (index, expression) in list(selector, "/matchExpressions").iter().enumerate() {
-        let operator = text(expression, "/operator");
-        if !matches!(operator, "In" | "NotIn" | "Exists" | "DoesNotExist") {
+    if let Some(selector) = spec.get("selector").filter(|selector| selector.is_object()) {
+        let empty = |key: &str| {
+            selector.get(key).is_none_or(|part| {
+                part.as_object().is_none_or(serde_json::Map::is_empty) && list(selector, &format!("/{key}")).is_empty()
+            })
+        };
+        for (index, expression) in list(selector, "/matchExpressions").iter().enumerate() {
+            let operator = text(expression, "/operator");
+            if !matches!(operator, "In" | "NotIn" | "Exists" | "DoesNotExist") {
+                check.invalid(
+                    &format!("spec.selector.matchExpressions[{index}].operator"),
+                    operator,
+                    "not a valid selector operator",
+                );
+            }
+        }
+        if empty("matchLabels") && empty("matchExpressions") {
             check.invalid(
-                &format!("spec.selector.matchExpressions[{index}].operator"),
-                operator,
-                "not a valid selector operator",
+                "spec.selector",
+                selector.clone(),
+                &format!("empty selector is invalid for {kind}"),
             );
         }
+    } else {
+        check.required("spec.selector", "");
     }
     let labels = map(spec, "/template/metadata/labels");
-    if !label_selector_matches(selector, labels) {
+    let selector = &spec["selector"];
+    let matches_all = selector.is_object()
+        && map(selector, "/matchLabels").is_none_or(serde_json::Map::is_empty)
+        && list(selector, "/matchExpressions").is_empty();
+    if !matches_all && (!selector.is_object() || !label_selector_matches(selector, labels)) {
         let shown = spec
             .pointer("/template/metadata/labels")
             .cloned()
@@ -52,6 +53,7 @@ fn common(object: &Value, claims: &[&str], check: &mut Check) {
             "`selector` does not match template `labels`",
         );
     }
+    template(spec, claims, check);
 }
 
 fn template(spec: &Value, claims: &[&str], check: &mut Check) {
@@ -61,14 +63,20 @@ fn template(spec: &Value, claims: &[&str], check: &mut Check) {
 
 fn always_restarts(spec: &Value, check: &mut Check) {
     let policy = text(spec, "/template/spec/restartPolicy");
-    if matches!(policy, "OnFailure" | "Never") {
+    if !policy.is_empty() {
         check.one_of("spec.template.spec.restartPolicy", policy, &["Always"]);
     }
 }
 
 pub(super) fn workload(object: &Value, check: &mut Check) {
-    common(object, &[], check);
-    always_restarts(&object["spec"], check);
+    let spec = &object["spec"];
+    check.not_negative(spec, "/replicas", "spec.replicas");
+    let kind = match text(object, "/kind") {
+        "DaemonSet" => "daemonset",
+        _ => "deployment",
+    };
+    selected(object, kind, &[], check);
+    always_restarts(spec, check);
     if let Some(kind) = object.pointer("/spec/strategy/type").and_then(Value::as_str) {
         check.one_of("spec.strategy.type", kind, &["Recreate", "RollingUpdate"]);
         if kind == "Recreate" && object.pointer("/spec/strategy/rollingUpdate").is_some() {
@@ -90,6 +98,18 @@ pub(super) fn workload(object: &Value, check: &mut Check) {
             "may not be 0 when `maxSurge` is 0",
         );
     }
+    check.not_negative(spec, "/minReadySeconds", "spec.minReadySeconds");
+    check.not_negative(spec, "/revisionHistoryLimit", "spec.revisionHistoryLimit");
+    if let Some(deadline) = object::number(spec, "/progressDeadlineSeconds") {
+        check.not_negative(spec, "/progressDeadlineSeconds", "spec.progressDeadlineSeconds");
+        if deadline <= object::number(spec, "/minReadySeconds").unwrap_or(0) {
+            check.invalid(
+                "spec.progressDeadlineSeconds",
+                deadline,
+                "must be greater than minReadySeconds",
+            );
+        }
+    }
 }
 
 pub(super) fn job(object: &Value, check: &mut Check) {
@@ -109,28 +129,37 @@ pub(super) fn job(object: &Value, check: &mut Check) {
     }
 }
 
-pub(super) fn stateful_set(object: &Value, check: &mut Check) {
+pub(super) fn stateful_set(object: &Value, creating: bool, check: &mut Check) {
     let spec = &object["spec"];
     let templates = list(spec, "/volumeClaimTemplates");
     let claims: Vec<&str> = templates.iter().map(object::name).collect();
-    common(object, &claims, check);
-    always_restarts(spec, check);
-    check.one_of(
-        "spec.podManagementPolicy",
-        text(spec, "/podManagementPolicy"),
-        &["OrderedReady", "Parallel"],
-    );
-    check.one_of(
-        "spec.updateStrategy.type",
-        text(spec, "/updateStrategy/type"),
-        &["RollingUpdate", "OnDelete"],
-    );
+    match text(spec, "/podManagementPolicy") {
+        "" | "OrderedReady" | "Parallel" => {}
+        other => check.invalid(
+            "spec.podManagementPolicy",
+            other,
+            "must be 'OrderedReady' or 'Parallel'",
+        ),
+    }
+    let rolling = spec.pointer("/updateStrategy/rollingUpdate");
+    match (text(spec, "/updateStrategy/type"), rolling) {
+        ("OnDelete", Some(rolling)) => check.invalid(
+            "spec.updateStrategy.rollingUpdate",
+            rolling.clone(),
+            "only allowed for updateStrategy 'RollingUpdate'",
+        ),
+        ("" | "OnDelete" | "RollingUpdate", _) => {}
+        _ => check.invalid(
+            "spec.updateStrategy",
+            spec["updateStrategy"].clone(),
+            "must be 'RollingUpdate' or 'OnDelete'",
+        ),
+    }
     check.not_negative(
         spec,
         "/updateStrategy/rollingUpdate/partition",
         "spec.updateStrategy.rollingUpdate.partition",
     );
-    check.not_negative(spec, "/ordinals/start", "spec.ordinals.start");
     for key in ["whenDeleted", "whenScaled"] {
         let field = format!("spec.persistentVolumeClaimRetentionPolicy.{key}");
         check.one_of(
@@ -139,6 +168,26 @@ pub(super) fn stateful_set(object: &Value, check: &mut Check) {
             &["Retain", "Delete"],
         );
     }
+    // Both are immutable: on an update it is the change that counts.
+    if creating {
+        claim_templates(templates, check);
+    }
+    check.not_negative(spec, "/replicas", "spec.replicas");
+    check.not_negative(spec, "/minReadySeconds", "spec.minReadySeconds");
+    check.not_negative(spec, "/ordinals/start", "spec.ordinals.start");
+    let service = text(spec, "/serviceName");
+    if let Some(detail) = (creating && !service.is_empty())
+        .then(|| names::dns_label(service))
+        .flatten()
+    {
+        check.invalid("spec.serviceName", service, detail);
+    }
+    selected(object, "statefulset", &claims, check);
+    always_restarts(spec, check);
+    check.not_negative(spec, "/revisionHistoryLimit", "spec.revisionHistoryLimit");
+}
+
+fn claim_templates(templates: &[Value], check: &mut Check) {
     let mut seen = HashSet::new();
     for (index, template) in templates.iter().enumerate() {
         let path = format!("spec.volumeClaimTemplates[{index}]");

@@ -5,7 +5,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use futures::StreamExt as _;
 use moorline_sandbox_core::{Journal, World};
-use moorline_sandbox_kubernetes::{ApiServer, ApiSettings};
+use moorline_sandbox_kubernetes::{ApiServer, ApiSettings, DeleteOptions};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -29,6 +29,14 @@ impl Client {
     pub(crate) fn with(settings: ApiSettings) -> Self {
         let world = World::new(Journal::in_memory()).unwrap();
         let server = ApiServer::open(world.clone(), settings).unwrap();
+        // Tests that list config maps mean their own.
+        let bundle = server.delete(
+            "configmaps",
+            Some("default"),
+            "kube-root-ca.crt",
+            DeleteOptions::default(),
+        );
+        bundle.unwrap();
         Self {
             world,
             router: server.router(),

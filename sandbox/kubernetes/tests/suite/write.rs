@@ -115,10 +115,10 @@ async fn every_cause_of_an_invalid_object_is_told() {
         fields,
         [
             "metadata.name",
-            "spec.replicas",
-            "spec.template.spec.containers[0].volumeMounts[0].name",
-            "spec.template.metadata.labels",
             "spec.volumeClaimTemplates[0].spec.accessModes",
+            "spec.replicas",
+            "spec.template.metadata.labels",
+            "spec.template.spec.containers[0].volumeMounts[0].name",
         ]
     );
     assert!(
@@ -282,7 +282,7 @@ async fn server_side_apply() {
     let untyped = client.apply(&path, "hpa", &other).await;
     assert_eq!(
         message(&untyped),
-        "failed to create typed patch object (default/web; apps/v1, Kind=StatefulSet): .spec.bogus: field not declared in schema"
+        "failed to create typed patch object (/web; apps/v1, Kind=StatefulSet): .spec.bogus: field not declared in schema"
     );
     let nameless = client
         .call(
@@ -396,7 +396,7 @@ async fn what_may_not_change() {
         .await;
     assert_eq!(
         message(&refused),
-        "StorageClass.storage.k8s.io \"gp2\" is invalid: parameters: Forbidden: updates to parameters are forbidden."
+        "StorageClass.storage.k8s.io \"gp2\" is invalid: parameters: Invalid value: {\"type\":\"gp3\"}: field is immutable"
     );
 
     client

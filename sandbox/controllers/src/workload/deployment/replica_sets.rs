@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::rollout::{first_replicas, surge};
 use super::{COMPONENT, REVISION};
 use crate::cluster::{Cluster, Outcome};
 use crate::kinds::{DEPLOYMENTS, MANAGER, REPLICA_SETS};
@@ -43,7 +44,7 @@ pub(super) fn revision_of(object: &Value) -> u64 {
         .unwrap_or_default()
 }
 
-/// Makes the ReplicaSet of the present template, without pods yet.
+/// Makes the ReplicaSet of the present template, with as many pods as the rollout begins with.
 pub(super) fn create(cluster: &Cluster, deployment: &Value, sets: &[Arc<Value>]) -> Outcome {
     let mut template = deployment["spec"]["template"].clone();
     let mut hash = safe_hash(&template);
@@ -65,17 +66,37 @@ pub(super) fn create(cluster: &Cluster, deployment: &Value, sets: &[Arc<Value>])
     for dropped in ["kubectl.kubernetes.io/last-applied-configuration", REVISION] {
         entries(&mut annotations).remove(dropped);
     }
+    let revision = sets.iter().map(|set| revision_of(set)).max().unwrap_or_default() + 1;
+    entries(&mut annotations).insert(REVISION.to_owned(), revision.to_string().into());
+    for (key, count) in sizes(deployment) {
+        entries(&mut annotations).insert(key.to_owned(), count.into());
+    }
+    let first = first_replicas(deployment, sets);
     let set = json!({
         "metadata": {
             "name": format!("{}-{hash}", name(deployment)), "namespace": namespace(deployment), "labels": labels,
             "annotations": annotations, "ownerReferences": [controlled_by(deployment)],
         },
         "spec": {
-            "replicas": 0, "minReadySeconds": integer(deployment, "/spec/minReadySeconds"), "selector": selector, "template": template,
+            "replicas": first, "minReadySeconds": integer(deployment, "/spec/minReadySeconds"), "selector": selector, "template": template,
         },
     });
-    cluster.api.create(REPLICA_SETS, set, MANAGER)?;
+    let set = cluster.api.create(REPLICA_SETS, set, MANAGER)?;
+    if first > 0 {
+        let what = format!("Scaled up replica set {} from 0 to {first}", name(&set));
+        cluster.event(deployment, "ScalingReplicaSet", &what, COMPONENT);
+    }
     Ok(())
+}
+
+/// The size of the Deployment, and what a rollout may add to it, as its replica sets carry them.
+fn sizes(deployment: &Value) -> [(&'static str, String); 2] {
+    let wanted = replicas(deployment);
+    let most = wanted + surge(deployment);
+    [
+        ("deployment.kubernetes.io/desired-replicas", wanted.to_string()),
+        ("deployment.kubernetes.io/max-replicas", most.to_string()),
+    ]
 }
 
 /// Numbers the newest ReplicaSet one above all others, and the Deployment with it.
@@ -87,10 +108,15 @@ pub(super) fn number(cluster: &Cluster, deployment: &Value, newest: &Value, sets
         .max()
         .unwrap_or_default();
     let revision = revision_of(newest).max(others + 1).to_string();
-    for (resource, object) in [(REPLICA_SETS, newest), (DEPLOYMENTS, deployment)] {
-        if annotation(object, REVISION) != Some(&revision) {
-            cluster.change(resource, object, MANAGER, |live| annotate(live, REVISION, &revision))?;
-        }
+    if annotation(newest, REVISION) != Some(&revision) {
+        cluster.change(REPLICA_SETS, newest, MANAGER, |live| {
+            annotate(live, REVISION, &revision)
+        })?;
+    }
+    if annotation(deployment, REVISION) != Some(&revision) {
+        cluster.change_status(DEPLOYMENTS, deployment, MANAGER, |live| {
+            annotate(live, REVISION, &revision)
+        })?;
     }
     Ok(())
 }
@@ -98,10 +124,20 @@ pub(super) fn number(cluster: &Cluster, deployment: &Value, newest: &Value, sets
 /// Scales a ReplicaSet, and says so in an event.
 pub(super) fn scale(cluster: &Cluster, deployment: &Value, set: &Value, to: usize) -> Outcome {
     let from = replicas(set);
+    let sizes = sizes(deployment);
+    let stated = to == 0 || sizes.iter().all(|(key, count)| annotation(set, key) == Some(count));
+    if from == to && stated {
+        return Ok(());
+    }
+    cluster.change(REPLICA_SETS, set, MANAGER, |live| {
+        live["spec"]["replicas"] = to.into();
+        for (key, count) in &sizes {
+            annotate(live, key, count);
+        }
+    })?;
     if from == to {
         return Ok(());
     }
-    cluster.change(REPLICA_SETS, set, MANAGER, |live| live["spec"]["replicas"] = to.into())?;
     let direction = if to > from { "up" } else { "down" };
     let what = format!("Scaled {direction} replica set {} from {from} to {to}", name(set));
     cluster.event(deployment, "ScalingReplicaSet", &what, COMPONENT);

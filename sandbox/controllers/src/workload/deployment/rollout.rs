@@ -26,6 +26,21 @@ pub(super) fn waits_for_old_pods(
         .any(|set| controlled(cluster, set).iter().any(|pod| !has_ended(pod))))
 }
 
+/// How many pods a new ReplicaSet begins with.
+pub(super) fn first_replicas(deployment: &Value, sets: &[Arc<Value>]) -> usize {
+    let wanted = replicas(deployment);
+    let total: usize = sets.iter().map(|set| replicas(set)).sum();
+    (wanted + surge(deployment)).saturating_sub(total).min(wanted)
+}
+
+/// How many pods above its size a Deployment may have during a rollout.
+pub(super) fn surge(deployment: &Value) -> usize {
+    match text(deployment, "/spec/strategy/type") {
+        "RollingUpdate" => limits(deployment).0,
+        _ => 0,
+    }
+}
+
 /// Takes the next step towards all pods being of `newest`.
 pub(super) fn step(cluster: &Cluster, deployment: &Value, newest: &Value, sets: &[Arc<Value>]) -> Outcome {
     let old: Vec<_> = sets.iter().filter(|set| uid(set) != uid(newest)).collect();

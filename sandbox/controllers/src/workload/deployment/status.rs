@@ -63,6 +63,11 @@ pub(super) fn write(cluster: &mut Cluster, key: &Key, deployment: &Value, sets: 
                 status.remove(field);
             }
         }
+        // Zero counts here.
+        status.insert(
+            "terminatingReplicas".to_owned(),
+            sum("/status/terminatingReplicas").into(),
+        );
         let mut available = available_condition(deployment, counts.available);
         available["lastUpdateTime"] = match condition(live, "Available") {
             Some(present) if present["status"] == available["status"] => present["lastUpdateTime"].clone(),

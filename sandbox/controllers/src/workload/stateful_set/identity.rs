@@ -40,6 +40,8 @@ pub(super) fn pod(set: &Value, revision: &Value, ordinal: u64) -> Value {
     let pod_name = pod_name(set, ordinal);
     let metadata = child(&mut pod, "metadata");
     metadata.insert("name".to_owned(), pod_name.clone().into());
+    // Nothing is generated, but this is what the real controller writes.
+    metadata.insert("generateName".to_owned(), format!("{}-", name(set)).into());
     let labels = entries(metadata.entry("labels").or_insert(Value::Null));
     labels.insert(REVISION.to_owned(), name(revision).into());
     labels.insert("apps.kubernetes.io/pod-index".to_owned(), ordinal.to_string().into());

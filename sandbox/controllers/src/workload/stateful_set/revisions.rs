@@ -80,7 +80,7 @@ fn create(cluster: &Cluster, set: &Value, data: &Value, number: i64) -> Result<A
     let revision = json!({
         "metadata": {
             "name": format!("{}-{hash}", name(set)), "namespace": namespace(set), "labels": labels,
-            "ownerReferences": [controlled_by(set)],
+            "annotations": set["metadata"]["annotations"], "ownerReferences": [controlled_by(set)],
         },
         "revision": number, "data": data,
     });
