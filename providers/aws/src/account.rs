@@ -2,11 +2,19 @@
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{AvailabilityZone, AvailabilityZoneState};
-use moorline_api::{Account, AccountId, Accounts, Result};
+use moorline_api::{Account, AccountId, Accounts, ErrorKind, Result};
 
 use crate::call::{Manner, READ};
+use crate::clients::Clients;
 use crate::governor::Family;
+use crate::listing::exactly;
 use crate::provider::AwsProvider;
+
+/// STS is asked once: where it fails, EC2 knows the account too.
+const IDENTITY: Manner = Manner {
+    family: Family::Unpaced,
+    repeatable: false,
+};
 
 #[async_trait]
 impl Accounts for AwsProvider {
@@ -15,38 +23,80 @@ impl Accounts for AwsProvider {
     }
 }
 
+/// The account, and its caller where that can be told.
+struct Identity {
+    account: String,
+    caller: String,
+}
+
 impl AwsProvider {
     async fn ask(&self) -> Result<Account> {
         let clients = self.clients().await?;
-        let manner = Manner {
-            family: Family::Unpaced,
-            repeatable: true,
-        };
-        let identity = self
-            .caller
-            .call(clients.subject("sts:GetCallerIdentity", ""), manner, || {
-                clients.sts.get_caller_identity().send()
-            });
-        let zones = self.caller.call(
-            clients.subject("ec2:DescribeAvailabilityZones", &clients.region),
-            READ,
-            || clients.ec2.describe_availability_zones().send(),
-        );
-        let (identity, zones) = futures::try_join!(identity, zones)?;
-        let mut zones: Vec<_> = zones
-            .availability_zones
-            .unwrap_or_default()
-            .into_iter()
-            .filter(is_usable)
-            .filter_map(|zone| zone.zone_name)
-            .collect();
-        zones.sort();
+        let (identity, zones) = futures::try_join!(self.identity(clients), self.zones(clients))?;
         Ok(Account {
-            id: AccountId(identity.account.unwrap_or_default()),
-            caller: identity.arn.unwrap_or_default(),
+            id: AccountId(identity.account),
+            caller: identity.caller,
             region: clients.region.clone(),
             zones,
         })
+    }
+
+    /// Who we are. An STS that cannot be reached, as in a network with an endpoint for EC2 alone, or is broken or missing, as in
+    /// some emulators, leaves the caller unknown, not the account.
+    async fn identity(&self, clients: &Clients) -> Result<Identity> {
+        let asked = self
+            .caller
+            .call(clients.subject("sts:GetCallerIdentity", ""), IDENTITY, || {
+                clients.sts.get_caller_identity().send()
+            });
+        let error = match asked.await {
+            Ok(identity) => {
+                return Ok(Identity {
+                    account: identity.account.unwrap_or_default(),
+                    caller: identity.arn.unwrap_or_default(),
+                });
+            }
+            Err(error) => error,
+        };
+        if !matches!(
+            error.kind,
+            ErrorKind::Unreachable | ErrorKind::Unsupported | ErrorKind::Internal
+        ) {
+            return Err(error);
+        }
+        let Ok(Some(account)) = self.owner(clients).await else {
+            return Err(error);
+        };
+        tracing::warn!("the caller is not known: {error}");
+        Ok(Identity {
+            account,
+            caller: String::new(),
+        })
+    }
+
+    /// The account by what it owns: every network has a security group of this name, which nobody can delete.
+    async fn owner(&self, clients: &Clients) -> Result<Option<String>> {
+        let request = || {
+            let groups = clients.ec2.describe_security_groups().max_results(5);
+            groups.filters(exactly("group-name", "default")).send()
+        };
+        let subject = clients.subject("ec2:DescribeSecurityGroups", "");
+        let found = self.caller.call(subject, READ, request).await?;
+        let owners = found.security_groups.into_iter().flatten();
+        Ok(owners
+            .filter_map(|group| group.owner_id)
+            .find(|owner| !owner.is_empty()))
+    }
+
+    /// The zones that may be used, sorted.
+    async fn zones(&self, clients: &Clients) -> Result<Vec<String>> {
+        let subject = clients.subject("ec2:DescribeAvailabilityZones", &clients.region);
+        let request = || clients.ec2.describe_availability_zones().send();
+        let answer = self.caller.call(subject, READ, request).await?;
+        let zones = answer.availability_zones.into_iter().flatten().filter(is_usable);
+        let mut names: Vec<_> = zones.filter_map(|zone| zone.zone_name).collect();
+        names.sort();
+        Ok(names)
     }
 }
 

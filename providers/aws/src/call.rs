@@ -7,7 +7,7 @@ use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use moorline_api::{ErrorKind, Result};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::errors::{Subject, from_sdk};
 use crate::governor::{Family, Governor};
@@ -59,6 +59,25 @@ impl Caller {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         T: Send,
     {
+        self.call_unless(subject, manner, send, || std::future::ready(None))
+            .await
+    }
+
+    /// The same; but when it is in doubt whether the call had its effect, `done` is asked before it is repeated, and what that
+    /// finds is the call's answer.
+    pub(crate) async fn call_unless<T, E, F, D>(
+        &self,
+        subject: Subject<'_>,
+        manner: Manner,
+        send: impl Fn() -> F + Send,
+        done: impl Fn() -> D + Send,
+    ) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>> + Send,
+        D: Future<Output = Option<T>> + Send,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        T: Send,
+    {
         let mut deadline = None;
         let mut attempt = 1;
         loop {
@@ -97,6 +116,15 @@ impl Caller {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
+            // A call that was refused for its rate had no effect.
+            let in_doubt = !matches!(error.kind, ErrorKind::Throttled { .. });
+            if in_doubt {
+                match timeout_at(deadline, done()).await {
+                    Ok(Some(answer)) => return Ok(answer),
+                    Ok(None) => {}
+                    Err(_) => return Err(error),
+                }
+            }
             attempt += 1;
         }
     }

@@ -150,6 +150,7 @@ impl Refusal<'_> {
             | "RequestThrottledException"
             | "TooManyRequestsException"
             | "EC2ThrottledException"
+            | "SnapshotCreationPerVolumeRateExceeded"
             | "BandwidthLimitExceeded" => (
                 ErrorKind::Throttled {
                     retry_after: self.retry_after,
@@ -193,8 +194,7 @@ impl Refusal<'_> {
             }
             "InternalFailure" if self.says_it_is_lacking() => (ErrorKind::Unsupported, ""),
             "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable" => (ErrorKind::Internal, ""),
-            "LoadBalancerNotFound" | "AccessPointNotFound" => (ErrorKind::NotFound, ""),
-            code if code.starts_with("InvalidVolume.") || code.starts_with("InvalidSnapshot.") => {
+            "InvalidVolume.NotFound" | "InvalidSnapshot.NotFound" | "LoadBalancerNotFound" | "AccessPointNotFound" => {
                 (ErrorKind::NotFound, "")
             }
             "InvalidNextToken" | "InvalidMarker" => (ErrorKind::Expired, ""),
@@ -220,6 +220,7 @@ impl Refusal<'_> {
                 },
                 "",
             ),
+            408 => (ErrorKind::Unreachable, ""),
             501 => (ErrorKind::Unsupported, ""),
             404 if self.code.is_empty() => (ErrorKind::Unsupported, "check the endpoint"),
             ..=399 => (
@@ -250,11 +251,27 @@ mod tests {
         place: "region us-east-1",
     };
 
+    fn refused(status: u16, code: &str, message: &str) -> Error {
+        let refusal = Refusal {
+            code,
+            message,
+            status,
+            retry_after: None,
+        };
+        refusal.into_error(&SUBJECT)
+    }
+
     #[test]
     fn knows_the_codes() {
         let throttled = ErrorKind::Throttled { retry_after: None };
         for (code, status, message, kind) in [
-            ("RequestLimitExceeded", 503, "Request limit exceeded.", throttled),
+            (
+                "RequestLimitExceeded",
+                503,
+                "Request limit exceeded.",
+                throttled.clone(),
+            ),
+            ("SnapshotCreationPerVolumeRateExceeded", 400, "", throttled),
             ("VolumeLimitExceeded", 400, "", ErrorKind::LimitExceeded),
             ("IdempotentParameterMismatch", 400, "", ErrorKind::TokenBurnt),
             (
@@ -264,6 +281,9 @@ mod tests {
                 ErrorKind::TokenBurnt,
             ),
             ("InvalidVolume.NotFound", 400, "", ErrorKind::NotFound),
+            ("InvalidVolume.ZoneMismatch", 400, "", ErrorKind::Invalid),
+            ("InvalidVolumeID.Malformed", 400, "", ErrorKind::Invalid),
+            ("InvalidSnapshot.InUse", 400, "", ErrorKind::Invalid),
             ("InvalidZone.NotFound", 400, "", ErrorKind::Invalid),
             ("VolumeInUse", 400, "", ErrorKind::InUse),
             ("AuthFailure", 401, "", ErrorKind::Unauthenticated),
@@ -277,31 +297,17 @@ mod tests {
             ),
             ("InternalFailure", 500, "oops", ErrorKind::Internal),
             ("", 502, "", ErrorKind::Internal),
+            ("", 408, "", ErrorKind::Unreachable),
             ("Whatever", 400, "", ErrorKind::Invalid),
         ] {
-            let error = Refusal {
-                code,
-                message,
-                status,
-                retry_after: None,
-            }
-            .into_error(&SUBJECT);
+            let error = refused(status, code, message);
             assert_eq!(error.kind, kind, "{code} {status}: {error}");
         }
     }
 
     #[test]
     fn one_clear_sentence() {
-        let refusal = |code, message| {
-            Refusal {
-                code,
-                message,
-                status: 400,
-                retry_after: None,
-            }
-            .into_error(&SUBJECT)
-            .to_string()
-        };
+        let refusal = |code, message| refused(400, code, message).to_string();
         assert_eq!(
             refusal("RequestExpired", "Request has expired.\u{1b}[2J"),
             "ec2:CreateVolume: Request has expired (RequestExpired); check this machine's clock, or sign in again (`aws sso login`)"

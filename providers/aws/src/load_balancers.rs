@@ -67,10 +67,7 @@ impl AwsProvider {
             if pages.finished() {
                 return Ok(None);
             }
-            let (mut balancers, marker) = match api {
-                Api::Classic => self.classic_page(operation, pages.token()).await?,
-                Api::V2 => self.v2_page(operation, pages.token()).await?,
-            };
+            let (mut balancers, marker) = self.page(api, operation, pages.token()).await?;
             let mut tags = self
                 .tags_of(api, balancers.iter().map(|balancer| balancer.id.clone()).collect())
                 .await?;
@@ -87,54 +84,33 @@ impl AwsProvider {
         .boxed()
     }
 
-    async fn classic_page(
+    /// One page, without tags, and what names the next one.
+    async fn page(
         &self,
+        api: Api,
         operation: &'static str,
         marker: Option<String>,
     ) -> Result<(Vec<LoadBalancer>, Option<String>)> {
         let clients = self.clients().await?;
-        let request = || {
-            clients
-                .elb
-                .describe_load_balancers()
-                .page_size(PAGE)
-                .set_marker(marker.clone())
-                .send()
-        };
-        let answer = self.caller.call(clients.subject(operation, ""), READ, request).await?;
-        let balancers = answer
-            .load_balancer_descriptions
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(from_classic)
-            .collect();
-        Ok((balancers, answer.next_marker))
-    }
-
-    async fn v2_page(
-        &self,
-        operation: &'static str,
-        marker: Option<String>,
-    ) -> Result<(Vec<LoadBalancer>, Option<String>)> {
-        let clients = self.clients().await?;
-        let request = || {
-            clients
-                .elbv2
-                .describe_load_balancers()
-                .page_size(PAGE)
-                .set_marker(marker.clone())
-                .send()
-        };
-        let answer = self.caller.call(clients.subject(operation, ""), READ, request).await?;
-        Ok((
-            answer
-                .load_balancers
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(from_v2)
-                .collect(),
-            answer.next_marker,
-        ))
+        let subject = clients.subject(operation, "");
+        match api {
+            Api::Classic => {
+                let request = || {
+                    let listing = clients.elb.describe_load_balancers().page_size(PAGE);
+                    listing.set_marker(marker.clone()).send()
+                };
+                let answer = self.caller.call(subject, READ, request).await?;
+                Ok((all(answer.load_balancer_descriptions, from_classic), answer.next_marker))
+            }
+            Api::V2 => {
+                let request = || {
+                    let listing = clients.elbv2.describe_load_balancers().page_size(PAGE);
+                    listing.set_marker(marker.clone()).send()
+                };
+                let answer = self.caller.call(subject, READ, request).await?;
+                Ok((all(answer.load_balancers, from_v2), answer.next_marker))
+            }
+        }
     }
 
     async fn tags_of(&self, api: Api, ids: Vec<String>) -> Result<TagsById> {
@@ -175,38 +151,22 @@ impl AwsProvider {
             String::new()
         };
         let subject = clients.subject("elasticloadbalancing:DescribeTags", &resource);
-        let found: TagsById = match api {
+        let found = match api {
             Api::Classic => {
                 let request = || {
-                    clients
-                        .elb
-                        .describe_tags()
-                        .set_load_balancer_names(Some(ids.clone()))
-                        .send()
+                    let tags = clients.elb.describe_tags();
+                    tags.set_load_balancer_names(Some(ids.clone())).send()
                 };
                 let answer = self.caller.call(subject, READ, request).await?;
-                answer
-                    .tag_descriptions
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(classic_tags)
-                    .collect()
+                all(answer.tag_descriptions, classic_tags)
             }
             Api::V2 => {
                 let request = || {
-                    clients
-                        .elbv2
-                        .describe_tags()
-                        .set_resource_arns(Some(ids.clone()))
-                        .send()
+                    let tags = clients.elbv2.describe_tags();
+                    tags.set_resource_arns(Some(ids.clone())).send()
                 };
                 let answer = self.caller.call(subject, READ, request).await?;
-                answer
-                    .tag_descriptions
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(v2_tags)
-                    .collect()
+                all(answer.tag_descriptions, v2_tags)
             }
         };
         // One without any tags may be left out of the answer, and is there all the same.
@@ -214,6 +174,11 @@ impl AwsProvider {
         tags.extend(found);
         Ok(tags)
     }
+}
+
+/// Everything of an answer that is fit for use.
+fn all<T, U>(answered: Option<Vec<T>>, fit: impl Fn(T) -> Option<U>) -> Vec<U> {
+    answered.into_iter().flatten().filter_map(fit).collect()
 }
 
 fn classic_tags(description: classic::TagDescription) -> Option<(String, Tags)> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, VolumeType};
 use futures::stream::BoxStream;
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, stream};
 use moorline_api::{
     ClientToken, Error, ErrorKind, NewVolume, Result, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId,
     VolumeState, Volumes,
@@ -21,7 +21,7 @@ use crate::listing::{queries, until_error};
 use crate::provider::AwsProvider;
 use crate::waiting::{Goal, Reader};
 
-// Creation has a token and deletion has an id: both may be sent again.
+// Creation has a token, and what it made is looked for first; deletion has an id: both may be sent again.
 const CREATE: Manner = Manner {
     family: Family::Create,
     repeatable: true,
@@ -69,9 +69,12 @@ impl Volumes for AwsProvider {
                 .set_kms_key_id(kms_key_id.clone())
                 .set_tag_specifications(convert::tag_specification(ResourceType::Volume, &new.tags))
                 .send()
+                .map_ok(convert::created_volume)
         };
-        let answer = self.caller.call(subject, CREATE, request).await?;
-        let volume = convert::created_volume(answer).ok_or_else(|| {
+        // AWS would know the token again; emulators make another volume.
+        let made_already = || self.made_already(new).map(|volume| volume.map(Some));
+        let answer = self.caller.call_unless(subject, CREATE, request, made_already).await?;
+        let volume = answer.ok_or_else(|| {
             subject.error(
                 ErrorKind::Internal,
                 "the answer names no volume; run again to find it by its tags",
@@ -149,6 +152,31 @@ impl Volumes for AwsProvider {
 }
 
 impl AwsProvider {
+    /// The volume that a creation made whose answer was lost: alive, as asked for, and with all of its tags; of several the
+    /// oldest. A listing that fails is no reason not to try again: the token is there too.
+    async fn made_already(&self, new: &NewVolume) -> Option<Volume> {
+        // Emulators do not find a value that has to be escaped: such tags are compared here alone.
+        let is_plain = |value: &String| !value.contains(['*', '?', '\\']);
+        let plain = new.tags.iter().filter(|(_, value)| is_plain(value));
+        let plain: Tags = plain.map(|(key, value)| (key.clone(), value.clone())).collect();
+        if plain.is_empty() {
+            return None;
+        }
+        let found: Vec<_> = Volumes::list(self, VolumeFilter::Tagged(plain))
+            .try_concat()
+            .await
+            .ok()?;
+        let is_it = |volume: &Volume| {
+            let (has, asks) = (&volume.spec, &new.spec);
+            volume.state.is_alive()
+                && (has.size_gib, &has.zone) == (asks.size_gib, &asks.zone)
+                && has.config.type_name() == asks.config.type_name()
+                && new.tags.iter().all(|(key, value)| volume.tags.get(key) == Some(value))
+        };
+        let made = found.into_iter().filter(is_it);
+        made.min_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)))
+    }
+
     async fn delete_once(&self, clients: &Clients, id: &VolumeId) -> Result<()> {
         let subject = clients.subject("ec2:DeleteVolume", &id.0);
         self.caller

@@ -64,3 +64,43 @@ async fn a_failure_is_not_remembered() {
     };
     assert_eq!(again.id.0, "1");
 }
+
+/// LocalStack 4.14.0 on Python 3.11 has an STS that fails, some networks reach EC2 alone, and some emulators have no STS.
+#[tokio::test]
+async fn where_sts_fails_ec2_knows_the_account() {
+    for (status, code) in [(500, "InternalError"), (501, "InternalFailure"), (404, "")] {
+        let server = Server::start(move |params, _| match params["Action"].as_str() {
+            "GetCallerIdentity" => query_refusal(status, code, "the API for service sts is not implemented"),
+            "DescribeSecurityGroups" => ec2(
+                "DescribeSecurityGroups",
+                "<securityGroupInfo><item><ownerId>000000000002</ownerId><groupName>default</groupName></item></securityGroupInfo>",
+            ),
+            _ => zones(),
+        })
+        .await;
+        let account = server.provider().account().await.unwrap();
+        assert_eq!((account.id.0.as_str(), account.caller.as_str()), ("000000000002", ""));
+        let asked = server
+            .calls()
+            .into_iter()
+            .find(|call| call["Action"] == "DescribeSecurityGroups")
+            .unwrap();
+        assert_eq!(
+            (asked["Filter.1.Name"].as_str(), asked["Filter.1.Value.1"].as_str()),
+            ("group-name", "default")
+        );
+    }
+    // Nobody knows: it is what STS said that counts.
+    let server = Server::start(|params, _| match params["Action"].as_str() {
+        "GetCallerIdentity" => query_refusal(500, "InternalError", "out of order"),
+        "DescribeSecurityGroups" => ec2("DescribeSecurityGroups", "<securityGroupInfo/>"),
+        _ => zones(),
+    })
+    .await;
+    let error = server.provider().account().await.unwrap_err();
+    assert_eq!(
+        (error.operation.as_str(), error.kind.clone()),
+        ("sts:GetCallerIdentity", ErrorKind::Internal),
+        "{error}"
+    );
+}

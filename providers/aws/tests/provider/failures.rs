@@ -4,10 +4,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
-use moorline_api::{Accounts, ErrorKind, VolumeFilter, VolumeId, Volumes};
+use moorline_api::{Accounts, ErrorKind, LoadBalancers, VolumeFilter, VolumeId, Volumes};
 use moorline_aws::{AwsProvider, AwsSettings};
 
-use crate::server::{Server, query_refusal, refusal, settings_for};
+use crate::server::{Server, ec2, query, query_refusal, refusal, settings_for};
 
 fn volume() -> VolumeId {
     VolumeId("vol-1".to_owned())
@@ -53,8 +53,7 @@ async fn someone_else_answers() {
             patience: Duration::from_millis(100),
             ..server.settings()
         };
-        let error = AwsProvider::connect(settings)
-            .list(VolumeFilter::All)
+        let error = Volumes::list(&AwsProvider::connect(settings), VolumeFilter::All)
             .try_next()
             .await
             .unwrap_err();
@@ -77,12 +76,19 @@ async fn their_words_are_made_safe() {
 #[tokio::test]
 #[ignore = "a part of another test"]
 async fn child_asks_for_the_account() {
-    let error = AwsProvider::connect(AwsSettings::default())
-        .account()
-        .await
-        .unwrap_err();
-    println!("{:?}: {error}", error.kind);
+    let provider = AwsProvider::connect(AwsSettings::default());
+    match provider.account().await {
+        Ok(account) => println!("{account:?}"),
+        Err(error) => println!("{:?}: {error}", error.kind),
+    }
+    if std::env::var_os(BALANCERS_TOO).is_some() {
+        let found: Vec<_> = LoadBalancers::list(&provider).try_concat().await.unwrap();
+        println!("{} load balancers", found.len());
+    }
 }
+
+/// Tells the child to list the load balancers too.
+const BALANCERS_TOO: &str = "CHILD_LISTS_LOAD_BALANCERS";
 
 /// What the child says in this environment, and how long it took.
 fn child_says(environment: &[(&str, &str)]) -> (String, Duration) {
@@ -146,4 +152,57 @@ async fn the_environments_endpoint_and_keys_are_used() {
         "{said}"
     );
     assert!(!server.calls().is_empty());
+}
+
+/// AWS SDKs and Tools reference guide, "Service-specific endpoints".
+#[tokio::test(flavor = "multi_thread")]
+async fn each_service_may_have_an_endpoint_of_its_own() {
+    let refusing = || Server::start(|_, _| query_refusal(403, "AccessDenied", "this is not the endpoint to use"));
+    let sts = Server::start(|_, _| query("GetCallerIdentity", "<Account>000000000007</Account>")).await;
+    let zones = Server::start(|_, _| ec2("DescribeAvailabilityZones", "<availabilityZoneInfo/>")).await;
+    let classic = Server::start(|_, _| query("DescribeLoadBalancers", "<LoadBalancerDescriptions/>")).await;
+    let other = Server::start(|_, _| query("DescribeLoadBalancers", "<LoadBalancers/>")).await;
+    let rest = refusing().await;
+    let keys = [
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        (BALANCERS_TOO, "1"),
+    ];
+    let own = [
+        ("AWS_ENDPOINT_URL", rest.address.as_str()),
+        ("AWS_ENDPOINT_URL_STS", sts.address.as_str()),
+        ("AWS_ENDPOINT_URL_EC2", zones.address.as_str()),
+        ("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING", classic.address.as_str()),
+        ("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", other.address.as_str()),
+    ];
+    let (said, _) = child_says(&[&keys[..], &own[..]].concat());
+    assert!(
+        said.contains("000000000007") && said.contains("0 load balancers"),
+        "{said}"
+    );
+    assert_eq!(sts.actions(), ["GetCallerIdentity"]);
+    assert_eq!(zones.actions(), ["DescribeAvailabilityZones"]);
+    assert_eq!(classic.actions(), ["DescribeLoadBalancers"]);
+    assert_eq!(other.actions(), ["DescribeLoadBalancers"]);
+    assert!(rest.actions().is_empty());
+}
+
+/// An emulator that is starting takes connections after a while: until then there is one error, and soon.
+#[tokio::test]
+async fn an_emulator_that_is_still_starting() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let started = Instant::now();
+    let error = AwsProvider::connect(settings_for(&address))
+        .account()
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unreachable);
+    assert!(
+        error.message.starts_with(&format!("cannot connect to {address}: ")),
+        "{error}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }

@@ -5,7 +5,6 @@
 mod account;
 mod balancers;
 mod failures;
-mod life;
 mod server;
 mod snapshots;
 mod volumes;

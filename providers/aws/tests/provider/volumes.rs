@@ -120,15 +120,79 @@ async fn repeats_what_is_harmless_with_the_same_token() {
     let server = Server::start(|_, before| match before {
         0 => refusal(503, "RequestLimitExceeded", "Request limit exceeded."),
         1 => refusal(500, "InternalError", "An internal error has occurred"),
+        2 => volumes_page(&[], None),
         _ => ec2("CreateVolume", &volume_fields("vol-1", "available")),
     })
     .await;
     server.provider().create(&new_volume()).await.unwrap();
-    let tokens: BTreeSet<_> = server.calls().iter().map(|call| call["ClientToken"].clone()).collect();
+    let actions = ["CreateVolume", "CreateVolume", "DescribeVolumes", "CreateVolume"];
+    assert_eq!(server.actions(), actions);
+    let tokens: BTreeSet<_> = server
+        .calls()
+        .iter()
+        .filter_map(|call| call.get("ClientToken").cloned())
+        .collect();
+    assert_eq!(tokens, BTreeSet::from(["uid-1-2".to_owned()]));
+}
+
+/// Emulators ignore the token: what a lost call made is looked for by its tags before another is sent.
+#[tokio::test]
+async fn what_a_lost_creation_made_is_found_by_its_tags() {
+    let tagged = |id: &str, state: &str, zone: &str, value: &str| {
+        let fields = volume_fields(id, state).replace("us-east-1a", zone);
+        let tags = format!(
+            "<item><key>k</key><value>{value}</value></item><item><key>Name</key><value>ü &amp; x</value></item>"
+        );
+        format!(
+            "<item>{}</item>",
+            fields.replace("<item><key>a</key><value>b</value></item>", &tags)
+        )
+    };
+    let others = [
+        tagged("vol-1", "deleting", "us-east-1a", "v"),
+        tagged("vol-2", "available", "us-east-1b", "v"),
+        tagged("vol-3", "available", "us-east-1a", "another"),
+    ]
+    .concat();
+    let made = tagged("vol-4", "creating", "us-east-1a", "v");
+    for (listed, sent) in [(others.clone() + &made, 1), (others, 2)] {
+        let server = Server::start(move |params, before| match params["Action"].as_str() {
+            "DescribeVolumes" => ec2("DescribeVolumes", &format!("<volumeSet>{listed}</volumeSet>")),
+            _ if before == 0 => refusal(500, "InternalError", "An internal error has occurred"),
+            _ => ec2("CreateVolume", &volume_fields("vol-5", "creating")),
+        })
+        .await;
+        let volume = server.provider().create(&new_volume()).await.unwrap();
+        assert_eq!(volume.id, id(if sent == 1 { "vol-4" } else { "vol-5" }));
+        let creations = server
+            .actions()
+            .iter()
+            .filter(|action| *action == "CreateVolume")
+            .count();
+        assert_eq!(creations, sent);
+    }
+}
+
+/// No call outlasts its patience, in whatever it is that takes so long.
+#[tokio::test]
+async fn a_search_for_what_a_lost_creation_made_is_bounded_too() {
+    let server = Server::start(|params, _| match params["Action"].as_str() {
+        "CreateVolume" => refusal(500, "InternalError", "An internal error has occurred"),
+        _ => (0, String::new()),
+    })
+    .await;
+    let provider = AwsProvider::connect(AwsSettings {
+        patience: Duration::from_millis(900),
+        ..server.settings()
+    });
+    let started = Instant::now();
+    let error = provider.create(&new_volume()).await.unwrap_err();
     assert_eq!(
-        (server.calls().len(), tokens),
-        (3, BTreeSet::from(["uid-1-2".to_owned()]))
+        (error.operation.as_str(), error.kind.clone()),
+        ("ec2:CreateVolume", ErrorKind::Internal),
+        "{error}"
     );
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
