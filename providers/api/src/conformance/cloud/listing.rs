@@ -6,29 +6,11 @@ use futures::TryStreamExt;
 use futures::future::try_join_all;
 
 use super::{Accident, Backend, LABEL, create, ids, list, settled, small, tags};
+use crate::conformance::eventually;
 use crate::{Tags, VolumeFilter, VolumeId};
 
-/// More than a page of 500.
-const MANY: usize = 600;
-
-async fn many(cloud: &Backend) -> BTreeSet<VolumeId> {
-    let pattern = small(cloud, "").await;
-    let new: Vec<_> = (0..MANY)
-        .map(|number| {
-            let mut new = pattern.clone();
-            new.token.claim_uid = format!("{}-{number}", cloud.label());
-            new.tags = tags(cloud, &number.to_string());
-            new
-        })
-        .collect();
-    let created = try_join_all(new.iter().map(|new| cloud.volumes().create(new)))
-        .await
-        .unwrap();
-    let created: BTreeSet<_> = created.into_iter().map(|volume| volume.id).collect();
-    assert_eq!(created.len(), MANY);
-    settled(cloud, created.iter().cloned().collect()).await;
-    created
-}
+/// More than a page of 500, and not many more: there are emulators that take a quarter of a minute to list so many.
+const MANY: usize = 505;
 
 fn labelled(cloud: &Backend) -> VolumeFilter {
     VolumeFilter::Tagged(Tags::from([(LABEL.to_owned(), cloud.label().to_owned())]))
@@ -94,29 +76,51 @@ pub(super) async fn everything_is_listed_whoever_made_it(cloud: Backend) {
     );
 }
 
+/// EC2 API reference, `DescribeVolumes`, `MaxResults`: at most 500 a page.
 pub(super) async fn more_than_a_page_is_listed_whole_in_few_calls(cloud: Backend) {
     let made = many(&cloud).await;
+    let mut calls = 0;
+    let pages: Vec<_> = eventually("all of the volumes", super::PATIENCE, async || {
+        let before = cloud.sent("DescribeVolumes");
+        let pages: Vec<_> = cloud.volumes().list(labelled(&cloud)).try_collect().await.unwrap();
+        calls = cloud.sent("DescribeVolumes") - before;
+        match pages.iter().map(Vec::len).sum() {
+            MANY => Ok(pages),
+            count => Err(format!("{count} of {MANY}")),
+        }
+    })
+    .await;
+    assert!(calls <= 2, "{calls} calls for {MANY} volumes by tag");
+    assert_eq!(ids(&pages.concat()).into_iter().collect::<BTreeSet<_>>(), made);
+
     let before = cloud.sent("DescribeVolumes");
-    let found = list(&cloud, labelled(&cloud)).await.unwrap();
-    assert_eq!(found.len(), MANY, "volumes listed");
+    let asked = made.iter().cloned().collect();
+    let found = list(&cloud, VolumeFilter::Ids(asked)).await.unwrap();
     assert_eq!(ids(&found).into_iter().collect::<BTreeSet<_>>(), made);
-    let by_tag = cloud.sent("DescribeVolumes") - before;
-    assert!(by_tag <= 2, "{by_tag} calls for {MANY} volumes");
+    let calls = cloud.sent("DescribeVolumes") - before;
+    assert!(calls <= 3, "{calls} calls for {MANY} ids");
 
-    let found = list(&cloud, VolumeFilter::Ids(made.iter().cloned().collect()))
-        .await
-        .unwrap();
-    assert_eq!(ids(&found).into_iter().collect::<BTreeSet<_>>(), made);
-    let by_id = cloud.sent("DescribeVolumes") - before - by_tag;
-    assert!(by_id <= 3, "{by_id} calls for {MANY} ids");
-}
-
-/// EC2 API reference, `DescribeVolumes`, `MaxResults`: at most 500 a page.
-pub(super) async fn a_page_has_at_most_500_volumes(cloud: Backend) {
-    many(&cloud).await;
-    let pages: Vec<_> = cloud.volumes().list(labelled(&cloud)).try_collect().await.unwrap();
+    // Last, because there are backends of which all else is true.
     let largest = pages.iter().map(Vec::len).max().unwrap();
     assert!(largest <= 500, "a page of {largest} volumes");
+}
+
+async fn many(cloud: &Backend) -> BTreeSet<VolumeId> {
+    let pattern = small(cloud, "").await;
+    let new: Vec<_> = (0..MANY)
+        .map(|number| {
+            let mut new = pattern.clone();
+            new.token.claim_uid = format!("{}-{number}", cloud.label());
+            new.tags = Tags::from([(LABEL.to_owned(), cloud.label().to_owned())]);
+            new
+        })
+        .collect();
+    let created = try_join_all(new.iter().map(|new| cloud.volumes().create(new)))
+        .await
+        .unwrap();
+    let created: BTreeSet<_> = created.into_iter().map(|volume| volume.id).collect();
+    assert_eq!(created.len(), MANY);
+    created
 }
 
 pub(super) async fn a_failed_page_is_read_again(cloud: Backend) {

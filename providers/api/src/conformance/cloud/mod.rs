@@ -112,7 +112,6 @@ pub fn cases() -> Vec<Case<Backend>> {
         listing::ids_that_nobody_has_are_left_out,
         listing::everything_is_listed_whoever_made_it,
         listing::more_than_a_page_is_listed_whole_in_few_calls,
-        listing::a_page_has_at_most_500_volumes,
         listing::a_failed_page_is_read_again,
         removal::what_is_absent_is_gone_already,
         removal::a_deleted_volume_vanishes_or_is_shown_as_deleted,
