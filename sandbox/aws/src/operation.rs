@@ -23,6 +23,16 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
+    /// An operation of a service that takes any parameters.
+    pub(crate) const fn new(name: &'static str, family: Family, run: Run) -> Self {
+        Self {
+            name,
+            family,
+            params: &[],
+            run,
+        }
+    }
+
     /// Whether it changes something when it succeeds.
     pub(crate) fn mutating(&self) -> bool {
         self.family != Family::Describe

@@ -7,12 +7,11 @@ use crate::throttle::Family;
 use crate::wire::params::Params;
 use crate::wire::xml::Xml;
 
-pub(crate) const OPERATIONS: [Operation; 1] = [Operation {
-    name: "GetCallerIdentity",
-    family: Family::Describe,
-    params: &[],
-    run: get_caller_identity,
-}];
+pub(crate) const OPERATIONS: [Operation; 1] = [Operation::new(
+    "GetCallerIdentity",
+    Family::Describe,
+    get_caller_identity,
+)];
 
 #[expect(clippy::unnecessary_wraps, reason = "every operation has this signature")]
 fn get_caller_identity(session: &mut Session, _: &Params, xml: &mut Xml) -> Result<(), AwsError> {

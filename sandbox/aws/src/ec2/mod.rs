@@ -12,6 +12,15 @@ pub(crate) mod volumes;
 use crate::operation::Operation;
 use crate::throttle::Family::{Describe, Mutating, Tags, Volumes};
 
+/// What the listings of volumes take.
+const OF_VOLUMES: [&str; 5] = [
+    "Filter",
+    "IncludeManagedResources",
+    "MaxResults",
+    "NextToken",
+    "VolumeId",
+];
+
 /// Every operation that this sandbox has; any other name is `InvalidAction`.
 pub(crate) const OPERATIONS: [Operation; 21] = [
     Operation {
@@ -42,25 +51,13 @@ pub(crate) const OPERATIONS: [Operation; 21] = [
     Operation {
         name: "DescribeVolumes",
         family: Describe,
-        params: &[
-            "Filter",
-            "IncludeManagedResources",
-            "MaxResults",
-            "NextToken",
-            "VolumeId",
-        ],
+        params: &OF_VOLUMES,
         run: volumes::describe::run,
     },
     Operation {
         name: "DescribeVolumeStatus",
         family: Describe,
-        params: &[
-            "Filter",
-            "IncludeManagedResources",
-            "MaxResults",
-            "NextToken",
-            "VolumeId",
-        ],
+        params: &OF_VOLUMES,
         run: volumes::status::run,
     },
     Operation {

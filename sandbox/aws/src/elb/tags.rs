@@ -1,9 +1,11 @@
 //! `AddTags`, `RemoveTags`, `DescribeTags` of both APIs: they differ in how a load balancer is named.
 
 use crate::error::AwsError;
+use crate::model::balancer::LoadBalancer;
 use crate::model::tags::{LIMIT, TagError, read};
 use crate::session::Session;
 use crate::wire::params::Params;
+use crate::wire::xml::Xml;
 
 use super::shared::too_many_tags;
 
@@ -53,6 +55,14 @@ fn change(
             .change(key, times, |balancer| change(&mut balancer.tags))?;
     }
     Ok(())
+}
+
+/// Writes the tags of one load balancer.
+pub(super) fn write(xml: &mut Xml, lb: &LoadBalancer) {
+    xml.list(("Tags", "member"), &lb.tags, |xml, (key, value)| {
+        xml.text("Key", key);
+        xml.text("Value", value);
+    });
 }
 
 /// Refuses a `DescribeTags` of nothing or of too much.

@@ -16,54 +16,14 @@ use crate::wire::xml::Xml;
 
 /// Every operation that this sandbox has; any other name is `InvalidAction`.
 pub(crate) const OPERATIONS: [Operation; 8] = [
-    Operation {
-        name: "CreateLoadBalancer",
-        family: Mutating,
-        params: &[],
-        run: create,
-    },
-    Operation {
-        name: "DeleteLoadBalancer",
-        family: Mutating,
-        params: &[],
-        run: delete,
-    },
-    Operation {
-        name: "DescribeLoadBalancers",
-        family: Describe,
-        params: &[],
-        run: describe,
-    },
-    Operation {
-        name: "DescribeListeners",
-        family: Describe,
-        params: &[],
-        run: describe_listeners,
-    },
-    Operation {
-        name: "DescribeTargetGroups",
-        family: Describe,
-        params: &[],
-        run: describe_target_groups,
-    },
-    Operation {
-        name: "AddTags",
-        family: Mutating,
-        params: &[],
-        run: add_tags,
-    },
-    Operation {
-        name: "RemoveTags",
-        family: Mutating,
-        params: &[],
-        run: remove_tags,
-    },
-    Operation {
-        name: "DescribeTags",
-        family: Describe,
-        params: &[],
-        run: describe_tags,
-    },
+    Operation::new("CreateLoadBalancer", Mutating, create),
+    Operation::new("DeleteLoadBalancer", Mutating, delete),
+    Operation::new("DescribeLoadBalancers", Describe, describe),
+    Operation::new("DescribeListeners", Describe, describe_listeners),
+    Operation::new("DescribeTargetGroups", Describe, describe_target_groups),
+    Operation::new("AddTags", Mutating, add_tags),
+    Operation::new("RemoveTags", Mutating, remove_tags),
+    Operation::new("DescribeTags", Describe, describe_tags),
 ];
 
 fn create(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
@@ -357,10 +317,7 @@ fn describe_tags(session: &mut Session, params: &Params, xml: &mut Xml) -> Resul
     let chosen = choose(session, &arns, &[])?;
     xml.list(("TagDescriptions", "member"), chosen, |xml, lb| {
         xml.text("ResourceArn", &lb.arn);
-        xml.list(("Tags", "member"), &lb.tags, |xml, (key, value)| {
-            xml.text("Key", key);
-            xml.text("Value", value);
-        });
+        tags::write(xml, lb);
     });
     Ok(())
 }
