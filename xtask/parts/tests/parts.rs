@@ -201,6 +201,22 @@ spec:
 
     #[test]
     #[ignore = "needs real parts: cargo xtask test"]
+    fn a_folder_is_taken_up_again_on_other_ports() {
+        let parts = from_environment().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let first = ControlPlane::start(&parts.programs, folder.path()).unwrap();
+        first
+            .kubectl(&["create", "configmap", "kept", "--from-literal=a=b"])
+            .unwrap();
+        let before = first.etcd().to_owned();
+        drop(first);
+        let second = ControlPlane::start(&parts.programs, folder.path()).unwrap();
+        assert_ne!(second.etcd(), before);
+        second.kubectl(&["get", "configmap", "kept"]).unwrap();
+    }
+
+    #[test]
+    #[ignore = "needs real parts: cargo xtask test"]
     fn a_component_that_cannot_start_is_named_with_its_last_words() {
         let mut programs = from_environment().unwrap().programs;
         let folder = tempfile::tempdir().unwrap();
