@@ -1,0 +1,77 @@
+"""What boto3 sees of an account, or does to it behind moorline's back; the answer is JSON."""
+
+import json
+import sys
+
+import boto3
+
+# The names by which moorline tags what it makes: part of its contract.
+PROFILE = "tag:moorline.dev/profile"
+
+
+def volumes(profile):
+    pages = boto3.client("ec2").describe_volumes(Filters=[{"Name": PROFILE, "Values": [profile]}])
+    return [
+        {
+            "id": volume["VolumeId"],
+            "zone": volume["AvailabilityZone"],
+            "type": volume["VolumeType"],
+            "size": volume["Size"],
+            "state": volume["State"],
+            "attachments": len(volume["Attachments"]),
+            "tags": {tag["Key"]: tag["Value"] for tag in volume.get("Tags", [])},
+        }
+        for volume in pages["Volumes"]
+    ]
+
+
+def snapshots(profile):
+    found = boto3.client("ec2").describe_snapshots(Filters=[{"Name": PROFILE, "Values": [profile]}])
+    return [{"id": snapshot["SnapshotId"], "volume": snapshot["VolumeId"]} for snapshot in found["Snapshots"]]
+
+
+def delete_volume(volume):
+    boto3.client("ec2").delete_volume(VolumeId=volume)
+
+
+def copy_volume(volume):
+    ec2 = boto3.client("ec2")
+    original = ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]
+    ec2.create_volume(
+        AvailabilityZone=original["AvailabilityZone"],
+        Size=original["Size"],
+        VolumeType=original["VolumeType"],
+        TagSpecifications=[{"ResourceType": "volume", "Tags": original["Tags"]}],
+    )
+
+
+def name_of(hostname):
+    return hostname.split(".")[0]
+
+
+def make_balancer(hostname, service):
+    listener = {"Protocol": "tcp", "LoadBalancerPort": 80, "InstanceProtocol": "tcp", "InstancePort": 30080}
+    made = boto3.client("elb").create_load_balancer(
+        LoadBalancerName=name_of(hostname),
+        Listeners=[listener],
+        AvailabilityZones=["us-east-1a"],
+        Tags=[{"Key": "kubernetes.io/service-name", "Value": service}],
+    )
+    assert made["DNSName"] == hostname, made["DNSName"]
+
+
+def delete_balancer(hostname):
+    boto3.client("elb").delete_load_balancer(LoadBalancerName=name_of(hostname))
+
+
+COMMANDS = {
+    "volumes": volumes,
+    "snapshots": snapshots,
+    "copy-volume": copy_volume,
+    "delete-volume": delete_volume,
+    "make-balancer": make_balancer,
+    "delete-balancer": delete_balancer,
+}
+
+if __name__ == "__main__":
+    json.dump(COMMANDS[sys.argv[1]](*sys.argv[2:]), sys.stdout)

@@ -1,0 +1,28 @@
+//! The program from outside against parts that others wrote: a real control plane, moto, LocalStack.
+//!
+//! Each test needs real parts, which `cargo xtask test` starts and names in `MOORLINE_TEST_PARTS`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test fails by panicking, and its helpers are seen by tests only"
+)]
+
+#[expect(dead_code, reason = "these tests use a part of what those of the sandbox do")]
+#[path = "../it/support.rs"]
+mod support;
+
+mod clouds;
+mod stage;
+
+#[path = "."]
+mod real {
+    mod binding;
+    mod documents;
+    mod kills;
+    mod lifecycle;
+    mod rights;
+    mod tutorial;
+}
