@@ -303,6 +303,7 @@ pub(crate) async fn default_class(ctx: &Context) -> Result<Option<StorageClass>,
 pub(crate) struct CloudVolumes {
     by_id: HashMap<VolumeId, Volume>,
     by_claim_uid: HashMap<String, Vec<VolumeId>>,
+    by_claim: HashMap<Key, Vec<VolumeId>>,
 }
 
 impl CloudVolumes {
@@ -355,6 +356,17 @@ impl CloudVolumes {
                 .or_default()
                 .push(volume.id.clone());
         }
+        if let (Some(namespace), Some(claim)) = (volume.tags.get(names::NAMESPACE), volume.tags.get(names::CLAIM)) {
+            let key = (namespace.clone(), claim.clone());
+            self.by_claim.entry(key).or_default().push(volume.id.clone());
+        }
         self.by_id.insert(volume.id.clone(), volume);
+    }
+
+    /// The usable volumes that were made for a claim of this name, in any of its lives.
+    pub(crate) fn of_claim_name(&self, key: &Key) -> impl Iterator<Item = &Volume> {
+        let ids = self.by_claim.get(key).into_iter().flatten();
+        ids.filter_map(|id| self.by_id.get(id))
+            .filter(|volume| volume.state.is_alive())
     }
 }

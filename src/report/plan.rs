@@ -40,10 +40,7 @@ pub(crate) fn up(plan: &UpPlan, view: &View) -> String {
     }
     out.push_str(&summary(plan));
     out.push_str(&status::notices(&plan.notices, view));
-    if !plan.blocked.is_empty() {
-        let _ = writeln!(out, "{}", view.paint.error("In the way:"));
-        out.extend(plan.blocked.iter().map(|cause| status::cause_lines(cause, view)));
-    }
+    // What blocks it is the error that the run ends with.
     out
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moorline_api::{Error, ErrorKind, ListQuery, Object, ObjectRef, ReclaimPolicy, ResourceKind, Volume};
+use moorline_api::{Error, ErrorKind, ListQuery, Object, ObjectRef, ReclaimPolicy, ResourceKind, Volume, VolumeState};
 use moorline_profile::{OnDown, Profile};
 
 use super::evidence::{Pointers, foreign};
@@ -204,7 +204,7 @@ pub(crate) async fn removals_of(
         )?,
         _ => Default::default(),
     };
-    let removal = |claim: &&ClaimView| {
+    let removals = |claim: &&ClaimView| {
         // A PersistentVolume that is reserved for another claim, or another life of this one, is not this claim's.
         let pv = pvs
             .get(&claim.volume_name)
@@ -220,14 +220,24 @@ pub(crate) async fn removals_of(
             foreign.or_else(|| pointers.shared(id, pv.map(|pv| &*pv.name)))
         });
         let class = profile.classes.get(&claim.class).map(|class| class.reclaim_policy);
-        let (fate, why) = match not_its_own {
-            Some(why) => (VolumeFate::Keep, why),
+        let decided = if claim.phase == "Lost" && on_down == OnDown::ReclaimPolicy {
             // It had data, and its PersistentVolume, with the policy for them, is gone.
-            None if claim.phase == "Lost" && on_down == OnDown::ReclaimPolicy => fate(on_down, None, None),
-            None => fate(on_down, pv, class),
+            fate(on_down, None, None)
+        } else {
+            fate(on_down, pv, class)
         };
+        let spares = volumes
+            .of_claim(&claim.uid)
+            .into_iter()
+            .filter(|spare| !matches!(spare.state, VolumeState::Deleting | VolumeState::Deleted))
+            .filter(|spare| Some(&spare.id) != volume.as_ref() && pointers.shared(&spare.id, None).is_none())
+            .filter(|spare| foreign(spare, &site.cluster.uid, &claim_name, Some(&claim.uid)).is_none());
+        let spares: Vec<ClaimRemoval> = spares
+            .map(|spare| spare_removal(&claim_name, spare, &decided))
+            .collect();
+        let (fate, why) = not_its_own.map_or(decided, |why| (VolumeFate::Keep, why));
         let target = ObjectRef::new(ResourceKind::claim(), &claim.namespace, &claim.name);
-        ClaimRemoval {
+        let own = ClaimRemoval {
             claim: Some(Removal {
                 target,
                 uid: claim.uid.clone(),
@@ -237,9 +247,23 @@ pub(crate) async fn removals_of(
             persistent_volume: pv.map(pv_removal),
             fate,
             why,
-        }
+        };
+        std::iter::once(own).chain(spares)
     };
-    Ok(claims.iter().map(removal).collect())
+    Ok(claims.iter().flat_map(removals).collect())
+}
+
+/// Another volume that was made for this life of a claim, by a call that was sent twice where the cloud ignores its token,
+/// and that no PersistentVolume names: nothing could ever use it, and nothing but its tags points to it.
+fn spare_removal(claim_name: &str, spare: &Volume, (fate, why): &(VolumeFate, String)) -> ClaimRemoval {
+    ClaimRemoval {
+        claim: None,
+        claim_name: claim_name.to_owned(),
+        persistent_volume: None,
+        volume: Some(spare.id.clone()),
+        fate: *fate,
+        why: format!("made for it too, and not used; {why}"),
+    }
 }
 
 /// The volume that a claim without a PersistentVolume would get: failed ones may have been made before it.
@@ -339,144 +363,4 @@ async fn left_by_a_former_run(
 }
 
 #[cfg(test)]
-mod tests {
-    use moorline_aws_rules::EbsRules;
-    use serde_json::json;
-
-    use super::*;
-    use crate::names;
-
-    const SET: &str = "
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: db}
-spec:
-  serviceName: db
-  selector: {matchLabels: {app: db}}
-  template:
-    metadata: {labels: {app: db}}
-    spec: {containers: [{name: db, image: postgres, volumeMounts: [{name: data, mountPath: /data}]}]}
-  volumeClaimTemplates:
-  - metadata: {name: data}
-    spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 1Gi}}}
-";
-
-    fn profile() -> Profile {
-        let folder = tempfile::tempdir().unwrap();
-        let yaml = "name: web\nprovider: {aws: {}}\nexternalClasses: [fast]\n";
-        std::fs::write(folder.path().join("profile.yaml"), yaml).unwrap();
-        std::fs::write(folder.path().join("set.yaml"), SET).unwrap();
-        let surroundings = moorline_profile::Surroundings {
-            rules: &[&EbsRules],
-            ..Default::default()
-        };
-        moorline_profile::load(folder.path(), &surroundings).unwrap_or_else(|problems| panic!("{problems}"))
-    }
-
-    fn claim(name: &str, label: Option<&str>) -> (Key, ClaimView) {
-        let labels = json!({"app": "db", names::PROFILE: label});
-        let claim = json!({"metadata": {"namespace": "default", "name": name, "labels": labels}});
-        let view = ClaimView::of(&Object::from_value(claim).unwrap());
-        (view.key(), view)
-    }
-
-    /// What becomes of each claim: `goes`, `-`, or why it stays.
-    fn fates(owners: &Owners<'_>, claims: &BTreeMap<Key, ClaimView>) -> Vec<String> {
-        let fate = |(key, claim): (&Key, &ClaimView)| match owners.of_claim(key, claim) {
-            Ownership::Unrelated => "-".to_owned(),
-            Ownership::Others(why) => why,
-            Ownership::Ours => "goes".to_owned(),
-        };
-        claims.iter().map(fate).collect()
-    }
-
-    fn owners<'a>(profile: &'a Profile, made: bool, kept: bool, claims: &BTreeMap<Key, ClaimView>) -> Owners<'a> {
-        let set = ObjectRef::new(ResourceKind::stateful_set(), "default", "db");
-        let kept = if kept {
-            BTreeSet::from([set.clone()])
-        } else {
-            BTreeSet::new()
-        };
-        let removals = if made {
-            vec![Removal {
-                target: set,
-                uid: "u".to_owned(),
-            }]
-        } else {
-            Vec::new()
-        };
-        Owners::of(profile, &kept, &removals, claims)
-    }
-
-    #[test]
-    fn claims_of_a_set_that_someone_else_made_stay() {
-        let profile = profile();
-        let claims = BTreeMap::from([
-            claim("data-db-0", None),
-            claim("data-db-1", Some("web")),
-            claim("x-0", None),
-        ]);
-        let fates = fates(&owners(&profile, false, true, &claims), &claims);
-        assert!(fates[..2].iter().all(|why| why.contains("did not make")), "{fates:?}");
-        assert_eq!(fates[2], "-");
-    }
-
-    #[test]
-    fn unlabelled_claims_go_only_with_a_set_that_moorline_made() {
-        let profile = profile();
-        let alone = BTreeMap::from([claim("data-db-0", None)]);
-        assert_eq!(fates(&owners(&profile, true, false, &alone), &alone), ["goes"]);
-        assert!(fates(&owners(&profile, false, false, &alone), &alone)[0].contains("did not make"));
-        let beside_ours = BTreeMap::from([claim("data-db-0", None), claim("data-db-1", Some("web"))]);
-        assert_eq!(
-            fates(&owners(&profile, false, false, &beside_ours), &beside_ours),
-            ["goes", "goes"]
-        );
-        let others = BTreeMap::from([claim("data-db-0", Some("shop"))]);
-        assert_eq!(
-            fates(&owners(&profile, true, false, &others), &others),
-            ["it belongs to profile shop"]
-        );
-    }
-
-    fn pv(reclaim: ReclaimPolicy, decided: Option<&str>) -> PvView {
-        PvView {
-            name: "pv".to_owned(),
-            uid: "u".to_owned(),
-            phase: "Bound".to_owned(),
-            claim: None,
-            claim_uid: None,
-            reclaim,
-            volume: None,
-            profile: None,
-            decided: decided.map(str::to_owned),
-        }
-    }
-
-    /// In every cell where something is not known, or was decided otherwise before, the volume is kept.
-    #[test]
-    fn the_fate_of_a_volume() {
-        use OnDown::{Delete as Del, Keep, ReclaimPolicy as Follow, Snapshot};
-        use VolumeFate::{Delete, Keep as Kept, SnapshotThenDelete};
-        let (delete, retain) = (ReclaimPolicy::Delete, ReclaimPolicy::Retain);
-        for (on_down, pv, class, expected) in [
-            (Follow, Some(pv(delete, None)), Some(retain), Delete),
-            (Follow, Some(pv(retain, None)), Some(delete), Kept),
-            (Follow, None, Some(delete), Delete),
-            (Follow, None, Some(retain), Kept),
-            (Follow, None, None, Kept),
-            (Del, Some(pv(retain, None)), None, Delete),
-            (Del, Some(pv(retain, Some("keep"))), None, Kept),
-            (Follow, Some(pv(retain, Some("snapshot"))), None, SnapshotThenDelete),
-            (Del, Some(pv(delete, Some("something-new"))), None, Kept),
-            (Keep, Some(pv(delete, None)), None, Kept),
-            (Snapshot, Some(pv(delete, None)), None, SnapshotThenDelete),
-        ] {
-            assert_eq!(
-                fate(on_down, pv.as_ref(), class).0,
-                expected,
-                "{on_down:?} {pv:?} {class:?}"
-            );
-        }
-    }
-}
+mod tests;

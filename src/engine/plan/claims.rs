@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use moorline_api::{ClaimShape, Object, Placement, StorageClass, StorageRules, VolumeSpec};
+use moorline_api::{ClaimShape, Object, Placement, StorageClass, StorageRules, VolumeId, VolumeSpec};
 use moorline_profile::{ClaimTemplate, ClassRef, Profile, SetClaims, StandaloneClaim};
 use serde_json::{Value, json};
 
@@ -110,7 +110,34 @@ pub(crate) fn plan_claims(inputs: &ClaimInputs<'_>) -> PlannedClaims {
             .or_insert_with_key(|namespace| Group::standalone(inputs, namespace));
         plan_claim(inputs, &Wanted::standalone(group, claim), &mut planned);
     }
+    let former = former_lives(inputs, &planned.claims);
+    planned.notices.extend(former);
     planned
+}
+
+/// That claims which are made anew had volumes before, which were kept: a new claim does not get its namesake's data.
+fn former_lives(inputs: &ClaimInputs<'_>, claims: &[ClaimPlan]) -> Option<String> {
+    const NAMED: usize = 3;
+    let made = claims.iter().filter(|claim| claim.action == ClaimAction::Create);
+    let kept: Vec<String> = made
+        .flat_map(|claim| {
+            let key = (claim.namespace.clone(), claim.name.clone());
+            let text = |volume: &moorline_api::Volume| format!("{} of {}", volume.id, claim.name);
+            inputs.volumes.of_claim_name(&key).map(text).collect::<Vec<_>>()
+        })
+        .collect();
+    if kept.is_empty() {
+        return None;
+    }
+    let named = kept.len().min(NAMED);
+    let more = match kept.len() - named {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "volumes of former claims of the same names were kept and are not used: {}{more}; new ones are made",
+        kept[..named].join(", ")
+    ))
 }
 
 fn plan_claim(inputs: &ClaimInputs<'_>, wanted: &Wanted<'_>, planned: &mut PlannedClaims) {
@@ -306,6 +333,8 @@ fn resume(
                 .into_iter()
                 .map(|text| format!("{what}: {text}")),
         );
+        let used = pv.and_then(|pv| pv.volume.as_ref());
+        planned.notices.extend(spares(inputs, live, used));
         return Ok(ClaimAction::Keep);
     }
     if live.volume_name.is_empty() {
@@ -334,23 +363,29 @@ fn resume(
             persistent_volume: true,
         });
     }
-    let alive: Vec<_> = inputs
-        .volumes
-        .of_claim(&live.uid)
-        .into_iter()
-        .filter(|volume| volume.state.is_alive())
-        .collect();
-    if let [_, others @ ..] = &alive[..] {
-        let text = |volume: &&moorline_api::Volume| {
-            format!("{what}: volume {} was made for it too and is not used", volume.id)
-        };
-        planned.notices.extend(others.iter().map(text));
-    }
+    let made = inputs.volumes.of_claim(&live.uid);
+    let volume = made.into_iter().find(|volume| volume.state.is_alive());
+    let volume = volume.map(|volume| volume.id.clone());
+    planned.notices.extend(spares(inputs, live, volume.as_ref()));
     Ok(ClaimAction::Resume {
         uid: live.uid.clone(),
-        volume: alive.first().map(|volume| volume.id.clone()),
+        volume,
         persistent_volume: false,
     })
+}
+
+/// A notice for each volume made for this claim beside the one that it uses: a cloud that ignores client tokens makes one when a
+/// creation is answered late and sent again. `down` deletes them with the claim's own.
+fn spares(inputs: &ClaimInputs<'_>, live: &ClaimView, used: Option<&VolumeId>) -> Vec<String> {
+    let made = inputs.volumes.of_claim(&live.uid).into_iter();
+    made.filter(|volume| volume.state.is_alive() && Some(&volume.id) != used)
+        .map(|volume| {
+            format!(
+                "claim {}/{}: volume {} was made for it too and is not used",
+                live.namespace, live.name, volume.id
+            )
+        })
+        .collect()
 }
 
 /// How a bound claim and its volume differ from what the profile asks, a sentence each.
