@@ -190,6 +190,10 @@ impl Refusal {
             405 | 406 | 415 | 501 => (ErrorKind::Unsupported, text),
             409 => self.conflict(),
             410 => (ErrorKind::Expired, text),
+            422 if self.is_another_life() => (
+                ErrorKind::Stale,
+                format!("it was deleted and made again since it was read ({text})"),
+            ),
             422 => (ErrorKind::Invalid, self.with_causes()),
             429 => {
                 let message = format!("the server is too busy to answer now ({text}); run again in a while");
@@ -210,6 +214,12 @@ impl Refusal {
             ),
             _ => (ErrorKind::Internal, format!("the server failed ({text})")),
         }
+    }
+
+    /// A patch that names another UID than the object's is refused as an attempt to change it.
+    fn is_another_life(&self) -> bool {
+        let mut fields = self.status.causes().iter().map(|cause| cause.field.as_deref());
+        fields.len() > 0 && fields.all(|field| field == Some("metadata.uid"))
     }
 
     fn forbidden(&self, call: &Call) -> (ErrorKind, String) {

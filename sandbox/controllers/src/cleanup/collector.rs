@@ -28,7 +28,8 @@ pub(crate) fn reconcile(cluster: &mut Cluster, place: &Place) -> Outcome {
 /// Deletes an object all of whose owners are gone or wait for it; otherwise drops the references to those.
 fn collect(cluster: &Cluster, place: &Place, object: &Value) -> Outcome {
     let owners = list(object, "/metadata/ownerReferences");
-    let (mut solid, mut waiting, mut dangling) = (0, 0, 0);
+    let (mut waiting, mut dangling) = (0, 0);
+    let mut solid = Vec::new();
     for owner in owners {
         match cluster
             .index
@@ -37,21 +38,15 @@ fn collect(cluster: &Cluster, place: &Place, object: &Value) -> Outcome {
         {
             None => dangling += 1,
             Some(owner) if is_deleting(&owner) && has_finalizer(&owner, FOREGROUND) => waiting += 1,
-            Some(_) => solid += 1,
+            Some(_) => solid.push(text(owner, "/uid")),
         }
     }
-    if solid > 0 {
+    if !solid.is_empty() {
         if waiting + dangling == 0 {
             return Ok(());
         }
         return cluster.change(&place.resource, object, MANAGER, |live| {
-            retain_owners(live, |owner| {
-                let present = cluster
-                    .index
-                    .place(text(owner, "/uid"))
-                    .and_then(|place| cluster.at(place));
-                present.is_some_and(|owner| !has_finalizer(&owner, FOREGROUND))
-            });
+            retain_owners(live, |owner| solid.contains(&text(owner, "/uid")));
         });
     }
     if waiting + dangling == 0 {

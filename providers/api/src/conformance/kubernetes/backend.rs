@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::manifests;
 use crate::conformance::{Case, eventually};
@@ -152,6 +152,9 @@ impl Answer {
         self.body["message"].as_str().unwrap_or_default()
     }
 }
+
+/// A UID that no object has.
+pub(super) const ANOTHER_UID: &str = "11111111-2222-3333-4444-555555555555";
 
 /// How to delete in the background, whatever it is.
 pub(super) const BACKGROUND: DeleteOptions = DeleteOptions {
@@ -328,6 +331,26 @@ impl Backend {
         .await
     }
 
+    /// Looks for a while whether an object becomes as it should be; what it is instead as the error.
+    pub(super) async fn settled(
+        &self,
+        limit: Duration,
+        target: &ObjectRef,
+        is_so: impl Fn(&Object) -> bool,
+    ) -> std::result::Result<Object, String> {
+        let end = Instant::now() + limit;
+        loop {
+            let found = self.get(target).await;
+            if is_so(&found) {
+                return Ok(found);
+            }
+            if Instant::now() >= end {
+                return Err(summary(&found));
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until an object is not there.
     pub(super) async fn until_gone(&self, target: &ObjectRef) {
         eventually(&format!("gone: {target}"), self.patience(), async || {
@@ -426,11 +449,12 @@ pub(super) struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    /// The next change; bookmarks are passed over.
+    /// The next change; bookmarks are passed over, and the map that the cluster itself puts into every namespace.
     pub(super) async fn next(&mut self) -> WatchEvent {
         loop {
             match self.try_next().await {
                 Ok(WatchEvent::Bookmark(_)) => {}
+                Ok(WatchEvent::Applied(object)) if object.name() == "kube-root-ca.crt" => {}
                 Ok(event) => return event,
                 Err(error) => panic!("{error}"),
             }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::backend::{BACKGROUND, Backend, Request};
+use super::backend::{ANOTHER_UID, BACKGROUND, Backend, Request};
 use super::deletion;
 use super::manifests::{config_map, stateful_set};
 use crate::conformance::{Case, cases};
@@ -106,16 +106,12 @@ async fn holds_to_the_uid(on: Backend) {
         uid: Some(uid.to_owned()),
         ..BACKGROUND
     };
-    let other = "11111111-2222-3333-4444-555555555555";
+    let other = ANOTHER_UID;
     let refused = on.cluster().delete(&target, &of(other)).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Stale);
     let uid = made.uid().unwrap();
-    assert!(
-        refused.message.contains(&format!(
-            "Precondition failed: UID in precondition: {other}, UID in object meta: {uid}"
-        )),
-        "{refused}"
-    );
+    let why = format!("the UID in the precondition ({other}) does not match the UID in record ({uid})");
+    assert!(refused.message.contains(&why), "{refused}");
     assert_eq!(on.cluster().delete(&target, &of(uid)).await.unwrap(), Deletion::Gone);
 }
 
@@ -224,7 +220,7 @@ async fn leaves_what_has_another_owner(on: Backend) {
 async fn takes_what_names_an_owner_of_another_life(on: Backend) {
     let (parent, child) = (on.target(config_map(), "parent"), on.target(config_map(), "child"));
     let mut owner = on.create(&parent, json!({})).await;
-    owner.set(&["metadata", "uid"], json!("11111111-2222-3333-4444-555555555555"));
+    owner.set(&["metadata", "uid"], json!(ANOTHER_UID));
     on.create(
         &child,
         json!({"metadata": {"ownerReferences": [owned_by(&owner, false)]}}),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::backend::{BACKGROUND, Backend};
+use super::backend::{ANOTHER_UID, BACKGROUND, Backend};
 use super::dry_run;
 use super::manifests::{claim_of, config_map, stateful_set, stateful_set_with_claims, volume};
 use crate::conformance::{Case, cases};
@@ -148,11 +148,11 @@ async fn of_the_other_writes_refuses_what_they_would(on: Backend) {
         .await
         .unwrap_err();
     assert_eq!(refused.kind, ErrorKind::AlreadyExists, "{refused}");
-    let stale = json!({"metadata": {"uid": "11111111-2222-3333-4444-555555555555"}});
+    let stale = json!({"metadata": {"uid": ANOTHER_UID}});
     let refused = on.cluster().rehearse(&target, &Write::Merge(&stale)).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Stale, "{refused}");
     let other_life = DeleteOptions {
-        uid: Some("11111111-2222-3333-4444-555555555555".to_owned()),
+        uid: Some(ANOTHER_UID.to_owned()),
         ..BACKGROUND
     };
     let refused = on

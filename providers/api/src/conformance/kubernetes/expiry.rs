@@ -85,4 +85,5 @@ async fn a_listing_begun_anew_succeeds(on: Backend) {
     let mut changes = on.cluster().watch(query, "1".to_owned());
     let refused = changes.try_next().await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Expired, "{refused}");
+    assert!(refused.message.contains("too old resource version: 1 ("), "{refused}");
 }

@@ -66,8 +66,14 @@ async fn keeps_its_times_to_the_microsecond(on: Backend) {
     let target = on.target(manifests::lease(), "lock");
     let made = on.create(&target, held_by("me")).await;
     assert_eq!(made.str_at(&["spec", "renewTime"]), Some("2026-11-21T12:00:00.123456Z"));
+    let refused = on
+        .cluster()
+        .merge(&target, &json!({"spec": {"renewTime": "2026-11-21T12:00:01Z"}}))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid, "{refused}");
     let merged = on
-        .merge(&target, json!({"spec": {"renewTime": "2026-11-21T12:00:01Z"}}))
+        .merge(&target, json!({"spec": {"renewTime": "2026-11-21T12:00:01.000000Z"}}))
         .await;
     assert_eq!(
         merged.str_at(&["spec", "renewTime"]),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::backend::Backend;
+use super::backend::{ANOTHER_UID, Backend, Request};
 use super::manifests::config_map;
 use super::merge;
 use crate::ErrorKind;
@@ -51,10 +51,16 @@ async fn of_no_change_writes_nothing(on: Backend) {
 async fn holds_to_the_uid(on: Backend) {
     let target = on.target(config_map(), "map");
     let made = on.create(&target, json!({})).await;
-    let wrong = json!({"metadata": {"uid": "11111111-2222-3333-4444-555555555555"}, "data": {"a": "1"}});
+    let wrong = json!({"metadata": {"uid": ANOTHER_UID}, "data": {"a": "1"}});
     let refused = on.cluster().merge(&target, &wrong).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Stale, "{refused}");
     assert_eq!(on.get(&target).await, made);
+    // In the server's own words it is an attempt to change what may not be changed.
+    let status = on
+        .send(Request::merge(Backend::path(&target), wrong))
+        .await
+        .refused(422, "Invalid");
+    assert_eq!(status["details"]["causes"][0]["field"], "metadata.uid");
     on.merge(&target, json!({"metadata": {"uid": made.uid()}, "data": {"a": "1"}}))
         .await;
 }

@@ -1,5 +1,7 @@
 //! Listing page by page.
 
+use std::collections::BTreeSet;
+
 use futures::TryStreamExt;
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -93,19 +95,39 @@ async fn a_page_says_how_many_are_left(on: Backend) {
     assert_ne!(token(&metadata), "");
 }
 
+/// Three pages and a bit of the provider's 500, while others create, change and delete.
 async fn the_provider_reads_all_pages(on: Backend) {
-    // Its page is 500.
-    many(&on, 520).await;
-    let query = ListQuery::within(config_map(), &on.namespace);
-    let pages: Vec<_> = on.cluster().list(query).try_collect().await.unwrap();
-    assert_eq!(pages.len(), 2);
-    assert_eq!(pages[0].resource_version, pages[1].resource_version);
-    let objects: Vec<_> = pages.iter().flat_map(|page| &page.objects).collect();
-    assert!(objects.iter().all(|object| object.gvk().to_string() == "v1 ConfigMap"));
-    assert_eq!(
-        objects.iter().filter(|object| object.name().starts_with("m-")).count(),
-        520
-    );
+    many(&on, 1_500).await;
+    let churn = async {
+        for round in 0.. {
+            let passing = on.target(config_map(), &format!("passing-{round}"));
+            on.create(&passing, json!({})).await;
+            let changed = on.target(config_map(), &format!("m-{:03}", round * 37 % 1_500));
+            on.merge(&changed, json!({"data": {"round": round.to_string()}})).await;
+            on.cluster().delete(&passing, &BACKGROUND).await.unwrap();
+        }
+    };
+    let read = async {
+        for _ in 0..3 {
+            let query = ListQuery::within(config_map(), &on.namespace);
+            let pages: Vec<_> = on.cluster().list(query).try_collect().await.unwrap();
+            assert_eq!(pages.len(), 4);
+            assert!(
+                pages
+                    .iter()
+                    .all(|page| page.resource_version == pages[0].resource_version)
+            );
+            let objects: Vec<_> = pages.iter().flat_map(|page| &page.objects).collect();
+            assert!(objects.iter().all(|object| object.gvk().to_string() == "v1 ConfigMap"));
+            let names: BTreeSet<_> = objects.iter().map(|object| object.name()).collect();
+            assert_eq!(names.len(), objects.len());
+            assert_eq!(names.iter().filter(|name| name.starts_with("m-")).count(), 1_500);
+        }
+    };
+    tokio::select! {
+        () = read => {}
+        () = churn => {}
+    }
 }
 
 async fn selectors_hold_on_every_page(on: Backend) {

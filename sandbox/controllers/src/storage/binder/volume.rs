@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::bind::set_volume_phase;
 use super::{BOUND_BY_CONTROLLER, COMPONENT};
 use crate::cluster::{Cluster, Outcome};
-use crate::kinds::{CLAIMS, EBS_DRIVER, MANAGER, VOLUMES};
+use crate::kinds::{CLAIMS, MANAGER, VOLUMES};
 use crate::object::{annotation, child, entries, name, text, uid};
 use crate::queue::{Key, Work};
 use crate::storage::{PROVISIONED_BY, protection};
@@ -61,27 +61,18 @@ fn give_up(cluster: &Cluster, volume: &Value) -> Outcome {
     set_volume_phase(cluster, volume, "Available", "")
 }
 
-/// Deleting is the provisioner's; a volume that nobody can delete fails.
+/// Deleting is left to the driver of a CSI volume, and to whoever provisioned another; one that nobody can delete fails.
 fn reclaim(cluster: &Cluster, volume: &Value) -> Outcome {
-    if text(volume, "/spec/persistentVolumeReclaimPolicy") != "Delete" || text(volume, "/status/phase") == "Failed" {
+    let wants_deletion = text(volume, "/spec/persistentVolumeReclaimPolicy") == "Delete";
+    let is_anothers = volume["spec"]["csi"].is_object()
+        || annotation(volume, PROVISIONED_BY).is_some_and(|driver| !driver.starts_with("kubernetes.io/"));
+    if !wants_deletion || is_anothers || text(volume, "/status/phase") == "Failed" {
         return Ok(());
     }
-    match annotation(volume, PROVISIONED_BY) {
-        Some(EBS_DRIVER) if cluster.settings.csi => Ok(()),
-        Some(driver) => {
-            let message = format!(
-                "Waiting for a volume to be deleted either by the external provisioner '{driver}' or manually by the system administrator. If volume deletion is delayed, please verify that the provisioner is running and correctly registered."
-            );
-            cluster.event(volume, "ExternalDeleting", &message, COMPONENT);
-            Ok(())
-        }
-        None => {
-            let message = format!(
-                "error getting deleter volume plugin for volume \"{}\": no deletable volume plugin matched",
-                name(volume)
-            );
-            cluster.warn(volume, "VolumeFailedDelete", &message, COMPONENT);
-            set_volume_phase(cluster, volume, "Failed", &message)
-        }
-    }
+    let message = format!(
+        "error getting deleter volume plugin for volume \"{}\": no deletable volume plugin matched",
+        name(volume)
+    );
+    cluster.warn(volume, "VolumeFailedDelete", &message, COMPONENT);
+    set_volume_phase(cluster, volume, "Failed", &message)
 }

@@ -41,6 +41,14 @@ pub(super) fn surge(deployment: &Value) -> usize {
     }
 }
 
+/// How many of a Deployment's pods may be unavailable before it counts as unavailable.
+pub(super) fn unavailable(deployment: &Value) -> usize {
+    match text(deployment, "/spec/strategy/type") {
+        "RollingUpdate" if replicas(deployment) > 0 => limits(deployment).1.min(replicas(deployment)),
+        _ => 0,
+    }
+}
+
 /// Takes the next step towards all pods being of `newest`.
 pub(super) fn step(cluster: &Cluster, deployment: &Value, newest: &Value, sets: &[Arc<Value>]) -> Outcome {
     let old: Vec<_> = sets.iter().filter(|set| uid(set) != uid(newest)).collect();

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::replica_sets::newest;
-use super::rollout::limits;
+use super::rollout::unavailable;
 use crate::cluster::{Cluster, Outcome};
 use crate::kinds::{DEPLOYMENTS, MANAGER};
 use crate::object::{child, condition, name, number, set_condition, text, time};
@@ -79,7 +79,7 @@ pub(super) fn write(cluster: &mut Cluster, key: &Key, deployment: &Value, sets: 
 }
 
 fn available_condition(deployment: &Value, available: i64) -> Value {
-    let least = replicas(deployment).saturating_sub(limits(deployment).1);
+    let least = replicas(deployment).saturating_sub(unavailable(deployment));
     if usize::try_from(available).unwrap_or_default() >= least {
         json!({
             "type": "Available", "status": "True", "reason": "MinimumReplicasAvailable",
