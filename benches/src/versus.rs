@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::figures::Figure;
 
-/// Of each kind: ConfigMaps, Services, Deployments.
+/// Of each kind: `ConfigMap`, Service, Deployment.
 const EACH: usize = 100;
 
 /// Of so many rounds the medians are taken; the tools take turns, so that a busy minute hits both.

@@ -38,7 +38,8 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile, set: &str, replicas:
     } else {
         let deletes = live.str_at(&["spec", "persistentVolumeClaimRetentionPolicy", "whenScaled"]) == Some("Delete");
         let releases = if deletes {
-            releases(ctx, profile, &site, wanted, replicas..from).await?
+            let lost = releases(ctx, profile, &site, wanted, replicas..from).await?;
+            with_unfinished(ctx, profile, &site, (wanted, replicas), lost).await?
         } else {
             Vec::new()
         };
@@ -144,6 +145,21 @@ pub(crate) async fn releases(
         })
         .collect();
     down::removals_of(ctx, profile, site, names, moorline_profile::OnDown::ReclaimPolicy).await
+}
+
+/// What goes, and what an earlier run that was killed after it had shrunk the set to these replicas left behind.
+pub(crate) async fn with_unfinished(
+    ctx: &Context,
+    profile: &Profile,
+    site: &Site,
+    (set, replicas): (&SetClaims, u32),
+    mut lost: Vec<ClaimRemoval>,
+) -> Result<Vec<ClaimRemoval>, EngineError> {
+    let unfinished = down::unfinished(ctx, profile, site, set, replicas).await?;
+    let new = |removal: &ClaimRemoval| lost.iter().all(|known| known.claim_name != removal.claim_name);
+    let new: Vec<ClaimRemoval> = unfinished.into_iter().filter(new).collect();
+    lost.extend(new);
+    Ok(lost)
 }
 
 /// Lets claims and volumes of lost ordinals go, unless a set has meanwhile been scaled to want them back.

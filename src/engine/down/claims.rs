@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use moorline_api::{Error, ErrorKind, ListQuery, Object, ObjectRef, ReclaimPolicy, ResourceKind, Volume, VolumeState};
-use moorline_profile::{OnDown, Profile};
+use moorline_profile::{OnDown, Profile, SetClaims};
 
 use super::evidence::{Pointers, foreign};
 use crate::context::Context;
@@ -251,6 +251,57 @@ pub(crate) async fn removals_of(
         std::iter::once(own).chain(spares)
     };
     Ok(claims.iter().flat_map(removals).collect())
+}
+
+/// What an earlier run that made a set smaller under `whenScaled: Delete` did not finish: claims beyond `replicas` that are on
+/// their way out, and volumes whose claims are gone. A claim that is alive was kept on purpose.
+pub(crate) async fn unfinished(
+    ctx: &Context,
+    profile: &Profile,
+    site: &Site,
+    set: &SetClaims,
+    replicas: u32,
+) -> Result<Vec<ClaimRemoval>, EngineError> {
+    let wanted = set.ordinals(replicas);
+    let is_lost = |key: &Key| {
+        set_of(profile, key).is_some_and(|(of, ordinal)| {
+            of.name == set.name && of.namespace == set.namespace && !wanted.contains(&ordinal)
+        })
+    };
+    let namespaces = BTreeSet::from([set.namespace.clone()]);
+    let (live, pvs) = futures::try_join!(
+        observe::claims(ctx, &namespaces),
+        observe::labelled_persistent_volumes(ctx, &profile.name)
+    )?;
+    let going = live.values().filter(|claim| claim.terminating && is_lost(&claim.key()));
+    let mut left = removals_of(
+        ctx,
+        profile,
+        site,
+        going.map(ClaimView::key).collect(),
+        OnDown::ReclaimPolicy,
+    )
+    .await?;
+    for pv in pvs.iter().filter(|pv| pv.phase != "Bound") {
+        let Some(claim) = pv.claim.as_ref().filter(|claim| is_lost(claim)) else {
+            continue;
+        };
+        let (fate, why) = fate(OnDown::ReclaimPolicy, Some(pv), None);
+        let is_alive = live
+            .get(claim)
+            .is_some_and(|claim| Some(&*claim.uid) == pv.claim_uid.as_deref());
+        if !is_alive && fate != VolumeFate::Keep {
+            left.push(ClaimRemoval {
+                claim: None,
+                claim_name: format!("{}/{}", claim.0, claim.1),
+                persistent_volume: Some(pv_removal(pv)),
+                volume: pv.volume.clone(),
+                fate,
+                why,
+            });
+        }
+    }
+    Ok(left)
 }
 
 /// Another volume that was made for this life of a claim, by a call that was sent twice where the cloud ignores its token,

@@ -22,7 +22,7 @@ use crate::observe::{self, Catalog};
 use crate::outcome::{DownOutcome, Fate};
 use crate::plan::{DownPlan, Removal};
 
-pub(crate) use claims::removals_of;
+pub(crate) use claims::{removals_of, unfinished};
 pub(crate) use plan::not_ours;
 pub use plan::plan_down;
 pub(crate) use reclaim::release;

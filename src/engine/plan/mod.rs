@@ -224,10 +224,11 @@ impl UpPlan {
             .iter()
             .map(|r| format!("delete {}: no longer in the profile", r.target));
         let releases = self.releases.iter().map(|r| {
-            format!(
-                "delete claim {}: whenScaled: Delete; its volume: {}",
-                r.claim_name, r.why
-            )
+            let what = match &r.claim {
+                Some(_) => format!("delete claim {}: whenScaled: Delete", r.claim_name),
+                None => format!("finish deleting claim {}: whenScaled: Delete", r.claim_name),
+            };
+            format!("{what}; its volume: {}", r.why)
         });
         objects.chain(removals).chain(releases).collect()
     }

@@ -93,7 +93,7 @@ struct Proof<'a> {
     others: Vec<&'a Value>,
 }
 
-impl<'a> Proof<'a> {
+impl Proof<'_> {
     fn below(&self, path_element: &str) -> Self {
         let others = self.others.iter().filter_map(|owned| owned.get(path_element)).collect();
         Self { others }

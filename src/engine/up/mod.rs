@@ -7,12 +7,14 @@ mod rehearsal;
 mod stages;
 
 use futures::future;
+use moorline_api::{ObjectRef, ResourceKind};
 use moorline_profile::Profile;
 
 use crate::apply::Run;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::event::{Event, Stage};
+use crate::fold::Place;
 use crate::observe::{self, Catalog, Site};
 use crate::outcome::{Cause, UpOutcome};
 use crate::plan::{ClaimAction, ClaimPlan, ClaimRemoval, ObjectAction, ObjectPlan, UpPlan};
@@ -83,7 +85,7 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<UpPlan, En
     Ok(plan)
 }
 
-/// What goes with the ordinals of sets that shrink under `whenScaled: Delete`.
+/// What goes with the ordinals of sets that shrink under `whenScaled: Delete`, or that an earlier run has shrunk.
 async fn releases(
     ctx: &Context,
     profile: &Profile,
@@ -92,19 +94,27 @@ async fn releases(
     plans: &[ObjectPlan],
 ) -> Result<Vec<ClaimRemoval>, EngineError> {
     let mut releases = Vec::new();
-    for plan in plans
-        .iter()
-        .filter(|plan| matches!(plan.action, ObjectAction::Update { destroys: Some(_), .. }))
-    {
-        let set = profile
-            .sets
-            .iter()
-            .find(|set| set.name == plan.target.name && Some(&set.namespace) == plan.target.namespace.as_ref());
-        let before = live
-            .get(&plan.target)
-            .and_then(|live| u32::try_from(live.i64_at(&["spec", "replicas"])?).ok());
-        let Some((set, before)) = set.zip(before) else { continue };
-        releases.extend(scale::releases(ctx, profile, site, set, set.replicas.unwrap_or(before)..before).await?);
+    for set in &profile.sets {
+        let target = ObjectRef::new(ResourceKind::stateful_set(), &set.namespace, &set.name);
+        let Some(found) = live.get(&target) else { continue };
+        let before = found.i64_at(&["spec", "replicas"]).and_then(|n| u32::try_from(n).ok());
+        let before = before.unwrap_or(1);
+        let replicas = set.replicas.unwrap_or(before);
+        let shrinks = plans.iter().any(|plan| {
+            Place::of(&plan.target) == Place::of(&target)
+                && matches!(plan.action, ObjectAction::Update { destroys: Some(_), .. })
+        });
+        let lost = if shrinks {
+            scale::releases(ctx, profile, site, set, replicas..before).await?
+        } else {
+            Vec::new()
+        };
+        let deletes = found.str_at(&["spec", "persistentVolumeClaimRetentionPolicy", "whenScaled"]) == Some("Delete");
+        releases.extend(if shrinks || deletes {
+            scale::with_unfinished(ctx, profile, site, (set, replicas), lost).await?
+        } else {
+            lost
+        });
     }
     Ok(releases)
 }

@@ -52,7 +52,7 @@ impl Edit {
         // Another name or namespace would be another object.
         paths.retain(|path| path != "/metadata/name" && path != "/metadata/namespace" && path != "/metadata");
         let path = &paths[nth % paths.len()];
-        let (parent, last) = path.rsplit_once('/').unwrap();
+        let (parent, member) = path.rsplit_once('/').unwrap();
         let at = value.pointer_mut(path).unwrap();
         match self {
             Self::Change(_) => match at {
@@ -73,8 +73,8 @@ impl Edit {
                 _ => {}
             },
             Self::Remove(_) => match value.pointer_mut(parent).unwrap() {
-                Value::Object(map) => drop(map.remove(&last.replace("~1", "/"))),
-                Value::Array(list) => drop(list.remove(last.parse().unwrap())),
+                Value::Object(map) => drop(map.remove(&member.replace("~1", "/"))),
+                Value::Array(list) => drop(list.remove(member.parse().unwrap())),
                 _ => {}
             },
         }
@@ -191,8 +191,8 @@ fn others() -> impl Strategy<Value = Value> {
     });
     let map = some(json!({"data": {"a": "1", "b": "two"}, "binaryData": {"c": "AAEC"}, "immutable": false}));
     let map = map.prop_map(|parts| joined(json!({"apiVersion": "v1", "kind": "ConfigMap"}), parts));
-    let rule = some(json!({"resourceNames": ["a", "b"]}));
-    let role = rule.prop_map(|more| {
+    let named = some(json!({"resourceNames": ["a", "b"]}));
+    let role = named.prop_map(|more| {
         let rule = joined(
             json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}),
             more,
@@ -246,7 +246,9 @@ async fn play(cluster: &KubeCluster, name: &str, story: Story) -> bool {
         // What a server refuses has not happened.
         drop(cluster.merge(&target, &drifted).await);
     }
-    edits.iter().for_each(|edit| edit.apply(&mut manifest));
+    for edit in edits {
+        edit.apply(&mut manifest);
+    }
     let manifest = object(manifest);
     let (live, rehearsed) = rehearse(cluster, &target, &manifest).await;
     let proved = is_proved(&live, &manifest);
