@@ -128,6 +128,11 @@ impl Refusal {
             && self.message.starts_with("failed to create typed patch object")
     }
 
+    /// Whether what failed is the way from the API server to its store, whose errors it passes on as its own.
+    fn is_etcd_lost(&self) -> bool {
+        self.message.contains("rpc error: code = Unavailable") || self.message.starts_with("etcdserver: ")
+    }
+
     /// Whether the credentials were not accepted.
     pub(crate) fn is_unauthenticated(&self) -> bool {
         self.code == StatusCode::UNAUTHORIZED
@@ -177,6 +182,10 @@ impl Refusal {
         match self.code.as_u16() {
             400 | 413 => (ErrorKind::Invalid, text),
             500 if self.is_schema_violation() => (ErrorKind::Invalid, text),
+            500 if self.is_etcd_lost() => (
+                ErrorKind::Unreachable,
+                format!("{server} has lost its etcd ({text}); run again in a while"),
+            ),
             401 => (
                 ErrorKind::Unauthenticated,
                 format!("{server} does not accept these credentials ({text})"),
