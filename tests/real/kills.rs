@@ -69,6 +69,11 @@ impl Turn {
     fn restart(&mut self, component: Component) {
         let restarted = self.own().plane.restart(component);
         restarted.unwrap_or_else(|error| panic!("{error}"));
+        // The API server needs a moment to find its etcd again.
+        let own = self.own();
+        Stage::eventually("the API server is ready", || {
+            own.plane.kubectl(&["get", "--raw", "/readyz"]).is_ok()
+        });
     }
 }
 
@@ -109,7 +114,8 @@ fn nothing_is_there_twice(stage: &Stage, name: &str) {
 fn goes_without_a_trace(stage: &Stage, name: &str, folder: &str) {
     stage.run(&format!("down {folder} --yes")).succeeds();
     assert_eq!(stage.account.volumes(name), [Value::Null; 0]);
-    assert_eq!(stage.names("pvc,pv,statefulset"), [""; 0]);
+    let left = stage.names(&format!("pvc,pv,statefulset -l moorline.dev/profile={name}"));
+    assert_eq!(left, [""; 0]);
 }
 
 /// Kills a component when `up` says something, and starts it again when `up` has ended.
