@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_ec2::types::{Filter, InstanceType};
 use aws_sdk_elasticloadbalancing as elb;
@@ -116,6 +117,7 @@ impl Backend {
             keys: Some(keys),
             budgets: Budgets::unlimited(),
             concurrency: 8,
+            connect_timeout: PATIENCE,
             visibility_grace: Duration::from_secs(2),
             ..AwsSettings::default()
         });
@@ -128,6 +130,8 @@ impl Backend {
                         .region(Region::new(REGION))
                         .credentials_provider(credentials.clone())
                         .http_client(aws_smithy_http_client::Builder::new().build_http())
+                        // An emulator that is busy with other cases is slow to take a connection.
+                        .timeout_config(TimeoutConfig::builder().connect_timeout(PATIENCE).build())
                         .endpoint_url(&address)
                         .build(),
                 )

@@ -142,6 +142,22 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
                    (`load_balancers::a_lacking_api_is_told_once_and_last` passes everywhere)",
     },
     Deviation {
+        title: "the scheme that a load balancer has by default is not told",
+        sites: &[Site::Moto],
+        cases: &[
+            ("load_balancers::a_network_one_has_its_service", "the scheme by default"),
+            (
+                "load_balancers::an_application_one_has_its_service",
+                "the scheme by default",
+            ),
+        ],
+        sometimes: false,
+        documented: "a load balancer is `internet-facing` where nothing is asked (Elastic Load Balancing API reference 2015-12-01, \
+                     `CreateLoadBalancer`, `Scheme`)",
+        instead: "no scheme is told",
+        harmless: "the scheme is only shown",
+    },
+    Deviation {
         title: "STS fails on Python before 3.12",
         sites: &[Site::LocalStack],
         cases: &[("accounts::names_itself_and_the_caller", "\"\" is no caller of account")],
