@@ -63,6 +63,8 @@ pub struct ApiError {
     pub details: Box<Details>,
     /// For `Warning` headers: an error does not silence them.
     pub warnings: Vec<String>,
+    /// The token with which a list that expired may go on at the present; empty where there is none.
+    pub resume: String,
 }
 
 /// A resource as error messages name it: plural and group.
@@ -92,6 +94,7 @@ impl ApiError {
             message: message.into(),
             details: Box::default(),
             warnings: Vec::new(),
+            resume: String::new(),
         }
     }
 
@@ -203,6 +206,9 @@ impl ApiError {
         });
         if !self.reason.is_empty() {
             status["reason"] = json!(self.reason);
+        }
+        if !self.resume.is_empty() {
+            status["metadata"]["continue"] = json!(self.resume);
         }
         let details = self.details.to_json();
         if self.details.always || details.as_object().is_some_and(|map| !map.is_empty()) {

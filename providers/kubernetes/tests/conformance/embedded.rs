@@ -68,7 +68,9 @@ async fn fill_memory(door: &KubeDoor) {
             method: "PATCH",
             path: format!("{collection}/noise?fieldManager=noise"),
             content_type: "application/apply-patch+yaml",
-            body: Some(json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"round": round.to_string()}})),
+            body: Some(json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "noise"}, "data": {"round": round.to_string()},
+            })),
         };
         let answer = door.send(request).await;
         assert!(answer.code < 300, "{}", answer.body);

@@ -44,13 +44,16 @@ pub(super) fn selector(resource: &ResourcePath, incoming: &Incoming) -> Result<S
     Selector::parse(&resource.kind, query.get("labelSelector"), query.get("fieldSelector"))
 }
 
-/// Where the next page starts: after `last`, in the list as it was at `version`.
+/// Where the next page starts: after `start`, in the list as it was at version `rv`.
 #[derive(Serialize, Deserialize)]
 struct Token {
     v: String,
     rv: u64,
     start: (String, String),
 }
+
+/// The version of a token that goes on in the list as it is.
+const PRESENT: u64 = 0;
 
 impl Token {
     fn decode(text: &str) -> Result<Self, ApiError> {
@@ -74,13 +77,33 @@ impl Token {
     }
 
     fn encode(version: u64, last: &Entry) -> String {
-        let start = (last.namespace.clone(), last.name.clone());
-        let token = Self {
+        Self {
             v: "meta.k8s.io/v1".to_owned(),
             rv: version,
-            start,
+            start: (last.namespace.clone(), last.name.clone()),
+        }
+        .text()
+    }
+
+    fn text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// The refusal of a token whose version is forgotten; with it comes one that goes on at the same place.
+    fn expired(&self) -> ApiError {
+        let resumed = Self {
+            v: self.v.clone(),
+            rv: PRESENT,
+            start: self.start.clone(),
         };
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&token).unwrap_or_default())
+        let mut refusal = ApiError::expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list without \
+             the continue parameter, or use the continue token in this response to retrieve the remainder of the results. \
+             Continuing with the provided token results in an inconsistent list - objects that were created, modified, or \
+             deleted between the time the first chunk was returned and now may show up in the list.",
+        );
+        refusal.resume = resumed.text();
+        refusal
     }
 }
 
@@ -158,17 +181,15 @@ fn page(store: &Store, resource: &ResourcePath, incoming: &Incoming, selector: &
         ));
     }
     let version = match &token {
-        Some(token) => Some(token.rv),
+        Some(token) => Some(token.rv).filter(|version| *version != PRESENT),
         None => wanted_version(incoming, store.version())?,
     };
+    let (kind, namespace) = (&resource.kind.id, resource.namespace.as_deref());
     let all = match version {
-        None => store.list(&resource.kind.id, resource.namespace.as_deref()).cloned().collect(),
-        Some(version) => store.list_at(&resource.kind.id, resource.namespace.as_deref(), version).ok_or_else(|| {
-            ApiError::expired(if token.is_some() {
-                "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter."
-            } else {
-                "The resourceVersion for the provided list is too old."
-            })
+        None => store.list(kind, namespace).cloned().collect(),
+        Some(version) => store.list_at(kind, namespace, version).ok_or_else(|| match &token {
+            Some(token) => token.expired(),
+            None => ApiError::expired("The resourceVersion for the provided list is too old."),
         })?,
     };
     let version = version.unwrap_or(store.version());

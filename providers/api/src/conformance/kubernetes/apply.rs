@@ -322,13 +322,7 @@ async fn quantities_are_normalised(on: Backend) {
         )
         .await;
     assert_eq!(other.done().str_at(&path), Some("2Gi"));
-    for (given, expected) in [
-        ("0.5", "500m"),
-        ("1500m", "1500m"),
-        ("1000m", "1"),
-        ("1e3", "1e3"),
-        ("+1", "1"),
-    ] {
+    for (given, expected) in [("0.5", "500m"), ("1500m", "1500m"), ("1000m", "1"), ("1e3", "1e3")] {
         let target = on.target(ResourceKind::stateful_set(), "web");
         let mut set = stateful_set(0);
         set["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": given}});

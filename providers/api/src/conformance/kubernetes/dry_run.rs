@@ -27,6 +27,9 @@ const DRY: ApplyOptions = ApplyOptions {
 /// Without what the server makes up anew for each write.
 fn lasting(object: &Object) -> Object {
     let mut object = object.clone();
+    if let Some(status) = object.fields_mut().get_mut("status").and_then(Value::as_object_mut) {
+        status.remove("lastPhaseTransitionTime");
+    }
     let Some(metadata) = object.fields_mut().get_mut("metadata").and_then(Value::as_object_mut) else {
         return object;
     };
