@@ -118,6 +118,8 @@ impl Backend {
             budgets: Budgets::unlimited(),
             concurrency: 8,
             connect_timeout: PATIENCE,
+            // The emulators need time with the square of the volumes that they list.
+            call_timeout: Duration::from_mins(2),
             visibility_grace: Duration::from_secs(2),
             ..AwsSettings::default()
         });

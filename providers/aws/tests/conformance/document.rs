@@ -25,7 +25,7 @@ const FOOT: &str = "
 - moto and LocalStack: `DetachVolume` fails with HTTP 500 where `InstanceId` is left out, which EC2 allows. moorline detaches nothing.
 - moto and LocalStack: a fresh account has 1,302 (moto) or 1,182 (LocalStack) snapshots with `OwnerIds=self` that nobody took. moorline
   asks for snapshots by tag and volume, never for all.
-- moto: `DescribeVolumes` takes time with the square of the volumes; 1,200 of them take minutes.
+- moto and LocalStack: `DescribeVolumes` takes time with the square of the volumes; on a busy machine 1,200 of them take minutes.
 - moto: ELBv2's `DescribeTags` answers for ARNs that do not exist, and for more than 20. moorline asks for 20 that were listed.
 ";
 
