@@ -2,12 +2,15 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{ErrorKind, Write as _, stderr, stdout};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use moorline_engine::Context;
 use moorline_profile::Profile;
 use serde::Serialize;
+use tokio::io::Interest;
+use tokio::net::unix::pipe::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
@@ -97,6 +100,21 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Ends when nobody can read stdout any more: `| head` has had enough, the terminal is closed. Where that cannot be told (a
+/// file) it never does.
+pub(crate) async fn reader_gone() {
+    // Unchecked, because the checks would make stdout non-blocking, for our own writes too.
+    let out = stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(Sender::from_owned_fd_unchecked);
+    let Ok(out) = out else {
+        return std::future::pending().await;
+    };
+    // Fails only where the runtime ends, and with it the program.
+    let _ = out.ready(Interest::ERROR).await;
 }
 
 /// Writes to stderr, whatever the mode. Nowhere to say that this failed.

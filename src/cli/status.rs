@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, ValueHint};
 use moorline_engine::outcome::Status;
 use moorline_engine::{EngineError, watch_status};
 
-use super::app::{App, print};
+use super::app::{App, print, reader_gone};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::options::Output;
@@ -43,7 +43,11 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
                 app.stop.cancel();
             }
         };
-        match watch_status(context, &profile, &mut show).await {
+        let watched = tokio::select! {
+            watched = watch_status(context, &profile, &mut show) => watched,
+            () = reader_gone() => Ok(()),
+        };
+        match watched {
             // Being stopped is how following ends.
             Ok(()) | Err(EngineError::Interrupted { .. }) => broken.map_or(Ok(Exit::Done), Err),
             Err(error) => Err(error.into()),

@@ -74,3 +74,16 @@ fn a_deadline_says_what_was_not_ready() {
         run.stderr
     );
 }
+
+/// Nothing changes in this sandbox: that the reader has gone is all there is to notice.
+#[test]
+fn following_ends_when_nobody_reads_any_more() {
+    let world = World::instant();
+    let mut command = world.moorline(&format!("status {PROFILE} --watch"));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    drop(stdout);
+    assert_eq!(child.wait().unwrap().code(), Some(0), "after {line}");
+}
