@@ -6,6 +6,8 @@ mod objects;
 mod rehearsal;
 mod stages;
 
+use std::time::Duration;
+
 use futures::future;
 use moorline_api::{ObjectRef, ResourceKind};
 use moorline_profile::Profile;
@@ -39,16 +41,20 @@ pub async fn plan_up(ctx: &Context, profile: &Profile) -> Result<UpPlan, EngineE
     in_time(ctx, observe_and_plan(ctx, profile)).await
 }
 
+/// A call that is under way when the time is over ends by itself, at most so much later, and its own error says more.
+const LAST_CALL: Duration = Duration::from_secs(30);
+
 /// Planning, until the user stops it or its time is over.
 pub(crate) async fn in_time(
     ctx: &Context,
     planning: impl Future<Output = Result<UpPlan, EngineError>>,
 ) -> Result<UpPlan, EngineError> {
+    let timeout = ctx.limits.timeout;
     tokio::select! {
         plan = planning => plan,
         () = ctx.stop.cancelled() => Err(EngineError::Interrupted { left: "nothing was changed".to_owned() }),
-        () = tokio::time::sleep(ctx.limits.timeout) => Err(EngineError::TimedOut {
-            seconds: ctx.limits.timeout.as_secs(),
+        () = tokio::time::sleep(timeout + timeout.min(LAST_CALL)) => Err(EngineError::TimedOut {
+            seconds: timeout.as_secs(),
             causes: vec![Cause {
                 what: "the plan".to_owned(),
                 why: "cluster and cloud were still being read; nothing was changed".to_owned(),
