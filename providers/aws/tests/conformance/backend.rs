@@ -228,12 +228,12 @@ impl Backend {
             .send()
             .await
             .unwrap();
-        let running = found
+        let mut running = found
             .reservations
             .into_iter()
             .flatten()
             .flat_map(|group| group.instances.unwrap_or_default());
-        if let Some(id) = running.filter_map(|machine| machine.instance_id).next() {
+        if let Some(id) = running.find_map(|machine| machine.instance_id) {
             return id;
         }
         let place = aws_sdk_ec2::types::Placement::builder()
