@@ -55,9 +55,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Looks until there is something to see, and gives it; panics after `patience` with the last reason why there was not.
+/// Looks until there is something to see, and gives it. `look` gives `Err` with what it saw instead for as long as it is worth
+/// looking again.
 ///
-/// `look` gives `Err` with what it saw instead for as long as it is worth looking again.
+/// # Panics
+/// After `patience`, with what was seen last.
 pub async fn eventually<T, E: Display>(
     what: &str,
     patience: Duration,

@@ -66,7 +66,10 @@ pub struct Server {
     pub patience: Duration,
 }
 
-/// Runs a case in a namespace of its own, and removes afterwards what it left. Panics where the case does.
+/// Runs a case in a namespace of its own, and removes afterwards what it left.
+///
+/// # Panics
+/// Where the case does, and where the server gives no namespace.
 pub async fn run(case: Case<Backend>, server: Server) {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": "conformance-"}});
     let made = server.door.send(Request::post("/api/v1/namespaces", namespace)).await;

@@ -45,7 +45,7 @@ fn is_bound(object: &Object) -> bool {
     object.str_at(&["status", "phase"]) == Some("Bound")
 }
 
-fn phase<'a>(phase: &'a str) -> impl Fn(&Object) -> bool + 'a {
+fn phase(phase: &str) -> impl Fn(&Object) -> bool {
     move |object| object.str_at(&["status", "phase"]) == Some(phase)
 }
 
@@ -60,9 +60,9 @@ fn reference(claim: &Object) -> Value {
 /// the touch before it hears of the volume, so a touch that has no effect is repeated.
 async fn pre_bind(on: &Backend, mode: &str) -> (Object, Object) {
     let class = on.class(mode).await;
-    let made = on.apply(&data(on), claim_of(&class, &on.own("pv"))).await;
+    let first = on.apply(&data(on), claim_of(&class, &on.own("pv"))).await;
     on.until("seen by the binder", &data(on), phase("Pending")).await;
-    on.apply(&pv(on), volume(&class, &reference(&made))).await;
+    on.apply(&pv(on), volume(&class, &reference(&first))).await;
     let mut touches = 0;
     let claim = eventually("bound", AT_ONCE, async || {
         let touch = json!({"metadata": {"annotations": {"example.com/touched": touches.to_string()}}});
@@ -72,7 +72,7 @@ async fn pre_bind(on: &Backend, mode: &str) -> (Object, Object) {
     })
     .await;
     let volume = on.within(AT_ONCE, "bound", &pv(on), is_bound).await;
-    assert_eq!(claim.uid(), made.uid());
+    assert_eq!(claim.uid(), first.uid());
     (claim, volume)
 }
 

@@ -17,7 +17,7 @@ pub(super) fn cases() -> Vec<Case<Backend>> {
     ]
 }
 
-fn phase<'a>(phase: &'a str) -> impl Fn(&Object) -> bool + 'a {
+fn phase(phase: &str) -> impl Fn(&Object) -> bool {
     move |object| object.str_at(&["status", "phase"]) == Some(phase)
 }
 

@@ -167,8 +167,11 @@ async fn what_is_not_there(on: Backend) {
 }
 
 async fn a_kind_that_is_not_served(on: Backend) {
-    let mut target = on.target(config_map(), "map");
-    target.resource.plural = "unheardof".to_owned();
+    let unknown = ResourceKind {
+        plural: "unheardof".to_owned(),
+        ..config_map()
+    };
+    let target = on.target(unknown, "map");
     let refused = on.cluster().get(&target).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Unsupported, "{refused}");
     let answer = on

@@ -28,7 +28,7 @@ fn pv(on: &Backend) -> ObjectRef {
     on.target(ResourceKind::persistent_volume(), "pv")
 }
 
-fn phase<'a>(phase: &'a str) -> impl Fn(&Object) -> bool + 'a {
+fn phase(phase: &str) -> impl Fn(&Object) -> bool {
     move |object| object.str_at(&["status", "phase"]) == Some(phase)
 }
 

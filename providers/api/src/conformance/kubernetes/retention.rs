@@ -62,10 +62,10 @@ async fn of_a_deleted_set_is_the_default(on: Backend) {
 
 async fn may_delete_with_the_set(on: Backend) {
     let set = set_of_two(&on, json!({"whenDeleted": "Delete", "whenScaled": "Retain"})).await;
-    let owned = on
+    let claimed = on
         .until("owned", &claim(&on, 0), |claim| !owners(claim).is_empty())
         .await;
-    let owner = &owned.list_at(&["metadata", "ownerReferences"])[0];
+    let owner = &claimed.list_at(&["metadata", "ownerReferences"])[0];
     assert_eq!(
         (&owner["kind"], owner["uid"].as_str()),
         (&json!("StatefulSet"), set.uid())

@@ -84,9 +84,9 @@ async fn has_a_shape_of_its_own(on: Backend) {
     assert_eq!(scale.str_at(&["status", "selector"]), Some("app=web"));
     // A version that has passed is refused here too.
     on.merge(&target, json!({"metadata": {"labels": {"x": "1"}}})).await;
-    let mut stale = scale.into_value();
-    stale["spec"] = json!({"replicas": 1});
-    on.send(Request::put(path, stale)).await.refused(409, "Conflict");
+    let mut outdated = scale.into_value();
+    outdated["spec"] = json!({"replicas": 1});
+    on.send(Request::put(path, outdated)).await.refused(409, "Conflict");
 }
 
 async fn of_an_absent_set_is_refused(on: Backend) {

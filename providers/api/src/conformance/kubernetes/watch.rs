@@ -34,11 +34,11 @@ async fn tells_each_change_after_a_version(on: Backend) {
         panic!("not a creation")
     };
     assert_eq!(seen, made);
-    let changed = on.merge(&target, json!({"data": {"a": "2"}})).await;
+    let altered = on.merge(&target, json!({"data": {"a": "2"}})).await;
     let WatchEvent::Applied(seen) = changes.next().await else {
         panic!("not a change")
     };
-    assert_eq!(seen, changed);
+    assert_eq!(seen, altered);
     // What changes nothing is no change.
     on.merge(&target, json!({"data": {"a": "2"}})).await;
     on.cluster().delete(&target, &BACKGROUND).await.unwrap();
@@ -47,9 +47,9 @@ async fn tells_each_change_after_a_version(on: Backend) {
     };
     assert_eq!(
         (seen.uid(), seen.at(&["data"])),
-        (changed.uid(), Some(&json!({"a": "2"})))
+        (altered.uid(), Some(&json!({"a": "2"})))
     );
-    assert_ne!(seen.resource_version(), changed.resource_version());
+    assert_ne!(seen.resource_version(), altered.resource_version());
     // Each event's version is one to go on from.
     let mut rest = on.watch(config_map(), made.resource_version().unwrap());
     assert_eq!(rest.next_name().await, "+map");

@@ -18,15 +18,15 @@ use crate::block_on;
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial("access::without_rights_is_told_which_is_missing", || {
-            block_on(missing_rights())
+            block_on(missing_rights());
         }),
         trial("access::over_a_quota_is_a_limit", || block_on(over_a_quota())),
         trial("access::with_a_withdrawn_token_ends", || block_on(withdrawn_token())),
         trial("access::with_a_new_token_in_the_file_goes_on", || {
-            block_on(renewed_token_file())
+            block_on(renewed_token_file());
         }),
         trial("access::to_a_server_of_another_authority_is_refused", || {
-            block_on(other_authority())
+            block_on(other_authority());
         }),
         trial("access::without_credentials_is_told_so", || block_on(no_credentials())),
     ]
@@ -42,7 +42,7 @@ impl Variant {
     /// The shared one, with another user.
     fn of_user(change: impl FnOnce(&mut Value, &TempDir)) -> Self {
         Self::of(&shared(), |config, folder| {
-            change(&mut config["users"][0]["user"], folder)
+            change(&mut config["users"][0]["user"], folder);
         })
     }
 

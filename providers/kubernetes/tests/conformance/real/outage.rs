@@ -49,16 +49,16 @@ pub(super) fn trials() -> Vec<Trial> {
     });
     let own_tests = [
         trial("discovery::names_a_group_that_does_not_answer", || {
-            own::with(group_that_does_not_answer)
+            own::with(group_that_does_not_answer);
         }),
         trial("access::by_a_client_certificate_has_its_rights", || {
-            own::with(client_certificates)
+            own::with(client_certificates);
         }),
         trial("outage::ends_a_watch_that_goes_on_where_it_was", || {
-            own::with(watch_over_a_restart)
+            own::with(watch_over_a_restart);
         }),
         trial("outage::is_told_within_seconds_and_forgotten_when_over", || {
-            own::with(calls_over_a_restart)
+            own::with(calls_over_a_restart);
         }),
     ];
     forgetting.chain(own_tests).collect()

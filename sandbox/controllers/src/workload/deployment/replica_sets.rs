@@ -110,12 +110,12 @@ pub(super) fn number(cluster: &Cluster, deployment: &Value, newest: &Value, sets
     let revision = revision_of(newest).max(others + 1).to_string();
     if annotation(newest, REVISION) != Some(&revision) {
         cluster.change(REPLICA_SETS, newest, MANAGER, |live| {
-            annotate(live, REVISION, &revision)
+            annotate(live, REVISION, &revision);
         })?;
     }
     if annotation(deployment, REVISION) != Some(&revision) {
         cluster.change_status(DEPLOYMENTS, deployment, MANAGER, |live| {
-            annotate(live, REVISION, &revision)
+            annotate(live, REVISION, &revision);
         })?;
     }
     Ok(())
