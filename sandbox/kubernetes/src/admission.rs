@@ -46,6 +46,13 @@ pub(crate) fn create(state: &State, kind: &Kind, object: &mut Value) -> Result<(
             {
                 child(object, "spec")["storageClassName"] = Value::from(class);
             }
+            let spec = child(object, "spec");
+            for (from, to) in [("dataSource", "dataSourceRef"), ("dataSourceRef", "dataSource")] {
+                let crosses = spec[from].get("namespace").is_some();
+                if spec.get(from).is_some() && spec.get(to).is_none() && !crosses {
+                    spec[to] = spec[from].clone();
+                }
+            }
             add_finalizer(object, "kubernetes.io/pvc-protection");
         }
         "persistentvolumes" => add_finalizer(object, "kubernetes.io/pv-protection"),
@@ -189,7 +196,13 @@ fn drop_what_the_type_has_no_use_for(live: &Value, new: &mut Value) {
     let has_ports = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
     let mut useless: Vec<&str> = Vec::new();
     if was != "ExternalName" && now == "ExternalName" {
-        useless.extend(["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
+        useless.extend([
+            "clusterIP",
+            "clusterIPs",
+            "ipFamilies",
+            "ipFamilyPolicy",
+            "internalTrafficPolicy",
+        ]);
     }
     if was == "LoadBalancer" && now != "LoadBalancer" {
         useless.extend([

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::{ApiError, Cause};
 use crate::object::{self, entries};
-use crate::prepare::{check_type, strict_error};
+use crate::prepare::{check_type, check_uid_of_patch, strict_error};
 use crate::registry::Kind;
 use crate::write::{FieldValidation, Part, Tracking, Writer, Written};
 
@@ -49,7 +49,14 @@ impl Writer<'_> {
             merged["metadata"]["resourceVersion"] = Value::from(version);
         }
         if let Some(live) = live {
+            check_uid_of_patch(kind, &live, &applied)?;
             return self.replace(kind, &live, merged, part, Tracking::Applied);
+        }
+        let uid = object::uid(&applied);
+        if !uid.is_empty() {
+            let why =
+                format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+            return Err(ApiError::conflict(kind.named(), name, &why));
         }
         self.decode(kind, &mut merged)?;
         self.place(kind, namespace, &mut merged)?;
@@ -59,11 +66,11 @@ impl Writer<'_> {
     /// Holds an applied configuration to the schema, in the words of server-side apply.
     fn check_applied(&mut self, kind: &Kind, namespace: &str, name: &str, applied: &mut Value) -> Result<(), ApiError> {
         let (given_version, given_kind) = (object::text(applied, "/apiVersion"), object::text(applied, "/kind"));
-        if given_version.is_empty() || given_kind.is_empty() {
-            let version = if given_version.contains('/') || given_version.is_empty() {
-                given_version.to_owned() + if given_version.is_empty() { "/" } else { "" }
-            } else {
-                format!("/{given_version}")
+        if given_version != kind.api_version() || given_kind != kind.kind {
+            let version = match given_version {
+                "" => "/".to_owned(),
+                core if !core.contains('/') => format!("/{core}"),
+                grouped => grouped.to_owned(),
             };
             return Err(ApiError::bad_request(format!(
                 "invalid object type: {version}, Kind={given_kind}"
@@ -76,7 +83,9 @@ impl Writer<'_> {
         }
         let given = object::name(applied);
         let metadata = applied.get("metadata");
-        if given.is_empty() && metadata.is_none_or(Value::is_object) {
+        let unnamed =
+            metadata.is_none_or(|metadata| metadata.is_object() && metadata.get("name").is_none_or(|name| name == ""));
+        if unnamed {
             return Err(ApiError::bad_request(format!(
                 "the name of the object ({name} based on URL) was undeterminable: name must be provided"
             )));
@@ -103,11 +112,13 @@ impl Writer<'_> {
             .filter(|wrong| !wrong.undecodable)
             .map(|wrong| format!(".{}: {}", wrong.path, wrong.typed))
             .collect();
-        if kind.custom().is_none() {
+        let of_metadata = |path: &&String| path.starts_with("metadata.");
+        if kind.custom().is_none() || problems.unknown.iter().any(|path| of_metadata(&path)) {
             lines.extend(
                 problems
                     .unknown
                     .iter()
+                    .filter(|path| kind.custom().is_none() || of_metadata(path))
                     .map(|path| format!(".{path}: field not declared in schema")),
             );
         } else if self.validation == FieldValidation::Strict && !problems.unknown.is_empty() {

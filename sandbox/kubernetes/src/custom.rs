@@ -111,7 +111,7 @@ pub(crate) fn fill_defaults(schema: &Value, value: &mut Value) {
     }
 }
 
-/// Checks `minItems` and `maxItems`, and that sets and maps hold nothing twice.
+/// Checks `minItems` and `maxItems`.
 fn list_bounds(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) {
     let Some(items) = value.as_array() else { return };
     let limit = |key: &str| {
@@ -133,6 +133,26 @@ fn list_bounds(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause
             message: format!("Invalid value: {value}: {path} in body should have at least {least} items"),
             field: path.to_owned(),
         });
+    }
+}
+
+/// Checks that sets and maps hold nothing twice.
+pub(crate) fn check_duplicates(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) {
+    for (key, property) in object::map(schema, "/properties").into_iter().flatten() {
+        if let Some(inner) = value.get(key) {
+            let at = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            check_duplicates(property, inner, &at, causes);
+        }
+    }
+    let Some(items) = value.as_array() else { return };
+    if let Some(schema) = schema.get("items") {
+        for (index, item) in items.iter().enumerate() {
+            check_duplicates(schema, item, &format!("{path}[{index}]"), causes);
+        }
     }
     let keys = object::list(schema, "/x-kubernetes-list-map-keys");
     let key_of = |item: &Value| match object::text(schema, "/x-kubernetes-list-type") {
@@ -159,7 +179,7 @@ fn list_bounds(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause
     }
 }
 
-/// Checks `required`, `enum`, `pattern`, bounds, lengths and duplicates.
+/// Checks `required`, `enum`, `pattern`, bounds and lengths.
 pub(crate) fn check(schema: &Value, value: &Value, path: &str, causes: &mut Vec<Cause>) {
     let at = |key: &str| {
         if path.is_empty() {
@@ -168,15 +188,6 @@ pub(crate) fn check(schema: &Value, value: &Value, path: &str, causes: &mut Vec<
             format!("{path}.{key}")
         }
     };
-    for key in object::list(schema, "/required").iter().filter_map(Value::as_str) {
-        if value.is_object() && value.get(key).is_none() {
-            causes.push(Cause {
-                reason: "FieldValueRequired",
-                message: "Required value".to_owned(),
-                field: at(key),
-            });
-        }
-    }
     let mut invalid = |why: String| {
         let message = format!("Invalid value: {value}: {path} in body {why}");
         causes.push(Cause {
@@ -226,6 +237,15 @@ pub(crate) fn check(schema: &Value, value: &Value, path: &str, causes: &mut Vec<
     for (key, property) in object::map(schema, "/properties").into_iter().flatten() {
         if let Some(inner) = value.get(key) {
             check(property, inner, &at(key), causes);
+        }
+    }
+    for key in object::list(schema, "/required").iter().filter_map(Value::as_str) {
+        if value.is_object() && value.get(key).is_none() {
+            causes.push(Cause {
+                reason: "FieldValueRequired",
+                message: "Required value".to_owned(),
+                field: at(key),
+            });
         }
     }
     if let Some(items) = schema.get("items") {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Named};
 use crate::object;
 use crate::registry::Kind;
 use crate::write::{Writer, is_finished};
@@ -50,9 +50,13 @@ impl Writer<'_> {
                     changed: false,
                 });
             }
-            // Only what ends gracefully is marked first.
-            let last = if &*kind.id == "pods" { &next } else { &*live };
-            let object = self.state.store.remove(&kind.id, last).map_err(ApiError::internal)?;
+            // Only what ends gracefully is marked first, and seen so.
+            let last = if &*kind.id == "pods" && next != *live {
+                self.state.store.put(&kind.id, next).map_err(ApiError::internal)?
+            } else {
+                live.clone()
+            };
+            let object = self.state.store.remove(&kind.id, &last).map_err(ApiError::internal)?;
             self.after_write(kind, None)?;
             return Ok(Deleted {
                 object,
@@ -149,16 +153,26 @@ fn check_preconditions(
     options: &DeleteOptions,
     version: Option<&str>,
 ) -> Result<(), ApiError> {
-    let conflict = |what: &str, wanted: &str, found: &str| {
-        let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
-        Err(ApiError::conflict(kind.named(), object::name(live), &why))
+    let conflict = |what: &str, wanted: &str, found: &str, then: &str| {
+        // The real server names the kind here, not the resource.
+        let named = Named {
+            plural: &kind.kind,
+            group: &kind.group,
+        };
+        let why = format!(
+            "the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). The object might have been {then}"
+        );
+        Err(ApiError::conflict(named, object::name(live), &why))
     };
     match (&options.uid, version) {
-        (Some(uid), _) if uid != object::uid(live) => conflict("UID", uid, object::uid(live)),
+        (Some(uid), _) if uid != object::uid(live) => {
+            conflict("UID", uid, object::uid(live), "deleted and then recreated")
+        }
         (_, Some(version)) if version != object::text(live, "/metadata/resourceVersion") => conflict(
             "ResourceVersion",
             version,
             object::text(live, "/metadata/resourceVersion"),
+            "modified",
         ),
         _ => Ok(()),
     }

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Cause};
 use crate::object::{self, copy_key, entries};
-use crate::registry::Kind;
+use crate::registry::{self, Kind};
 use crate::write::Part;
 
 pub(crate) fn strict_error(unknown: &[String]) -> ApiError {
@@ -13,22 +13,30 @@ pub(crate) fn strict_error(unknown: &[String]) -> ApiError {
     ApiError::bad_request(format!("strict decoding error: {}", fields.join(", ")))
 }
 
+/// As much of a body as a message quotes.
+fn start_of(body: &str) -> String {
+    if body.len() <= 30 {
+        return body.to_owned();
+    }
+    body.chars().take(30).chain(" ...".chars()).collect()
+}
+
 /// Bodies of custom resources must say what they are; of built-in kinds the path says it.
-pub(crate) fn check_kind_of_custom(kind: &Kind, object: &Value) -> Result<(), ApiError> {
+pub(crate) fn check_kind_of_custom(kind: &Kind, object: &Value, ignoring: bool) -> Result<(), ApiError> {
     if kind.custom().is_none() || !object.is_object() || object.get("kind").is_some_and(|given| given != "") {
         return Ok(());
     }
     let body = object.to_string();
     let missing = format!("Object 'Kind' is missing in '{body}'");
-    Err(ApiError::bad_request(if body == "{}" {
+    Err(ApiError::bad_request(if ignoring || body == "{}" {
         format!(
             "{0} in version \"{1}\" cannot be handled as a {0}: {missing}",
             kind.kind, kind.version
         )
     } else {
-        let start: String = body.chars().take(30).collect();
+        let start = start_of(&body);
         format!(
-            "the object provided is unrecognized (must be of type {}): {missing} ({start} ...)",
+            "the object provided is unrecognized (must be of type {}): {missing} ({start})",
             kind.kind
         )
     }))
@@ -50,9 +58,9 @@ pub(crate) fn check_type(kind: &Kind, object: &mut Value) -> Result<(), ApiError
             Some(Value::Array(_)) => "array",
             Some(Value::Object(_)) => "object",
         };
-        let body: String = object.to_string().chars().take(30).collect();
+        let body = start_of(&object.to_string());
         return Err(ApiError::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal {given} into Go struct field .{key} of type string ({body} ...)",
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: json: cannot unmarshal {given} into Go struct field .{key} of type string ({body})",
             kind.kind
         )));
     }
@@ -67,12 +75,41 @@ pub(crate) fn check_type(kind: &Kind, object: &mut Value) -> Result<(), ApiError
         let mismatch = format!(
             "the API version in the data ({given_version}) does not match the expected API version ({api_version})"
         );
-        return Err(ApiError::bad_request(if version_fits { what } else { mismatch }));
+        let unregistered = format!(
+            "{given_kind} in version \"{given_version}\" cannot be handled as a {}: no kind \"{given_kind}\" is registered for version \"{given_version}\"",
+            kind.kind
+        );
+        return Err(ApiError::bad_request(if version_fits {
+            what
+        } else if registry::is_built_in_version(given_version) {
+            mismatch
+        } else {
+            unregistered
+        }));
     }
     let map = entries(object);
     map.insert("apiVersion".to_owned(), Value::from(api_version));
     map.insert("kind".to_owned(), Value::from(&*kind.kind));
     Ok(())
+}
+
+/// A patch may name the object's UID, and no other; the real server looks at it twice, and says so twice.
+pub(crate) fn check_uid_of_patch(kind: &Kind, live: &Value, new: &Value) -> Result<(), ApiError> {
+    let uid = object::uid(new);
+    if uid.is_empty() || uid == object::uid(live) {
+        return Ok(());
+    }
+    let cause = || Cause {
+        reason: "FieldValueInvalid",
+        message: format!("Invalid value: \"{uid}\": field is immutable"),
+        field: "metadata.uid".to_owned(),
+    };
+    Err(ApiError::invalid(
+        &kind.group,
+        &kind.kind,
+        object::name(live),
+        vec![cause(), cause()],
+    ))
 }
 
 pub(crate) fn check_precondition(kind: &Kind, live: &Value, new: &Value) -> Result<(), ApiError> {

@@ -346,7 +346,7 @@ static BUILT_IN: LazyLock<Vec<Arc<Kind>>> = LazyLock::new(|| {
         Kind::namespaced::<rbac::Role>(),
         Kind::cluster::<storage::CSIDriver>(),
         Kind::cluster::<storage::CSINode>(),
-        Kind::cluster::<storage::StorageClass>().short(&["sc"]),
+        Kind::cluster::<storage::StorageClass>().short(&["sc"]).returned(),
         Kind::cluster::<storage::VolumeAttachment>().with_status(),
         Kind::cluster::<apiextensions::CustomResourceDefinition>()
             .short(&["crd", "crds"])
@@ -355,6 +355,11 @@ static BUILT_IN: LazyLock<Vec<Arc<Kind>>> = LazyLock::new(|| {
     ];
     kinds.into_iter().map(Arc::new).collect()
 });
+
+/// Whether some built-in kind has this apiVersion.
+pub(crate) fn is_built_in_version(version: &str) -> bool {
+    BUILT_IN.iter().any(|kind| kind.api_version() == version)
+}
 
 /// Every kind that is served now.
 #[derive(Clone)]

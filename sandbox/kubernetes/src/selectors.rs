@@ -230,6 +230,7 @@ fn parse_fields(kind: &Kind, selector: &str) -> Result<Vec<(String, String, bool
                 "pods" | "nodes" | "namespaces" | "events" | "secrets" | "services" => {
                     format!("field label not supported: {field}")
                 }
+                _ if kind.custom().is_some() => format!("field label not supported: {field}"),
                 _ => {
                     format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
                 }

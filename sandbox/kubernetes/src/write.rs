@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::error::{ApiError, Cause};
 use crate::object::{self, entries};
 use crate::prepare::{
-    check_kind_of_custom, check_precondition, check_type, differs_outside_metadata_and_status, keep_identity,
-    random_suffix, strict_error, tidy,
+    check_kind_of_custom, check_precondition, check_type, check_uid_of_patch, differs_outside_metadata_and_status,
+    keep_identity, random_suffix, strict_error, tidy,
 };
 use crate::registry::{Kind, Registry};
 use crate::store::Store;
@@ -94,7 +94,7 @@ pub(crate) struct Writer<'a> {
 impl Writer<'_> {
     /// Creates `object` in `namespace` (`""` for cluster-scoped kinds).
     pub(crate) fn create(&mut self, kind: &Kind, namespace: &str, mut object: Value) -> Result<Written, ApiError> {
-        check_kind_of_custom(kind, &object)?;
+        check_kind_of_custom(kind, &object, self.validation == FieldValidation::Ignore)?;
         self.decode(kind, &mut object)?;
         if !object::text(&object, "/metadata/resourceVersion").is_empty() {
             return Err(ApiError::new(
@@ -213,7 +213,7 @@ impl Writer<'_> {
         part: Part,
         mut new: Value,
     ) -> Result<Written, ApiError> {
-        check_kind_of_custom(kind, &new)?;
+        check_kind_of_custom(kind, &new, self.validation == FieldValidation::Ignore)?;
         self.decode(kind, &mut new)?;
         let given = object::name(&new);
         if !given.is_empty() && given != name {
@@ -238,7 +238,11 @@ impl Writer<'_> {
     fn create_by_update(&mut self, kind: &Kind, namespace: &str, mut new: Value) -> Result<Written, ApiError> {
         let uid = object::uid(&new);
         if !uid.is_empty() {
-            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: ");
+            let why = format!(
+                "StorageError: invalid object, Code: 4, Key: /registry/{}/{namespace}/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: ",
+                kind.plural,
+                object::name(&new)
+            );
             return Err(ApiError::conflict(kind.named(), object::name(&new), &why));
         }
         self.place(kind, namespace, &mut new)?;
@@ -256,6 +260,7 @@ impl Writer<'_> {
     ) -> Result<Written, ApiError> {
         let live = self.live(kind, namespace, name)?;
         let mut new = change(&live)?;
+        self.decode_patched(kind, &mut new)?;
         if object::name(&new) != name {
             let why = format!(
                 "metadata.name: Invalid value: \"{}\": field is immutable",
@@ -268,7 +273,7 @@ impl Writer<'_> {
             };
             return Err(ApiError::invalid(&kind.group, &kind.kind, name, vec![cause]));
         }
-        self.decode_patched(kind, &mut new)?;
+        check_uid_of_patch(kind, &live, &new)?;
         self.replace(kind, &live, new, part, Tracking::Update)
     }
 
@@ -352,11 +357,13 @@ impl Writer<'_> {
         self.state.fresh_claims.remove(object::uid(live));
         let gone = is_finished(kind, &new);
         let object = if gone {
-            self.state.store.remove(&kind.id, &new)
+            // Watches see it as it was stored last, with what held it back.
+            let removed = self.state.store.remove(&kind.id, live).map_err(ApiError::internal)?;
+            new["metadata"]["resourceVersion"] = removed["metadata"]["resourceVersion"].clone();
+            Arc::new(new)
         } else {
-            self.state.store.put(&kind.id, new)
+            self.state.store.put(&kind.id, new).map_err(ApiError::internal)?
         };
-        let object = object.map_err(ApiError::internal)?;
         tracing::trace!(kind = %kind.id, name, "written");
         self.after_write(kind, (!gone).then_some(&object))?;
         Ok(Written {
@@ -380,7 +387,12 @@ impl Writer<'_> {
             if kind.custom().is_some() {
                 // Metadata is decoded first, as that of every kind.
                 if let Some(wrong) = problems.wrong.iter().find(|wrong| wrong.path.starts_with("metadata")) {
-                    return Err(cannot(&wrong.decoder.replace("ObjectMeta.metadata.", "ObjectMeta.")));
+                    return Err(cannot(
+                        &wrong
+                            .decoder
+                            .replace("ObjectMeta.metadata.", "ObjectMeta.")
+                            .replace("struct field .metadata of", "value of"),
+                    ));
                 }
                 return Err(custom::wrong_types(kind, object::name(object), &problems.wrong));
             }

@@ -28,5 +28,15 @@ pub fn json_merge(live: &mut Value, patch: &Value) {
 pub fn json_patch(live: &mut Value, patch: &Value) -> Result<(), PatchError> {
     let operations: json_patch::Patch =
         serde_json::from_value(patch.clone()).map_err(|error| PatchError::Malformed(format!("json patch: {error}")))?;
+    let changes_all = |operation: &Value| operation["path"] == "" && operation["op"] != "test";
+    if patch
+        .as_array()
+        .is_some_and(|operations| operations.iter().any(changes_all))
+    {
+        // The RFC allows it, the real server's library does not.
+        return Err(PatchError::DoesNotApply(
+            "the whole document cannot be changed".to_owned(),
+        ));
+    }
     json_patch::patch(live, &operations).map_err(|error| PatchError::DoesNotApply(error.to_string()))
 }

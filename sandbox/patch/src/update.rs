@@ -75,7 +75,12 @@ pub(crate) fn own_changes(schema: &Schema, managers: &mut Managers, (old, new): 
             time: Some(whole_seconds(by.now)),
             fields,
         };
-        if let Some(before) = managers.take(&entry) {
+        let before = managers.take(&entry);
+        if by.subresource == Some("scale") {
+            // The real server translates these from the Scale, and the time gets lost on the way.
+            entry.time = before.as_ref().and_then(|before| before.time);
+        }
+        if let Some(before) = before {
             entry.fields.add(&before.fields);
         }
         managers.put(entry);

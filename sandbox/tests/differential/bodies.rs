@@ -144,19 +144,20 @@ fn storage_class() -> (Value, Vec<Value>) {
     )
 }
 
+/// A volume for nobody here: when the real binder finds one for a claim depends on when it last looked at all claims.
 fn volume() -> (Value, Vec<Value>) {
     let base = json!({"metadata": {"labels": {"token": "${u}"}}, "spec": {
         "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
         "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-0123456789abcdef0"},
-        "persistentVolumeReclaimPolicy": "Retain", "storageClassName": "s-${u}",
+        "persistentVolumeReclaimPolicy": "Retain", "storageClassName": "t-${u}",
     }});
     let zone = json!({"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-east-1a"]});
     let fragments = vec![
         json!({"spec": {"capacity": {"storage": "1024Mi"}}}),
         json!({"spec": {"capacity": {"storage": "0"}}}),
         json!({"spec": {"capacity": {"storage": "2Gi", "memory": "1"}}}),
-        json!({"spec": {"claimRef": {"namespace": "${ns}", "name": "a"}}}),
-        json!({"spec": {"claimRef": {"namespace": "${ns}", "name": "a", "uid": "${uid persistentvolumeclaims/a}"}}}),
+        json!({"spec": {"claimRef": {"namespace": "${ns}", "name": "nobody"}}}),
+        json!({"spec": {"claimRef": {"namespace": "${ns}", "name": "nobody", "uid": "${uid persistentvolumeclaims/a}"}}}),
         json!({"spec": {"persistentVolumeReclaimPolicy": "Delete"}}),
         json!({"spec": {"accessModes": []}}),
         json!({"spec": {"accessModes": ["ReadWriteSometimes"]}}),
@@ -177,7 +178,7 @@ fn claim() -> (Value, Vec<Value>) {
         "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "s-${u}",
     }});
     let fragments = vec![
-        json!({"spec": {"volumeName": "a-${u}"}}),
+        json!({"spec": {"volumeName": "nothing-${u}"}}),
         json!({"spec": {"volumeMode": "Block"}}),
         json!({"spec": {"resources": {"requests": {"storage": "2Gi"}}}}),
         json!({"spec": {"resources": {"requests": {"storage": "0.5Gi"}, "limits": {"storage": "4Gi"}}}}),

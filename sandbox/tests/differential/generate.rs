@@ -50,8 +50,12 @@ fn steps_of(kind: &'static Kind) -> impl Strategy<Value = Vec<Step>> {
     })
     .prop_map(move |call| {
         let reads = call.line.starts_with("GET");
-        // The garbage collector looks at what has owners.
-        let live = kind.live || call.body.to_string().contains("ownerReferences");
+        // The garbage collector looks at what has owners, and at what is deleted with regard to those it owns.
+        let body = call.body.to_string();
+        let live = kind.live
+            || ["ownerReferences", "Orphan", "Foreground"]
+                .iter()
+                .any(|word| body.contains(word));
         let mut steps = vec![Step::Call(call)];
         if live && !reads {
             steps.push(Step::Settle);

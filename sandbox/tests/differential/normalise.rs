@@ -82,10 +82,12 @@ impl Names {
         let mut by_object: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
         for event in events {
             let name = self.text(event.object["metadata"]["name"].as_str().unwrap());
-            by_object
-                .entry(format!("{}/{name}", event.plural))
-                .or_default()
-                .push(event);
+            let namespace = self.text(event.object["metadata"]["namespace"].as_str().unwrap_or_default());
+            let key = match namespace.as_str() {
+                "" | "d-${u}" => format!("{}/{name}", event.plural),
+                other => format!("{}/{other}/{name}", event.plural),
+            };
+            by_object.entry(key).or_default().push(event);
         }
         let shown = by_object.into_iter().map(|(key, events)| {
             let mut shown = Vec::new();
@@ -245,6 +247,7 @@ impl Names {
         if map.contains_key("items") && map.contains_key("metadata") {
             list(&mut map);
         }
+        refused_custom_resource(&mut map);
         let mut shown = Map::new();
         for (key, item) in &map {
             let new = match (key.as_str(), item) {
@@ -291,7 +294,43 @@ impl Names {
 
 /// The part of a message that the sandbox claims.
 fn claimed(message: &str) -> String {
-    without_difference(without_patched(without_scheme(message)))
+    without_places(without_go_types(without_versions(without_difference(without_patched(
+        without_scheme(message),
+    )))))
+}
+
+/// Go's decoder names the types and embedded structs of its own source.
+fn without_go_types(message: String) -> String {
+    match message.split_once("into Go ") {
+        Some((before, _)) if before.contains("json: cannot unmarshal") => format!("{before}into Go …"),
+        _ => message,
+    }
+}
+
+/// Server-side apply names items of lists by their keys where it can; the sandbox by their places.
+fn without_places(message: String) -> String {
+    if !message.starts_with("failed to create typed patch object") {
+        return message;
+    }
+    let mut parts = message.split('[');
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str("[…]");
+        shown.push_str(part.split_once(']').map_or("", |(_, rest)| rest));
+    }
+    shown
+}
+
+/// A precondition that fails is answered with two versions.
+fn without_versions(message: String) -> String {
+    if !message.contains("the ResourceVersion in the precondition (") {
+        return message;
+    }
+    message
+        .split('(')
+        .map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()))
+        .collect::<Vec<_>>()
+        .join("(")
 }
 
 /// To the refusal of a change of something immutable, the real server adds the difference between two structs of Go.
@@ -299,6 +338,8 @@ fn without_difference(message: String) -> String {
     let rules = ["immutable after creation", "pod updates may not change fields"];
     match message.split_once('\n') {
         Some((before, _)) if rules.iter().any(|rule| before.contains(rule)) => before.to_owned(),
+        // Where it is one of several causes, the list ends there.
+        None if rules.iter().any(|rule| message.contains(rule)) => message.trim_end_matches(']').to_owned(),
         _ => message,
     }
 }
@@ -338,6 +379,28 @@ fn is_time(key: &str) -> bool {
             | "finishedAt"
             | "lastPhaseTransitionTime"
     )
+}
+
+/// The fields of a schema are looked at in the order of a map of Go: another one each time. The message lists the same causes.
+fn refused_custom_resource(map: &mut Map<String, Value>) {
+    let Some(details) = map
+        .get_mut("details")
+        .filter(|details| details["group"] == "differential.moorline.dev")
+    else {
+        return;
+    };
+    let Some(causes) = details.get_mut("causes").and_then(Value::as_array_mut) else {
+        return;
+    };
+    causes.sort_by_key(Value::to_string);
+    if let Some((before, _)) = map
+        .get("message")
+        .and_then(Value::as_str)
+        .and_then(|text| text.split_once(" is invalid: "))
+    {
+        let message = format!("{before} is invalid: …");
+        map.insert("message".to_owned(), Value::from(message));
+    }
 }
 
 /// A list's own version moves with every object of the server, and what a token to continue says is the server's affair.

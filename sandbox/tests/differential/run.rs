@@ -40,11 +40,8 @@ pub(crate) async fn run(server: &Server, sequence: &Sequence, token: &str, quiet
                 Outcome::Call(raw)
             }
             Step::Settle => {
-                let events = server.settled(token, quiet).await;
-                Outcome::Settle {
-                    objects: objects(server, token).await,
-                    events,
-                }
+                let (objects, events) = settle(server, token, quiet).await;
+                Outcome::Settle { objects, events }
             }
         });
     }
@@ -60,6 +57,28 @@ async fn wait_for(server: &Server, path: &str) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("{path} never appeared");
+}
+
+/// What there is when the controllers have nothing more to do: nothing happens for as long as `quiet`, and nothing is being
+/// deleted that nobody holds. Only what is held for other reasons ends the wait by its length.
+async fn settle(server: &Server, token: &str, quiet: Duration) -> (Vec<(&'static str, Value)>, Vec<Event>) {
+    const ROUNDS: usize = 8;
+    for _ in 0..ROUNDS {
+        let events = server.settled(token, quiet).await;
+        let objects = objects(server, token).await;
+        let going = |object: &Value| {
+            let metadata = &object["metadata"];
+            metadata.get("deletionTimestamp").is_some()
+                && !metadata["finalizers"].to_string().contains("example.com/hold")
+        };
+        if !objects.iter().any(|(_, object)| going(object)) {
+            return (objects, events);
+        }
+    }
+    (
+        objects(server, token).await,
+        server.settled(token, Duration::ZERO).await,
+    )
 }
 
 /// Everything that belongs to a sequence, by kind and name.

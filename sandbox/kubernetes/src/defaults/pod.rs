@@ -108,6 +108,12 @@ fn http_get(get: &mut Value) {
     default_text(get, "scheme", "HTTP");
 }
 
+fn field_version(item: &mut Value) {
+    if let Some(field) = item.get_mut("fieldRef") {
+        default_text(field, "apiVersion", "v1");
+    }
+}
+
 fn volume(volume: &mut Value) {
     let Some(map) = volume.as_object_mut() else { return };
     if map.keys().all(|key| key == "name") {
@@ -137,9 +143,14 @@ fn volume(volume: &mut Value) {
         .filter_map(|source| source.get_mut("items"))
         .filter_map(Value::as_array_mut)
         .flatten();
-    for item in items {
-        if let Some(field) = item.get_mut("fieldRef") {
-            default_text(field, "apiVersion", "v1");
+    items.for_each(field_version);
+    for source in map
+        .get_mut("projected")
+        .into_iter()
+        .flat_map(|projected| items_mut(projected, "sources"))
+    {
+        if let Some(downward) = source.get_mut("downwardAPI") {
+            items_mut(downward, "items").for_each(field_version);
         }
     }
     if let Some(template) = map

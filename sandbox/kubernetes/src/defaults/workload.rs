@@ -7,6 +7,7 @@ use crate::object::{child, default_text, default_to, entries, items_mut};
 
 pub(super) fn stateful_set(set: &mut Value) {
     let spec = child(set, "spec");
+    default_to(spec, "serviceName", "");
     default_to(spec, "replicas", 1);
     default_to(spec, "revisionHistoryLimit", 10);
     default_text(spec, "podManagementPolicy", "OrderedReady");

@@ -41,10 +41,11 @@ impl Check {
     }
 
     pub(crate) fn invalid(&mut self, field: &str, value: impl Into<Value>, detail: &str) {
+        let separator = if detail.is_empty() { "" } else { ": " };
         self.add(
             "FieldValueInvalid",
             field,
-            format!("Invalid value: {}: {detail}", value.into()),
+            format!("Invalid value: {}{separator}{detail}", value.into()),
         );
     }
 
@@ -177,6 +178,7 @@ fn contents(kind: &Kind, new: &Value, creating: bool, check: &mut Check) {
                 {
                     check.invalid(".spec.replicas", replicas, "should be a non-negative integer");
                 }
+                custom::check_duplicates(&custom.schema, new, "", &mut check.causes);
             }
         }
     }
@@ -193,6 +195,9 @@ pub(crate) fn warnings(kind: &Kind, new: &Value) -> Vec<String> {
             .unwrap_or_default();
         !String::from_utf8_lossy(&decoded).contains("-----BEGIN ")
     });
+    if &*kind.id == "services" && !object::list(new, "/spec/externalIPs").is_empty() {
+        return vec!["spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned()];
+    }
     match without_pem.filter(|_| is_tls) {
         Some((_, what)) => vec![format!("tls: failed to find any PEM data in {what} input")],
         None => Vec::new(),

@@ -11,6 +11,7 @@ use crate::selectors::label_selector_matches;
 /// The selector, and the template that it must match; `claims` are volumes that claim templates add.
 fn selected(object: &Value, kind: &str, claims: &[&str], check: &mut Check) {
     let spec = &object["spec"];
+    let mut understood = true;
     if let Some(selector) = spec.get("selector").filter(|selector| selector.is_object()) {
         let empty = |key: &str| {
             selector.get(key).is_none_or(|part| {
@@ -20,6 +21,7 @@ fn selected(object: &Value, kind: &str, claims: &[&str], check: &mut Check) {
         for (index, expression) in list(selector, "/matchExpressions").iter().enumerate() {
             let operator = text(expression, "/operator");
             if !matches!(operator, "In" | "NotIn" | "Exists" | "DoesNotExist") {
+                understood = false;
                 check.invalid(
                     &format!("spec.selector.matchExpressions[{index}].operator"),
                     operator,
@@ -39,6 +41,15 @@ fn selected(object: &Value, kind: &str, claims: &[&str], check: &mut Check) {
     }
     let labels = map(spec, "/template/metadata/labels");
     let selector = &spec["selector"];
+    if !understood {
+        // Without a selector that can be read, the template is not looked at.
+        let detail = if kind == "statefulset" {
+            ""
+        } else {
+            "invalid label selector"
+        };
+        return check.invalid("spec.selector", selector.clone(), detail);
+    }
     let matches_all = selector.is_object()
         && map(selector, "/matchLabels").is_none_or(serde_json::Map::is_empty)
         && list(selector, "/matchExpressions").is_empty();
@@ -143,11 +154,18 @@ pub(super) fn stateful_set(object: &Value, creating: bool, check: &mut Check) {
     }
     let rolling = spec.pointer("/updateStrategy/rollingUpdate");
     match (text(spec, "/updateStrategy/type"), rolling) {
-        ("OnDelete", Some(rolling)) => check.invalid(
-            "spec.updateStrategy.rollingUpdate",
-            rolling.clone(),
-            "only allowed for updateStrategy 'RollingUpdate'",
-        ),
+        ("OnDelete", Some(rolling)) => {
+            // Quoted as Go has the struct.
+            let (partition, most) = (&rolling["partition"], &rolling["maxUnavailable"]);
+            let partition = partition.as_i64().unwrap_or(0);
+            check.add(
+                "FieldValueInvalid",
+                "spec.updateStrategy.rollingUpdate",
+                format!(
+                    "Invalid value: {{\"Partition\":{partition},\"MaxUnavailable\":{most}}}: only allowed for updateStrategy 'RollingUpdate'"
+                ),
+            );
+        }
         ("" | "OnDelete" | "RollingUpdate", _) => {}
         _ => check.invalid(
             "spec.updateStrategy",

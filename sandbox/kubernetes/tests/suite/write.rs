@@ -443,7 +443,7 @@ async fn deletion() {
         .call("DELETE", &format!("{MAPS}/a"), "application/json", wrong.to_string())
         .await;
     assert_eq!(refused.status, 409);
-    assert!(message(&refused).contains("Precondition failed: UID in precondition: other, UID in object meta: "));
+    assert!(message(&refused).contains("the UID in the precondition (other) does not match the UID in record ("));
     let done = client.delete(&format!("{MAPS}/a")).await;
     assert_eq!(
         (done.status, &done.body["status"], &done.body["details"]["uid"]),
