@@ -1,6 +1,6 @@
 //! Server-side apply.
 
-use moorline_sandbox_patch::{ApplyError, ApplyRequest, apply};
+use moorline_sandbox_patch::{ApplyError, ApplyRequest, apply, item_problems};
 use serde_json::Value;
 
 use crate::error::{ApiError, Cause};
@@ -125,6 +125,18 @@ impl Writer<'_> {
             return Err(strict_error(&problems.unknown));
         } else if self.validation == FieldValidation::Warn {
             self.warn_of(&problems.unknown);
+        }
+        if !lines.is_empty() {
+            // An item that is no map has no key: that is said instead of its type.
+            for problem in item_problems(kind.patch_schema(), applied) {
+                if let Some((list, rest)) = problem.split_once(": element ")
+                    && let Some((index, _)) = rest.split_once(": ")
+                {
+                    lines.retain(|line| !line.starts_with(&format!("{list}[{index}]: ")));
+                }
+                lines.push(problem);
+            }
+            lines.sort();
         }
         let (group, version) = (&*kind.group, &*kind.version);
         let whole = format!(

@@ -214,7 +214,13 @@ pub(crate) fn check(schema: &Value, value: &Value, path: &str, causes: &mut Vec<
             invalid(format!("should be at least {minimum} chars long"));
         }
         if let Some(maximum) = limit("maxLength").filter(|maximum| length > *maximum) {
-            invalid(format!("should be at most {maximum} chars long"));
+            // What is too long is not looked at any further.
+            causes.push(Cause {
+                reason: "FieldValueTooLong",
+                message: format!("Too long: may not be more than {maximum} bytes"),
+                field: path.to_owned(),
+            });
+            return;
         }
     }
     if let (Some(text), Some(pattern)) = (value.as_str(), schema.get("pattern").and_then(Value::as_str)) {

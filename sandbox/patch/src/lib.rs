@@ -22,4 +22,5 @@ pub use error::{ApplyError, Conflict, PatchError};
 pub use json::{json_merge, json_patch};
 pub use schema::Schema;
 pub use strategic::strategic_merge;
+pub use typed::item_problems;
 pub use update::{same_but_for_times, track_update};

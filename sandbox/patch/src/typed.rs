@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::fields::{FieldSet, Node, field_step, key_step, spell, value_step};
-use crate::schema::{Key, KeyDefault, Shape, Type};
+use crate::schema::{Key, KeyDefault, Schema, Shape, Type};
 
 /// The fields that an object states, as the manager that applied it owns them.
 pub(crate) fn field_set(shape: &Shape, object: &Value) -> FieldSet {
@@ -116,6 +116,14 @@ pub(crate) fn set_step(item: &Value) -> Result<String, String> {
         Value::Bool(_) | Value::Number(_) | Value::String(_) => return Ok(value_step(item)),
     };
     Err(what.to_owned())
+}
+
+/// What is wrong with the items of an applied object's lists: without a key, or two with the same one.
+pub fn item_problems(schema: &Schema, applied: &Value) -> Vec<String> {
+    let mut problems = Vec::new();
+    check(&schema.root, applied, "", &mut problems);
+    problems.retain(|problem| problem.contains(": element ") || problem.contains(": duplicate entries "));
+    problems
 }
 
 /// Whether an applied object fits its shape: lists are lists, items have keys, no two the same one.

@@ -247,6 +247,14 @@ impl Names {
         if map.contains_key("items") && map.contains_key("metadata") {
             list(&mut map);
         }
+        if kind == "PodList" {
+            let items = map.get_mut("items").and_then(Value::as_array_mut);
+            items
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_object_mut)
+                .for_each(pod);
+        }
         refused_custom_resource(&mut map);
         let mut shown = Map::new();
         for (key, item) in &map {

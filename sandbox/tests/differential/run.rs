@@ -68,8 +68,10 @@ async fn settle(server: &Server, token: &str, quiet: Duration) -> (Vec<(&'static
         let objects = objects(server, token).await;
         let going = |object: &Value| {
             let metadata = &object["metadata"];
-            metadata.get("deletionTimestamp").is_some()
-                && !metadata["finalizers"].to_string().contains("example.com/hold")
+            let held = metadata["finalizers"].to_string().contains("example.com/hold");
+            // A namespace that is held is emptied all the same.
+            let emptying = object["spec"]["finalizers"].to_string().contains("kubernetes");
+            metadata.get("deletionTimestamp").is_some() && (!held || emptying)
         };
         if !objects.iter().any(|(_, object)| going(object)) {
             return (objects, events);
