@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::World;
+use crate::support::{World, profile, set};
 
 const PROFILE: &str = "profiles/aws-nginx-stateful --sandbox";
 
@@ -62,6 +62,29 @@ fn a_kill_during_down_is_finished_by_the_next() {
         assert_eq!(killed.code, None, "{operation}: {}", killed.stderr);
         world.run(&format!("down {PROFILE} --yes")).succeeds();
         assert_eq!(world.state(), before, "{operation}");
+    }
+}
+
+#[test]
+fn a_killed_scale_down_is_finished_by_the_same_scale() {
+    let set = set("db", 4).replace(
+        "  podManagementPolicy: Parallel\n",
+        "  podManagementPolicy: Parallel\n  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete}\n",
+    );
+    for moment in ["before", "after"] {
+        let world = World::instant();
+        world.configure(|settings| settings["controllers"]["csi"] = false.into());
+        world.write("db/set.yaml", &set);
+        let folder = world.write("db/profile.yaml", &profile("db")).display().to_string();
+        let scale = format!("scale {folder} db --replicas 1 --sandbox --yes");
+        world.run(&format!("up {folder} --sandbox")).succeeds();
+        abort(&world, "ec2", "DeleteVolume", moment);
+        let killed = world.run(&scale);
+        assert_eq!(killed.code, None, "{moment}: {}", killed.stderr);
+        world.run(&scale).succeeds();
+        assert_eq!(world.volumes(), 1, "{moment}");
+        let again = world.run(&scale).succeeds();
+        assert!(again.stderr.contains("no changes"), "{moment}: {}", again.stderr);
     }
 }
 

@@ -25,6 +25,11 @@ fn up_brings_three_claims_bound_and_a_second_up_writes_nothing() {
     let audit = world.audit();
     assert_eq!(audit.sum("*", "changed"), 0, "{}", audit.with("changed"));
     assert_eq!(audit.sum("ec2", "mutating"), 0, "{}", audit.with("mutating"));
+    // The server fills claim templates in, which are owned as one: of a set it is asked.
+    for kind in ["services", "storageclasses"] {
+        let rehearsed = audit.count(&format!("patch {kind}"), "calls");
+        assert_eq!(rehearsed, 0, "a listing proves that {kind} are unchanged");
+    }
 }
 
 #[test]
