@@ -318,7 +318,9 @@ impl Writer<'_> {
         keep_identity(kind, live, &mut new, part);
         defaults::fill(kind, &mut new);
         tidy(&mut new);
-        if tracking == Tracking::Update {
+        // Nobody comes to own the replicas of a custom resource through its Scale.
+        let untracked = kind.custom().is_some() && part == Part::Scale;
+        if tracking == Tracking::Update && !untracked {
             track_update(
                 kind.patch_schema(),
                 Some(live),

@@ -26,8 +26,9 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
             left.add(&place.resource, &object);
         }
     }
+    report(cluster, &namespace, &left)?;
     if !left.kinds.is_empty() {
-        return report(cluster, &namespace, &left);
+        return Ok(());
     }
     cluster
         .api
@@ -66,7 +67,13 @@ impl Remains {
             let parts = parts.map(|(what, count)| format!("{what} {between} {count} resource instances"));
             parts.collect::<Vec<_>>().join(", ")
         };
-        let content = format!("Some resources are remaining: {}", listed(&self.kinds, "has"));
+        let content = if self.kinds.is_empty() {
+            let message = "All content successfully removed".to_owned();
+            ("NamespaceContentRemaining", false, "ContentRemoved", message)
+        } else {
+            let message = format!("Some resources are remaining: {}", listed(&self.kinds, "has"));
+            ("NamespaceContentRemaining", true, "SomeResourcesRemain", message)
+        };
         let finalizers = if self.finalizers.is_empty() {
             let message = "All content-preserving finalizers finished".to_owned();
             ("NamespaceFinalizersRemaining", false, "ContentHasNoFinalizers", message)
@@ -94,7 +101,7 @@ impl Remains {
                 "ContentDeleted",
                 "All content successfully deleted, may be waiting on finalization".to_owned(),
             ),
-            ("NamespaceContentRemaining", true, "SomeResourcesRemain", content),
+            content,
             finalizers,
         ]
     }

@@ -223,6 +223,10 @@ pub(super) fn change(live: &Value, new: &Value, check: &mut Check) {
     if live["spec"] == new["spec"] {
         return;
     }
+    let count = |pod: &Value| list(pod, "/spec/containers").len();
+    if count(live) != count(new) {
+        return check.forbidden("spec.containers", "pod updates may not add or remove containers");
+    }
     let mut masked = new["spec"].clone();
     for key in [
         "activeDeadlineSeconds",
