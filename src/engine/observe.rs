@@ -301,9 +301,9 @@ pub(crate) async fn default_class(ctx: &Context) -> Result<Option<StorageClass>,
 /// Cloud volumes, found by the claim they were made for and by id.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CloudVolumes {
-    by_id: HashMap<VolumeId, Volume>,
-    by_claim_uid: HashMap<String, Vec<VolumeId>>,
-    by_claim: HashMap<Key, Vec<VolumeId>>,
+    all: HashMap<VolumeId, Volume>,
+    made_for: HashMap<String, Vec<VolumeId>>,
+    namesakes: HashMap<Key, Vec<VolumeId>>,
 }
 
 impl CloudVolumes {
@@ -320,7 +320,7 @@ impl CloudVolumes {
             (names::PROFILE.to_owned(), profile.to_owned()),
         ]);
         volumes.extend(ctx, VolumeFilter::Tagged(tags)).await?;
-        let others: Vec<VolumeId> = ids.into_iter().filter(|id| !volumes.by_id.contains_key(id)).collect();
+        let others: Vec<VolumeId> = ids.into_iter().filter(|id| !volumes.all.contains_key(id)).collect();
         if !others.is_empty() {
             volumes.extend(ctx, VolumeFilter::Ids(others)).await?;
         }
@@ -338,35 +338,32 @@ impl CloudVolumes {
     }
 
     pub(crate) fn get(&self, id: &VolumeId) -> Option<&Volume> {
-        self.by_id.get(id)
+        self.all.get(id)
     }
 
     /// The volumes made for a claim's life, the oldest first.
     pub(crate) fn of_claim(&self, uid: &str) -> Vec<&Volume> {
-        let ids = self.by_claim_uid.get(uid).into_iter().flatten();
-        let mut volumes: Vec<_> = ids.filter_map(|id| self.by_id.get(id)).collect();
+        let ids = self.made_for.get(uid).into_iter().flatten();
+        let mut volumes: Vec<_> = ids.filter_map(|id| self.all.get(id)).collect();
         volumes.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         volumes
     }
 
     pub(crate) fn insert(&mut self, volume: Volume) {
         if let Some(uid) = volume.tags.get(names::CLAIM_UID) {
-            self.by_claim_uid
-                .entry(uid.clone())
-                .or_default()
-                .push(volume.id.clone());
+            self.made_for.entry(uid.clone()).or_default().push(volume.id.clone());
         }
         if let (Some(namespace), Some(claim)) = (volume.tags.get(names::NAMESPACE), volume.tags.get(names::CLAIM)) {
             let key = (namespace.clone(), claim.clone());
-            self.by_claim.entry(key).or_default().push(volume.id.clone());
+            self.namesakes.entry(key).or_default().push(volume.id.clone());
         }
-        self.by_id.insert(volume.id.clone(), volume);
+        self.all.insert(volume.id.clone(), volume);
     }
 
     /// The usable volumes that were made for a claim of this name, in any of its lives.
     pub(crate) fn of_claim_name(&self, key: &Key) -> impl Iterator<Item = &Volume> {
-        let ids = self.by_claim.get(key).into_iter().flatten();
-        ids.filter_map(|id| self.by_id.get(id))
+        let ids = self.namesakes.get(key).into_iter().flatten();
+        ids.filter_map(|id| self.all.get(id))
             .filter(|volume| volume.state.is_alive())
     }
 }

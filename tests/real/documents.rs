@@ -1,5 +1,6 @@
 //! The documents say what happens: every `console` block in them is run, and what it shows compared.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -122,11 +123,12 @@ fn run(document: &str, stage: &Stage, edit: impl Fn(&str) -> String, prepare: im
     for (number, step) in steps.iter().enumerate() {
         let (out, code) = (file(number, "out"), file(number, "code"));
         let command = edit(&step.command);
-        script.push_str(&format!(
-            "{{ {command}\n}} >{} 2>&1; echo $? >{}\n",
+        let _ = writeln!(
+            script,
+            "{{ {command}\n}} >{} 2>&1; echo $? >{}",
             out.display(),
             code.display()
-        ));
+        );
     }
     let mut bash = stage.command("bash");
     prepare(&mut bash);

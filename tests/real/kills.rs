@@ -2,9 +2,10 @@
 //! with no volume made twice and none left behind.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use moorline_parts::{Component, ControlPlane, Emulator};
+use moorline_parts::{Component, ControlPlane, Emulator, Error, Programs};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -205,13 +206,12 @@ fn what_dies_while_up_waits_is_noticed() {
     stage.kubectl("label node node-a nowhere-");
 }
 
+/// How an emulator is started.
+type Start = fn(&Programs, &Path) -> Result<Emulator, Error>;
+
 /// An emulator forgets everything when it dies. What `up` began without having a PersistentVolume is simply made anew; a
 /// PersistentVolume that names a volume which is gone is told, and left to a person: `down`, then `up`.
-fn the_cloud_is_killed(
-    which: usize,
-    name: &str,
-    start: Option<fn(&moorline_parts::Programs, &std::path::Path) -> Result<Emulator, moorline_parts::Error>>,
-) {
+fn the_cloud_is_killed(which: usize, name: &str, start: Option<Start>) {
     let mut turn = Turn::of(which);
     let folder = tempfile::tempdir().unwrap();
     let mut other =

@@ -117,7 +117,7 @@ fn killed_moorline(cloud: Cloud, name: &str) {
     stage.world.write(&format!("{name}/set.yaml"), &manifest);
     let mut up = stage.start(&format!("up {folder}"));
     up.says("created volume/");
-    up.is_killed();
+    up.kill();
     let made = stage.account.volumes(name);
     stage.run(&format!("up {folder}")).succeeds();
     let volumes = stage.account.volumes(name);

@@ -4,7 +4,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     unreachable_pub,
     reason = "a test fails by panicking, and its helpers are seen by tests only"

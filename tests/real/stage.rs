@@ -32,7 +32,7 @@ pub struct Stage {
     pub account: Account,
     kubeconfig: PathBuf,
     kubectl: PathBuf,
-    _turn: Option<MutexGuard<'static, ()>>,
+    turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Stage {
@@ -42,7 +42,7 @@ impl Stage {
         let parts = parts();
         let kubeconfig = parts.kubeconfig().unwrap_or_else(|error| panic!("{error}")).to_owned();
         let mut stage = Self::new(&parts, &kubeconfig, &cloud.url(&parts));
-        stage._turn = Some(turn);
+        stage.turn = Some(turn);
         stage
     }
 
@@ -53,7 +53,7 @@ impl Stage {
             account: Account::at(url, parts),
             kubeconfig: kubeconfig.to_owned(),
             kubectl: parts.programs.path("kubectl").unwrap().to_owned(),
-            _turn: None,
+            turn: None,
         }
     }
 
@@ -193,7 +193,7 @@ impl Running {
     }
 
     /// Kills it (`SIGKILL`).
-    pub fn is_killed(mut self) {
+    pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
