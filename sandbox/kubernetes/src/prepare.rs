@@ -13,6 +13,29 @@ pub(crate) fn strict_error(unknown: &[String]) -> ApiError {
     ApiError::bad_request(format!("strict decoding error: {}", fields.join(", ")))
 }
 
+/// The object is not the one whose UID a PUT states, as etcd's side of the real server says it. Of an object that does not exist,
+/// `found` is empty.
+pub(crate) fn other_life(kind: &Kind, object: &Value, stated: &str, found: &str) -> ApiError {
+    let group = if kind.custom().is_some() {
+        format!("{}/", kind.group)
+    } else {
+        String::new()
+    };
+    let plural = match &*kind.id {
+        "services" => "services/specs",
+        _ => &kind.plural,
+    };
+    let namespace = match object::namespace(object) {
+        "" => String::new(),
+        namespace => format!("{namespace}/"),
+    };
+    let name = object::name(object);
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: /registry/{group}{plural}/{namespace}{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {stated}, UID in object meta: {found}"
+    );
+    ApiError::conflict(kind.named(), name, &why)
+}
+
 /// As much of a body as a message quotes.
 fn start_of(body: &str) -> String {
     if body.len() <= 30 {
@@ -119,11 +142,7 @@ pub(crate) fn check_precondition(kind: &Kind, live: &Value, new: &Value) -> Resu
     }
     let uid = object::uid(new);
     if !uid.is_empty() && uid != object::uid(live) {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            object::uid(live)
-        );
-        return Err(ApiError::conflict(kind.named(), object::name(live), &why));
+        return Err(other_life(kind, live, uid, object::uid(live)));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::error::{ApiError, Cause};
 use crate::object::{self, entries};
 use crate::prepare::{
     check_kind_of_custom, check_precondition, check_type, check_uid_of_patch, differs_outside_metadata_and_status,
-    keep_identity, random_suffix, strict_error, tidy,
+    keep_identity, other_life, random_suffix, strict_error, tidy,
 };
 use crate::registry::{Kind, Registry};
 use crate::store::Store;
@@ -236,16 +236,11 @@ impl Writer<'_> {
 
     /// PUT of an object that does not exist, for the few kinds that allow it.
     fn create_by_update(&mut self, kind: &Kind, namespace: &str, mut new: Value) -> Result<Written, ApiError> {
+        self.place(kind, namespace, &mut new)?;
         let uid = object::uid(&new);
         if !uid.is_empty() {
-            let why = format!(
-                "StorageError: invalid object, Code: 4, Key: /registry/{}/{namespace}/{}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: ",
-                kind.plural,
-                object::name(&new)
-            );
-            return Err(ApiError::conflict(kind.named(), object::name(&new), &why));
+            return Err(other_life(kind, &new, uid, ""));
         }
-        self.place(kind, namespace, &mut new)?;
         self.insert(kind, new, Tracking::Update)
     }
 

@@ -41,8 +41,8 @@ fn steps_of(kind: &'static Kind) -> impl Strategy<Value = Vec<Step>> {
             6 => apply(kind, name.clone()),
             4 => patch(kind, name.clone()),
             4 => update(kind, name.clone()),
-            2 => subresource(kind, name.clone()),
-            3 => delete(kind, name.clone()),
+            2 => subresource(kind, &name),
+            3 => delete(kind, &name),
             1 => get(kind, &name),
             2 => list(kind),
             1 => watch(kind, &name),
@@ -275,11 +275,11 @@ fn update(kind: &'static Kind, name: String) -> BoxedStrategy<Call> {
         .boxed()
 }
 
-fn subresource(kind: &'static Kind, name: String) -> BoxedStrategy<Call> {
+fn subresource(kind: &'static Kind, name: &str) -> BoxedStrategy<Call> {
     let path = format!("{}/{name}", kind.collection("${ns}"));
     let namespace = kind.namespaced.then_some("${ns}");
     let scale = (option::weighted(0.9, -1..4), any::<bool>()).prop_map({
-        let (name, path) = (name.clone(), path.clone());
+        let (name, path) = (name.to_owned(), path.clone());
         move |(replicas, put)| {
             if put {
                 let body = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": name, "namespace": namespace}, "spec": {"replicas": replicas}});
@@ -297,9 +297,9 @@ fn subresource(kind: &'static Kind, name: String) -> BoxedStrategy<Call> {
     prop_oneof![3 => scale, 1 => read, 2 => status].boxed()
 }
 
-fn delete(kind: &'static Kind, name: String) -> BoxedStrategy<Call> {
+fn delete(kind: &'static Kind, name: &str) -> BoxedStrategy<Call> {
     let path = format!("{}/{name}", kind.collection("${ns}"));
-    let key = key(kind, &name);
+    let key = key(kind, name);
     let policy = option::of(select(vec!["Background", "Foreground", "Orphan", "Sideways"]));
     let precondition = option::weighted(0.3, select(vec!["rv", "old-rv", "uid"]));
     let grace = option::weighted(0.2, select(vec![0, 1, -1]));

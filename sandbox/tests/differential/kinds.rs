@@ -8,6 +8,7 @@ use crate::bodies;
 
 /// A kind.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "as objects call it")]
 pub(crate) struct Kind {
     pub(crate) api_version: &'static str,
     pub(crate) kind: &'static str,

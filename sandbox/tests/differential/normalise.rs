@@ -327,7 +327,7 @@ fn without_places(message: String) -> String {
         shown.push_str(part.split_once(']').map_or("", |(_, rest)| rest));
     }
     // Several mistakes are listed in the order of a map of Go: another one each time.
-    let mut lines: Vec<&str> = shown.split("\n").collect();
+    let mut lines: Vec<&str> = shown.split('\n').collect();
     if let Some((_, mistakes)) = lines.split_first_mut() {
         mistakes.sort_unstable();
     }

@@ -20,7 +20,8 @@ use crate::kinds::{self, Kind};
 pub(crate) struct Server {
     client: Client,
     log: Arc<Log>,
-    _watches: JoinSet<()>,
+    /// Dropped with the server, which ends them.
+    watches: JoinSet<()>,
 }
 
 /// What the watches said, by the token of the sequence that it is about.
@@ -72,13 +73,13 @@ impl Server {
         let mut server = Self {
             client,
             log,
-            _watches: JoinSet::new(),
+            watches: JoinSet::new(),
         };
         server.install_definition().await;
         for kind in kinds::all() {
             let (started, mut ready) = watch::channel(false);
             let follow = follow(server.client.clone(), kind, server.log.clone(), started);
-            server._watches.spawn(follow);
+            server.watches.spawn(follow);
             ready.wait_for(|started| *started).await.unwrap();
         }
         server

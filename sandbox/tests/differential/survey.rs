@@ -1,6 +1,7 @@
 //! Random sequences against both servers.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -32,8 +33,8 @@ struct Pair {
 
 /// The real control plane of the test parts.
 pub(crate) async fn real() -> Server {
-    let parts =
-        std::env::var("MOORLINE_TEST_PARTS").expect("MOORLINE_TEST_PARTS names the parts: run `cargo xtask test`");
+    let parts = std::env::var("MOORLINE_TEST_PARTS")
+        .unwrap_or_else(|_| panic!("MOORLINE_TEST_PARTS names the parts: run `cargo xtask test`"));
     let parts: Value = serde_json::from_slice(&std::fs::read(parts).unwrap()).unwrap();
     Server::of_kubeconfig(parts["kubernetes"]["kubeconfig"].as_str().unwrap()).await
 }
@@ -168,7 +169,7 @@ pub(crate) fn survey() {
                 one = pair.shrink(&mut tree, one).await;
             }
             keep(index, &one);
-            report += &format!("{count} × {signature}\n{}\n", one.0.report(&one.1.sequence));
+            let _ = writeln!(report, "{count} × {signature}\n{}", one.0.report(&one.1.sequence));
         }
         assert!(report.is_empty(), "seed {seed}:\n{report}");
     });

@@ -178,7 +178,7 @@ async fn optimistic_locking() {
         "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest version and try again"
     );
     let other_life = json!({"metadata": {"uid": "other"}, "data": {"k": "z"}});
-    assert_eq!(client.merge(&format!("{MAPS}/a"), &other_life).await.status, 409);
+    assert_eq!(client.merge(&format!("{MAPS}/a"), &other_life).await.status, 422);
     assert_eq!(
         client
             .put(&format!("{MAPS}/none"), &config_map("none", json!({})))
