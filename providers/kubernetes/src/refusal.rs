@@ -184,7 +184,7 @@ impl Refusal {
             500 if self.is_schema_violation() => (ErrorKind::Invalid, text),
             500 if self.is_etcd_lost() => (
                 ErrorKind::Unreachable,
-                format!("{server} has lost its etcd ({text}); run again in a while"),
+                format!("the API server {server} has lost its etcd ({text}); run again in a while"),
             ),
             401 => (
                 ErrorKind::Unauthenticated,
@@ -215,7 +215,7 @@ impl Refusal {
             }
             502..=504 => (
                 ErrorKind::Unreachable,
-                format!("{server} cannot answer now ({text}); run again in a while"),
+                format!("the API server {server} cannot answer now ({text}); run again in a while"),
             ),
             300..400 => (
                 ErrorKind::Invalid,
