@@ -41,3 +41,42 @@ fn no_call_is_throttled_at_the_published_rates() {
     assert_eq!(audit.sum("*", "throttled"), 0, "{}", audit.with("throttled"));
     assert_eq!(audit.count("CreateVolume", "changed"), 120);
 }
+
+fn config_maps(world: &World, label: &str, count: u32) -> String {
+    let map = |number: u32| {
+        let metadata = format!("{{name: map-{number}, labels: {{role: {label}-{number}}}}}");
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\ndata: {{key: value {number}}}\n")
+    };
+    let maps: Vec<String> = (0..count).map(map).collect();
+    world.write("maps/maps.yaml", &maps.join("---\n"));
+    world.write("maps/profile.yaml", &profile("maps")).display().to_string()
+}
+
+/// Of new objects that are alike the server is asked about one; what is there already is asked about by itself.
+#[test]
+fn objects_that_are_alike_are_rehearsed_once() {
+    let world = World::instant();
+    let folder = config_maps(&world, "role", 40);
+    world.run(&format!("up {folder} --sandbox")).succeeds();
+    let patches = |world: &World| world.audit().count("patch configmaps", "calls");
+    assert_eq!(patches(&world), 41, "{}", world.audit().with("calls"));
+}
+
+#[test]
+fn an_object_of_someone_else_is_no_object_that_is_alike() {
+    let world = World::instant();
+    let folder = config_maps(&world, "role", 40);
+    let theirs = serde_json::json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map-7"}, "data": {"key": "theirs"},
+    });
+    let served = world.serve();
+    served.apply("kubectl", "/api/v1/namespaces/default/configmaps/map-7", &theirs);
+    let refused = world.run(&format!("up {folder} --sandbox")).exits(5);
+    assert!(refused.stderr.contains("map-7"), "{}", refused.stderr);
+    assert_eq!(
+        world.audit().count("patch configmaps", "changed"),
+        1,
+        "{}",
+        world.audit().with("changed")
+    );
+}

@@ -43,6 +43,8 @@ pub(crate) enum DryRun {
     },
     /// It need not be asked: it would change nothing.
     Needless,
+    /// It was asked about another new object, which differs from this one in names only, and would take that.
+    Alike,
     /// It cannot be asked yet: its namespace or kind comes with this very plan.
     Later,
     /// It refused.
@@ -79,10 +81,10 @@ pub(crate) fn plan_object(
     }
     let (action, force) = match (live, dry) {
         (None, DryRun::Would { forced, .. }) => (ObjectAction::Create, forced),
-        (None, DryRun::Later) => (ObjectAction::Create, false),
+        (None, DryRun::Alike | DryRun::Later) => (ObjectAction::Create, false),
         (Some(_), DryRun::Needless) => (ObjectAction::Unchanged, false),
         // The kind is not served, yet an object of it was read: cannot happen, and must not pass for "unchanged".
-        (Some(_), DryRun::Later) | (None, DryRun::Needless) => {
+        (Some(_), DryRun::Alike | DryRun::Later) | (None, DryRun::Needless) => {
             return Err(blocked(&target, "the server could not be asked about it", "run again"));
         }
         (Some(live), DryRun::Would { object, forced, .. }) => (difference(live, &object), forced),

@@ -1,5 +1,6 @@
 //! `up`: observe → plan → apply → wait → report.
 
+mod alike;
 mod claims;
 mod editors;
 mod objects;

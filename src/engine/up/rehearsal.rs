@@ -1,12 +1,13 @@
 //! What would happen to each of the profile's objects: proved from what was read, or asked of the server by dry run.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 use moorline_api::{ApplyOptions, Error, ErrorKind, Object, ObjectRef};
 use moorline_profile::Profile;
 
+use super::alike;
 use super::objects::LiveObjects;
 use crate::context::Context;
 use crate::error::{Conflict, EngineError};
@@ -34,27 +35,13 @@ pub(super) async fn plan_objects(
         .filter(|(target, _)| target.resource.gvk.is("", "Namespace") && live.get(target).is_none())
         .map(|(target, _)| &*target.name)
         .collect();
-    let coming = &coming;
-    let rehearsals = live.targets.iter().map(|(target, object)| async move {
-        let comes_later =
-            live.comes_later(target) || target.namespace.as_deref().is_some_and(|name| coming.contains(name));
-        let rehearsed = if comes_later {
-            Ok((live.get(target).map(Cow::Borrowed), DryRun::Later))
-        } else {
-            rehearse(ctx, live, target, object).await
-        };
-        (target, object, rehearsed)
-    });
-    let results: Vec<_> = stream::iter(rehearsals)
-        .buffered(ctx.limits.concurrency.max(1))
-        .collect()
-        .await;
+    let results = rehearse_all(ctx, live, &coming).await;
     let mut planned = PlannedObjects {
         plans: Vec::new(),
         blocked: live.unknown.clone(),
     };
     let mut conflicts: Vec<Conflict> = Vec::new();
-    for (target, object, rehearsed) in results {
+    for ((target, object), rehearsed) in live.targets.iter().zip(results) {
         let (found, dry) = rehearsed?;
         match plan_object(&profile.name, target.clone(), object.clone(), found.as_deref(), dry) {
             Ok(plan) => planned.plans.push(plan),
@@ -79,14 +66,39 @@ pub(super) async fn plan_objects(
     }
 }
 
+/// An object as it is, and what the server says to its manifest.
+type Rehearsed<'a> = Result<(Option<Cow<'a, Object>>, DryRun), Error>;
+
+/// Rehearses every object, in their order; of new ones that are alike only one, unless the server would not take that.
+async fn rehearse_all<'a>(ctx: &Context, live: &'a LiveObjects, coming: &BTreeSet<&str>) -> Vec<Rehearsed<'a>> {
+    let spokesmen = alike::spokesmen(ctx, live).await;
+    let width = ctx.limits.concurrency.max(1);
+    let one = |place: usize| async move {
+        let (target, object) = &live.targets[place];
+        let comes_later =
+            live.comes_later(target) || target.namespace.as_deref().is_some_and(|name| coming.contains(name));
+        let rehearsed = if comes_later {
+            Ok((live.get(target).map(Cow::Borrowed), DryRun::Later))
+        } else {
+            rehearse(ctx, live, target, object).await
+        };
+        (place, rehearsed)
+    };
+    let (first, alike): (Vec<usize>, Vec<usize>) = (0..spokesmen.len()).partition(|&place| spokesmen[place] == place);
+    let mut results: BTreeMap<usize, Rehearsed> = stream::iter(first).map(one).buffer_unordered(width).collect().await;
+    let (taken, others): (Vec<usize>, Vec<usize>) = alike.into_iter().partition(|&place| {
+        let spokesman = results.get(&spokesmen[place]);
+        matches!(spokesman, Some(Ok((None, DryRun::Would { creates: true, .. }))))
+    });
+    let others: Vec<_> = stream::iter(others).map(one).buffer_unordered(width).collect().await;
+    results.extend(others);
+    results.extend(taken.into_iter().map(|place| (place, Ok((None, DryRun::Alike)))));
+    results.into_values().collect()
+}
+
 /// One object as it is, and what the server says to its manifest. The server is not asked where the answer is proved,
 /// and an object that it would create need not be looked for.
-async fn rehearse<'a>(
-    ctx: &Context,
-    live: &'a LiveObjects,
-    target: &ObjectRef,
-    object: &Object,
-) -> Result<(Option<Cow<'a, Object>>, DryRun), Error> {
+async fn rehearse<'a>(ctx: &Context, live: &'a LiveObjects, target: &ObjectRef, object: &Object) -> Rehearsed<'a> {
     let known = live.get(target);
     if known.is_some_and(|known| !live.may_be_edited(target) && is_proved(known, object)) {
         return Ok((known.map(Cow::Borrowed), DryRun::Needless));
