@@ -214,7 +214,21 @@ pub(crate) fn tidy(object: &mut Value) {
     }
 }
 
-pub(crate) fn differs_outside_metadata_and_status(live: &Value, new: &Value) -> bool {
+/// Whether a change counts as a new generation: of what is wanted, and of a Deployment's annotations, but not that a pod is given
+/// its node.
+pub(crate) fn is_new_generation(kind: &Kind, live: &Value, new: &Value) -> bool {
+    match &*kind.id {
+        "deployments.apps" if live["metadata"].get("annotations") != new["metadata"].get("annotations") => true,
+        "pods" if object::text(live, "/spec/nodeName").is_empty() => {
+            let mut unplaced = new.clone();
+            copy_key(object::child(&mut unplaced, "spec"), &live["spec"], "nodeName");
+            differs_outside_metadata_and_status(live, &unplaced)
+        }
+        _ => differs_outside_metadata_and_status(live, new),
+    }
+}
+
+fn differs_outside_metadata_and_status(live: &Value, new: &Value) -> bool {
     let (Some(live), Some(new)) = (live.as_object(), new.as_object()) else {
         return true;
     };

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::error::{ApiError, Cause};
 use crate::object::{self, entries};
 use crate::prepare::{
-    check_kind_of_custom, check_precondition, check_type, check_uid_of_patch, differs_outside_metadata_and_status,
-    keep_identity, other_life, random_suffix, strict_error, tidy,
+    check_kind_of_custom, check_precondition, check_type, check_uid_of_patch, is_new_generation, keep_identity,
+    other_life, random_suffix, strict_error, tidy,
 };
 use crate::registry::{Kind, Registry};
 use crate::store::Store;
@@ -178,12 +178,13 @@ impl Writer<'_> {
         tidy(&mut object);
         validation::create(kind, &object)?;
         self.warnings.extend(validation::warnings(kind, &object));
-        if self
-            .state
-            .store
-            .contains(&kind.id, object::namespace(&object), object::name(&object))
-        {
-            return Err(ApiError::already_exists(kind.named(), object::name(&object)));
+        let (namespace, name) = (object::namespace(&object), object::name(&object));
+        if let Some(present) = self.state.store.get(&kind.id, namespace, name) {
+            let mut error = ApiError::already_exists(kind.named(), name);
+            if object::is_deleting(&present) {
+                error.message.insert_str(0, "object is being deleted: ");
+            }
+            return Err(error);
         }
         if self.dry_run {
             return Ok(Written {
@@ -329,7 +330,7 @@ impl Writer<'_> {
             admission::update(self.state, kind, live, &mut new, part)?;
         }
         tidy(&mut new);
-        if kind.generation && part != Part::Status && differs_outside_metadata_and_status(live, &new) {
+        if kind.generation && part != Part::Status && is_new_generation(kind, live, &new) {
             let generation = object::number(live, "/metadata/generation").unwrap_or(0);
             new["metadata"]["generation"] = json!(generation + 1);
         }
