@@ -1,6 +1,6 @@
 //! New objects that are alike: the server is asked about one of them for all.
 //!
-//! A hundred ConfigMaps cost a hundred dry runs, as much as making them, and ninety-nine of the answers are known. Two new
+//! A hundred `ConfigMap`s cost a hundred dry runs, as much as making them, and ninety-nine of the answers are known. Two new
 //! objects of one kind and namespace are alike where they differ in nothing but names, which were checked when the profile was
 //! read: every number, quantity, enumeration and field is the same. Rights and quotas, admission and validation then
 //! answer alike, too.
@@ -19,7 +19,7 @@ use crate::observe;
 const MANY: usize = 32;
 /// Names are no longer than this. A longer string may itself be what is refused.
 const LONGEST_NAME: usize = 63;
-/// What a ConfigMap holds is not looked into by the server, but in all it may be a MiB at most.
+/// What a `ConfigMap` holds is not looked into by the server, but in all it may be a MiB at most.
 const SMALL: usize = 1024;
 
 /// For each object, by its place among the targets, the one that is asked about in its stead: itself, or one like it.
