@@ -87,8 +87,8 @@ async fn rehearse_all<'a>(ctx: &Context, live: &'a LiveObjects, coming: &BTreeSe
     let (first, alike): (Vec<usize>, Vec<usize>) = (0..spokesmen.len()).partition(|&place| spokesmen[place] == place);
     let mut results: BTreeMap<usize, Rehearsed> = stream::iter(first).map(one).buffer_unordered(width).collect().await;
     let (taken, others): (Vec<usize>, Vec<usize>) = alike.into_iter().partition(|&place| {
-        let spokesman = results.get(&spokesmen[place]);
-        matches!(spokesman, Some(Ok((None, DryRun::Would { creates: true, .. }))))
+        let answer = results.get(&spokesmen[place]);
+        matches!(answer, Some(Ok((None, DryRun::Would { creates: true, .. }))))
     });
     let others: Vec<_> = stream::iter(others).map(one).buffer_unordered(width).collect().await;
     results.extend(others);
