@@ -20,6 +20,7 @@ use crate::report::{plan, status};
 #[command(
     after_long_help = "Examples:\n  moorline up profiles/aws-nginx-stateful --sandbox\n  moorline up prod/ --context prod --yes --timeout 30m"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// Folder of the profile.
     #[arg(value_hint = ValueHint::DirPath)]
