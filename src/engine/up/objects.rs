@@ -34,6 +34,8 @@ pub(super) struct LiveObjects {
     unread: HashSet<Place>,
     /// Kinds that the cluster will only serve when this plan's CRDs are there.
     later: BTreeSet<Gvk>,
+    /// Namespaces that are not there, and that this plan makes.
+    coming: BTreeSet<String>,
     editors: Editors,
     /// Manifests of kinds that no one serves.
     pub(super) unknown: Vec<Cause>,
@@ -48,6 +50,7 @@ impl LiveObjects {
             live: HashMap::new(),
             unread: HashSet::new(),
             later: BTreeSet::new(),
+            coming: BTreeSet::new(),
             editors: Editors::Unknown,
             unknown: Vec::new(),
             removals: Vec::new(),
@@ -71,9 +74,10 @@ impl LiveObjects {
         self.unread.contains(&Place::of(target))
     }
 
-    /// Whether the server cannot be asked about it yet: its kind comes with this very plan.
+    /// Whether the server cannot be asked about it yet: its kind or namespace comes with this very plan.
     pub(super) fn comes_later(&self, target: &ObjectRef) -> bool {
-        self.later.contains(&target.resource.gvk)
+        let namespace = target.namespace.as_ref();
+        self.later.contains(&target.resource.gvk) || namespace.is_some_and(|name| self.coming.contains(name))
     }
 
     /// Whether a webhook or policy may edit it when it is applied.
@@ -105,6 +109,14 @@ impl LiveObjects {
             self.live.extend(found?.map(|object| (place, object)));
         }
         self.unread = unread;
+        let namespaces = self
+            .targets
+            .iter()
+            .filter(|(target, _)| target.resource.gvk.is("", "Namespace"));
+        self.coming = namespaces
+            .filter(|(target, _)| self.get(target).is_none())
+            .map(|(target, _)| target.name.clone())
+            .collect();
         Ok(())
     }
 

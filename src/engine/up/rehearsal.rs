@@ -1,7 +1,7 @@
 //! What would happen to each of the profile's objects: proved from what was read, or asked of the server by dry run.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 use moorline_api::{ApplyOptions, Error, ErrorKind, Object, ObjectRef};
@@ -29,13 +29,7 @@ pub(super) async fn plan_objects(
     catalog: &Catalog,
     live: &LiveObjects,
 ) -> Result<PlannedObjects, EngineError> {
-    let coming: BTreeSet<&str> = live
-        .targets
-        .iter()
-        .filter(|(target, _)| target.resource.gvk.is("", "Namespace") && live.get(target).is_none())
-        .map(|(target, _)| &*target.name)
-        .collect();
-    let results = rehearse_all(ctx, live, &coming).await;
+    let results = rehearse_all(ctx, live).await;
     let mut planned = PlannedObjects {
         plans: Vec::new(),
         blocked: live.unknown.clone(),
@@ -70,14 +64,12 @@ pub(super) async fn plan_objects(
 type Rehearsed<'a> = Result<(Option<Cow<'a, Object>>, DryRun), Error>;
 
 /// Rehearses every object, in their order; of new ones that are alike only one, unless the server would not take that.
-async fn rehearse_all<'a>(ctx: &Context, live: &'a LiveObjects, coming: &BTreeSet<&str>) -> Vec<Rehearsed<'a>> {
+async fn rehearse_all<'a>(ctx: &Context, live: &'a LiveObjects) -> Vec<Rehearsed<'a>> {
     let spokesmen = alike::spokesmen(ctx, live).await;
     let width = ctx.limits.concurrency.max(1);
     let one = |place: usize| async move {
         let (target, object) = &live.targets[place];
-        let comes_later =
-            live.comes_later(target) || target.namespace.as_deref().is_some_and(|name| coming.contains(name));
-        let rehearsed = if comes_later {
+        let rehearsed = if live.comes_later(target) {
             Ok((live.get(target).map(Cow::Borrowed), DryRun::Later))
         } else {
             rehearse(ctx, live, target, object).await
