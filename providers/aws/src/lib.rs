@@ -12,6 +12,7 @@ mod errors;
 mod governor;
 mod listing;
 mod load_balancers;
+mod mount;
 mod provider;
 mod settings;
 mod snapshots;
