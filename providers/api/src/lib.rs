@@ -13,7 +13,9 @@ pub mod object;
 pub mod quantity;
 pub mod storage;
 pub mod tags;
+pub mod upkeep;
 pub mod volume;
+pub mod words;
 
 pub use account::{Account, AccountId, Accounts};
 pub use azure::{AzureAccount, AzureContainer, AzureShare};
@@ -29,6 +31,7 @@ pub use storage::{
     BindingMode, ClaimShape, FieldPath, FieldProblem, Placement, PvRequest, PvSource, ReclaimPolicy, StorageClass,
     StorageRules,
 };
+pub use upkeep::{Swept, Upkeep};
 pub use volume::{
     Attachment, ClientToken, NewVolume, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSpec,
     VolumeState, Volumes,

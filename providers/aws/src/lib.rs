@@ -18,7 +18,8 @@ mod settings;
 mod snapshots;
 mod volumes;
 mod waiting;
-mod words;
+
+use moorline_api::words;
 
 pub use moorline_aws_rules::EbsRules;
 pub use provider::AwsProvider;
