@@ -22,9 +22,7 @@ impl LoadBalancers for AzureProvider {
 }
 
 fn balancer(address: PublicAddress) -> Option<LoadBalancer> {
-    let of_service = ["k8s-azure-service", "service"]
-        .iter()
-        .any(|key| address.tags.contains_key(*key));
+    let of_service = address.tags.contains_key("k8s-azure-service");
     let state = address.properties;
     let name = state.dns_settings.and_then(|dns| dns.fqdn).or(state.ip_address);
     of_service.then(|| LoadBalancer {

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::metadata;
 use crate::naming::{Ground, PoolKey};
-use crate::provider::AzureProvider;
+use crate::provider::{AzureProvider, locked};
 use crate::resources::{AccountBody, AccountPlace, Retention, ShareListing, StorageAccount};
 
 /// How many derived names may be somebody else's before something else must be wrong.
@@ -109,13 +109,8 @@ impl AzureProvider {
             let others = houses.with_room(number, self.settings.volumes_per_account);
             (number, houses.by_number[&number].clone(), others)
         };
-        if let Some((kind, message)) = crate::provider::locked(&house.failed).clone() {
-            return Err(Error::new(kind, "Microsoft.Storage/storageAccounts/write", "", message));
-        }
-        let made = house
-            .account
-            .get_or_try_init(|| self.make_account(&pool.key, number, ground, wanted))
-            .await;
+        let make = || self.make_once(&house, &pool.key, number, (ground, wanted));
+        let made = house.account.get_or_try_init(make).await;
         match made {
             Ok(account) => Ok(Spot {
                 account: Arc::clone(account),
@@ -123,13 +118,37 @@ impl AzureProvider {
                 others,
             }),
             Err(error) => {
-                if !error.is_transient() {
-                    *crate::provider::locked(&house.failed) = Some((error.kind.clone(), error.message.clone()));
-                }
                 pool.leave(volume).await;
                 Err(error)
             }
         }
+    }
+
+    /// Makes the account, unless that was refused for good: many volumes wait for one account, and nobody needs to ask again
+    /// for each of them.
+    async fn make_once(
+        &self,
+        house: &House,
+        key: &PoolKey,
+        number: u32,
+        (ground, wanted): (&Ground<'_>, &AzureAccount),
+    ) -> Result<Arc<StorageAccount>> {
+        if let Some((kind, message)) = locked(&house.failed).clone() {
+            let account = key.account_name(number, 0);
+            return Err(Error::new(
+                kind,
+                "Microsoft.Storage/storageAccounts/write",
+                account,
+                message,
+            ));
+        }
+        let made = self.make_account(key, number, ground, wanted).await;
+        if let Err(error) = made.as_ref()
+            && !error.is_transient()
+        {
+            *locked(&house.failed) = Some((error.kind.clone(), error.message.clone()));
+        }
+        made
     }
 
     /// What there is of a pool: its accounts by their tags, and what is in each.
@@ -195,15 +214,22 @@ impl AzureProvider {
                 account: key.account_name(number, attempt),
             };
             match storage.create_account(&place, &body).await {
-                Ok(account) => {
-                    self.set_retention(&account.place(), key.service, wanted).await?;
-                    return Ok(self.learn(account).await);
-                }
+                Ok(account) if account.is_ready() => return self.move_in(account, key.service, wanted).await,
                 // Another run of ours is making it.
+                Ok(_) => {
+                    let message = "the account is still being made, and was not done in time; run again to go on";
+                    let late = Error::new(
+                        ErrorKind::Stale,
+                        "Microsoft.Storage/storageAccounts/write",
+                        &place.account,
+                        message,
+                    );
+                    let account = self.await_account(&place, late).await?;
+                    return self.move_in(account, key.service, wanted).await;
+                }
                 Err(error) if error.kind == ErrorKind::Stale => {
                     let account = self.await_account(&place, error).await?;
-                    self.set_retention(&place, key.service, wanted).await?;
-                    return Ok(self.learn(account).await);
+                    return self.move_in(account, key.service, wanted).await;
                 }
                 Err(error) if error.kind == ErrorKind::AlreadyExists => {
                     tracing::info!(account = place.account, "the name is taken, the next one is tried");
@@ -222,6 +248,17 @@ impl AzureProvider {
             key.account_name(number, 0),
             message,
         ))
+    }
+
+    /// The last steps before an account is used.
+    async fn move_in(
+        &self,
+        account: StorageAccount,
+        service: Service,
+        wanted: &AzureAccount,
+    ) -> Result<Arc<StorageAccount>> {
+        self.set_retention(&account.place(), service, wanted).await?;
+        Ok(self.learn(account).await)
     }
 
     async fn await_account(&self, place: &AccountPlace, why: Error) -> Result<StorageAccount> {

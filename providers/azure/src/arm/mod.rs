@@ -169,7 +169,7 @@ impl ResourceManager {
                 operation, resource, ..
             } = call;
             let took = started.elapsed();
-            let error = match outcome {
+            let mut error = match outcome {
                 Ok(Ok(answer)) if (200..300).contains(&answer.status) => {
                     tracing::debug!(operation, resource, attempt, ?took, status = answer.status, "answered");
                     return Ok(answer);
@@ -178,6 +178,7 @@ impl ResourceManager {
                 Ok(Err(error)) => errors::from_pipeline(call.subject(), &self.base, &error),
                 Err(_) => errors::unanswered(call.subject(), &self.base),
             };
+            error.message = self.wallet.redact(&error.message).await;
             tracing::debug!(operation, resource, attempt, ?took, kind = ?error.kind, message = error.message, "failed");
             let pause = match &error.kind {
                 ErrorKind::Throttled { retry_after } => {

@@ -24,6 +24,8 @@ const METADATA: &str = "169.254.169.254:80";
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long any source may take, command-line tools included.
 const SOURCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// No token is shorter, and a shorter text would be found in plain words too.
+const SHORTEST_TOKEN: usize = 8;
 /// A token that is good for less than this is replaced.
 const FRESHNESS: Duration = Duration::from_mins(5);
 
@@ -105,6 +107,23 @@ impl Wallet {
         let shown = Sensitive::new(token.token.secret().to_owned());
         held.token = Some(token);
         Ok(shown)
+    }
+
+    /// The text without the token, which a service or a proxy may quote.
+    pub(crate) async fn redact(&self, text: &str) -> String {
+        let held = match &self.source {
+            Source::Fixed(token) => Some(token.clone()),
+            Source::Chain(_) => {
+                let held = self.held.lock().await;
+                held.token
+                    .as_ref()
+                    .map(|token| Sensitive::new(token.token.secret().to_owned()))
+            }
+        };
+        match held.filter(|token| token.expose().len() >= SHORTEST_TOKEN) {
+            Some(token) => text.replace(token.expose(), "(redacted)"),
+            None => text.to_owned(),
+        }
     }
 
     /// Resource Manager did not take the token that was held: the next call asks for another one. Says whether that can help.

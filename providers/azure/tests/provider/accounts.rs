@@ -65,7 +65,7 @@ async fn a_run_that_dies_leaves_nothing_that_the_next_does_not_find() {
     server.world().account_polls = 3;
     let new = &many(1)[0];
     // The account is made and the run dies before it hears of it, twice; then before the share's answer.
-    for (operation, status) in [("poll", 403), ("poll", 403), ("create share", 403)] {
+    for (operation, status) in [("poll", 403), ("account", 403), ("create share", 403)] {
         server.fault(move |asked| (asked == operation).then(|| Reply::refuse(status, "AuthorizationFailed", "no")));
         assert!(server.provider().create(new).await.is_err());
     }

@@ -255,7 +255,10 @@ impl World {
         };
         let expand = query.get("$expand").map_or("", String::as_str);
         match operation {
-            "account" => Reply::new(200, Self::show(&name, account)),
+            "account" => {
+                account.polls = account.polls.saturating_sub(1);
+                Reply::new(200, Self::show(&name, account))
+            }
             "delete account" => {
                 self.accounts.remove(&name);
                 Reply::new(200, Value::Null)
