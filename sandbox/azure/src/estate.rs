@@ -43,13 +43,12 @@ pub(crate) struct Estate {
 impl Estate {
     /// Reads the cloud back from the journal, or begins one.
     pub(crate) fn open(journal: &Arc<Journal>, settings: &AzureSettings, now: Timestamp) -> Result<Self, JournalError> {
-        let seed = match journal.get(WORLD, "seed")? {
-            Some(seed) => seed,
-            None => {
-                let seed = uuid::Uuid::new_v4().to_string();
-                journal.put(WORLD, "seed", &seed)?;
-                seed
-            }
+        let seed = if let Some(seed) = journal.get(WORLD, "seed")? {
+            seed
+        } else {
+            let seed = uuid::Uuid::new_v4().to_string();
+            journal.put(WORLD, "seed", &seed)?;
+            seed
         };
         let mut estate = Self {
             groups: Shelf::open("azure-groups", journal.clone())?,

@@ -119,6 +119,6 @@ impl Answer {
 fn stamp_message(body: &mut Option<Value>, id: &str, now: Timestamp) {
     let message = body.as_mut().and_then(|body| body.pointer_mut("/error/message"));
     if let Some(Value::String(text)) = message {
-        text.push_str(&format!("\nRequestId:{id}\nTime:{}", stamp(now)));
+        *text = format!("{text}\nRequestId:{id}\nTime:{}", stamp(now));
     }
 }

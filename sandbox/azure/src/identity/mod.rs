@@ -16,7 +16,7 @@ use crate::http::request::Incoming;
 pub(crate) enum Call {
     /// A token for a client.
     Token,
-    /// The OpenID configuration of a tenant.
+    /// A tenant's document by which clients find its endpoints.
     Configuration,
     /// The keys of a tenant.
     Keys,

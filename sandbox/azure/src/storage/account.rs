@@ -163,13 +163,13 @@ impl AccountRecord {
         }
         let sku = self.full_sku();
         if let Some(pair) = sku
-            .filter(|sku| sku.geo)
+            .filter(|sku| sku.geo())
             .and_then(|_| locations::paired(&self.location))
         {
             all.insert("secondaryLocation".to_owned(), pair.into());
             all.insert("statusOfSecondary".to_owned(), "available".into());
         }
-        if sku.is_some_and(|sku| sku.readable_copy) {
+        if sku.is_some_and(Sku::readable_copy) {
             all.insert("secondaryEndpoints".to_owned(), self.endpoints("-secondary"));
         }
         properties

@@ -144,7 +144,7 @@ pub(crate) fn make(session: &mut Session, place: Place, new: NewAccount) -> Resu
         group,
         name: place.account.to_owned(),
         location: new.location,
-        sku: new.sku.name.to_owned(),
+        sku: new.sku.name().to_owned(),
         kind: new.kind,
         tags: new.tags,
         properties: new.properties,
@@ -202,7 +202,7 @@ fn check_kind(there: &AccountRecord, kind: Option<Kind>) -> Result<(), AzureErro
 /// The SKU that `there` has after it was asked to go over to `sku`.
 fn converted(there: &AccountRecord, sku: Sku) -> Result<String, AzureError> {
     if there.full_sku().is_some_and(|old| old.converts_to(sku)) {
-        return Ok(sku.name.to_owned());
+        return Ok(sku.name().to_owned());
     }
     let message = "The property 'sku.name' was specified in the input, but it cannot be updated.";
     Err(AzureError::new(409, "AccountPropertyCannotBeUpdated", message).about("sku.name"))

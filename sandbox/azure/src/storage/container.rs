@@ -204,13 +204,11 @@ pub(super) fn delete(session: &mut Session, request: &Request) -> Result<Answer,
     account.must_have_blobs()?;
     let retention = account.container_retention;
     let name = request.part("container");
-    let key = match living(session, &account.name, name) {
-        Ok(container) => container.key(),
-        Err(_) => {
-            must_be_free(session, &account.name, name)?;
-            return Ok(Answer::empty(204));
-        }
+    let Ok(container) = living(session, &account.name, name) else {
+        must_be_free(session, &account.name, name)?;
+        return Ok(Answer::empty(204));
     };
+    let key = container.key();
     let deletion = Deletion::new(session, retention);
     let times = session.times();
     session.changed = true;

@@ -202,27 +202,32 @@ impl ShareRecord {
         etag(self.changed)
     }
 
+    /// The share with what lists and reads show of it.
+    fn shown(&self, account: &AccountRecord, suffix: &str) -> Value {
+        let mut body = self.identity(account, suffix);
+        body["etag"] = self.etag().into();
+        body["properties"] = self.properties(account);
+        body
+    }
+
     /// The share as a list shows it: without metadata, which only a read of the share itself tells.
     pub(crate) fn render_listed(&self, account: &AccountRecord, now: Timestamp) -> Value {
         let left = self.deletion.and_then(|deletion| Some((deletion, deletion.left(now)?)));
-        let suffix = left.map_or_else(String::new, |_| format!("_{}", self.version()));
-        let mut body = self.identity(account, &suffix);
-        body["etag"] = self.etag().into();
-        body["properties"] = self.properties(account);
-        if let Some((deletion, left)) = left {
-            body["properties"]["deleted"] = true.into();
-            body["properties"]["deletedTime"] = stamp(whole_second(deletion.at)).into();
-            body["properties"]["remainingRetentionDays"] = days(left).into();
-            body["properties"]["version"] = self.version().into();
-        }
+        let Some((deletion, left)) = left else {
+            return self.shown(account, "");
+        };
+        let version = self.version();
+        let mut body = self.shown(account, &format!("_{version}"));
+        body["properties"]["deleted"] = true.into();
+        body["properties"]["deletedTime"] = stamp(whole_second(deletion.at)).into();
+        body["properties"]["remainingRetentionDays"] = days(left).into();
+        body["properties"]["version"] = version.into();
         body
     }
 
     /// A snapshot as a list shows it.
     pub(crate) fn render_snapshot(&self, account: &AccountRecord, snapshot: &SnapshotRecord) -> Value {
-        let mut body = self.identity(account, "");
-        body["etag"] = self.etag().into();
-        body["properties"] = self.properties(account);
+        let mut body = self.shown(account, "");
         body["properties"]["shareQuota"] = snapshot.quota.into();
         body["properties"]["snapshotTime"] = stamp(snapshot.time).into();
         body
@@ -230,16 +235,10 @@ impl ShareRecord {
 
     /// The share, or a snapshot of it, as a read shows it.
     pub(crate) fn render(&self, account: &AccountRecord, snapshot: Option<&SnapshotRecord>) -> Value {
-        let mut body = match snapshot {
-            Some(snapshot) => self.render_snapshot(account, snapshot),
-            None => {
-                let mut body = self.identity(account, "");
-                body["etag"] = self.etag().into();
-                body["properties"] = self.properties(account);
-                body
-            }
+        let (mut body, metadata) = match snapshot {
+            Some(snapshot) => (self.render_snapshot(account, snapshot), &snapshot.metadata),
+            None => (self.shown(account, ""), &self.metadata),
         };
-        let metadata = snapshot.map_or(&self.metadata, |snapshot| &snapshot.metadata);
         if !metadata.is_empty() {
             body["properties"]["metadata"] = json!(metadata);
         }

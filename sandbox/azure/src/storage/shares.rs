@@ -8,7 +8,7 @@ use super::account::AccountRecord;
 use super::deletion::{self, Deletion};
 use super::names;
 use super::share::{Protocol, ShareProperties, ShareRecord, SnapshotRecord, Tier, living};
-use super::sku::Billing;
+use super::sku::{Billing, Sku};
 use crate::error::AzureError;
 use crate::http::answer::Answer;
 use crate::http::request::Request;
@@ -93,7 +93,7 @@ pub(crate) fn check(account: &AccountRecord, asked: &ShareProperties) -> Result<
         return Err(AzureError::header());
     }
     let standard = limits.billing == Billing::PayAsYouGo;
-    let premium = account.full_sku().is_some_and(|sku| sku.premium);
+    let premium = account.full_sku().is_some_and(Sku::premium);
     if asked
         .access_tier
         .is_some_and(|tier| (tier == Tier::Premium) == standard)
@@ -245,9 +245,8 @@ pub(super) fn delete(session: &mut Session, request: &Request) -> Result<Answer,
     account.share_limits()?;
     let retention = account.share_retention;
     let name = request.part("share");
-    let share = match living(session, &account.name, name) {
-        Ok(share) => share,
-        Err(_) => return missing(session, &account.name, name),
+    let Ok(share) = living(session, &account.name, name) else {
+        return missing(session, &account.name, name);
     };
     let (key, times) = (share.key(), session.times());
     if let Some(snapshot) = named_snapshot(request, share)? {

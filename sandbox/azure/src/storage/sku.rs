@@ -20,75 +20,77 @@ pub(crate) enum Billing {
     ProvisionedV2,
 }
 
-/// A SKU.
+/// A SKU, by its name: tier and version, then where copies are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sku {
-    pub(crate) name: &'static str,
-    pub(crate) premium: bool,
-    /// Of the second version, which provisions capacity.
-    second: bool,
-    /// Whether it copies to a second region, and whether that can be read.
-    pub(crate) geo: bool,
-    pub(crate) readable_copy: bool,
-}
+pub(crate) struct Sku(&'static str);
 
-const fn sku(name: &'static str, premium: bool, second: bool, copies: (bool, bool)) -> Sku {
-    Sku {
-        name,
-        premium,
-        second,
-        geo: copies.0,
-        readable_copy: copies.1,
-    }
-}
-
-const HERE: (bool, bool) = (false, false);
-const ELSEWHERE: (bool, bool) = (true, false);
-const READABLE: (bool, bool) = (true, true);
-
-const SKUS: &[Sku] = &[
-    sku("Standard_LRS", false, false, HERE),
-    sku("Standard_ZRS", false, false, HERE),
-    sku("Standard_GRS", false, false, ELSEWHERE),
-    sku("Standard_RAGRS", false, false, READABLE),
-    sku("Standard_GZRS", false, false, ELSEWHERE),
-    sku("Standard_RAGZRS", false, false, READABLE),
-    sku("Premium_LRS", true, false, HERE),
-    sku("Premium_ZRS", true, false, HERE),
-    sku("StandardV2_LRS", false, true, HERE),
-    sku("StandardV2_ZRS", false, true, HERE),
-    sku("StandardV2_GRS", false, true, ELSEWHERE),
-    sku("StandardV2_GZRS", false, true, ELSEWHERE),
-    sku("PremiumV2_LRS", true, true, HERE),
-    sku("PremiumV2_ZRS", true, true, HERE),
+const SKUS: &[&str] = &[
+    "Standard_LRS",
+    "Standard_ZRS",
+    "Standard_GRS",
+    "Standard_RAGRS",
+    "Standard_GZRS",
+    "Standard_RAGZRS",
+    "Premium_LRS",
+    "Premium_ZRS",
+    "StandardV2_LRS",
+    "StandardV2_ZRS",
+    "StandardV2_GRS",
+    "StandardV2_GZRS",
+    "PremiumV2_LRS",
+    "PremiumV2_ZRS",
 ];
 
 impl Sku {
     pub(crate) fn find(name: &str) -> Option<Self> {
-        SKUS.iter().find(|sku| sku.name.eq_ignore_ascii_case(name)).copied()
+        let known = SKUS.iter().find(|sku| sku.eq_ignore_ascii_case(name));
+        known.map(|sku| Self(sku))
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        self.0
+    }
+
+    pub(crate) fn premium(self) -> bool {
+        self.0.starts_with("Premium")
     }
 
     pub(crate) fn tier(self) -> &'static str {
-        if self.premium { "Premium" } else { "Standard" }
+        if self.premium() { "Premium" } else { "Standard" }
+    }
+
+    /// Whether it is of the second version, which provisions capacity.
+    fn second(self) -> bool {
+        self.0.contains("V2_")
+    }
+
+    /// Whether it copies to a second region.
+    pub(crate) fn geo(self) -> bool {
+        self.0.ends_with("GRS") || self.0.ends_with("GZRS")
+    }
+
+    /// Whether the copy in the second region can be read.
+    pub(crate) fn readable_copy(self) -> bool {
+        self.0.contains("_RA")
     }
 
     /// Whether there are accounts of this kind with it.
     pub(crate) fn suits(self, kind: Kind) -> bool {
-        let zonal = self.name.contains("ZRS");
+        let zonal = self.0.contains("ZRS");
         match kind {
-            Kind::FileStorage => self.premium || self.second,
-            Kind::BlockBlobStorage => self.premium && !self.second,
-            Kind::StorageV2 => !self.second && self.name != "Premium_ZRS",
-            Kind::Storage => !self.second && !zonal,
-            Kind::BlobStorage => !self.premium && !self.second && !zonal,
+            Kind::FileStorage => self.premium() || self.second(),
+            Kind::BlockBlobStorage => self.premium() && !self.second(),
+            Kind::StorageV2 => !self.second() && self.0 != "Premium_ZRS",
+            Kind::Storage => !self.second() && !zonal,
+            Kind::BlobStorage => !self.premium() && !self.second() && !zonal,
         }
     }
 
     /// Whether an account can go over to `other` by being asked to.
     pub(crate) fn converts_to(self, other: Self) -> bool {
         // Zones, tiers and versions are changed by a migration, if at all.
-        let same = |mark: &str| self.name.contains(mark) == other.name.contains(mark);
-        self.premium == other.premium && self.second == other.second && same("ZRS")
+        let same = |mark: &str| self.0.contains(mark) == other.0.contains(mark);
+        self.premium() == other.premium() && self.second() == other.second() && same("ZRS")
     }
 }
 
@@ -110,7 +112,7 @@ pub(crate) struct ShareLimits {
 /// What shares an account of this kind and SKU takes; none if it has no file service.
 pub(crate) fn share_limits(kind: Kind, sku: Sku, large: bool) -> Option<ShareLimits> {
     match kind {
-        Kind::Storage | Kind::StorageV2 if !sku.premium => {
+        Kind::Storage | Kind::StorageV2 if !sku.premium() => {
             let largest = if large { 102_400 } else { 5120 };
             Some(ShareLimits {
                 billing: Billing::PayAsYouGo,
@@ -121,7 +123,7 @@ pub(crate) fn share_limits(kind: Kind, sku: Sku, large: bool) -> Option<ShareLim
                 capacity: 5 * 1024 * 1024,
             })
         }
-        Kind::FileStorage if sku.second => Some(ShareLimits {
+        Kind::FileStorage if sku.second() => Some(ShareLimits {
             billing: Billing::ProvisionedV2,
             smallest: 32,
             largest: 262_144,

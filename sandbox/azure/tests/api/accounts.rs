@@ -78,9 +78,9 @@ async fn the_same_again_changes_nothing_and_another_shape_does() {
         (409, "AccountPropertyCannotBeUpdated")
     );
 
-    let patch =
+    let asked =
         json!({"tags": {"a": "b"}, "sku": {"name": "Standard_GRS"}, "properties": {"largeFileSharesState": "Enabled"}});
-    let patched = client.call("PATCH", &path, Some(patch)).await.ok();
+    let patched = client.call("PATCH", &path, Some(asked)).await.ok();
     assert_eq!(
         (&patched["tags"], &patched["sku"]["name"]),
         (&json!({"a": "b"}), &json!("Standard_GRS"))

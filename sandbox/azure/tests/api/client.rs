@@ -37,10 +37,11 @@ impl Client {
             token: String::new(),
             subscription: settings.subscriptions[0].clone(),
         };
-        client.token = client.sign_in(&settings.tenant, "secret").await.ok()["access_token"]
+        let signed_in = client.sign_in(&settings.tenant, "secret").await.ok();
+        signed_in["access_token"]
             .as_str()
             .unwrap()
-            .to_owned();
+            .clone_into(&mut client.token);
         client
     }
 

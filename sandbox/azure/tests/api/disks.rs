@@ -7,13 +7,13 @@ use crate::client::{COMPUTE, Client, names};
 
 const DISK: &str = "Microsoft.Compute/disks/pvc-1";
 
-fn body(gib: u64) -> Option<serde_json::Value> {
-    Some(json!({
+fn body(gib: u64) -> serde_json::Value {
+    json!({
         "location": "eastus",
         "sku": {"name": "Premium_LRS"},
         "tags": {"kubernetes.io-created-for-pvc-name": "data-web-0"},
         "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": gib},
-    }))
+    })
 }
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn a_disk_is_made_and_deleted_in_the_background() {
         ..AzureSettings::default()
     })
     .await;
-    let begun = client.call("PUT", DISK, body(10)).await;
+    let begun = client.call("PUT", DISK, Some(body(10))).await;
     assert_eq!(begun.status, 202);
     let (status, result) = (
         begun.header("azure-asyncoperation").to_owned(),
@@ -73,7 +73,7 @@ async fn a_disk_is_made_and_deleted_in_the_background() {
 #[tokio::test]
 async fn a_disk_in_use_stays() {
     let client = Client::instant().await;
-    client.call("PUT", DISK, body(10)).await.ok();
+    client.call("PUT", DISK, Some(body(10))).await.ok();
     let machine = "/subscriptions/s/resourceGroups/nodes/providers/Microsoft.Compute/virtualMachines/node-1";
     client.cloud.hold_disk("moorline", "pvc-1", &[machine]).unwrap();
     let read = client.call("GET", DISK, None).await.ok();
@@ -94,9 +94,9 @@ async fn a_disk_in_use_stays() {
 #[tokio::test]
 async fn disks_are_listed_grown_and_tagged() {
     let client = Client::instant().await;
-    client.call("PUT", DISK, body(10)).await.ok();
+    client.call("PUT", DISK, Some(body(10))).await.ok();
     client
-        .call("PUT", "Microsoft.Compute/disks/Another", body(4))
+        .call("PUT", "Microsoft.Compute/disks/Another", Some(body(4)))
         .await
         .ok();
     let all = format!("/providers/Microsoft.Compute/disks?api-version={COMPUTE}");
@@ -123,7 +123,7 @@ async fn disks_are_listed_grown_and_tagged() {
     assert_eq!(shrunk.refusal(), (409, "OperationNotAllowed"));
     assert_eq!(
         client
-            .call("PUT", "Microsoft.Compute/disks/none", body(0))
+            .call("PUT", "Microsoft.Compute/disks/none", Some(body(0)))
             .await
             .refusal(),
         (400, "InvalidParameter")

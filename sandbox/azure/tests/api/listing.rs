@@ -75,7 +75,7 @@ async fn links_are_opaque_and_do_not_last() {
     for tampered in [
         link.replace("$maxpagesize=3", "$maxpagesize=4"),
         link.replace("$skipToken=", "$skipToken=A"),
-        link.replace("?api-version", "?$filter=pvc&api-version"),
+        link.replace("&api-version", "&$filter=pvc&api-version"),
     ] {
         assert_eq!(
             client.send("GET", &tampered, None, &[]).await.refusal(),

@@ -1,4 +1,6 @@
-//! The simulated Azure over its HTTP interface.
+//! The simulated Azure over its own protocol, one request at a time, on a clock that the tests move.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod accounts;
 mod client;

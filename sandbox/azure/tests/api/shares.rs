@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, names};
 
-fn quota(gib: u64) -> Option<Value> {
-    Some(json!({"properties": {"shareQuota": gib}}))
+fn quota(gib: u64) -> Value {
+    json!({"properties": {"shareQuota": gib}})
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn a_share_is_made_read_changed_and_deleted() {
             .ends_with("/storageAccounts/account1/fileServices/default/shares/pvc-1")
     );
 
-    let again = client.call("PUT", &path, quota(50)).await;
+    let again = client.call("PUT", &path, Some(quota(50))).await;
     assert_eq!(again.status, 200);
     let read = client.call("GET", &path, None).await.ok();
     assert_eq!(read["etag"].as_str(), Some(etag.as_str()));
@@ -48,7 +48,7 @@ async fn a_share_is_made_read_changed_and_deleted() {
     let stats = client.call("GET", &format!("{path}?$expand=stats"), None).await.ok();
     assert_eq!(stats["properties"]["shareUsageBytes"], 4096);
 
-    let patched = client.call("PATCH", &path, quota(7)).await.ok();
+    let patched = client.call("PATCH", &path, Some(quota(7))).await.ok();
     assert_eq!(patched["properties"], json!({"shareQuota": 7}));
     let read = client.call("GET", &path, None).await.ok();
     assert_eq!(
@@ -87,7 +87,7 @@ async fn deleted_shares_are_kept_and_brought_back() {
     client.call("DELETE", &path, None).await.ok();
     client.pass(1);
     // The name may live again beside the deleted share.
-    client.call("PUT", &path, quota(5)).await.ok();
+    client.call("PUT", &path, Some(quota(5))).await.ok();
 
     assert_eq!(names(&client.call("GET", &shares, None).await.ok()), ["pvc-1"]);
     let all = client
@@ -180,9 +180,9 @@ async fn without_retention_a_share_is_gone_but_its_name_is_held_for_a_while() {
         json!({"enabled": false, "days": 0})
     );
     let path = format!("{service}/shares/pvc-1");
-    client.call("PUT", &path, quota(1)).await.ok();
+    client.call("PUT", &path, Some(quota(1))).await.ok();
     client.call("DELETE", &path, None).await.ok();
-    let early = client.call("PUT", &path, quota(1)).await;
+    let early = client.call("PUT", &path, Some(quota(1))).await;
     assert_eq!(early.refusal(), (409, "ShareBeingDeleted"));
     let message = early.body.unwrap()["error"]["message"].as_str().unwrap().to_owned();
     assert!(
@@ -200,7 +200,7 @@ async fn without_retention_a_share_is_gone_but_its_name_is_held_for_a_while() {
         .ok();
     assert_eq!(names(&list), Vec::<&str>::new());
     client.pass(30);
-    assert_eq!(client.call("PUT", &path, quota(1)).await.status, 201);
+    assert_eq!(client.call("PUT", &path, Some(quota(1))).await.status, 201);
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn snapshots_are_made_listed_read_and_deleted() {
     };
     let (first, second) = (snapshot().await, snapshot().await);
     assert!(first < second && first.ends_with(".0000000Z"), "{first} {second}");
-    client.call("PATCH", &path, quota(9)).await.ok();
+    client.call("PATCH", &path, Some(quota(9))).await.ok();
 
     let list = client
         .call("GET", &format!("{shares}?$expand=snapshots"), None)
@@ -311,7 +311,9 @@ async fn quotas_follow_the_sku() {
         (&second, 31, false),
         (&second, 32, true),
     ] {
-        let made = client.call("PUT", &format!("{shares}/pvc-{gib}"), quota(gib)).await;
+        let made = client
+            .call("PUT", &format!("{shares}/pvc-{gib}"), Some(quota(gib)))
+            .await;
         if good {
             assert_eq!(made.status, 201, "{shares} {gib}");
         } else {
@@ -360,16 +362,19 @@ async fn an_account_takes_only_so_much() {
     let client = Client::instant().await;
     let premium = client.shares("premium1", "Premium_LRS").await;
     client
-        .call("PUT", &format!("{premium}/large"), quota(102_300))
+        .call("PUT", &format!("{premium}/large"), Some(quota(102_300)))
         .await
         .ok();
-    client.call("PUT", &format!("{premium}/last"), quota(100)).await.ok();
-    let full = client.call("PUT", &format!("{premium}/more"), quota(100)).await;
+    client
+        .call("PUT", &format!("{premium}/last"), Some(quota(100)))
+        .await
+        .ok();
+    let full = client.call("PUT", &format!("{premium}/more"), Some(quota(100))).await;
     assert_eq!(
         full.refusal(),
         (409, "TotalSharesProvisionedCapacityExceedsAccountLimit")
     );
-    let grown = client.call("PATCH", &format!("{premium}/last"), quota(101)).await;
+    let grown = client.call("PATCH", &format!("{premium}/last"), Some(quota(101))).await;
     assert_eq!(
         grown.refusal(),
         (409, "TotalSharesProvisionedCapacityExceedsAccountLimit")
@@ -377,22 +382,31 @@ async fn an_account_takes_only_so_much() {
     // What is deleted still counts while it is kept.
     client.call("DELETE", &format!("{premium}/large"), None).await.ok();
     assert_eq!(
-        client.call("PUT", &format!("{premium}/more"), quota(100)).await.status,
+        client
+            .call("PUT", &format!("{premium}/more"), Some(quota(100)))
+            .await
+            .status,
         409
     );
     client.pass(7 * 86_400);
     assert_eq!(
-        client.call("PUT", &format!("{premium}/more"), quota(100)).await.status,
+        client
+            .call("PUT", &format!("{premium}/more"), Some(quota(100)))
+            .await
+            .status,
         201
     );
 
     let second = client.shares("second1", "PremiumV2_LRS").await;
     for n in 0..50 {
-        client.call("PUT", &format!("{second}/pvc-{n}"), quota(32)).await.ok();
+        client
+            .call("PUT", &format!("{second}/pvc-{n}"), Some(quota(32)))
+            .await
+            .ok();
     }
     assert_eq!(
         client
-            .call("PUT", &format!("{second}/pvc-50"), quota(32))
+            .call("PUT", &format!("{second}/pvc-50"), Some(quota(32)))
             .await
             .refusal(),
         (409, "TotalSharesCountExceedsAccountLimit")
