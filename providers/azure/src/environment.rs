@@ -27,7 +27,7 @@ impl AzureSettings {
     /// The settings that these variables make: `AZURE_SUBSCRIPTION_ID`, `AZURE_RESOURCE_GROUP` (or `AZURE_DEFAULTS_GROUP`),
     /// `AZURE_LOCATION` (or `AZURE_DEFAULTS_LOCATION`), `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`,
     /// `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_FEDERATED_TOKEN_FILE`, `AZURE_AUTHORITY_HOST`,
-    /// `AZURE_RESOURCE_MANAGER_ENDPOINT`, `AZURE_RESOURCE_MANAGER_AUDIENCE`, `AZURE_CLOUD_NAME` (as of `az cloud`),
+    /// `AZURE_RESOURCE_MANAGER_ENDPOINT` (or `AZURE_RESOURCE_MANAGER_URL`), `AZURE_RESOURCE_MANAGER_AUDIENCE`, `AZURE_CLOUD_NAME` (as of `az cloud`),
     /// `HTTPS_PROXY` and `NO_PROXY`.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentProblem> {
         let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
@@ -64,7 +64,7 @@ impl AzureSettings {
 }
 
 fn cloud(given: &impl Fn(&str) -> Option<String>) -> Result<AzureCloud, EnvironmentProblem> {
-    let endpoint = given("AZURE_RESOURCE_MANAGER_ENDPOINT");
+    let endpoint = given("AZURE_RESOURCE_MANAGER_ENDPOINT").or_else(|| given("AZURE_RESOURCE_MANAGER_URL"));
     let authority = given("AZURE_AUTHORITY_HOST").map(|host| {
         // The SDKs accept a bare host here.
         if host.contains("://") {
