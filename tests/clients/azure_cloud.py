@@ -10,7 +10,7 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.mgmt.resource.subscriptions import SubscriptionClient
 from azure.mgmt.storage import StorageManagementClient
 
-ENDPOINT = os.environ["AZURE_RESOURCE_MANAGER_URL"]
+ENDPOINT = os.environ["AZURE_RESOURCE_MANAGER_ENDPOINT"]
 SUBSCRIPTION = os.environ["AZURE_SUBSCRIPTION_ID"]
 GROUP = "moorline"
 LOCATION = "eastus"

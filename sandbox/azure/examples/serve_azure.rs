@@ -34,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
     let endpoint = format!("https://{}", manager.local_addr()?);
     let environment = serde_json::json!({
         "AZURE_AUTHORITY_HOST": endpoint,
-        "AZURE_RESOURCE_MANAGER_URL": endpoint,
+        "AZURE_RESOURCE_MANAGER_ENDPOINT": endpoint,
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": format!("http://{}", metadata.local_addr()?),
         "AZURE_TENANT_ID": settings.tenant,
         "AZURE_CLIENT_ID": "44444444-dddd-4000-8000-000000000001",

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use axum::Router;
 use jiff::Timestamp;
 use moorline_sandbox_core::{JournalError, World};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::compute::disk::DiskRecord;
@@ -39,7 +40,7 @@ struct Inner {
 }
 
 /// A storage account, as the sandbox's controllers see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StorageAccount {
     /// Its name.
     pub name: String,
@@ -54,7 +55,7 @@ pub struct StorageAccount {
 }
 
 /// A living file share, as the sandbox's controllers see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Share {
     /// The account that it is in.
     pub account: String,
@@ -69,7 +70,7 @@ pub struct Share {
 }
 
 /// A managed disk, as the sandbox's controllers see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Disk {
     /// The id of its resource.
     pub id: String,

@@ -28,7 +28,7 @@ async fn script(name: &'static str) {
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/clients"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("AZURE_AUTHORITY_HOST", &endpoint)
-        .env("AZURE_RESOURCE_MANAGER_URL", &endpoint)
+        .env("AZURE_RESOURCE_MANAGER_ENDPOINT", &endpoint)
         .env(
             "AZURE_POD_IDENTITY_AUTHORITY_HOST",
             format!("http://{}", metadata.local_addr().unwrap()),
