@@ -95,6 +95,7 @@ impl AzureProvider {
 
     /// Gives a share another quota, in whole GiB.
     pub async fn resize_share(&self, id: &VolumeId, size_gib: u32) -> Result<()> {
+        self.recall(id);
         let (name, place) = self.share_place(id).await?;
         let body = ShareBody {
             share_quota: Some(size_gib),

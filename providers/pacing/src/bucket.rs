@@ -59,6 +59,19 @@ impl Bucket {
         }
     }
 
+    /// A bucket that lets one call pass in each interval, and never two at once.
+    pub fn spaced(interval: Duration) -> Self {
+        Self {
+            burst: 1.0,
+            per_second: 1.0 / interval.as_secs_f64().max(0.000_001),
+            level: Mutex::new(Level {
+                tokens: 1.0,
+                at: Instant::now(),
+            }),
+            turn: tokio::sync::Mutex::new(()),
+        }
+    }
+
     fn level(&self) -> MutexGuard<'_, Level> {
         self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,6 +204,22 @@ mod tests {
         );
         assert!(bucket.take(ready).is_ok());
         assert!(bucket.take(ready).is_err());
+    }
+
+    #[test]
+    fn spaced_calls_keep_their_distance() {
+        let interval = Duration::from_millis(106);
+        let bucket = Bucket::spaced(interval);
+        let mut now = Instant::now() + Duration::from_secs(5);
+        let start = now;
+        for _ in 0..50 {
+            let before = now;
+            while let Err(ready) = bucket.take(now) {
+                now = ready;
+            }
+            assert!(before == start || now - before >= interval, "{:?}", now - before);
+        }
+        assert!(now - start < interval * 52, "{:?}", now - start);
     }
 
     #[test]

@@ -186,7 +186,10 @@ impl ResourceManager {
                     self.governor.throttled(call.family, pause);
                     pause
                 }
-                ErrorKind::Unreachable | ErrorKind::Internal if call.repeatable && attempt < ATTEMPTS => {
+                // What is stale is busy: an account that another operation holds for a moment.
+                ErrorKind::Unreachable | ErrorKind::Internal | ErrorKind::Stale
+                    if call.repeatable && attempt < ATTEMPTS =>
+                {
                     backoff(attempt)
                 }
                 // The token may have been taken back while we held it: once, with a new one.

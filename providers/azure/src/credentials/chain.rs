@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{AccessToken, Secret, TokenCredential};
-use azure_core::http::{ClientOptions, RetryOptions, Transport};
+use azure_core::error::ErrorKind as CoreKind;
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
 use azure_core::time::OffsetDateTime;
 use azure_identity as identity;
 use moorline_api::words::clean;
@@ -26,6 +27,8 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 const SOURCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// No token is shorter, and a shorter text would be found in plain words too.
 const SHORTEST_TOKEN: usize = 8;
+/// How often a token endpoint is asked again.
+const SIGN_IN_REPEATS: u32 = 2;
 /// A token that is good for less than this is replaced.
 const FRESHNESS: Duration = Duration::from_mins(5);
 
@@ -97,7 +100,10 @@ impl Wallet {
             return Ok(Sensitive::new(token.token.secret().to_owned()));
         }
         let token = if let Some(credential) = &held.credential {
-            let lost = |why| unauthenticated(format!("the Azure token cannot be renewed: {why}; sign in again"));
+            let lost = |denial: Denial| {
+                let why = denial.words();
+                unauthenticated(format!("the Azure token cannot be renewed: {why}; sign in again"))
+            };
             ask(&**credential, &self.scope).await.map_err(lost)?
         } else {
             let (credential, token) = sources.find(&self.scope).await?;
@@ -144,7 +150,15 @@ impl Sources {
                         tracing::debug!(credential = candidate.name, "found");
                         return Ok((credential, token));
                     }
-                    Err(why) => why,
+                    // Whoever is configured is not passed over because the network fails.
+                    Err(Denial::Unheard(why)) if candidate.configured => {
+                        let message = format!(
+                            "cannot connect to {}: {why}; check the network, any proxy, AZURE_AUTHORITY_HOST and the trusted certificates",
+                            self.authority()
+                        );
+                        return Err(Error::new(ErrorKind::Unreachable, "sign in to Azure", "", message));
+                    }
+                    Err(denial) => denial.words(),
                 },
             };
             if candidate.configured {
@@ -263,7 +277,11 @@ impl Sources {
         };
         ClientOptions {
             transport: Some(self.transport.clone()),
-            retry: RetryOptions::default(),
+            // Resource Manager's calls are repeated around this.
+            retry: RetryOptions::exponential(ExponentialRetryOptions {
+                max_retries: SIGN_IN_REPEATS,
+                ..ExponentialRetryOptions::default()
+            }),
             cloud: Some(Arc::new(cloud)),
             ..ClientOptions::default()
         }
@@ -303,11 +321,50 @@ fn shared<C: TokenCredential + 'static>(
     }
 }
 
-async fn ask(credential: &dyn TokenCredential, scope: &str) -> Result<AccessToken, String> {
+/// Why a source has no token for us.
+enum Denial {
+    /// It says no.
+    Refused(String),
+    /// Nothing was heard of it.
+    Unheard(String),
+}
+
+impl Denial {
+    fn words(self) -> String {
+        match self {
+            Self::Refused(words) | Self::Unheard(words) => words,
+        }
+    }
+}
+
+async fn ask(credential: &dyn TokenCredential, scope: &str) -> Result<AccessToken, Denial> {
     match timeout(SOURCE_TIMEOUT, credential.get_token(&[scope], None)).await {
         Ok(Ok(token)) => Ok(token),
-        Ok(Err(error)) => Err(words(&error)),
-        Err(_) => Err(format!("no answer within {} s", SOURCE_TIMEOUT.as_secs())),
+        Ok(Err(error)) => Err(denial(&error)),
+        Err(_) => Err(Denial::Unheard(format!(
+            "no answer within {} s",
+            SOURCE_TIMEOUT.as_secs()
+        ))),
+    }
+}
+
+/// Tells a refusal from a connection that never was, and names the root of that.
+fn denial(error: &azure_core::Error) -> Denial {
+    let mut root: &dyn std::error::Error = error;
+    let mut unheard = false;
+    loop {
+        if let Some(core) = root.downcast_ref::<azure_core::Error>() {
+            unheard |= matches!(core.kind(), CoreKind::Connection | CoreKind::Io);
+        }
+        match root.source() {
+            Some(cause) => root = cause,
+            None => break,
+        }
+    }
+    if unheard {
+        Denial::Unheard(clean(&root.to_string()))
+    } else {
+        Denial::Refused(words(error))
     }
 }
 

@@ -83,7 +83,8 @@ async fn what_is_configured_and_wrong_is_said_so() {
         .account()
         .await
         .unwrap_err();
-    assert!(error.message.contains("certificate"), "{error}");
+    assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
+    assert!(error.message.contains("invalid peer certificate"), "{error}");
 }
 
 #[tokio::test]
