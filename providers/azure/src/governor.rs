@@ -9,9 +9,11 @@ use moorline_pacing::{Bucket, Window, WindowBudget};
 
 use crate::settings::Budgets;
 
-/// Writes keep this much more distance than the published rate asks: eleven of them arrive within one second only if the first
-/// is 60 ms later than the last.
-const SPREAD: f64 = 1.06;
+/// A second in which so many writes are allowed is taken for this much longer: calls arrive in another rhythm than they left.
+const LONGER: f64 = 1.06;
+
+/// Writes that may catch up at once after the machine was busy.
+const CATCHING_UP: u32 = 3;
 
 /// Calls that share a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub(crate) struct Governor {
 
 impl Governor {
     pub(crate) fn new(budgets: &Budgets) -> Self {
-        let windows = |budgets: &[WindowBudget]| budgets.iter().copied().map(Window::new).collect();
+        let windows = |budgets: &[WindowBudget]| -> Vec<_> { budgets.iter().copied().map(Window::new).collect() };
         let (second, longer) = match budgets.writes.split_first() {
             Some((first, rest)) if first.per <= Duration::from_secs(1) => (Some(first), rest),
             _ => (None, &*budgets.writes),
@@ -46,8 +48,8 @@ impl Governor {
         Self {
             reads: windows(&budgets.reads),
             lists: windows(&budgets.lists),
-            writes: windows(longer),
-            spread: second.map(|budget| Bucket::spaced(budget.per.mul_f64(SPREAD) / budget.calls.max(1))),
+            writes: windows(longer).into_iter().chain(second.map(stretched)).collect(),
+            spread: second.map(|budget| Bucket::spaced(budget.per / budget.calls.max(1), CATCHING_UP)),
         }
     }
 
@@ -62,11 +64,12 @@ impl Governor {
 
     /// Waits for the call's turn.
     pub(crate) async fn acquire(&self, family: Family) {
-        for window in self.windows(family) {
-            window.acquire().await;
-        }
+        // The windows come last: they count when a call goes, and the shortest one goes wrong first.
         if let Some(spread) = self.spread.as_ref().filter(|_| family == Family::Writes) {
             spread.acquire().await;
+        }
+        for window in self.windows(family) {
+            window.acquire().await;
         }
     }
 
@@ -79,6 +82,14 @@ impl Governor {
             spread.throttled(pause);
         }
     }
+}
+
+/// A short budget with its margin in time instead of calls, of which it has too few to spare one.
+fn stretched(budget: &WindowBudget) -> Window {
+    Window::exact(WindowBudget {
+        calls: budget.calls,
+        per: budget.per.mul_f64(LONGER),
+    })
 }
 
 #[cfg(test)]

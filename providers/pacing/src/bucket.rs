@@ -59,10 +59,11 @@ impl Bucket {
         }
     }
 
-    /// A bucket that lets one call pass in each interval, and never two at once.
-    pub fn spaced(interval: Duration) -> Self {
+    /// A bucket that lets one call pass in each interval. A few that come late, because the machine was busy, may catch up at once:
+    /// `burst` of them.
+    pub fn spaced(interval: Duration, burst: u32) -> Self {
         Self {
-            burst: 1.0,
+            burst: f64::from(burst.max(1)),
             per_second: 1.0 / interval.as_secs_f64().max(0.000_001),
             level: Mutex::new(Level {
                 tokens: 1.0,
@@ -209,7 +210,7 @@ mod tests {
     #[test]
     fn spaced_calls_keep_their_distance() {
         let interval = Duration::from_millis(106);
-        let bucket = Bucket::spaced(interval);
+        let bucket = Bucket::spaced(interval, 1);
         let mut now = Instant::now() + Duration::from_secs(5);
         let start = now;
         for _ in 0..50 {

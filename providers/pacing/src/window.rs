@@ -48,10 +48,17 @@ impl Window {
     /// A window that keeps a published budget: 2 % fewer calls, and stretches 1 % longer.
     pub fn new(published: WindowBudget) -> Self {
         let margin = published.calls.div_ceil(50);
-        let calls = published.calls.saturating_sub(margin).max(1);
-        Self {
-            calls: calls as usize,
+        Self::exact(WindowBudget {
+            calls: published.calls.saturating_sub(margin),
             per: published.per.mul_f64(1.01),
+        })
+    }
+
+    /// A window that keeps this very budget: the margin is the caller's.
+    pub fn exact(budget: WindowBudget) -> Self {
+        Self {
+            calls: budget.calls.max(1) as usize,
+            per: budget.per,
             log: Mutex::new(Log {
                 calls: VecDeque::new(),
                 paused_until: None,
