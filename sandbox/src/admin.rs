@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use moorline_sandbox_aws::AwsCloud;
+use moorline_sandbox_azure::AzureCloud;
 use moorline_sandbox_controllers::{Controllers, count_objects};
 use moorline_sandbox_core::{AuditRow, Fault, World};
 use moorline_sandbox_kubernetes::ApiServer;
@@ -27,6 +28,7 @@ pub(crate) struct Admin {
 struct Inner {
     world: World,
     cloud: AwsCloud,
+    azure: AzureCloud,
     api: ApiServer,
     /// Taken when the sandbox stops.
     controllers: Mutex<Option<Controllers>>,
@@ -46,7 +48,7 @@ impl std::fmt::Debug for Admin {
 impl Admin {
     pub(crate) fn new(
         world: World,
-        cloud: AwsCloud,
+        (cloud, azure): (AwsCloud, AzureCloud),
         api: ApiServer,
         controllers: Controllers,
         folder: Option<Folder>,
@@ -56,6 +58,7 @@ impl Admin {
             inner: Arc::new(Inner {
                 world,
                 cloud,
+                azure,
                 api,
                 controllers,
                 folder,
@@ -81,6 +84,10 @@ impl Admin {
         &self.inner.world
     }
 
+    pub(crate) fn azure(&self) -> &AzureCloud {
+        &self.inner.azure
+    }
+
     pub(crate) fn region(&self) -> String {
         self.inner.cloud.settings().region
     }
@@ -97,6 +104,7 @@ impl Admin {
     pub(crate) fn settings(&self) -> SandboxSettings {
         SandboxSettings {
             aws: self.inner.cloud.settings(),
+            azure: self.inner.azure.settings(),
             api: self.inner.api.settings(),
             controllers: self.with_controllers(Controllers::settings).unwrap_or_default(),
         }
@@ -107,16 +115,18 @@ impl Admin {
             folder.write_settings(&settings)?;
         }
         self.inner.cloud.set_settings(settings.aws);
+        self.inner.azure.set_settings(settings.azure)?;
         self.inner.api.set_settings(settings.api);
         self.with_controllers(|controllers| controllers.set_settings(settings.controllers));
         Ok(())
     }
 
-    /// Empties the account and the cluster as one step that no controller sees half of.
+    /// Empties the clouds and the cluster as one step that no controller sees half of.
     fn reset(&self) -> Result<(), SandboxError> {
         let clear = || {
             self.inner.api.clear();
             self.inner.cloud.clear()?;
+            self.inner.azure.clear()?;
             self.inner.world.faults.clear();
             self.inner.world.audit.clear()
         };
@@ -213,13 +223,19 @@ async fn clear_audit(State(admin): State<Admin>) -> Result<StatusCode, SandboxEr
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What there is, as it is: without the delay of the account's own answers.
+/// What there is, as it is: without the delay of the clouds' own answers.
 async fn state(State(admin): State<Admin>) -> Json<Value> {
-    let cloud = &admin.inner.cloud;
+    let (cloud, azure) = (&admin.inner.cloud, &admin.inner.azure);
     let objects: BTreeMap<String, usize> = count_objects(&admin.inner.api);
     let balancers = cloud.load_balancers();
+    let accounts = azure.accounts();
+    let shares: Vec<_> = accounts
+        .iter()
+        .flat_map(|account| azure.shares(&account.name))
+        .collect();
     Json(json!({
         "volumes": cloud.volumes(), "load_balancers": balancers, "snapshots": cloud.snapshots(), "objects": objects,
+        "storage_accounts": accounts, "shares": shares, "disks": azure.disks(),
     }))
 }
 

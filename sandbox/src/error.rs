@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use moorline_sandbox_azure::TlsError;
 use moorline_sandbox_core::JournalError;
 use moorline_sandbox_kubernetes::OpenError;
 
@@ -16,6 +17,9 @@ pub enum SandboxError {
     /// The cluster's state cannot be restored.
     #[error("its cluster cannot be restored")]
     Cluster(#[from] OpenError),
+    /// The certificate of the Azure cloud cannot be made or kept.
+    #[error("its Azure cloud cannot be served")]
+    Tls(#[from] TlsError),
     /// An address cannot be listened at.
     #[error("cannot listen at {address}; choose another port, or 0 for any")]
     Listen {

@@ -24,6 +24,11 @@ impl Folder {
         Ok(Self { path })
     }
 
+    /// Where the authority of the Azure cloud keeps its key and certificate.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn journal(&self) -> PathBuf {
         self.path.join("journal")
     }

@@ -1,5 +1,5 @@
-//! The embedded sandbox: a simulated AWS account and a Kubernetes cluster on loopback, with the controllers that make
-//! them live, a clock that can be moved, faults, and an audit.
+//! The embedded sandbox: a simulated AWS account, a simulated Azure and a Kubernetes cluster on loopback, with the
+//! controllers that make them live, a clock that can be moved, faults, and an audit.
 //!
 //! [`Sandbox::start`] runs it for this process alone; [`Sandbox::serve`] runs it for others too, who find it with
 //! [`Sandbox::running`]. With a folder for its state it goes on where the last process over that folder stopped, even
@@ -13,6 +13,7 @@ mod settings;
 
 pub use error::SandboxError;
 pub use moorline_sandbox_aws::AwsSettings;
+pub use moorline_sandbox_azure::AzureSettings;
 pub use moorline_sandbox_controllers::ControllerSettings;
 pub use moorline_sandbox_core::{AuditRow, Effect, Fault, JournalError, Moment, World};
 pub use moorline_sandbox_kubernetes::ApiSettings;
@@ -23,6 +24,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use moorline_sandbox_aws::AwsCloud;
+use moorline_sandbox_azure::{Authority, AzureCloud, serve_tls};
 use moorline_sandbox_controllers::Controllers;
 use moorline_sandbox_core::{Journal, serve};
 use moorline_sandbox_kubernetes::ApiServer;
@@ -33,13 +35,17 @@ use tokio_util::sync::CancellationToken;
 use admin::Admin;
 use files::Folder;
 
+/// The application that callers are in the Azure cloud; any id would do.
+const AZURE_CLIENT: &str = "44444444-dddd-4000-8000-000000000001";
+
 /// How to start.
 #[derive(Clone, Debug)]
 pub struct StartOptions {
     /// The folder that keeps the state; `None` keeps it in memory.
     pub state_dir: Option<PathBuf>,
-    /// Where the account and the sandbox's own interface listen. The cluster listens at the next port, or, like the
-    /// account, at any that is free where this is port 0. There is no authentication worth the name: stay on loopback.
+    /// Where the AWS account and the sandbox's own interface listen. The cluster, the Azure cloud and its metadata service
+    /// listen at the next three ports, or, like the account, at any that are free where this is port 0. There is no
+    /// authentication worth the name: stay on loopback.
     pub address: SocketAddr,
     /// Settings; they are kept in the folder. `None` takes those kept there, or else the defaults.
     pub settings: Option<SandboxSettings>,
@@ -62,6 +68,9 @@ pub struct Sandbox {
     folder: Option<Folder>,
     aws: SocketAddr,
     kubernetes: SocketAddr,
+    azure: SocketAddr,
+    azure_metadata: SocketAddr,
+    azure_certificate: String,
     stop: CancellationToken,
     servers: JoinSet<std::io::Result<()>>,
     /// Whether others were told of it.
@@ -87,25 +96,37 @@ impl Sandbox {
         };
         let world = World::new(journal)?;
         let cloud = AwsCloud::open(world.clone(), settings.aws)?;
-        let api = ApiServer::open(world.clone(), settings.api)?;
-        let (aws_listener, aws) = listen(options.address).await?;
-        let next = match options.address.port() {
-            0 => 0,
-            port => port.checked_add(1).unwrap_or_default(),
+        let azure_cloud = AzureCloud::open(world.clone(), settings.azure)?;
+        let authority = match &folder {
+            Some(folder) => Authority::open(folder.path())?,
+            None => Authority::new()?,
         };
-        let (kubernetes_listener, kubernetes) = listen((options.address.ip(), next).into()).await?;
+        let api = ApiServer::open(world.clone(), settings.api)?;
+        let (aws_listener, aws) = listen(behind(options.address, 0)).await?;
+        let (kubernetes_listener, kubernetes) = listen(behind(options.address, 1)).await?;
+        let (azure_listener, azure) = listen(behind(options.address, 2)).await?;
+        let (metadata_listener, azure_metadata) = listen(behind(options.address, 3)).await?;
         let controllers = Controllers::start(&world, api.clone(), cloud.clone(), settings.controllers)?;
-        let admin = Admin::new(world, cloud.clone(), api.clone(), controllers, folder.clone());
+        let clouds = (cloud.clone(), azure_cloud.clone());
+        let admin = Admin::new(world, clouds, api.clone(), controllers, folder.clone());
         let stop = CancellationToken::new();
         let mut servers = JoinSet::new();
         let account = cloud.router().merge(admin.router());
         servers.spawn(serve(aws_listener, account, stop.clone().cancelled_owned()));
         servers.spawn(serve(kubernetes_listener, api.router(), stop.clone().cancelled_owned()));
+        let metadata = azure_cloud.metadata_router();
+        servers.spawn(serve(metadata_listener, metadata, stop.clone().cancelled_owned()));
+        let azure_certificate = authority.certificate().to_owned();
+        let stopped = stop.clone().cancelled_owned();
+        servers.spawn(async move { serve_tls(azure_listener, &authority, azure_cloud.router(), stopped).await });
         Ok(Self {
             admin,
             folder,
             aws,
             kubernetes,
+            azure,
+            azure_metadata,
+            azure_certificate,
             stop,
             servers,
             announced: false,
@@ -121,6 +142,8 @@ impl Sandbox {
             let running = Running {
                 pid: std::process::id(),
                 aws_endpoint: sandbox.aws_endpoint(),
+                azure_endpoint: sandbox.azure_endpoint(),
+                azure_certificate: sandbox.azure_certificate.clone(),
                 kubernetes_endpoint: sandbox.kubernetes_endpoint(),
                 admin_endpoint: sandbox.admin_endpoint(),
                 environment: sandbox.environment(),
@@ -152,14 +175,27 @@ impl Sandbox {
         format!("http://{}", self.kubernetes)
     }
 
+    /// URL of the Azure cloud: Resource Manager and the token endpoint, over TLS.
+    pub fn azure_endpoint(&self) -> String {
+        format!("https://{}", self.azure)
+    }
+
+    /// The certificate, as PEM, by which clients know [`Sandbox::azure_endpoint`].
+    pub fn azure_certificate(&self) -> &str {
+        &self.azure_certificate
+    }
+
     /// URL under which `/_sandbox/…` is found.
     pub fn admin_endpoint(&self) -> String {
         self.aws_endpoint()
     }
 
-    /// The environment in which `aws`, boto3, every SDK and (given a folder) `kubectl` use the sandbox.
+    /// The environment in which `aws`, boto3, every SDK of AWS and Azure and (given a folder) `kubectl` use the sandbox.
+    /// Programs in Python trust the Azure cloud by it, and then no other server of TLS.
     pub fn environment(&self) -> Vec<(String, String)> {
         let region = self.admin.region();
+        let azure = self.admin.azure().settings();
+        let first = |list: &[String]| list.first().cloned().unwrap_or_default();
         let mut environment = vec![
             ("AWS_ENDPOINT_URL", self.aws_endpoint()),
             ("AWS_REGION", region.clone()),
@@ -167,8 +203,22 @@ impl Sandbox {
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ("AZURE_AUTHORITY_HOST", self.azure_endpoint()),
+            ("AZURE_RESOURCE_MANAGER_ENDPOINT", self.azure_endpoint()),
+            (
+                "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+                format!("http://{}", self.azure_metadata),
+            ),
+            ("AZURE_TENANT_ID", azure.tenant.clone()),
+            ("AZURE_CLIENT_ID", AZURE_CLIENT.to_owned()),
+            ("AZURE_CLIENT_SECRET", "test".to_owned()),
+            ("AZURE_SUBSCRIPTION_ID", first(&azure.subscriptions)),
+            ("AZURE_DEFAULTS_GROUP", first(&azure.resource_groups)),
+            ("AZURE_DEFAULTS_LOCATION", azure.location.clone()),
         ];
         if let Some(folder) = &self.folder {
+            let certificate = Authority::certificate_file(folder.path());
+            environment.push(("REQUESTS_CA_BUNDLE", certificate.display().to_string()));
             environment.push(("KUBECONFIG", folder.kubeconfig().display().to_string()));
         }
         environment
@@ -207,6 +257,15 @@ impl Sandbox {
         }
         self.admin.stop_controllers().await;
     }
+}
+
+/// The address so many ports behind another; any free port where that one asks for any.
+fn behind(address: SocketAddr, ports: u16) -> SocketAddr {
+    let port = match address.port() {
+        0 => 0,
+        port => port.checked_add(ports).unwrap_or_default(),
+    };
+    (address.ip(), port).into()
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), SandboxError> {

@@ -16,8 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Running {
     /// The process.
     pub pid: u32,
-    /// URL of the account.
+    /// URL of the AWS account.
     pub aws_endpoint: String,
+    /// URL of the Azure cloud.
+    pub azure_endpoint: String,
+    /// The certificate, as PEM, by which clients know the Azure cloud.
+    pub azure_certificate: String,
     /// URL of the Kubernetes API server.
     pub kubernetes_endpoint: String,
     /// URL under which `/_sandbox/…` is found.
@@ -76,6 +80,8 @@ mod tests {
         let running = Running {
             pid: 1,
             aws_endpoint: endpoint.clone(),
+            azure_endpoint: endpoint.clone(),
+            azure_certificate: String::new(),
             kubernetes_endpoint: endpoint.clone(),
             admin_endpoint: endpoint,
             environment: Vec::new(),

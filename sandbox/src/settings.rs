@@ -1,17 +1,20 @@
 //! All settings of a sandbox.
 
 use moorline_sandbox_aws::AwsSettings;
+use moorline_sandbox_azure::AzureSettings;
 use moorline_sandbox_controllers::ControllerSettings;
 use moorline_sandbox_kubernetes::ApiSettings;
 use serde::{Deserialize, Serialize};
 
-/// Settings of the account, the API server and the controllers. The default is realistic, but quick; what a document
+/// Settings of the clouds, the API server and the controllers. The default is realistic, but quick; what a document
 /// leaves out is the default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SandboxSettings {
     /// The AWS account.
     pub aws: AwsSettings,
+    /// The Azure cloud.
+    pub azure: AzureSettings,
     /// The Kubernetes API server.
     pub api: ApiSettings,
     /// The cluster's controllers.
@@ -23,6 +26,7 @@ impl SandboxSettings {
     pub fn instant() -> Self {
         Self {
             aws: AwsSettings::instant(),
+            azure: AzureSettings::instant(),
             api: ApiSettings {
                 latency_millis: 0,
                 ..ApiSettings::default()
@@ -38,9 +42,9 @@ mod tests {
 
     #[test]
     fn a_document_may_leave_out_what_it_does_not_change() {
-        let settings: SandboxSettings = serde_json::from_str(r#"{"aws": {"throttle": false}}"#).unwrap();
-        assert!(!settings.aws.throttle);
+        let settings: SandboxSettings = serde_json::from_str(r#"{"azure": {"throttle": false}}"#).unwrap();
+        assert!(settings.aws.throttle && !settings.azure.throttle);
         assert_eq!(settings.controllers, ControllerSettings::default());
-        assert!(serde_json::from_str::<SandboxSettings>(r#"{"azure": {}}"#).is_err());
+        assert!(serde_json::from_str::<SandboxSettings>(r#"{"gcp": {}}"#).is_err());
     }
 }

@@ -126,6 +126,8 @@ async fn a_served_sandbox_is_found_until_it_ends() {
     let Running {
         pid,
         admin_endpoint,
+        azure_endpoint,
+        azure_certificate,
         environment,
         ..
     } = Sandbox::running(dir.path()).unwrap();
@@ -134,6 +136,18 @@ async fn a_served_sandbox_is_found_until_it_ends() {
     let text = std::fs::read_to_string(&kubeconfig.1).unwrap();
     assert_eq!(text, sandbox.kubeconfig());
     assert!(text.contains(&sandbox.kubernetes_endpoint()));
+    let find = |wanted: &str| environment.iter().find(|(name, _)| name == wanted).unwrap();
+    assert_eq!(find("AZURE_RESOURCE_MANAGER_ENDPOINT").1, azure_endpoint);
+    assert_eq!(azure_endpoint, sandbox.azure_endpoint());
+    let certificate = std::fs::read_to_string(&find("REQUESTS_CA_BUNDLE").1).unwrap();
+    assert_eq!(
+        (certificate.as_str(), azure_certificate.as_str()),
+        (sandbox.azure_certificate(), sandbox.azure_certificate())
+    );
+    // The metadata service hands out tokens over plain HTTP.
+    let metadata = &find("AZURE_POD_IDENTITY_AUTHORITY_HOST").1;
+    let asked = "GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=x";
+    assert_eq!(ask(metadata, asked, &Value::Null).await.0, 400);
     assert!(matches!(Sandbox::reset(dir.path()), Err(SandboxError::Served { .. })));
     sandbox.shutdown().await;
     assert_eq!(Sandbox::running(dir.path()), None);
@@ -194,6 +208,7 @@ async fn its_own_interface_sets_counts_and_forgets() {
         (&after["volumes"], &after["objects"]["persistentvolumeclaims"]),
         (&json!([]), &Value::Null)
     );
+    assert_eq!((&after["storage_accounts"], &after["shares"]), (&json!([]), &json!([])));
     assert_eq!(
         ask(&endpoint, "POST /_sandbox/stop", &Value::Null).await.0,
         409,

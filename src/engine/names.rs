@@ -1,21 +1,23 @@
 //! The labels, annotations and tags by which moorline finds its things again.
 
+use moorline_api::tags;
+
 /// Label of every object that a profile made, and tag of every volume: the profile's name.
-pub const PROFILE: &str = "moorline.dev/profile";
+pub const PROFILE: &str = tags::PROFILE;
 /// Annotation of claims and tag of volumes: who the profile says owns it.
-pub const OWNER: &str = "moorline.dev/owner";
+pub const OWNER: &str = tags::OWNER;
 /// Annotation of a claim, written when its PersistentVolume exists: the volume's id. Writing it makes Kubernetes bind at once.
 pub const VOLUME: &str = "moorline.dev/volume";
 /// Annotation of a claim: the StatefulSet it was made for, `<name>`; outlives the set.
 pub const SET: &str = "moorline.dev/stateful-set";
 /// Tag: UID of the cluster's namespace `kube-system`.
-pub const CLUSTER_UID: &str = "moorline.dev/cluster-uid";
+pub const CLUSTER_UID: &str = tags::CLUSTER_UID;
 /// Tag: the claim's namespace. Label of objects that have no namespace: that of the profile which made them.
-pub const NAMESPACE: &str = "moorline.dev/namespace";
+pub const NAMESPACE: &str = tags::NAMESPACE;
 /// Tag: the claim's name.
-pub const CLAIM: &str = "moorline.dev/claim";
+pub const CLAIM: &str = tags::CLAIM;
 /// Tag: the claim's UID.
-pub const CLAIM_UID: &str = "moorline.dev/claim-uid";
+pub const CLAIM_UID: &str = tags::CLAIM_UID;
 /// The field manager of every write.
 pub const FIELD_MANAGER: &str = "moorline";
 /// Annotation of a PersistentVolume: the CSI driver that may delete its volume.

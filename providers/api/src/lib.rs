@@ -4,27 +4,36 @@
 //! Every listing is complete or an error: a forbidden, failed or truncated one never looks like absence.
 
 pub mod account;
+pub mod azure;
 pub mod cluster;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
 pub mod load_balancer;
+pub mod mount;
 pub mod object;
 pub mod quantity;
 pub mod storage;
+pub mod tags;
+pub mod upkeep;
 pub mod volume;
+pub mod words;
 
 pub use account::{Account, AccountId, Accounts};
+pub use azure::{AzureAccount, AzureContainer, AzureShare};
 pub use cluster::{
     Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Kinds, ListQuery, Page, Propagation,
     WatchEvent, Write,
 };
 pub use error::{Error, ErrorKind, FieldConflict, Result};
 pub use load_balancer::{LoadBalancer, LoadBalancerKind, LoadBalancers};
+pub use mount::{MountSecrets, SecretRef, Sensitive, Usage};
 pub use object::{Gvk, Object, ObjectRef, ResourceKind};
 pub use storage::{
-    BindingMode, ClaimShape, FieldPath, FieldProblem, Placement, PvSource, ReclaimPolicy, StorageClass, StorageRules,
+    BindingMode, ClaimShape, FieldPath, FieldProblem, Placement, PvRequest, PvSource, ReclaimPolicy, StorageClass,
+    StorageRules,
 };
+pub use upkeep::{Swept, Upkeep};
 pub use volume::{
     Attachment, ClientToken, NewVolume, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSpec,
     VolumeState, Volumes,

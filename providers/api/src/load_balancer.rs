@@ -44,11 +44,16 @@ pub struct LoadBalancer {
 
 impl LoadBalancer {
     /// Namespace and name of the Service that the tags name, whichever controller wrote them
-    /// (cloud provider: `kubernetes.io/service-name`; AWS Load Balancer Controller: `service.k8s.aws/stack`).
+    /// (cloud provider: `kubernetes.io/service-name`; AWS Load Balancer Controller: `service.k8s.aws/stack`; Azure:
+    /// `k8s-azure-service`, which may name several, and the first is meant).
     pub fn service(&self) -> Option<(&str, &str)> {
-        ["kubernetes.io/service-name", "service.k8s.aws/stack"]
-            .iter()
-            .find_map(|key| self.tags.get(*key)?.split_once('/'))
+        [
+            "kubernetes.io/service-name",
+            "service.k8s.aws/stack",
+            "k8s-azure-service",
+        ]
+        .iter()
+        .find_map(|key| self.tags.get(*key)?.split(',').next()?.split_once('/'))
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Object, VolumeConfig, VolumeId, VolumeSpec};
+use crate::{Object, SecretRef, VolumeConfig, VolumeId, VolumeSpec};
 
 /// What becomes of a volume when its claim goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +130,25 @@ pub struct Placement {
     pub zonal: bool,
 }
 
+/// What the provider's part of a PersistentVolume is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct PvRequest<'a> {
+    /// The claim's class.
+    pub class: &'a StorageClass,
+    /// The volume.
+    pub id: &'a VolumeId,
+    /// The volume as it is.
+    pub spec: &'a VolumeSpec,
+    /// What the claim asks for.
+    pub shape: &'a ClaimShape,
+    /// The claim's namespace.
+    pub namespace: &'a str,
+    /// The claim's name.
+    pub claim: &'a str,
+    /// The PersistentVolume's name.
+    pub persistent_volume: &'a str,
+}
+
 /// The provider's part of a PersistentVolume.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PvSource {
@@ -139,6 +158,8 @@ pub struct PvSource {
     pub node_affinity: Option<Value>,
     /// The value of the annotation `pv.kubernetes.io/provisioned-by`: the CSI driver's name.
     pub provisioned_by: String,
+    /// The Secret that must exist before a node mounts the volume; [`MountSecrets`](crate::MountSecrets) says what is in it.
+    pub secret: Option<SecretRef>,
 }
 
 /// A provider's storage rules.
@@ -158,7 +179,7 @@ pub trait StorageRules: Send + Sync {
     ) -> Result<Placement, Vec<FieldProblem>>;
 
     /// How a volume appears in its PersistentVolume.
-    fn pv_source(&self, class: &StorageClass, id: &VolumeId, spec: &VolumeSpec, claim: &ClaimShape) -> PvSource;
+    fn pv_source(&self, request: &PvRequest<'_>) -> PvSource;
 
     /// The volume behind a PersistentVolume in any of its handle forms; `None` where it is not this provider's.
     fn volume_id(&self, persistent_volume: &Object) -> Option<VolumeId>;

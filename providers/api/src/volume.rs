@@ -10,11 +10,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
+use crate::azure::{AzureContainer, AzureShare};
 
 /// Tags or metadata of a cloud resource.
 pub type Tags = BTreeMap<String, String>;
 
-/// The provider's name for a volume: `vol-0123456789abcdef0`.
+/// The provider's name for a volume: `vol-0123456789abcdef0`, `account.file/share`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VolumeId(pub String);
@@ -64,6 +65,10 @@ pub enum VolumeConfig {
         /// KMS key id, alias or ARN.
         kms_key_id: Option<String>,
     },
+    /// An Azure file share.
+    AzureFile(AzureShare),
+    /// An Azure blob container. Azure bounds no container: its size is what the claim asked for, and only written down.
+    AzureBlob(AzureContainer),
 }
 
 impl VolumeConfig {
@@ -71,6 +76,8 @@ impl VolumeConfig {
     pub fn type_name(&self) -> &str {
         match self {
             Self::Ebs { volume_type, .. } => volume_type,
+            Self::AzureFile(share) => &share.account.sku,
+            Self::AzureBlob(container) => &container.account.sku,
         }
     }
 }

@@ -12,12 +12,14 @@ mod errors;
 mod governor;
 mod listing;
 mod load_balancers;
+mod mount;
 mod provider;
 mod settings;
 mod snapshots;
 mod volumes;
 mod waiting;
-mod words;
+
+use moorline_api::words;
 
 pub use moorline_aws_rules::EbsRules;
 pub use provider::AwsProvider;

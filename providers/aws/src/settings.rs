@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+pub use moorline_pacing::Budget;
+
 /// Everything that is not left to the AWS environment and configuration files.
 #[derive(Clone, Debug)]
 pub struct AwsSettings {
@@ -61,15 +63,6 @@ impl fmt::Debug for StaticKeys {
     }
 }
 
-/// A token bucket as AWS publishes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// Calls that a full bucket allows at once.
-    pub burst: u32,
-    /// Calls a second that flow in.
-    pub per_second: u32,
-}
-
 /// The budgets of one account and region; AWS raises them on request, so they are settings.
 ///
 /// Source of the defaults: EC2 developer guide, "Request throttling for the Amazon EC2 API".
@@ -107,10 +100,8 @@ impl Budgets {
 
     /// How long these budgets hold up `creates` creations at least, from a full bucket.
     pub(crate) fn creation_floor(&self, creates: u32) -> Duration {
-        let Some(Budget { burst, per_second }) = self.volume_writes else {
-            return Duration::ZERO;
-        };
-        Duration::from_secs_f64(f64::from(creates.saturating_sub(burst)) / f64::from(per_second.max(1)))
+        self.volume_writes
+            .map_or(Duration::ZERO, |budget| budget.floor(creates))
     }
 }
 

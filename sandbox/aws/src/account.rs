@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use moorline_sandbox_core::{Journal, JournalError};
+use moorline_sandbox_core::{Journal, JournalError, Lagged};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::lagged::Lagged;
 use crate::model::balancer::LoadBalancer;
 use crate::model::snapshot::SnapshotRecord;
 use crate::model::volume::{TokenUse, VolumeRecord};

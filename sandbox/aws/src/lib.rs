@@ -15,7 +15,6 @@ mod elb;
 mod error;
 mod http;
 mod ids;
-mod lagged;
 mod model;
 mod operation;
 mod paging;

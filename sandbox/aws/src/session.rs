@@ -3,10 +3,10 @@
 use std::sync::{Arc, MutexGuard};
 
 use jiff::Timestamp;
+use moorline_sandbox_core::Lagged;
 
 use crate::account::Account;
 use crate::error::AwsError;
-use crate::lagged::Lagged;
 use crate::model::balancer::LoadBalancer;
 use crate::model::snapshot::SnapshotRecord;
 use crate::model::volume::{Standing, VolumeRecord};

@@ -9,12 +9,14 @@ mod clock;
 mod disk;
 mod faults;
 mod journal;
+mod lagged;
 mod serve;
 
 pub use audit::{Audit, AuditRow, Outcome};
 pub use clock::Clock;
 pub use faults::{Effect, Fault, Faults, Moment};
 pub use journal::{Journal, JournalError};
+pub use lagged::Lagged;
 pub use serve::{cut_connection, serve, serve_connection};
 
 use std::sync::Arc;
@@ -22,9 +24,9 @@ use std::sync::Arc;
 /// One call as the audit and the fault rules see it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
-    /// `ec2`, `elb`, `elbv2`, `sts` or `kubernetes`.
+    /// `ec2`, `elb`, `elbv2`, `sts`, `arm`, `entra`, `imds` or `kubernetes`.
     pub service: &'static str,
-    /// The operation: `CreateVolume`, or for Kubernetes verb and plural: `create persistentvolumes`,
+    /// The operation: `CreateVolume`, `StorageAccounts_Create`, or for Kubernetes verb and plural: `create persistentvolumes`,
     /// `patch statefulsets/scale`.
     pub operation: String,
     /// Whether the call may change something when it succeeds (a dry run does not).

@@ -1,6 +1,6 @@
 //! The PersistentVolume of a claim.
 
-use moorline_api::{Object, ReclaimPolicy, StorageRules, VolumeId, VolumeSpec};
+use moorline_api::{Object, PvRequest, ReclaimPolicy, StorageRules, VolumeId, VolumeSpec};
 use moorline_profile::Profile;
 use serde_json::{Value, json};
 
@@ -27,7 +27,15 @@ impl Recipe<'_> {
     /// The PersistentVolume, reserved for this life of the claim and pointing to this volume.
     pub(crate) fn persistent_volume(&self, anchor: &Anchor, id: &VolumeId, volume: &VolumeSpec) -> Object {
         let (class, shape) = (&self.storage.class, &self.storage.shape);
-        let source = self.rules.pv_source(class, id, volume, shape);
+        let source = self.rules.pv_source(&PvRequest {
+            class,
+            id,
+            spec: volume,
+            shape,
+            namespace: &self.plan.namespace,
+            claim: &self.plan.name,
+            persistent_volume: &anchor.persistent_volume,
+        });
         let reclaim = match class.reclaim_policy {
             ReclaimPolicy::Delete => "Delete",
             ReclaimPolicy::Retain => "Retain",

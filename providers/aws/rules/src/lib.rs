@@ -14,7 +14,7 @@ mod volume_types;
 use std::collections::BTreeMap;
 
 use moorline_api::{
-    ClaimShape, FieldProblem, Object, Placement, PvSource, StorageClass, StorageRules, VolumeId, VolumeSpec,
+    ClaimShape, FieldProblem, Object, Placement, PvRequest, PvSource, StorageClass, StorageRules, VolumeId, VolumeSpec,
 };
 
 /// The in-tree provisioner's name; its classes mean what the CSI driver makes of them.
@@ -44,8 +44,8 @@ impl StorageRules for EbsRules {
         placement::place(class, claim, zones)
     }
 
-    fn pv_source(&self, class: &StorageClass, id: &VolumeId, spec: &VolumeSpec, claim: &ClaimShape) -> PvSource {
-        persistent_volume::source(class, id, spec, claim)
+    fn pv_source(&self, request: &PvRequest<'_>) -> PvSource {
+        persistent_volume::source(request)
     }
 
     fn volume_id(&self, persistent_volume: &Object) -> Option<VolumeId> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use moorline_api::{ClaimShape, Object, PvSource, StorageClass, VolumeId, VolumeSpec};
+use moorline_api::{Object, PvRequest, PvSource, VolumeId};
 use serde_json::{Map, Value, json};
 
 use crate::{CSI_DRIVER, parameters};
@@ -10,12 +10,12 @@ use crate::{CSI_DRIVER, parameters};
 /// What the CSI driver and the external provisioner would have written. Formatting options travel in
 /// `volumeAttributes`, where the driver's node plugin looks for them; the provisioner's identity does not, because no
 /// provisioner made this volume.
-pub(crate) fn source(class: &StorageClass, id: &VolumeId, spec: &VolumeSpec, claim: &ClaimShape) -> PvSource {
-    let (parameters, _) = parameters::read(class);
+pub(crate) fn source(request: &PvRequest<'_>) -> PvSource {
+    let (parameters, _) = parameters::read(request.class);
     let mut csi = Map::new();
     csi.insert("driver".to_owned(), CSI_DRIVER.into());
-    csi.insert("volumeHandle".to_owned(), id.0.clone().into());
-    if claim.volume_mode != "Block" {
+    csi.insert("volumeHandle".to_owned(), request.id.0.clone().into());
+    if request.shape.volume_mode != "Block" {
         csi.insert(
             "fsType".to_owned(),
             parameters.fs_type.unwrap_or_else(|| "ext4".to_owned()).into(),
@@ -31,8 +31,9 @@ pub(crate) fn source(class: &StorageClass, id: &VolumeId, spec: &VolumeSpec, cla
     }
     PvSource {
         source: ("csi".to_owned(), csi.into()),
-        node_affinity: spec.zone.as_deref().map(node_affinity),
+        node_affinity: request.spec.zone.as_deref().map(node_affinity),
         provisioned_by: CSI_DRIVER.to_owned(),
+        secret: None,
     }
 }
 

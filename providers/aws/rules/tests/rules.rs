@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use moorline_api::{
-    BindingMode, ClaimShape, FieldPath, FieldProblem, Object, Placement, ReclaimPolicy, StorageClass, StorageRules,
+    BindingMode, ClaimShape, FieldPath, FieldProblem, Object, Placement, PvRequest, ReclaimPolicy, StorageClass, StorageRules,
     VolumeConfig, VolumeId, VolumeSpec,
 };
 use moorline_aws_rules::{CSI_DRIVER, EbsRules, IN_TREE_PROVISIONER};
@@ -540,10 +540,22 @@ fn spec(volume_type: &str, size_gib: u32, iops: Option<u32>, throughput: Option<
 fn writes_the_persistent_volumes_source() {
     let id = VolumeId("vol-0123456789abcdef0".to_owned());
     let spec = spec("gp3", 10, None, None);
-    let plain = EbsRules.pv_source(&class(IN_TREE_PROVISIONER, &[("type", "gp2")]), &id, &spec, &claim(10));
+    let source = |class: &StorageClass, shape: &ClaimShape| {
+        EbsRules.pv_source(&PvRequest {
+            class,
+            id: &id,
+            spec: &spec,
+            shape,
+            namespace: "default",
+            claim: "data-0",
+            persistent_volume: "pv-0",
+        })
+    };
+    let plain = source(&class(IN_TREE_PROVISIONER, &[("type", "gp2")]), &claim(10));
     let csi = json!({"driver": "ebs.csi.aws.com", "volumeHandle": "vol-0123456789abcdef0", "fsType": "ext4"});
     assert_eq!(plain.source, ("csi".to_owned(), csi));
     assert_eq!(plain.provisioned_by, "ebs.csi.aws.com");
+    assert_eq!(plain.secret, None);
     let affinity = plain.node_affinity.unwrap();
     let expression = &affinity["required"]["nodeSelectorTerms"][0]["matchExpressions"][0];
     assert_eq!(
@@ -555,16 +567,16 @@ fn writes_the_persistent_volumes_source() {
         CSI_DRIVER,
         &[("csi.storage.k8s.io/fstype", "xfs"), ("blockSize", "4096")],
     );
-    let source = EbsRules.pv_source(&formatted, &id, &spec, &claim(10)).source.1;
-    assert_eq!(source["fsType"], "xfs");
-    assert_eq!(source["volumeAttributes"], json!({"blocksize": "4096"}));
+    let formatted = source(&formatted, &claim(10)).source.1;
+    assert_eq!(formatted["fsType"], "xfs");
+    assert_eq!(formatted["volumeAttributes"], json!({"blocksize": "4096"}));
 
     let block = ClaimShape {
         volume_mode: "Block".to_owned(),
         ..claim(10)
     };
-    let source = EbsRules.pv_source(&class(CSI_DRIVER, &[]), &id, &spec, &block).source.1;
-    assert_eq!(source.get("fsType"), None);
+    let block = source(&class(CSI_DRIVER, &[]), &block).source.1;
+    assert_eq!(block.get("fsType"), None);
 }
 
 #[test]

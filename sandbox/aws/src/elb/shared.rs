@@ -74,7 +74,7 @@ fn existing<'s>(session: &'s Session, key: &str) -> Option<&'s LoadBalancer> {
         .account
         .balancers
         .get(key)
-        .map(crate::lagged::Lagged::current)
+        .map(moorline_sandbox_core::Lagged::current)
         .filter(|lb| lb.gone_at.is_none())
 }
 

@@ -44,7 +44,10 @@ fn assert_as_asked(has: &Volume, asked: &NewVolume) {
             encrypted: asked_encrypted,
             ..
         },
-    ) = (&has.spec.config, &asked.spec.config);
+    ) = (&has.spec.config, &asked.spec.config)
+    else {
+        panic!("{:?} is no EBS volume", has.spec.config)
+    };
     assert_eq!(has.spec.size_gib, asked.spec.size_gib, "GiB of {volume_type}");
     assert_eq!(has.spec.zone, asked.spec.zone, "the zone of {volume_type}");
     assert_eq!(volume_type, asked_type);
@@ -82,11 +85,16 @@ pub(super) async fn every_type_is_as_asked(cloud: Backend) {
 
 pub(super) async fn an_encrypted_volume_says_so_and_names_its_key(cloud: Backend) {
     let mut new = small(&cloud, "secret").await;
-    let VolumeConfig::Ebs { encrypted, .. } = &mut new.spec.config;
+    let VolumeConfig::Ebs { encrypted, .. } = &mut new.spec.config else {
+        panic!("no EBS volume")
+    };
     *encrypted = Some(true);
     let VolumeConfig::Ebs {
         encrypted, kms_key_id, ..
-    } = create(&cloud, &new).await.spec.config;
+    } = create(&cloud, &new).await.spec.config
+    else {
+        panic!("no EBS volume")
+    };
     assert_eq!(encrypted, Some(true));
     assert!(
         kms_key_id.as_ref().is_some_and(|key| key.contains("key/")),
@@ -97,7 +105,9 @@ pub(super) async fn an_encrypted_volume_says_so_and_names_its_key(cloud: Backend
 /// EBS user guide, "General Purpose SSD volumes": gp3 has 3,000 IOPS and 125 MiB/s where nothing else is asked.
 pub(super) async fn a_volume_says_what_its_type_gives_by_default(cloud: Backend) {
     let volume = create(&cloud, &small(&cloud, "default").await).await;
-    let VolumeConfig::Ebs { iops, throughput, .. } = volume.spec.config;
+    let VolumeConfig::Ebs { iops, throughput, .. } = volume.spec.config else {
+        panic!("no EBS volume")
+    };
     assert_eq!((iops, throughput), (Some(3000), Some(125)), "the defaults of gp3");
 }
 
@@ -153,7 +163,9 @@ pub(super) async fn a_type_that_does_not_exist_is_refused(cloud: Backend) {
 /// EBS user guide: gp3 takes at most 80,000 IOPS, and 500 a GiB.
 pub(super) async fn a_performance_that_the_size_does_not_give_is_refused(cloud: Backend) {
     let mut new = small(&cloud, "fast").await;
-    let VolumeConfig::Ebs { iops, .. } = &mut new.spec.config;
+    let VolumeConfig::Ebs { iops, .. } = &mut new.spec.config else {
+        panic!("no EBS volume")
+    };
     *iops = Some(70_000);
     assert_refused(&cloud, &new, "70,000 IOPS on 1 GiB").await;
 }

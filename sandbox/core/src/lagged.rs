@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A value with as much of its past as some reader may still see.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Lagged<T> {
+pub struct Lagged<T> {
     current: T,
     since: Timestamp,
     /// Older versions, oldest first, each with the time from which it held.
@@ -14,7 +14,7 @@ pub(crate) struct Lagged<T> {
 
 impl<T> Lagged<T> {
     /// A value that came to be at `now`: before, there was none.
-    pub(crate) fn new(value: T, now: Timestamp) -> Self {
+    pub fn new(value: T, now: Timestamp) -> Self {
         Self {
             current: value,
             since: now,
@@ -23,12 +23,12 @@ impl<T> Lagged<T> {
     }
 
     /// The truth.
-    pub(crate) fn current(&self) -> &T {
+    pub fn current(&self) -> &T {
         &self.current
     }
 
     /// What a reader who sees nothing younger than `horizon` sees; nothing if the value is younger.
-    pub(crate) fn seen(&self, horizon: Timestamp) -> Option<&T> {
+    pub fn seen(&self, horizon: Timestamp) -> Option<&T> {
         if self.since <= horizon {
             return Some(&self.current);
         }
@@ -40,7 +40,7 @@ impl<T> Lagged<T> {
     }
 
     /// Changes the truth at `now` and forgets what nobody who sees `horizon` or later needs.
-    pub(crate) fn change(&mut self, value: T, now: Timestamp, horizon: Timestamp) {
+    pub fn change(&mut self, value: T, now: Timestamp, horizon: Timestamp) {
         let old = std::mem::replace(&mut self.current, value);
         self.past.push((self.since, old));
         self.since = now;

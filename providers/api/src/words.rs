@@ -3,7 +3,7 @@
 const LONGEST: usize = 600;
 
 /// The text in one line, without control characters and escape sequences, with what looks like a key or token replaced.
-pub(crate) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let plain = without_controls(text);
     let mut cleaned = String::with_capacity(plain.len());
     for word in plain.split_whitespace() {

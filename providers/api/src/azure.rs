@@ -1,0 +1,75 @@
+//! The Azure part of a [`VolumeConfig`](crate::VolumeConfig): a share or a container, and the storage account around it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What the storage account of a volume must be like. Accounts that differ in any of this are different accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AzureAccount {
+    /// `Standard_LRS`, `Premium_ZRS` …, in Azure's own spelling.
+    pub sku: String,
+    /// `StorageV2`, `FileStorage` or `BlockBlobStorage`.
+    pub kind: String,
+    /// The account, where the class names one that exists, or where the volume is; otherwise the provider derives a name.
+    pub name: Option<String>,
+    /// The subscription; `None` is the provider's, and any other is refused.
+    pub subscription: Option<String>,
+    /// The resource group; `None` is the provider's.
+    pub resource_group: Option<String>,
+    /// Azure's region; `None` is the provider's.
+    pub location: Option<String>,
+    /// Whether only HTTPS is served; NFS needs `false`.
+    pub https_only: bool,
+    /// Large file shares (Standard accounts).
+    pub large_file_shares: Option<bool>,
+    /// Whether containers may be made public.
+    pub public_blobs: bool,
+    /// A second layer of encryption.
+    pub infrastructure_encryption: Option<bool>,
+    /// Whether the account's keys are of use.
+    pub shared_keys: Option<bool>,
+    /// `Enabled`, `Disabled` or `SecuredByPerimeter`.
+    pub public_network_access: Option<String>,
+    /// `Hot` or `Cool`, of a blob account.
+    pub access_tier: Option<String>,
+    /// Hierarchical namespace, of a blob account.
+    pub hierarchical: Option<bool>,
+    /// Whether deleted shares are kept for a while; `None` is the provider's setting.
+    pub keep_deleted_shares: Option<bool>,
+    /// Tags that the class asks for.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A file share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AzureShare {
+    /// The account around it.
+    pub account: AzureAccount,
+    /// `smb` or `nfs`.
+    pub protocol: String,
+    /// Put before the share's name, as `<prefix>-pvc-<uid>`.
+    pub name_prefix: Option<String>,
+    /// `TransactionOptimized`, `Hot`, `Cool` or `Premium`; `None` is the account's default.
+    pub access_tier: Option<String>,
+    /// `NoRootSquash`, `RootSquash` or `AllSquash` (NFS).
+    pub root_squash: Option<String>,
+    /// Provisioned operations a second (provisioned v2).
+    pub iops: Option<u32>,
+    /// Provisioned MiB a second (provisioned v2).
+    pub bandwidth: Option<u32>,
+}
+
+/// A blob container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AzureContainer {
+    /// The account around it.
+    pub account: AzureAccount,
+    /// `fuse2`, `fuse` or `nfs`.
+    pub protocol: String,
+    /// Put before the container's name, as `<prefix>-pvc-<uid>`.
+    pub name_prefix: Option<String>,
+}

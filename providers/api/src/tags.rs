@@ -1,0 +1,17 @@
+//! The tags by which every volume says whose it is, whatever the cloud calls a tag.
+//!
+//! The engine writes them in the creating call. A provider may read them, for instance to keep the volumes of two clusters in
+//! different accounts; it must hand them back as they were given, even where its own names for them have to look different.
+
+/// UID of the cluster's namespace `kube-system`.
+pub const CLUSTER_UID: &str = "moorline.dev/cluster-uid";
+/// The profile's name.
+pub const PROFILE: &str = "moorline.dev/profile";
+/// The claim's namespace.
+pub const NAMESPACE: &str = "moorline.dev/namespace";
+/// The claim's name.
+pub const CLAIM: &str = "moorline.dev/claim";
+/// The claim's UID: unique to one life of the claim.
+pub const CLAIM_UID: &str = "moorline.dev/claim-uid";
+/// Who the profile says owns it.
+pub const OWNER: &str = "moorline.dev/owner";

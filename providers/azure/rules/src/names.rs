@@ -1,0 +1,140 @@
+//! The names of accounts, shares and containers, and a volume's id made of them.
+
+use std::fmt;
+
+use moorline_api::VolumeId;
+
+/// Which service of a storage account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// Azure Files.
+    Files,
+    /// Azure Blob.
+    Blobs,
+}
+
+impl Service {
+    /// As in the services' host names: `file`, `blob`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Files => "file",
+            Self::Blobs => "blob",
+        }
+    }
+}
+
+/// A share or a container by name. Account names are unique in all of Azure, so that no subscription or resource group is
+/// needed to tell two apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VolumeName {
+    /// The storage account.
+    pub account: String,
+    /// Which of its services.
+    pub service: Service,
+    /// The share or container.
+    pub name: String,
+}
+
+impl VolumeName {
+    /// A name of its parts; `None` where Azure would accept one of them under no circumstances.
+    pub fn new(account: &str, service: Service, name: &str) -> Option<Self> {
+        let right = account_name_problem(account).is_none() && volume_name_problem(name).is_none();
+        right.then(|| Self {
+            account: account.to_owned(),
+            service,
+            name: name.to_owned(),
+        })
+    }
+
+    /// Reads a volume's id: `<account>.file/<share>` or `<account>.blob/<container>`.
+    pub fn parse(id: &VolumeId) -> Option<Self> {
+        let (host, name) = id.0.split_once('/')?;
+        let (account, service) = host.split_once('.')?;
+        let service = match service {
+            "file" => Service::Files,
+            "blob" => Service::Blobs,
+            _ => return None,
+        };
+        Self::new(account, service, name)
+    }
+
+    /// The volume's id.
+    pub fn id(&self) -> VolumeId {
+        VolumeId(self.to_string())
+    }
+}
+
+impl fmt::Display for VolumeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}/{}", self.account, self.service.word(), self.name)
+    }
+}
+
+/// Why a storage account cannot have this name: 3 to 24 lower-case letters and digits.
+pub fn account_name_problem(name: &str) -> Option<&'static str> {
+    if !(3..=24).contains(&name.len()) {
+        return Some("an account's name has 3 to 24 characters");
+    }
+    let right = name
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    (!right).then_some("an account's name has lower-case letters and digits only")
+}
+
+/// Why a share or container cannot have this name: 3 to 63 lower-case letters, digits and single hyphens between them.
+pub fn volume_name_problem(name: &str) -> Option<&'static str> {
+    if !(3..=63).contains(&name.len()) {
+        return Some("the name has 3 to 63 characters");
+    }
+    let right = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !name.bytes().all(right) {
+        return Some("the name has lower-case letters, digits and hyphens only");
+    }
+    let misplaced = name.starts_with('-') || name.ends_with('-') || name.contains("--");
+    misplaced.then_some("hyphens stand one by one between letters and digits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_as_they_are_written() {
+        for (account, service, name, id) in [
+            ("fml0a1b2c3", Service::Files, "pvc-1", "fml0a1b2c3.file/pvc-1"),
+            ("abc", Service::Blobs, "data", "abc.blob/data"),
+        ] {
+            let volume = VolumeName::new(account, service, name).unwrap();
+            assert_eq!(volume.id().0, id);
+            assert_eq!(VolumeName::parse(&volume.id()), Some(volume));
+        }
+        for wrong in [
+            "",
+            "abc",
+            "abc.file",
+            "abc.queue/data",
+            "abc.file/",
+            "ABC.file/data",
+            "abc.file/a/b",
+            "abc/data",
+        ] {
+            assert_eq!(VolumeName::parse(&VolumeId(wrong.to_owned())), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_judged_as_azure_judges_them() {
+        for right in ["abc", "a1b2c3d4e5f6a7b8c9d0e1f2"] {
+            assert_eq!(account_name_problem(right), None, "{right}");
+        }
+        for wrong in ["ab", "Abc", "a-b", "a1b2c3d4e5f6a7b8c9d0e1f2a", "äbc", "abc.de"] {
+            assert!(account_name_problem(wrong).is_some(), "{wrong}");
+        }
+        for right in ["abc", "a-b", "pvc-0b8bd6a5-2b8e-4a5e-9d2c-6f1f1a0c7d11"] {
+            assert_eq!(volume_name_problem(right), None, "{right}");
+        }
+        for wrong in ["ab", "-ab", "ab-", "a--b", "aB1", "a_b", &"a".repeat(64)] {
+            assert!(volume_name_problem(wrong).is_some(), "{wrong}");
+        }
+    }
+}

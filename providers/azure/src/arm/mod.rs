@@ -1,0 +1,267 @@
+//! Resource Manager: requests, answers, polling, pages. What the requests mean is in `resources`.
+
+mod auth;
+mod pages;
+mod path;
+mod polling;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::http::headers::{HeaderName, Headers};
+use azure_core::http::{
+    ClientOptions, Context, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport, Url,
+};
+use bytes::Bytes;
+use moorline_api::{ErrorKind, Result};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+
+use crate::credentials::Wallet;
+use crate::errors::{self, Subject};
+use crate::governor::{Family, Governor};
+use crate::settings::AzureSettings;
+use crate::transport::HyperTransport;
+
+pub(crate) use pages::Listing;
+pub(crate) use path::{Path, Version};
+
+/// Attempts of a call that fails for another reason than its rate.
+const ATTEMPTS: u32 = 5;
+
+/// A request before it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Call<'a> {
+    /// As Azure's roles name the action: `Microsoft.Storage/storageAccounts/write`.
+    pub(crate) operation: &'static str,
+    /// What it is about, for people.
+    pub(crate) resource: &'a str,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) body: Option<Value>,
+    /// Beside the usual ones.
+    pub(crate) header: Option<(&'static str, String)>,
+    pub(crate) family: Family,
+    /// Whether it may be sent again when its outcome is unknown.
+    pub(crate) repeatable: bool,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Headers,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &'static str) -> Option<&str> {
+        self.headers.get_optional_str(&HeaderName::from_static(name))
+    }
+
+    /// The body as what it should be. Its text is not shown: it may hold keys.
+    pub(crate) fn read<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let message = format!(
+                "the answer (HTTP {}) is not what Resource Manager sends (line {}, column {}); check the endpoint and any proxy",
+                self.status,
+                error.line(),
+                error.column()
+            );
+            call.subject().error(ErrorKind::Internal, message)
+        })
+    }
+
+    /// How long the service asks to wait, where it says; dates are not read.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let millis = ["retry-after-ms", "x-ms-retry-after-ms"]
+            .into_iter()
+            .find_map(|name| self.header(name)?.trim().parse().ok());
+        millis.map(Duration::from_millis).or_else(|| {
+            let seconds = self.header("retry-after")?.trim().parse().ok()?;
+            Some(Duration::from_secs(seconds))
+        })
+    }
+}
+
+impl Call<'_> {
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject {
+            operation: self.operation,
+            resource: self.resource,
+        }
+    }
+}
+
+/// Makes calls for all tasks of a provider. The pipeline's own retries are off: each attempt needs its turn in the budget,
+/// which the pipeline knows nothing of.
+#[derive(Debug)]
+pub(crate) struct ResourceManager {
+    base: Url,
+    pipeline: Pipeline,
+    wallet: Arc<Wallet>,
+    governor: Governor,
+    under_way: Semaphore,
+    call_timeout: Duration,
+    patience: Duration,
+    account_timeout: Duration,
+}
+
+impl ResourceManager {
+    /// Connects nowhere yet; the error is an address that is none.
+    pub(crate) fn new(settings: &AzureSettings) -> Result<Self> {
+        let base = path::base(settings.cloud.resource_manager())?;
+        let transport = Transport::new(Arc::new(HyperTransport::new(settings)));
+        let wallet = Arc::new(Wallet::new(settings, transport.clone()));
+        let options = ClientOptions {
+            transport: Some(transport),
+            retry: RetryOptions::none(),
+            ..ClientOptions::default()
+        };
+        let auth = Arc::new(auth::Bearer::new(&base, Arc::clone(&wallet)));
+        let pipeline = Pipeline::new(
+            option_env!("CARGO_PKG_NAME"),
+            option_env!("CARGO_PKG_VERSION"),
+            options,
+            Vec::new(),
+            vec![auth],
+            None,
+        );
+        Ok(Self {
+            base,
+            pipeline,
+            wallet,
+            governor: Governor::new(&settings.budgets),
+            under_way: Semaphore::new(settings.concurrency.max(1)),
+            call_timeout: settings.call_timeout,
+            patience: settings.patience,
+            account_timeout: settings.account_timeout,
+        })
+    }
+
+    /// A token for Resource Manager, to see whose it is.
+    pub(crate) async fn token(&self) -> Result<moorline_api::Sensitive> {
+        self.wallet.token().await
+    }
+
+    /// The address of a path.
+    pub(crate) fn url(&self, path: &Path) -> Result<Url> {
+        path.url(&self.base)
+    }
+
+    /// Makes a call and repeats it while that is safe and may help. Answers of 2xx come back; all others are errors.
+    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Answer> {
+        let mut deadline = None;
+        let mut attempt = 1;
+        loop {
+            // The budget's turn comes first: a call that waits for its turn must not keep others from being under way. Nor is
+            // it the call that takes long, however many are before it.
+            self.governor.acquire(call.family).await;
+            let started = Instant::now();
+            let deadline = *deadline.get_or_insert(started + self.patience);
+            let outcome = {
+                let _place = self.under_way.acquire().await;
+                timeout(self.call_timeout, self.once(call)).await
+            };
+            let Call {
+                operation, resource, ..
+            } = call;
+            let took = started.elapsed();
+            let mut error = match outcome {
+                Ok(Ok(answer)) if (200..300).contains(&answer.status) => {
+                    tracing::debug!(operation, resource, attempt, ?took, status = answer.status, "answered");
+                    return Ok(answer);
+                }
+                Ok(Ok(answer)) => errors::from_answer(call.subject(), &answer),
+                Ok(Err(error)) => errors::from_pipeline(call.subject(), &self.base, &error),
+                Err(_) => errors::unanswered(call.subject(), &self.base),
+            };
+            error.message = self.wallet.redact(&error.message).await;
+            tracing::debug!(operation, resource, attempt, ?took, kind = ?error.kind, message = error.message, "failed");
+            let pause = match &error.kind {
+                ErrorKind::Throttled { retry_after } => {
+                    let pause = retry_after.unwrap_or_else(|| backoff(attempt));
+                    self.governor.throttled(call.family, pause);
+                    pause
+                }
+                // What is stale is busy: an account that another operation holds for a moment.
+                ErrorKind::Unreachable | ErrorKind::Internal | ErrorKind::Stale
+                    if call.repeatable && attempt < ATTEMPTS =>
+                {
+                    backoff(attempt)
+                }
+                // The token may have been taken back while we held it: once, with a new one.
+                ErrorKind::Unauthenticated if attempt == 1 && self.wallet.refused().await => Duration::ZERO,
+                _ => return Err(error),
+            };
+            if Instant::now() + pause > deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    async fn once(&self, call: &Call<'_>) -> azure_core::Result<Answer> {
+        let mut request = Request::new(call.url.clone(), call.method);
+        request.insert_header("accept", "application/json");
+        if let Some((name, value)) = &call.header {
+            request.insert_header(*name, value.clone());
+        }
+        if let Some(body) = &call.body {
+            request.insert_header("content-type", "application/json");
+            request.set_body(body.to_string());
+        } else if matches!(call.method, Method::Post | Method::Put | Method::Patch) {
+            request.insert_header("content-length", "0");
+        }
+        let options = PipelineSendOptions {
+            skip_checks: true,
+            ..PipelineSendOptions::default()
+        };
+        let (status, headers, body) = self
+            .pipeline
+            .send(&Context::new(), &mut request, Some(options))
+            .await?
+            .deconstruct();
+        Ok(Answer {
+            status: status.into(),
+            headers,
+            body: Bytes::from(body),
+        })
+    }
+
+    /// An address that an answer names, if it is Resource Manager's own: a token goes nowhere else.
+    fn follow(&self, call: &Call<'_>, address: &str) -> Result<Url> {
+        let next = self
+            .base
+            .join(address)
+            .ok()
+            .filter(|url| path::same_host(&self.base, url));
+        next.ok_or_else(|| {
+            let message = "the answer names an address that is not Resource Manager's, which is not followed";
+            call.subject().error(ErrorKind::Internal, message)
+        })
+    }
+}
+
+/// Doubles from 200 ms to 20 s, with half of it random, so that many callers do not return at once.
+fn backoff(attempt: u32) -> Duration {
+    let full = Duration::from_millis(200)
+        .saturating_mul(1 << (attempt - 1).min(7))
+        .min(Duration::from_secs(20));
+    full.mul_f64(fastrand::f64().mul_add(0.5, 0.5))
+}
+
+impl ResourceManager {
+    /// A read of one thing, or `None` where that very thing is absent. An absent parent is an error: a share whose account
+    /// cannot be seen is not known to be gone.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<Option<T>> {
+        match self.call(call).await {
+            Ok(answer) => answer.read(call).map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

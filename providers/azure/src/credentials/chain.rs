@@ -1,0 +1,383 @@
+//! Finds who we are, and keeps a token for as long as it is good.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+use azure_core::credentials::{AccessToken, Secret, TokenCredential};
+use azure_core::error::ErrorKind as CoreKind;
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
+use azure_core::time::OffsetDateTime;
+use azure_identity as identity;
+use moorline_api::words::clean;
+use moorline_api::{Error, ErrorKind, Sensitive};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::certificate::CertificateAssertion;
+use super::{Chain, Identity};
+use crate::settings::{AzureCloud, AzureSettings};
+
+/// Where machines in Azure find their identity.
+const METADATA: &str = "169.254.169.254:80";
+/// How long the metadata address may take: nobody but Azure has one, and it is near.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long any source may take, command-line tools included.
+const SOURCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// No token is shorter, and a shorter text would be found in plain words too.
+const SHORTEST_TOKEN: usize = 8;
+/// How often a token endpoint is asked again.
+const SIGN_IN_REPEATS: u32 = 2;
+/// A token that is good for less than this is replaced.
+const FRESHNESS: Duration = Duration::from_mins(5);
+
+/// Hands out tokens for Resource Manager. Many callers share one; only one of them asks at a time.
+#[derive(Debug)]
+pub(crate) struct Wallet {
+    scope: String,
+    source: Source,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Fixed(Sensitive),
+    Chain(Box<Sources>),
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// The credential that answered first; it is asked from then on.
+    credential: Option<Arc<dyn TokenCredential>>,
+    token: Option<AccessToken>,
+}
+
+/// What a chain is built from, when it is needed.
+#[derive(Debug)]
+struct Sources {
+    chain: Chain,
+    cloud: AzureCloud,
+    transport: Transport,
+    subscription: Option<String>,
+}
+
+/// One way to be someone.
+struct Candidate {
+    name: &'static str,
+    credential: Result<Arc<dyn TokenCredential>, String>,
+    /// Whether it was asked for by name: then its failure is final.
+    configured: bool,
+}
+
+impl Wallet {
+    pub(crate) fn new(settings: &AzureSettings, transport: Transport) -> Self {
+        let source = match &settings.identity {
+            Identity::Token(token) => Source::Fixed(token.clone()),
+            Identity::Chain(chain) => Source::Chain(Box::new(Sources {
+                chain: chain.clone(),
+                cloud: settings.cloud.clone(),
+                transport,
+                subscription: settings.subscription.clone(),
+            })),
+        };
+        Self {
+            scope: settings.cloud.scope(),
+            source,
+            held: Mutex::default(),
+        }
+    }
+
+    /// A token that is good for a while.
+    pub(crate) async fn token(&self) -> Result<Sensitive, Error> {
+        let sources = match &self.source {
+            Source::Fixed(token) => return Ok(token.clone()),
+            Source::Chain(sources) => sources,
+        };
+        let mut held = self.held.lock().await;
+        let soon = OffsetDateTime::now_utc() + FRESHNESS;
+        if let Some(token) = held.token.as_ref().filter(|token| token.expires_on > soon) {
+            return Ok(Sensitive::new(token.token.secret().to_owned()));
+        }
+        let token = if let Some(credential) = &held.credential {
+            let lost = |denial: Denial| {
+                let why = denial.words();
+                unauthenticated(format!("the Azure token cannot be renewed: {why}; sign in again"))
+            };
+            ask(&**credential, &self.scope).await.map_err(lost)?
+        } else {
+            let (credential, token) = sources.find(&self.scope).await?;
+            held.credential = Some(credential);
+            token
+        };
+        let shown = Sensitive::new(token.token.secret().to_owned());
+        held.token = Some(token);
+        Ok(shown)
+    }
+
+    /// The text without the token, which a service or a proxy may quote.
+    pub(crate) async fn redact(&self, text: &str) -> String {
+        let held = match &self.source {
+            Source::Fixed(token) => Some(token.clone()),
+            Source::Chain(_) => {
+                let held = self.held.lock().await;
+                held.token
+                    .as_ref()
+                    .map(|token| Sensitive::new(token.token.secret().to_owned()))
+            }
+        };
+        match held.filter(|token| token.expose().len() >= SHORTEST_TOKEN) {
+            Some(token) => text.replace(token.expose(), "(redacted)"),
+            None => text.to_owned(),
+        }
+    }
+
+    /// Resource Manager did not take the token that was held: the next call asks for another one. Says whether that can help.
+    pub(crate) async fn refused(&self) -> bool {
+        let renewable = matches!(self.source, Source::Chain(_));
+        self.held.lock().await.token.take().is_some() && renewable
+    }
+}
+
+impl Sources {
+    async fn find(&self, scope: &str) -> Result<(Arc<dyn TokenCredential>, AccessToken), Error> {
+        let mut tried = Vec::new();
+        for candidate in self.candidates().await {
+            let why = match candidate.credential {
+                Err(why) => why,
+                Ok(credential) => match ask(&*credential, scope).await {
+                    Ok(token) => {
+                        tracing::debug!(credential = candidate.name, "found");
+                        return Ok((credential, token));
+                    }
+                    // Whoever is configured is not passed over because the network fails.
+                    Err(Denial::Unheard(why)) if candidate.configured => {
+                        let message = format!(
+                            "cannot connect to {}: {why}; check the network, any proxy, AZURE_AUTHORITY_HOST and the trusted certificates",
+                            self.authority()
+                        );
+                        return Err(Error::new(ErrorKind::Unreachable, "sign in to Azure", "", message));
+                    }
+                    Err(denial) => denial.words(),
+                },
+            };
+            if candidate.configured {
+                return Err(unauthenticated(format!(
+                    "{} was refused: {why}; check the AZURE_* variables, or unset them to sign in otherwise",
+                    candidate.name
+                )));
+            }
+            tried.push(format!("{} ({why})", candidate.name));
+        }
+        Err(unauthenticated(format!(
+            "no Azure credentials found; tried {}; run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET",
+            tried.join(", ")
+        )))
+    }
+
+    /// Every way, in order; the ones that nothing speaks for come with the reason.
+    async fn candidates(&self) -> Vec<Candidate> {
+        let mut all = vec![self.environment(), self.workload()];
+        all.push(self.managed().await);
+        let command_line = identity::AzureCliCredential::new(Some(identity::AzureCliCredentialOptions {
+            subscription: self.subscription.clone(),
+            tenant_id: self.chain.tenant.clone(),
+            ..Default::default()
+        }));
+        all.push(offered("Azure CLI", shared(command_line)));
+        let developer =
+            identity::AzureDeveloperCliCredential::new(Some(identity::AzureDeveloperCliCredentialOptions {
+                tenant_id: self.chain.tenant.clone(),
+                ..Default::default()
+            }));
+        all.push(offered("Azure Developer CLI", shared(developer)));
+        all
+    }
+
+    fn environment(&self) -> Candidate {
+        let Some(principal) = &self.chain.principal else {
+            let why = "AZURE_TENANT_ID and AZURE_CLIENT_ID are not both set";
+            return offered("environment", Err(why.to_owned()));
+        };
+        let client_options = self.client_options();
+        if let Some(secret) = &self.chain.secret {
+            let credential = identity::ClientSecretCredential::new(
+                &principal.tenant,
+                principal.client.clone(),
+                Secret::new(secret.expose().to_owned()),
+                Some(identity::ClientSecretCredentialOptions { client_options }),
+            );
+            return configured("the client secret of the environment", shared(credential));
+        }
+        let Some(certificate) = &self.chain.certificate else {
+            let why = "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set";
+            return offered("environment", Err(why.to_owned()));
+        };
+        let credential =
+            CertificateAssertion::read(&certificate.path, principal, &self.authority()).and_then(|proof| {
+                shared(identity::ClientAssertionCredential::new(
+                    principal.tenant.clone(),
+                    principal.client.clone(),
+                    proof,
+                    Some(identity::ClientAssertionCredentialOptions { client_options }),
+                ))
+            });
+        configured("the client certificate of the environment", credential)
+    }
+
+    fn workload(&self) -> Candidate {
+        let (Some(principal), Some(file)) = (&self.chain.principal, &self.chain.token_file) else {
+            return offered(
+                "workload identity",
+                Err("AZURE_FEDERATED_TOKEN_FILE is not set".to_owned()),
+            );
+        };
+        let options = identity::WorkloadIdentityCredentialOptions {
+            credential_options: identity::ClientAssertionCredentialOptions {
+                client_options: self.client_options(),
+            },
+            client_id: Some(principal.client.clone()),
+            tenant_id: Some(principal.tenant.clone()),
+            token_file_path: Some(file.clone()),
+        };
+        configured(
+            "workload identity",
+            shared(identity::WorkloadIdentityCredential::new(Some(options))),
+        )
+    }
+
+    async fn managed(&self) -> Candidate {
+        let name = "managed identity";
+        let near = async || {
+            timeout(METADATA_TIMEOUT, TcpStream::connect(METADATA))
+                .await
+                .is_ok_and(|answer| answer.is_ok())
+        };
+        if !self.chain.hosted_identity && !near().await {
+            return offered(name, Err("this machine is not in Azure".to_owned()));
+        }
+        let user_assigned_id = self.chain.managed_identity_client.clone();
+        let options = identity::ManagedIdentityCredentialOptions {
+            user_assigned_id: user_assigned_id.map(identity::UserAssignedId::ClientId),
+            client_options: self.client_options(),
+        };
+        offered(name, shared(identity::ManagedIdentityCredential::new(Some(options))))
+    }
+
+    fn client_options(&self) -> ClientOptions {
+        let cloud = match &self.cloud {
+            AzureCloud::Public => CloudConfiguration::AzurePublic,
+            AzureCloud::China => CloudConfiguration::AzureChina,
+            AzureCloud::UsGovernment => CloudConfiguration::AzureGovernment,
+            AzureCloud::Custom { authority, .. } => {
+                let mut custom = CustomConfiguration::default();
+                custom.authority_host.clone_from(authority);
+                custom.into()
+            }
+        };
+        ClientOptions {
+            transport: Some(self.transport.clone()),
+            // Resource Manager's calls are repeated around this.
+            retry: RetryOptions::exponential(ExponentialRetryOptions {
+                max_retries: SIGN_IN_REPEATS,
+                ..ExponentialRetryOptions::default()
+            }),
+            cloud: Some(Arc::new(cloud)),
+            ..ClientOptions::default()
+        }
+    }
+
+    fn authority(&self) -> String {
+        match &self.cloud {
+            AzureCloud::Public => "https://login.microsoftonline.com".to_owned(),
+            AzureCloud::China => "https://login.chinacloudapi.cn".to_owned(),
+            AzureCloud::UsGovernment => "https://login.microsoftonline.us".to_owned(),
+            AzureCloud::Custom { authority, .. } => authority.clone(),
+        }
+    }
+}
+
+fn offered(name: &'static str, credential: Result<Arc<dyn TokenCredential>, String>) -> Candidate {
+    Candidate {
+        name,
+        credential,
+        configured: false,
+    }
+}
+
+fn configured(name: &'static str, credential: Result<Arc<dyn TokenCredential>, String>) -> Candidate {
+    Candidate {
+        configured: true,
+        ..offered(name, credential)
+    }
+}
+
+fn shared<C: TokenCredential + 'static>(
+    credential: azure_core::Result<Arc<C>>,
+) -> Result<Arc<dyn TokenCredential>, String> {
+    match credential {
+        Ok(credential) => Ok(credential),
+        Err(error) => Err(words(&error)),
+    }
+}
+
+/// Why a source has no token for us.
+enum Denial {
+    /// It says no.
+    Refused(String),
+    /// Nothing was heard of it.
+    Unheard(String),
+}
+
+impl Denial {
+    fn words(self) -> String {
+        match self {
+            Self::Refused(words) | Self::Unheard(words) => words,
+        }
+    }
+}
+
+async fn ask(credential: &dyn TokenCredential, scope: &str) -> Result<AccessToken, Denial> {
+    match timeout(SOURCE_TIMEOUT, credential.get_token(&[scope], None)).await {
+        Ok(Ok(token)) => Ok(token),
+        Ok(Err(error)) => Err(denial(&error)),
+        Err(_) => Err(Denial::Unheard(format!(
+            "no answer within {} s",
+            SOURCE_TIMEOUT.as_secs()
+        ))),
+    }
+}
+
+/// Tells a refusal from a connection that never was, and names the root of that.
+fn denial(error: &azure_core::Error) -> Denial {
+    let mut root: &dyn std::error::Error = error;
+    let mut unheard = false;
+    loop {
+        if let Some(core) = root.downcast_ref::<azure_core::Error>() {
+            unheard |= matches!(core.kind(), CoreKind::Connection | CoreKind::Io);
+        }
+        match root.source() {
+            Some(cause) => root = cause,
+            None => break,
+        }
+    }
+    if unheard {
+        Denial::Unheard(clean(&root.to_string()))
+    } else {
+        Denial::Refused(words(error))
+    }
+}
+
+/// What a source says, without its name and the links that `azure_identity` puts around it.
+fn words(error: &azure_core::Error) -> String {
+    let text = error.to_string();
+    let text = text.split("\nTo troubleshoot").next().unwrap_or_default();
+    let text = text.split_once("authentication failed.").map_or(text, |(_, rest)| rest);
+    // Entra adds trace ids and the time in lines of their own.
+    let text = text.split(" Trace ID:").next().unwrap_or_default();
+    clean(text).trim_end_matches('.').to_owned()
+}
+
+fn unauthenticated(message: String) -> Error {
+    Error::new(ErrorKind::Unauthenticated, "sign in to Azure", "", message)
+}

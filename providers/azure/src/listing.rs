@@ -1,0 +1,180 @@
+//! Lists of volumes. Azure has no search by metadata and leaves them out of lists: accounts are found by their tags, claims by
+//! the names of their volumes, and only what neither proves is read one by one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use moorline_api::{Result, Tags, Volume, VolumeFilter, VolumeId, tags};
+use moorline_azure_rules::{Service, VolumeName};
+
+use crate::convert;
+use crate::metadata;
+use crate::naming::claim_uid;
+use crate::provider::AzureProvider;
+use crate::resources::{ShareListing, StorageAccount};
+
+/// From this many volumes of one account on, a list is cheaper than a read of each: there are 8 reads for a list in Azure's
+/// budgets.
+const LIST_FROM: usize = 9;
+/// Reads under way at once; the budget bounds their rate.
+const AT_ONCE: usize = 8;
+
+/// What of one account to list.
+type Part = (Arc<StorageAccount>, Service);
+
+impl AzureProvider {
+    pub(crate) fn volumes(&self, filter: VolumeFilter) -> BoxStream<'_, Result<Vec<Volume>>> {
+        let pages = async move {
+            let pages: BoxStream<'_, Result<Vec<Volume>>> = match filter {
+                VolumeFilter::All => {
+                    let parts = self
+                        .accounts_now()
+                        .await?
+                        .into_iter()
+                        .flat_map(|account| all_parts(&account));
+                    self.in_parts(parts.collect(), None)
+                }
+                VolumeFilter::Tagged(wanted) => self.in_parts(self.parts_for(&wanted).await?, Some(wanted)),
+                VolumeFilter::Ids(ids) => self.by_ids(&ids),
+            };
+            Ok(pages)
+        };
+        stream::once(pages).try_flatten().boxed()
+    }
+
+    /// Accounts of ours that can hold volumes with these tags, and those that somebody named.
+    async fn parts_for(&self, wanted: &Tags) -> Result<Vec<Part>> {
+        let accounts = self.accounts_now().await?;
+        let fits = |account: &StorageAccount, tag: &str, key: &str| {
+            wanted.get(tag).is_none_or(|value| account.tags.get(key) == Some(value))
+        };
+        let mut parts = Vec::new();
+        for account in accounts {
+            if account.tags.contains_key(metadata::ACCOUNT_POOL) {
+                let ours = fits(&account, tags::CLUSTER_UID, metadata::ACCOUNT_CLUSTER)
+                    && fits(&account, tags::PROFILE, metadata::ACCOUNT_PROFILE);
+                parts.extend(all_parts(&account).into_iter().filter(|_| ours));
+            } else if self.settings.named_accounts.contains(&account.name) {
+                parts.extend(all_parts(&account));
+            }
+        }
+        Ok(parts)
+    }
+
+    /// One page an account. The first error ends it.
+    fn in_parts(&self, parts: Vec<Part>, wanted: Option<Tags>) -> BoxStream<'_, Result<Vec<Volume>>> {
+        stream::try_unfold((parts.into_iter(), wanted), move |(mut parts, wanted)| async move {
+            let Some((account, service)) = parts.next() else {
+                return Ok(None);
+            };
+            let mut volumes = self.in_account(&account, service).await?;
+            if let Some(wanted) = &wanted {
+                volumes = self.matching(&account, service, volumes, wanted).await?;
+            }
+            Ok(Some((volumes, (parts, wanted))))
+        })
+        .boxed()
+    }
+
+    async fn in_account(&self, account: &StorageAccount, service: Service) -> Result<Vec<Volume>> {
+        let storage = self.storage()?;
+        let subscription = storage.subscription;
+        Ok(match service {
+            Service::Files => {
+                let shares = storage.shares(&account.place(), ShareListing::default()).await?;
+                let live = shares.iter().filter(|share| share.is_live());
+                live.filter_map(|share| convert::share(account, subscription, share))
+                    .collect()
+            }
+            Service::Blobs => {
+                let containers = storage.containers(&account.place()).await?;
+                let named = containers
+                    .iter()
+                    .filter_map(|container| convert::container(account, subscription, container));
+                named.collect()
+            }
+        })
+    }
+
+    /// Those with all of the tags. Where the list does not say, the volume is read, if its name can be one of ours at all.
+    async fn matching(
+        &self,
+        account: &Arc<StorageAccount>,
+        service: Service,
+        volumes: Vec<Volume>,
+        wanted: &Tags,
+    ) -> Result<Vec<Volume>> {
+        let reads = volumes.into_iter().map(|volume| async move {
+            let differs = wanted
+                .iter()
+                .any(|(key, value)| volume.tags.get(key).is_some_and(|other| other != value));
+            let complete = wanted.keys().all(|key| volume.tags.contains_key(key));
+            let name = VolumeName::parse(&volume.id);
+            let unsized_ = service == Service::Blobs && volume.spec.size_gib == 0;
+            let Some(name) = name.filter(|name| !differs && claim_uid(&name.name).is_some()) else {
+                return Ok((complete && !differs).then_some(volume));
+            };
+            if complete && !unsized_ {
+                return Ok(Some(volume));
+            }
+            let read = self.look(account, service, &name.name).await?;
+            Ok(read.filter(|volume| wanted.iter().all(|(key, value)| volume.tags.get(key) == Some(value))))
+        });
+        let matching: Vec<Option<Volume>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        Ok(matching.into_iter().flatten().collect())
+    }
+
+    fn by_ids(&self, ids: &[VolumeId]) -> BoxStream<'_, Result<Vec<Volume>>> {
+        let mut groups: BTreeMap<(String, Service), Vec<String>> = BTreeMap::new();
+        for name in ids.iter().filter_map(VolumeName::parse) {
+            groups.entry((name.account, name.service)).or_default().push(name.name);
+        }
+        stream::try_unfold(groups.into_iter(), move |mut groups| async move {
+            let Some(((account, service), names)) = groups.next() else {
+                return Ok(None);
+            };
+            let Some(account) = self.locate(&account).await? else {
+                return Ok(Some((Vec::new(), groups)));
+            };
+            let volumes = if names.len() >= LIST_FROM && service == Service::Files {
+                let listed = self.in_account(&account, service).await?;
+                let asked =
+                    |volume: &Volume| VolumeName::parse(&volume.id).is_some_and(|name| names.contains(&name.name));
+                listed.into_iter().filter(asked).collect()
+            } else {
+                self.read_each(account, service, names).await?
+            };
+            Ok(Some((volumes, groups)))
+        })
+        .boxed()
+    }
+
+    /// Those of these names that there are.
+    async fn read_each(
+        &self,
+        account: Arc<StorageAccount>,
+        service: Service,
+        names: Vec<String>,
+    ) -> Result<Vec<Volume>> {
+        let reads = names.into_iter().map(|name| {
+            let account = Arc::clone(&account);
+            async move { self.look(&account, service, &name).await }
+        });
+        let found: Vec<Option<Volume>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+}
+
+/// The services that an account has, or, of an account of ours, is for.
+fn all_parts(account: &Arc<StorageAccount>) -> Vec<Part> {
+    let holds = account.tags.get(metadata::ACCOUNT_HOLDS).map(String::as_str);
+    let services: &[Service] = match (holds, account.kind.as_str()) {
+        _ if !account.is_ready() => &[],
+        (Some("file"), _) | (_, "FileStorage") => &[Service::Files],
+        (Some("blob"), _) | (_, "BlockBlobStorage" | "BlobStorage") => &[Service::Blobs],
+        _ => &[Service::Files, Service::Blobs],
+    };
+    services.iter().map(|service| (Arc::clone(account), *service)).collect()
+}

@@ -1,0 +1,97 @@
+//! The provider itself: settings, Resource Manager, and what all calls share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use moorline_api::{Account, Error, ErrorKind, Result, Sensitive, Volume, VolumeId};
+use tokio::sync::OnceCell;
+
+use crate::arm::ResourceManager;
+use crate::directory::Directory;
+use crate::naming::PoolKey;
+use crate::pool::Pool;
+use crate::resources::Storage;
+use crate::settings::AzureSettings;
+
+/// One Azure subscription. Cheap to make; one provider should serve a whole run, because its tasks share the subscription's
+/// budgets, its list of accounts and the accounts' keys through it.
+pub struct AzureProvider {
+    pub(crate) settings: AzureSettings,
+    pub(crate) arm: ResourceManager,
+    pub(crate) account: OnceCell<Account>,
+    pub(crate) home: OnceCell<Home>,
+    pub(crate) directory: Directory,
+    pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
+    keys: Mutex<HashMap<String, Arc<OnceCell<Sensitive>>>>,
+    fresh: Mutex<HashMap<VolumeId, Volume>>,
+}
+
+/// Where new things go when nothing else is said.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    pub(crate) location: String,
+}
+
+impl AzureProvider {
+    /// A provider that has not called anyone yet: credentials are looked for at the first call. The error is an address that
+    /// is none.
+    pub fn connect(settings: AzureSettings) -> Result<Self> {
+        Ok(Self {
+            arm: ResourceManager::new(&settings)?,
+            account: OnceCell::new(),
+            home: OnceCell::new(),
+            directory: Directory::default(),
+            pools: Mutex::default(),
+            keys: Mutex::default(),
+            fresh: Mutex::default(),
+            settings,
+        })
+    }
+
+    /// The operations of our subscription.
+    pub(crate) fn storage(&self) -> Result<Storage<'_>> {
+        let subscription = self.settings.subscription.as_deref().ok_or_else(|| {
+            let message = "no subscription is named; set AZURE_SUBSCRIPTION_ID (az account show --query id)";
+            Error::new(ErrorKind::Invalid, "connect to Azure", "", message)
+        })?;
+        Ok(Storage {
+            arm: &self.arm,
+            subscription,
+        })
+    }
+
+    /// The accounts that belong together under this key.
+    pub(crate) fn pool(&self, key: PoolKey) -> Arc<Pool> {
+        let mut pools = locked(&self.pools);
+        Arc::clone(pools.entry(key.clone()).or_insert_with(|| Arc::new(Pool::new(key))))
+    }
+
+    /// The account's key, asked for once.
+    pub(crate) fn key_of(&self, account: &str) -> Arc<OnceCell<Sensitive>> {
+        Arc::clone(locked(&self.keys).entry(account.to_owned()).or_default())
+    }
+
+    /// Remembers a volume that was just made: it can be used at once, and asking for it would cost a read.
+    pub(crate) fn remember(&self, volume: &Volume) {
+        locked(&self.fresh).insert(volume.id.clone(), volume.clone());
+    }
+
+    /// A volume that was just made, once.
+    pub(crate) fn recall(&self, id: &VolumeId) -> Option<Volume> {
+        locked(&self.fresh).remove(id)
+    }
+}
+
+/// A lock that outlives a panic of another task: what it holds is only remembered, and right at any time.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for AzureProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AzureProvider")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

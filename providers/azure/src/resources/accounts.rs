@@ -1,0 +1,236 @@
+//! Storage accounts.
+
+use std::collections::BTreeMap;
+
+use azure_core::http::Method;
+use moorline_api::{AzureAccount, ErrorKind, Result, Sensitive};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{AccountPlace, Storage};
+use crate::arm::{Answer, Call, Listing, Path, Version};
+use crate::governor::Family;
+
+/// An account as Azure shows it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StorageAccount {
+    #[serde(default)]
+    pub(crate) id: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) location: String,
+    #[serde(default)]
+    pub(crate) sku: Sku,
+    #[serde(default)]
+    pub(crate) tags: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) properties: AccountState,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Sku {
+    pub(crate) name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountState {
+    pub(crate) provisioning_state: Option<String>,
+}
+
+impl StorageAccount {
+    /// The resource group, which only the id names.
+    pub(crate) fn group(&self) -> Option<&str> {
+        let mut parts = self.id.split('/');
+        parts.find(|part| part.eq_ignore_ascii_case("resourceGroups"))?;
+        parts.next()
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        let state = self.properties.provisioning_state.as_deref();
+        state.is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
+    }
+}
+
+/// An account to be.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct AccountBody {
+    pub(crate) sku: Sku,
+    pub(crate) kind: String,
+    pub(crate) location: String,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) properties: AccountProperties,
+}
+
+/// What an account can be asked for; what is `None` is left to Azure.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AccountProperties {
+    pub(crate) supports_https_traffic_only: bool,
+    pub(crate) minimum_tls_version: &'static str,
+    pub(crate) allow_blob_public_access: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_shared_key_access: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_network_access: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) large_file_shares_state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) access_tier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) is_hns_enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) encryption: Option<serde_json::Value>,
+}
+
+impl AccountBody {
+    /// The body for what a class wants.
+    pub(crate) fn new(wanted: &AzureAccount, location: &str, tags: BTreeMap<String, String>) -> Self {
+        let layered = wanted.infrastructure_encryption.filter(|wanted| *wanted);
+        Self {
+            sku: Sku {
+                name: wanted.sku.clone(),
+            },
+            kind: wanted.kind.clone(),
+            location: location.to_owned(),
+            tags,
+            properties: AccountProperties {
+                supports_https_traffic_only: wanted.https_only,
+                minimum_tls_version: "TLS1_2",
+                allow_blob_public_access: wanted.public_blobs,
+                allow_shared_key_access: wanted.shared_keys,
+                public_network_access: wanted.public_network_access.clone(),
+                large_file_shares_state: wanted.large_file_shares.filter(|large| *large).map(|_| "Enabled"),
+                access_tier: wanted.access_tier.clone(),
+                is_hns_enabled: wanted.hierarchical,
+                encryption: layered
+                    .map(|_| json!({"keySource": "Microsoft.Storage", "requireInfrastructureEncryption": true})),
+            },
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Keys {
+    keys: Vec<Key>,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Availability {
+    name_available: bool,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+impl Storage<'_> {
+    fn account_call<'a>(
+        &self,
+        (operation, resource): (&'static str, &'a str),
+        (method, path): (Method, &Path),
+        family: Family,
+    ) -> Result<Call<'a>> {
+        Ok(Call {
+            operation,
+            resource,
+            method,
+            url: self.arm.url(path)?,
+            body: None,
+            header: None,
+            family,
+            repeatable: true,
+        })
+    }
+
+    /// Why nobody could make an account of this name now; `None` where it is free.
+    pub(crate) async fn name_taken(&self, name: &str) -> Result<Option<String>> {
+        let path = Path::subscription(Version::Storage, self.subscription)
+            .fixed("providers/Microsoft.Storage/checkNameAvailability");
+        let subject = ("Microsoft.Storage/checkNameAvailability/action", name);
+        let call = self.account_call(subject, (Method::Post, &path), Family::Reads)?;
+        let call = Call {
+            body: Some(json!({"name": name, "type": "Microsoft.Storage/storageAccounts"})),
+            ..call
+        };
+        let said: Availability = self.arm.call(&call).await?.read(&call)?;
+        let why = || said.message.unwrap_or_else(|| "Azure gives no reason".to_owned());
+        Ok((!said.name_available).then(why))
+    }
+
+    /// Makes an account, or brings one of ours to the same shape, and waits until it can be used.
+    pub(crate) async fn create_account(&self, place: &AccountPlace, body: &AccountBody) -> Result<StorageAccount> {
+        let path = self.account_path(place);
+        let subject = ("Microsoft.Storage/storageAccounts/write", &*place.account);
+        let call = self.account_call(subject, (Method::Put, &path), Family::Writes)?;
+        let body =
+            serde_json::to_value(body).map_err(|error| call.subject().error(ErrorKind::Invalid, error.to_string()))?;
+        let call = Call {
+            body: Some(body),
+            ..call
+        };
+        let answer = self.arm.complete(&call).await?;
+        // The last answer of an operation may have no body.
+        match made(&answer, &call) {
+            Some(account) => Ok(account),
+            None => self.account(place).await?.ok_or_else(|| {
+                let message = "Azure made it and does not show it; run again to look";
+                call.subject().error(ErrorKind::Internal, message)
+            }),
+        }
+    }
+
+    pub(crate) async fn account(&self, place: &AccountPlace) -> Result<Option<StorageAccount>> {
+        let path = self.account_path(place);
+        let subject = ("Microsoft.Storage/storageAccounts/read", &*place.account);
+        self.arm
+            .get(&self.account_call(subject, (Method::Get, &path), Family::Reads)?)
+            .await
+    }
+
+    /// Deletes an account with everything in it; one that is absent is success.
+    pub(crate) async fn delete_account(&self, place: &AccountPlace) -> Result<()> {
+        let path = self.account_path(place);
+        let subject = ("Microsoft.Storage/storageAccounts/delete", &*place.account);
+        let call = self.account_call(subject, (Method::Delete, &path), Family::Writes)?;
+        match self.arm.complete(&call).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every account of the subscription.
+    pub(crate) async fn accounts(&self) -> Result<Vec<StorageAccount>> {
+        let path = Path::subscription(Version::Storage, self.subscription)
+            .fixed("providers/Microsoft.Storage/storageAccounts");
+        let listing = Listing {
+            operation: "Microsoft.Storage/storageAccounts/read",
+            resource: format!("accounts of subscription {}", self.subscription),
+            path,
+            family: Family::Lists,
+        };
+        self.arm.all(listing).await
+    }
+
+    /// The account's first key.
+    pub(crate) async fn key(&self, place: &AccountPlace) -> Result<Sensitive> {
+        let path = self.account_path(place).fixed("listKeys");
+        let subject = ("Microsoft.Storage/storageAccounts/listKeys/action", &*place.account);
+        let call = self.account_call(subject, (Method::Post, &path), Family::Writes)?;
+        let keys: Keys = self.arm.call(&call).await?.read(&call)?;
+        let first = keys.keys.into_iter().next().map(|key| Sensitive::new(key.value));
+        first.ok_or_else(|| call.subject().error(ErrorKind::Internal, "the account has no keys"))
+    }
+}
+
+fn made(answer: &Answer, call: &Call<'_>) -> Option<StorageAccount> {
+    let account: StorageAccount = answer.read(call).ok()?;
+    (account.is_ready() && account.group().is_some()).then_some(account)
+}

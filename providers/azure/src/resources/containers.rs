@@ -1,0 +1,106 @@
+//! Blob containers, by Resource Manager.
+
+use std::collections::BTreeMap;
+
+use azure_core::http::Method;
+use moorline_api::Result;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{AccountPlace, Storage};
+use crate::arm::{Call, Listing, Path};
+use crate::governor::Family;
+
+/// A container as Azure shows it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Container {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) properties: ContainerState,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct ContainerState {
+    pub(crate) metadata: Option<BTreeMap<String, String>>,
+    pub(crate) last_modified_time: Option<String>,
+    pub(crate) deleted: Option<bool>,
+}
+
+/// A container to be.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ContainerBody {
+    pub(crate) public_access: &'static str,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+impl Storage<'_> {
+    fn containers_path(&self, place: &AccountPlace) -> Path {
+        self.account_path(place).fixed("blobServices/default/containers")
+    }
+
+    fn container_call<'a>(
+        &self,
+        (operation, container): (&'static str, &'a str),
+        method: Method,
+        place: &AccountPlace,
+    ) -> Result<Call<'a>> {
+        let family = if method == Method::Get {
+            Family::Reads
+        } else {
+            Family::Writes
+        };
+        Ok(Call {
+            operation,
+            resource: container,
+            method,
+            url: self.arm.url(&self.containers_path(place).named(container))?,
+            body: None,
+            header: None,
+            family,
+            repeatable: true,
+        })
+    }
+
+    /// Makes a container. `true` where it is new, `false` where one of that name was there already.
+    pub(crate) async fn create_container(
+        &self,
+        place: &AccountPlace,
+        name: &str,
+        body: &ContainerBody,
+    ) -> Result<bool> {
+        let subject = ("Microsoft.Storage/storageAccounts/blobServices/containers/write", name);
+        let call = Call {
+            body: Some(json!({"properties": body})),
+            ..self.container_call(subject, Method::Put, place)?
+        };
+        Ok(self.arm.call(&call).await?.status == 201)
+    }
+
+    pub(crate) async fn container(&self, place: &AccountPlace, name: &str) -> Result<Option<Container>> {
+        let subject = ("Microsoft.Storage/storageAccounts/blobServices/containers/read", name);
+        self.arm.get(&self.container_call(subject, Method::Get, place)?).await
+    }
+
+    /// Deletes a container; one that is absent is success.
+    pub(crate) async fn delete_container(&self, place: &AccountPlace, name: &str) -> Result<()> {
+        let subject = ("Microsoft.Storage/storageAccounts/blobServices/containers/delete", name);
+        let call = self.container_call(subject, Method::Delete, place)?;
+        match self.arm.call(&call).await {
+            Err(error) if error.is_not_found() || error.kind == moorline_api::ErrorKind::TokenBurnt => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// The account's containers, without metadata.
+    pub(crate) async fn containers(&self, place: &AccountPlace) -> Result<Vec<Container>> {
+        let listing = Listing {
+            operation: "Microsoft.Storage/storageAccounts/blobServices/containers/read",
+            resource: format!("containers of account {}", place.account),
+            path: self.containers_path(place),
+            family: Family::Lists,
+        };
+        self.arm.all(listing).await
+    }
+}

@@ -1,0 +1,108 @@
+//! The provider against the sandbox's Azure, over TLS, at the published rates, with credentials from the environment.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod credentials;
+mod life;
+
+use std::collections::BTreeMap;
+
+use moorline_api::{ClientToken, NewVolume, Object, StorageClass, StorageRules as _, VolumeSpec, tags};
+use moorline_azure::{AzureProvider, AzureRules, AzureSettings};
+use moorline_sandbox_azure::{Authority, AzureCloud, AzureSettings as SandboxSettings, serve_tls};
+use moorline_sandbox_core::{Journal, World};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+/// A running Azure.
+pub(crate) struct Azure {
+    pub(crate) world: World,
+    endpoint: String,
+    certificate: String,
+    settings: SandboxSettings,
+}
+
+impl Azure {
+    pub(crate) async fn start(settings: SandboxSettings) -> Self {
+        let world = World::new(Journal::in_memory()).unwrap();
+        let cloud = AzureCloud::open(world.clone(), settings.clone()).unwrap();
+        let authority = Authority::new().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("https://{}", listener.local_addr().unwrap());
+        let certificate = authority.certificate().to_owned();
+        tokio::spawn(async move { serve_tls(listener, &authority, cloud.router(), std::future::pending()).await });
+        Self {
+            world,
+            endpoint,
+            certificate,
+            settings,
+        }
+    }
+
+    /// Settings as the environment makes them, with these variables over the usual ones.
+    pub(crate) fn settings(&self, variables: &[(&str, &str)]) -> AzureSettings {
+        let mut all = BTreeMap::from([
+            ("AZURE_RESOURCE_MANAGER_ENDPOINT", self.endpoint.as_str()),
+            ("AZURE_AUTHORITY_HOST", &self.endpoint),
+            ("AZURE_TENANT_ID", &self.settings.tenant),
+            ("AZURE_CLIENT_ID", "44444444-dddd-4000-8000-000000000001"),
+            ("AZURE_CLIENT_SECRET", "sandbox"),
+            ("AZURE_SUBSCRIPTION_ID", &self.settings.subscriptions[0]),
+            ("AZURE_RESOURCE_GROUP", &self.settings.resource_groups[0]),
+        ]);
+        all.extend(variables.iter().copied());
+        let found = AzureSettings::from_environment(|name| all.get(name).map(|value| (*value).to_owned()));
+        AzureSettings {
+            extra_roots: Some(self.certificate.clone()),
+            ..found.unwrap()
+        }
+    }
+
+    pub(crate) fn provider(&self, variables: &[(&str, &str)]) -> AzureProvider {
+        AzureProvider::connect(self.settings(variables)).unwrap()
+    }
+
+    /// Calls that came too fast.
+    pub(crate) fn throttled(&self) -> u64 {
+        self.world.audit.rows().iter().map(|row| row.throttled).sum()
+    }
+}
+
+/// The volume of a claim of the tutorial's size.
+pub(crate) fn new_volume(provisioner: &str, number: u32) -> NewVolume {
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "azurefile-div"},
+        "provisioner": provisioner, "parameters": {"skuName": "Standard_LRS"},
+    });
+    let class = StorageClass::from_object(&Object::from_value(class).unwrap());
+    let shape = moorline_api::ClaimShape {
+        bytes: 50 << 20,
+        access_modes: vec!["ReadWriteMany".to_owned()],
+        volume_mode: "Filesystem".to_owned(),
+    };
+    let placement = AzureRules.place(&class, &shape, None).unwrap();
+    let uid = format!("0b8bd6a5-2b8e-4a5e-9d2c-{number:012}");
+    let claim = format!("counter-div-counter-div-{number}");
+    let tags = [
+        (tags::CLUSTER_UID, "3f0c8a1e-0d5b-4a7e-9a53-0a1b2c3d4e5f"),
+        (tags::PROFILE, "azure-counter"),
+        (tags::NAMESPACE, "default"),
+        (tags::CLAIM, &claim),
+        (tags::CLAIM_UID, &uid),
+    ];
+    NewVolume {
+        spec: VolumeSpec {
+            size_gib: placement.size_gib,
+            zone: None,
+            config: placement.config,
+        },
+        tags: tags
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+        token: ClientToken {
+            claim_uid: uid,
+            generation: 1,
+        },
+    }
+}
