@@ -82,12 +82,7 @@ pub(crate) async fn connect(settings: &Settings, profile: Option<&Profile>) -> R
         }
     };
     let aws = Arc::new(AwsProvider::connect(aws_settings(settings, profile, sandbox.as_ref())));
-    let cloud = Cloud {
-        accounts: aws.clone(),
-        volumes: aws.clone(),
-        load_balancers: aws,
-        rules: Arc::new(EbsRules),
-    };
+    let cloud = Cloud::of(aws, Arc::new(EbsRules));
     Ok(Connection {
         cluster,
         cloud,

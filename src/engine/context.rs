@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use moorline_api::{Accounts, Cluster, LoadBalancers, StorageRules, Volumes};
+use moorline_api::{Accounts, Cluster, LoadBalancers, MountSecrets, StorageRules, Upkeep, Usage, Volumes};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, EventSink};
@@ -18,8 +18,32 @@ pub struct Cloud {
     pub volumes: Arc<dyn Volumes>,
     /// Load balancers.
     pub load_balancers: Arc<dyn LoadBalancers>,
+    /// What nodes need to mount a volume.
+    pub mount_secrets: Arc<dyn MountSecrets>,
+    /// How full volumes are.
+    pub usage: Arc<dyn Usage>,
+    /// What holds volumes.
+    pub upkeep: Arc<dyn Upkeep>,
     /// Storage rules.
     pub rules: Arc<dyn StorageRules>,
+}
+
+impl Cloud {
+    /// A cloud whose capabilities one provider has, with the storage rules that go with it.
+    pub fn of<P>(provider: Arc<P>, rules: Arc<dyn StorageRules>) -> Self
+    where
+        P: Accounts + Volumes + LoadBalancers + MountSecrets + Usage + Upkeep + 'static,
+    {
+        Self {
+            accounts: provider.clone(),
+            volumes: provider.clone(),
+            load_balancers: provider.clone(),
+            mount_secrets: provider.clone(),
+            usage: provider.clone(),
+            upkeep: provider,
+            rules,
+        }
+    }
 }
 
 /// Bounds of a run.
