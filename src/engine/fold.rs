@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use moorline_api::{Object, ObjectRef, ReclaimPolicy, StorageRules, VolumeId, quantity};
+use moorline_api::{Object, ObjectRef, ReclaimPolicy, SecretRef, StorageRules, VolumeId, quantity};
 use moorline_profile::Profile;
 
-use crate::names;
+use crate::{mounts, names};
 
 /// Namespace and name.
 pub(crate) type Key = (String, String);
@@ -115,6 +115,8 @@ pub(crate) struct PvView {
     pub(crate) claim_uid: Option<String>,
     pub(crate) reclaim: ReclaimPolicy,
     pub(crate) volume: Option<VolumeId>,
+    /// The Secret with which nodes mount it.
+    pub(crate) secret: Option<SecretRef>,
     pub(crate) profile: Option<String>,
     /// What an earlier `down` had decided for its volume.
     pub(crate) decided: Option<String>,
@@ -138,6 +140,7 @@ impl PvView {
                 _ => ReclaimPolicy::Retain,
             },
             volume: rules.volume_id(pv),
+            secret: mounts::secret_of(pv),
             profile: pv.label(names::PROFILE).map(str::to_owned),
             decided: pv.annotation(names::ON_DOWN).map(str::to_owned),
         }

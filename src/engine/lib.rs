@@ -14,6 +14,7 @@ mod apply;
 mod balancers;
 mod down;
 mod fold;
+mod mounts;
 mod observe;
 mod preflight;
 mod readiness;

@@ -18,6 +18,8 @@ pub const NAMESPACE: &str = tags::NAMESPACE;
 pub const CLAIM: &str = tags::CLAIM;
 /// Tag: the claim's UID.
 pub const CLAIM_UID: &str = tags::CLAIM_UID;
+/// Label of a Secret with which nodes mount volumes: the profile it was made for.
+pub const MOUNTS_FOR: &str = "moorline.dev/mounts-for";
 /// The field manager of every write.
 pub const FIELD_MANAGER: &str = "moorline";
 /// Annotation of a PersistentVolume: the CSI driver that may delete its volume.

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::apply::persistent_volume::{Anchor, Recipe};
 use crate::context::Context;
-use crate::names;
 use crate::plan::{ClaimAction, ClaimPlan, DownPlan, ObjectAction, Removal, UpPlan, VolumeFate};
+use crate::{mounts, names};
 
 /// Stands for a volume that does not exist yet.
 const VOLUME_TO_COME: &str = "volume-to-come";
@@ -93,9 +93,13 @@ async fn persistent_volume(ctx: &Context, profile: &Profile, claim: &ClaimPlan) 
         plan: claim,
         storage,
     };
-    let object = recipe.persistent_volume(&anchor, &VolumeId(VOLUME_TO_COME.to_owned()), volume);
+    let made = recipe.persistent_volume(&anchor, &VolumeId(VOLUME_TO_COME.to_owned()), volume);
+    if let Some(secret) = &made.secret {
+        let object = mounts::object(profile, secret, &BTreeMap::new());
+        rehearse(ctx, &mounts::target_of(secret), Write::Create(&object)).await?;
+    }
     let target = ObjectRef::new(ResourceKind::persistent_volume(), "", claim.persistent_volume.clone());
-    rehearse(ctx, &target, Write::Create(&object)).await
+    rehearse(ctx, &target, Write::Create(&made.object)).await
 }
 
 /// Rehearses the first deletion of each kind, and the patch that keeps volumes from being deleted.
@@ -115,7 +119,8 @@ pub(crate) async fn down(ctx: &Context, plan: &DownPlan) -> Result<(), Error> {
         .filter(|claim| claim.fate != VolumeFate::Keep)
         .filter_map(|claim| claim.persistent_volume.as_ref());
     let claims = plan.claims.iter().filter_map(|claim| claim.claim.as_ref());
-    deletions(ctx, plan.objects.iter().chain(claims).chain(volumes)).await
+    let removals = plan.objects.iter().chain(claims).chain(volumes).chain(&plan.secrets);
+    deletions(ctx, removals).await
 }
 
 async fn deletions(ctx: &Context, removals: impl Iterator<Item = &Removal>) -> Result<(), Error> {

@@ -114,6 +114,11 @@ impl ResourceKind {
         Self::built_in("", "v1", "Namespace", "namespaces", false)
     }
 
+    /// `v1 Secret`.
+    pub fn secret() -> Self {
+        Self::built_in("", "v1", "Secret", "secrets", true)
+    }
+
     /// `apps/v1 StatefulSet`.
     pub fn stateful_set() -> Self {
         Self::built_in("apps", "v1", "StatefulSet", "statefulsets", true)

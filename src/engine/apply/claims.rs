@@ -1,4 +1,4 @@
-//! Claim, volume, PersistentVolume, touch: in this order, so that a kill between any two leaves what the next run finishes.
+//! Claim, volume, Secret (where nodes need one), PersistentVolume, touch: in this order, so that a kill between any two leaves what the next run finishes.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -182,12 +182,16 @@ impl Run<'_> {
                     Tally::add(&self.tally.changed);
                     Tally::add(&self.tally.volumes_created);
                     self.pace();
-                    let zone = volume.spec.zone.clone().unwrap_or_default();
+                    let zone = volume
+                        .spec
+                        .zone
+                        .as_ref()
+                        .map_or_else(String::new, |zone| format!(" in {zone}"));
                     self.done(
                         Stage::Volumes,
                         format!("volume/{}", volume.id),
                         Change::Created,
-                        format!("for {} in {zone}", plan.name),
+                        format!("for {}{zone}", plan.name),
                     );
                     return self.usable(&volume.id, &what).await;
                 }
@@ -318,8 +322,11 @@ impl Run<'_> {
             plan,
             storage,
         };
-        let object = recipe.persistent_volume(anchor, &volume.id, &volume.spec);
-        match self.ctx.cluster.create(&target, &object).await {
+        let made = recipe.persistent_volume(anchor, &volume.id, &volume.spec);
+        if let Some(secret) = &made.secret {
+            self.mountable(secret, &volume.id).await?;
+        }
+        match self.ctx.cluster.create(&target, &made.object).await {
             Ok(_) => {
                 Tally::add(&self.tally.changed);
                 self.done(

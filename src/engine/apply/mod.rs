@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::context::Context;
 use crate::error::{EngineError, Failure};
 use crate::event::{Change, Event, Stage};
+use crate::mounts::Mounts;
 use crate::observe::Site;
 use crate::outcome::{Cause, UpOutcome};
 use crate::plan::UpPlan;
@@ -37,6 +38,8 @@ pub(crate) struct Run<'a> {
     pub(crate) tally: Tally,
     /// What was written in this run, so that no wait takes an older state for the outcome.
     pub(crate) written: Written,
+    /// The Secrets that nodes need for what this run makes.
+    pub(crate) mounts: Mounts,
 }
 
 /// The UID and generation of each object that this run applied.
@@ -141,6 +144,7 @@ impl<'a> Run<'a> {
             deadline,
             tally,
             written: Written::default(),
+            mounts: Mounts::default(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! The PersistentVolume of a claim.
 
-use moorline_api::{Object, PvRequest, ReclaimPolicy, StorageRules, VolumeId, VolumeSpec};
+use moorline_api::{Object, PvRequest, ReclaimPolicy, SecretRef, StorageRules, VolumeId, VolumeSpec};
 use moorline_profile::Profile;
 use serde_json::{Value, json};
 
@@ -23,9 +23,16 @@ pub(crate) struct Recipe<'a> {
     pub(crate) storage: &'a ClaimStorage,
 }
 
+/// A PersistentVolume, and what has to be there before it.
+pub(crate) struct Made {
+    pub(crate) object: Object,
+    /// The Secret with which nodes mount it.
+    pub(crate) secret: Option<SecretRef>,
+}
+
 impl Recipe<'_> {
     /// The PersistentVolume, reserved for this life of the claim and pointing to this volume.
-    pub(crate) fn persistent_volume(&self, anchor: &Anchor, id: &VolumeId, volume: &VolumeSpec) -> Object {
+    pub(crate) fn persistent_volume(&self, anchor: &Anchor, id: &VolumeId, volume: &VolumeSpec) -> Made {
         let (class, shape) = (&self.storage.class, &self.storage.shape);
         let source = self.rules.pv_source(&PvRequest {
             class,
@@ -80,6 +87,9 @@ impl Recipe<'_> {
         object
             .fields_mut()
             .extend(fields.map(|(key, value): (&str, Value)| (key.to_owned(), value)));
-        object
+        Made {
+            object,
+            secret: source.secret,
+        }
     }
 }

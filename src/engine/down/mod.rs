@@ -8,7 +8,7 @@ mod reclaim;
 
 use std::time::Duration;
 
-use moorline_api::{Error, ErrorKind, Object, ObjectRef, Propagation, ResourceKind};
+use moorline_api::{Error, ErrorKind, Object, ObjectRef, Propagation, ResourceKind, Swept};
 use moorline_profile::Profile;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -18,7 +18,8 @@ use crate::balancers;
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::event::{Change, Event, Stage};
-use crate::observe::{self, Catalog};
+use crate::mounts;
+use crate::observe::{self, Catalog, Site};
 use crate::outcome::{DownOutcome, Fate};
 use crate::plan::{DownPlan, Removal};
 
@@ -96,6 +97,8 @@ pub async fn execute_down(ctx: &Context, profile: &Profile, plan: DownPlan) -> R
             "workloads are deleted; some claims, volumes or load balancers are left",
         ));
     }
+    merge(&mut outcome, mounts::remove(ctx, &plan.secrets, deadline).await);
+    merge(&mut outcome, upkeep(ctx, profile, &site).await);
     delete_turn(ctx, &plan, Turn::Object, deadline, &mut outcome).await;
     delete_foundations(ctx, &plan, deadline, &mut outcome).await;
     if ctx.stop.is_cancelled() {
@@ -105,6 +108,27 @@ pub async fn execute_down(ctx: &Context, profile: &Profile, plan: DownPlan) -> R
     outcome.kept.sort();
     outcome.remaining.sort();
     Ok(outcome)
+}
+
+/// Clears away what held the volumes, where the cloud has such things and nothing else is in them.
+async fn upkeep(ctx: &Context, profile: &Profile, site: &Site) -> DownOutcome {
+    let mut outcome = DownOutcome::default();
+    if site.account.is_none() || !observe::has_claims(profile) {
+        return outcome;
+    }
+    match ctx.cloud.upkeep.sweep(&site.cluster.uid, &profile.name).await {
+        Ok(swept) => {
+            for Swept { what, gone, why } in swept {
+                let fates = if gone { &mut outcome.gone } else { &mut outcome.kept };
+                fates.push(Fate { what, why });
+            }
+        }
+        Err(error) => outcome.remaining.push(Fate {
+            what: "what held the volumes".to_owned(),
+            why: error.to_string(),
+        }),
+    }
+    outcome
 }
 
 fn merge(outcome: &mut DownOutcome, other: DownOutcome) {

@@ -12,11 +12,11 @@ use crate::context::Context;
 use crate::error::EngineError;
 use crate::event::{Event, Stage};
 use crate::fold::{ClaimView, applied_by_us, made_for};
-use crate::names;
 use crate::observe::{self, Catalog, Site};
 use crate::outcome::Fate;
 use crate::plan::{DownPlan, Removal};
 use crate::preflight;
+use crate::{mounts, names};
 
 /// Reads cluster and cloud and says what `down` would do. Changes nothing.
 pub async fn plan_down(ctx: &Context, profile: &Profile) -> Result<DownPlan, EngineError> {
@@ -39,6 +39,7 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<DownPlan, 
         account: site.account.clone(),
         objects: Vec::new(),
         claims: Vec::new(),
+        secrets: Vec::new(),
         load_balancers: Vec::new(),
         keeps: Vec::new(),
         notices: site.notices.clone(),
@@ -47,6 +48,7 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<DownPlan, 
     let found = objects(ctx, profile, &catalog, &mut plan).await?;
     balancers_of(ctx, &site, &found.services, &mut plan).await?;
     claims(ctx, profile, &site, &found.kept, &mut plan).await?;
+    plan.secrets = mounts::made(ctx, profile).await?;
     classes_in_use(ctx, &mut plan).await?;
     preflight::down(ctx, &plan).await?;
     plan.objects

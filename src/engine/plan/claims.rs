@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::groups::Group;
 use super::zones::fnv1a;
-use super::{ClaimAction, ClaimPlan, ClaimStorage};
+use super::{ClaimAction, ClaimPlan, ClaimStorage, MountPlan};
 use crate::fold::{ClaimView, Key, NodeView, PvView};
 use crate::names;
 use crate::observe::CloudVolumes;
@@ -36,6 +36,7 @@ pub(crate) struct ClaimInputs<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct PlannedClaims {
     pub(crate) claims: Vec<ClaimPlan>,
+    pub(crate) mounts: Vec<MountPlan>,
     pub(crate) blocked: Vec<Cause>,
     pub(crate) notices: Vec<String>,
 }

@@ -7,7 +7,7 @@ mod objects;
 mod unchanged;
 mod zones;
 
-use moorline_api::{Account, ClusterIdentity, Object, ObjectRef, VolumeId, VolumeSpec};
+use moorline_api::{Account, ClusterIdentity, Object, ObjectRef, SecretRef, VolumeId, VolumeSpec};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -134,6 +134,16 @@ pub struct ClaimStorage {
     pub shape: moorline_api::ClaimShape,
 }
 
+/// A Secret that PersistentVolumes name for their mounts and that is not there: it is made again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MountPlan {
+    /// Which.
+    pub secret: SecretRef,
+    /// A volume that is mounted with it.
+    pub volume: VolumeId,
+}
+
 /// An object that a former version of the profile made and this one no longer names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -170,6 +180,8 @@ pub struct UpPlan {
     pub objects: Vec<ObjectPlan>,
     /// Claims in the order of set, template and ordinal.
     pub claims: Vec<ClaimPlan>,
+    /// Secrets for mounts to make again.
+    pub mounts: Vec<MountPlan>,
     /// Objects to remove. The user is asked.
     pub removals: Vec<Removal>,
     /// The one set whose replicas change (`scale` only).
@@ -205,6 +217,7 @@ impl UpPlan {
             .count();
         objects
             + claims
+            + self.mounts.len()
             + self.removals.len()
             + self.releases.len()
             + usize::from(self.scale.as_ref().is_some_and(|s| s.from != s.to))
@@ -278,6 +291,8 @@ pub struct DownPlan {
     pub objects: Vec<Removal>,
     /// Claims and volumes.
     pub claims: Vec<ClaimRemoval>,
+    /// Secrets for mounts, which go when no PersistentVolume names them any more.
+    pub secrets: Vec<Removal>,
     /// Load balancers (by name) that go with their Services and are waited for.
     pub load_balancers: Vec<String>,
     /// Things left alone, and why.
@@ -291,6 +306,6 @@ pub struct DownPlan {
 impl DownPlan {
     /// Whether nothing of the profile is there.
     pub fn is_empty(&self) -> bool {
-        self.objects.is_empty() && self.claims.is_empty() && self.load_balancers.is_empty()
+        self.objects.is_empty() && self.claims.is_empty() && self.secrets.is_empty() && self.load_balancers.is_empty()
     }
 }

@@ -9,6 +9,7 @@ use moorline_profile::{ClassRef, Profile};
 use crate::context::Context;
 use crate::error::EngineError;
 use crate::fold::Key;
+use crate::mounts;
 use crate::observe::{self, CloudVolumes, Site};
 use crate::plan::{ClaimInputs, PlannedClaims, plan_claims};
 
@@ -82,6 +83,7 @@ pub(crate) async fn observe_claims(
         entropy: (ctx.entropy)(),
     });
     planned.notices.extend(notices);
+    planned.mounts = mounts::missing(ctx, profile, persistent_volumes.values()).await?;
     Ok(planned)
 }
 

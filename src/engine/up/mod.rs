@@ -84,6 +84,7 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<UpPlan, En
     blocked.extend(claims.blocked);
     let releases = releases(ctx, profile, &site, &live, &objects.plans).await?;
     let mut plan = assemble(ctx, profile, site, objects.plans, claims.claims);
+    plan.mounts = claims.mounts;
     plan.removals = live.removals;
     plan.releases = releases;
     plan.notices = notices;
@@ -161,6 +162,7 @@ pub(crate) fn assemble(
         floor_seconds: ctx.cloud.volumes.creation_floor(volume_creates).as_secs_f64(),
         objects,
         claims,
+        mounts: Vec::new(),
         removals: Vec::new(),
         scale: None,
         releases: Vec::new(),

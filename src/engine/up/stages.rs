@@ -12,7 +12,7 @@ use crate::error::{EngineError, Failure};
 use crate::event::{Change, Event, Stage};
 use crate::fold::claims_of_pod;
 use crate::outcome::Cause;
-use crate::plan::{ClaimAction, ClaimPlan, ObjectAction, ObjectPlan};
+use crate::plan::{ClaimAction, ClaimPlan, MountPlan, ObjectAction, ObjectPlan};
 use crate::readiness::{self, Silence};
 use crate::tracker::Waited;
 
@@ -150,9 +150,14 @@ impl Run<'_> {
             self.ctx.limits.concurrency * 8,
             claims.iter().map(|claim| self.provision(claim)),
         );
+        let mounts = apply::all(
+            self.ctx.limits.concurrency,
+            self.plan.mounts.iter().map(|mount| self.mount_again(mount)),
+        );
         let failed = CancellationToken::new();
         let provisioned = async {
-            let halts = provision.await;
+            let (mut halts, mounts) = future::join(provision, mounts).await;
+            halts.extend(mounts);
             if !halts.is_empty() {
                 failed.cancel();
             }
@@ -167,6 +172,12 @@ impl Run<'_> {
         let (mut halts, applied) = future::join(provisioned, applied).await;
         halts.extend(applied);
         halts
+    }
+
+    async fn mount_again(&self, mount: &MountPlan) -> Result<(), Halt> {
+        self.gate()?;
+        let made = self.mountable(&mount.secret, &mount.volume).await;
+        made.map_err(|error| Halt::failed(format!("secret {}", mount.secret), error))
     }
 
     async fn apply_when_bound(
