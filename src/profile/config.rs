@@ -1,10 +1,13 @@
 //! `profile.yaml`: its fields, and what they may say.
 
+mod azure;
+
+use moorline_api::CloudName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::diagnostic::Findings;
+use crate::diagnostic::{Diagnostic, Findings};
 use crate::model::{ClusterPins, OnDown, ProviderBlock};
 use crate::shape::Shapes;
 use crate::source::{Source, Span};
@@ -45,6 +48,16 @@ pub(crate) struct ProfileFile {
     /// StorageClasses that the cluster has already and that claims may name, such as `gp2`.
     #[serde(default)]
     pub(crate) external_classes: Vec<String>,
+    /// Whether the file has errors that leave the cloud open.
+    #[serde(skip)]
+    cloud_is_open: bool,
+}
+
+impl ProfileFile {
+    /// The cloud; `None` where the file names none, or several, which is reported with the file.
+    pub(crate) fn cloud(&self) -> Option<CloudName> {
+        (!self.cloud_is_open).then(|| self.provider.cloud())
+    }
 }
 
 fn default_namespace() -> String {
@@ -60,7 +73,7 @@ pub(crate) fn read(
 ) -> Option<ProfileFile> {
     let mut documents = documents.iter().filter(|document| !document.is_null());
     let Some(document) = documents.next() else {
-        let cure = "give it at least name: and provider: with aws: {} below";
+        let cure = "give it at least name: and provider: with aws: {} or azure: {} below";
         findings.error(source, Span::default(), "the file is empty", cure);
         return None;
     };
@@ -85,12 +98,23 @@ pub(crate) fn read(
 /// What the checks of objects need of a file with errors.
 fn as_far_as_readable(document: &Node) -> ProfileFile {
     let classes = document.items_at(&["externalClasses"]).iter();
+    let clouds = clouds(document);
     ProfileFile {
         name: String::new(),
-        provider: ProviderBlock::Aws {
-            region: document.str_at(&["provider", "aws", "region"]).map(str::to_owned),
-            account: None,
+        provider: match clouds[..] {
+            [("azure", _)] => ProviderBlock::Azure {
+                subscription: None,
+                resource_group: None,
+                location: None,
+                create_resource_group: false,
+                tenant: None,
+            },
+            _ => ProviderBlock::Aws {
+                region: document.str_at(&["provider", "aws", "region"]).map(str::to_owned),
+                account: None,
+            },
         },
+        cloud_is_open: clouds.len() != 1,
         cluster: ClusterPins::default(),
         namespace: document
             .str_at(&["namespace"])
@@ -104,10 +128,24 @@ fn as_far_as_readable(document: &Node) -> ProfileFile {
 
 /// Only what is given: null is as good as missing, and a cloud with nothing below it is one without pins.
 fn given(mut document: Json) -> Json {
-    if let Some(aws) = document.pointer_mut("/provider/aws").filter(|aws| aws.is_null()) {
-        *aws = Json::Object(serde_json::Map::new());
+    for cloud in CLOUDS {
+        if let Some(block) = document
+            .pointer_mut(&format!("/provider/{}", cloud.key()))
+            .filter(|block| block.is_null())
+        {
+            *block = Json::Object(serde_json::Map::new());
+        }
     }
     without_nulls(document)
+}
+
+/// The clouds that a file names, and where; one with nothing below it is named too.
+fn clouds(document: &Node) -> Vec<(&'static str, Span)> {
+    let named = document.entries_at(&["provider"]).iter().filter_map(|entry| {
+        let cloud = CLOUDS.iter().find(|cloud| cloud.key() == entry.key)?;
+        Some((cloud.key(), entry.key_span))
+    });
+    named.collect()
 }
 
 fn without_nulls(value: Json) -> Json {
@@ -149,9 +187,16 @@ impl Checker<'_> {
     fn provider(&mut self) {
         let names_no_cloud = |entry: &&Entry| matches!(&entry.value.value, Value::Map(clouds) if clouds.is_empty());
         if let Some(entry) = self.document.entry("provider").filter(names_no_cloud) {
-            let cure = "write provider: with aws: {} below";
+            let cure = "write provider: with aws: {} or azure: {} below";
             self.findings
                 .error(self.source, entry.key_span, "provider names no cloud", cure);
+        }
+        if let [(one, first), (other, second), ..] = clouds(self.document)[..] {
+            let cause = format!("provider names two clouds, {one} and {other}");
+            let cure = "keep one of them; what is in another cloud is a profile of its own";
+            let diagnostic = Diagnostic::new(self.source.locate(second), cause, cure);
+            self.findings
+                .add(diagnostic.also(self.source.locate(first), "the other cloud"));
         }
     }
 
@@ -179,6 +224,7 @@ impl Checker<'_> {
             account,
             "use an account number such as \"123456789012\"",
         );
+        self.azure();
         self.text(
             &["cluster", "context"],
             not_blank,
@@ -187,7 +233,35 @@ impl Checker<'_> {
         let uid = "use the UID of: kubectl get namespace kube-system -o jsonpath={.metadata.uid}";
         self.text(&["cluster", "uid"], uuid, uid);
     }
+
+    fn azure(&mut self) {
+        let subscription = "use the id of: az account show --query id";
+        self.text(&["provider", "azure", "subscription"], uuid, subscription);
+        let tenant = "use the id of: az account show --query tenantId";
+        self.text(&["provider", "azure", "tenant"], uuid, tenant);
+        let group = "use a name of: az group list --query [].name";
+        self.text(&["provider", "azure", "resourceGroup"], azure::resource_group, group);
+        let location = "use a name of: az account list-locations --query [].name";
+        self.text(&["provider", "azure", "location"], azure::location, location);
+        let Some(block) = self.document.at(&["provider", "azure"]) else {
+            return;
+        };
+        let creates = block.entry("createResourceGroup");
+        let Some(entry) = creates.filter(|entry| matches!(entry.value.value, Value::Bool(true))) else {
+            return;
+        };
+        for needed in ["resourceGroup", "location"] {
+            if block.get(needed).is_none() {
+                let cause = format!("createResourceGroup needs {needed}: a resource group has a name and a place");
+                let cure = format!("add {needed}: beside it, or remove createResourceGroup");
+                self.findings.error(self.source, entry.key_span, cause, cure);
+            }
+        }
+    }
 }
+
+/// The clouds that a profile may name.
+const CLOUDS: [CloudName; 2] = [CloudName::Aws, CloudName::Azure];
 
 fn not_blank(text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
@@ -252,7 +326,7 @@ fn uuid(text: &str) -> Result<(), String> {
     if groups == [8, 4, 4, 4, 12] && hexadecimal {
         Ok(())
     } else {
-        Err("it is no UID".to_owned())
+        Err("it is no UUID".to_owned())
     }
 }
 

@@ -112,8 +112,9 @@ impl Folder {
     fn without_profile(&self) -> Diagnostics {
         let cure = match fs::metadata(self.real.join("profile.yml")) {
             Ok(_) => "rename profile.yml to profile.yaml".to_owned(),
-            Err(_) => known_profiles_near(&self.given.join("x"))
-                .unwrap_or_else(|| "add it, at least with name: and provider: with aws: {} below".to_owned()),
+            Err(_) => known_profiles_near(&self.given.join("x")).unwrap_or_else(|| {
+                "add it, at least with name: and provider: with aws: {} or azure: {} below".to_owned()
+            }),
         };
         of_file(&self.given.join(PROFILE_FILE), "the folder has no profile.yaml", cure)
     }

@@ -5,9 +5,9 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use moorline_api::{ClaimShape, Object, StorageClass};
+use moorline_api::{ClaimShape, CloudName, Object, StorageClass};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::Diagnostics;
@@ -61,19 +61,86 @@ pub enum ProviderBlock {
         #[serde(default)]
         account: Option<String>,
     },
+    /// Microsoft Azure: volumes are file shares and blob containers, in storage accounts that moorline makes for them.
+    #[serde(rename_all = "camelCase")]
+    Azure {
+        /// The subscription's id. Without it `AZURE_SUBSCRIPTION_ID` decides; with it, any other is refused.
+        #[serde(default, deserialize_with = "lower_case")]
+        subscription: Option<String>,
+        /// The resource group of storage accounts whose class names none. Without it `AZURE_RESOURCE_GROUP` decides.
+        #[serde(default)]
+        resource_group: Option<String>,
+        /// The region of storage accounts whose class names none, as Resource Manager calls it: `eastus`, not `East US`.
+        /// Default: where the resource group is.
+        #[serde(default)]
+        location: Option<String>,
+        /// Whether the resource group is made where it is missing; `resourceGroup` and `location` are needed then. Default:
+        /// `false`, a missing resource group is an error.
+        #[serde(default)]
+        create_resource_group: bool,
+        /// The tenant's id. Credentials of any other tenant are refused.
+        #[serde(default, deserialize_with = "lower_case")]
+        tenant: Option<String>,
+    },
+}
+
+/// Ids of Azure are compared and shown in lower case, however they are written.
+fn lower_case<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let id = Option::<String>::deserialize(deserializer)?;
+    Ok(id.map(|id| id.to_ascii_lowercase()))
 }
 
 impl ProviderBlock {
-    /// The account or subscription that the profile is pinned to.
-    pub fn account(&self) -> Option<&str> {
-        let Self::Aws { account, .. } = self;
-        account.as_deref()
+    /// The cloud; the storage rules of this one serve the profile.
+    pub fn cloud(&self) -> CloudName {
+        match self {
+            Self::Aws { .. } => CloudName::Aws,
+            Self::Azure { .. } => CloudName::Azure,
+        }
     }
 
-    /// The region that the profile is pinned to.
+    /// The account or subscription that the profile is pinned to.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Aws { account, .. } => account.as_deref(),
+            Self::Azure { subscription, .. } => subscription.as_deref(),
+        }
+    }
+
+    /// The region that the profile is pinned to; Azure calls it a location.
     pub fn region(&self) -> Option<&str> {
-        let Self::Aws { region, .. } = self;
-        region.as_deref()
+        match self {
+            Self::Aws { region, .. } => region.as_deref(),
+            Self::Azure { location, .. } => location.as_deref(),
+        }
+    }
+
+    /// The resource group that the profile is pinned to, in clouds that have such.
+    pub fn resource_group(&self) -> Option<&str> {
+        match self {
+            Self::Aws { .. } => None,
+            Self::Azure { resource_group, .. } => resource_group.as_deref(),
+        }
+    }
+
+    /// Whether a missing resource group is made; where it is, [`resource_group`](Self::resource_group) and
+    /// [`region`](Self::region) are given.
+    pub fn creates_resource_group(&self) -> bool {
+        matches!(
+            self,
+            Self::Azure {
+                create_resource_group: true,
+                ..
+            }
+        )
+    }
+
+    /// The tenant that the profile is pinned to, in clouds that have such.
+    pub fn tenant(&self) -> Option<&str> {
+        match self {
+            Self::Aws { .. } => None,
+            Self::Azure { tenant, .. } => tenant.as_deref(),
+        }
     }
 }
 

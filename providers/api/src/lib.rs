@@ -30,8 +30,8 @@ pub use load_balancer::{LoadBalancer, LoadBalancerKind, LoadBalancers};
 pub use mount::{MountSecrets, SecretRef, Sensitive, Usage};
 pub use object::{Gvk, Object, ObjectRef, ResourceKind};
 pub use storage::{
-    BindingMode, ClaimShape, FieldPath, FieldProblem, Placement, PvRequest, PvSource, ReclaimPolicy, StorageClass,
-    StorageRules,
+    BindingMode, ClaimShape, CloudName, FieldPath, FieldProblem, Placement, PvRequest, PvSource, ReclaimPolicy,
+    StorageClass, StorageRules,
 };
 pub use upkeep::{Swept, Upkeep};
 pub use volume::{

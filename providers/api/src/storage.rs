@@ -162,8 +162,40 @@ pub struct PvSource {
     pub secret: Option<SecretRef>,
 }
 
+/// A cloud that has a provider here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CloudName {
+    /// Amazon Web Services.
+    Aws,
+    /// Microsoft Azure.
+    Azure,
+}
+
+impl CloudName {
+    /// As profiles call it: `aws`, `azure`.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Azure => "azure",
+        }
+    }
+}
+
+/// As messages call it: `AWS`, `Azure`.
+impl fmt::Display for CloudName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Aws => "AWS",
+            Self::Azure => "Azure",
+        })
+    }
+}
+
 /// A provider's storage rules.
 pub trait StorageRules: Send + Sync {
+    /// The cloud that they are of: they serve the profiles whose provider it is.
+    fn cloud(&self) -> CloudName;
+
     /// Whether a class with this provisioner is this provider's.
     fn serves(&self, provisioner: &str) -> bool;
 

@@ -1,6 +1,6 @@
 //! StorageClasses: whose they are, and whether their provider takes them.
 
-use moorline_api::{ClaimShape, FieldPath, Object, StorageClass, StorageRules};
+use moorline_api::{ClaimShape, CloudName, FieldPath, Object, StorageClass, StorageRules};
 
 use super::Checker;
 use crate::diagnostic::{Diagnostic, Location};
@@ -9,8 +9,14 @@ use crate::model::ProviderBlock;
 use crate::words::{nearest, qualified_name, quote};
 use crate::yaml::Node;
 
-/// Provisioners that make volumes in other clouds than the profile's.
-const OF_OTHER_CLOUDS: &[(&str, &str)] = &[
+/// Provisioners by the cloud in which they make volumes. Those of the profile's own that moorline does not serve have names
+/// near to those that it does, and are meant.
+const OF_CLOUDS: &[(&str, &str)] = &[
+    ("ebs.csi.aws.com", "AWS"),
+    ("efs.csi.aws.com", "AWS"),
+    ("fsx.csi.aws.com", "AWS"),
+    ("s3.csi.aws.com", "AWS"),
+    ("kubernetes.io/aws-ebs", "AWS"),
     ("disk.csi.azure.com", "Azure"),
     ("file.csi.azure.com", "Azure"),
     ("blob.csi.azure.com", "Azure"),
@@ -25,21 +31,21 @@ const OF_OTHER_CLOUDS: &[(&str, &str)] = &[
     ("kubernetes.io/vsphere-volume", "vSphere"),
 ];
 
-/// Provisioners of AWS whose names are near to that of EBS, and which are meant.
-const OF_SHARES: &[&str] = &["efs.csi.aws.com", "fsx.csi.aws.com", "s3.csi.aws.com"];
-
 /// Volumes that exist already; Kubernetes only binds them.
 const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 
 impl<'a> Checker<'a> {
-    /// The provider that serves a class.
+    /// The rules that serve a class: only those of the profile's own cloud do.
     pub(super) fn rules_of(&self, class: &Item) -> Option<&'a dyn StorageRules> {
         let provisioner = class.node.str_at(&["provisioner"])?;
-        self.surroundings
-            .rules
-            .iter()
-            .copied()
-            .find(|rules| rules.serves(provisioner))
+        self.own_rules().find(|rules| rules.serves(provisioner))
+    }
+
+    /// The rules of the profile's cloud; all there are where its file leaves the cloud open.
+    fn own_rules(&self) -> impl Iterator<Item = &'a dyn StorageRules> {
+        let cloud = self.config.cloud();
+        let all = self.surroundings.rules.iter().copied();
+        all.filter(move |rules| cloud.is_none_or(|cloud| rules.cloud() == cloud))
     }
 
     pub(super) fn class(&mut self, item: &Item) {
@@ -59,9 +65,7 @@ impl<'a> Checker<'a> {
         }
         let at = item.place(&["provisioner"]);
         let served: Vec<&str> = self
-            .surroundings
-            .rules
-            .iter()
+            .own_rules()
             .flat_map(|rules| rules.provisioners())
             .copied()
             .collect();
@@ -70,14 +74,23 @@ impl<'a> Checker<'a> {
             let cause = format!("{} is no name of a provisioner: {why}", quote(provisioner));
             return self.error(item, at, cause, format!("use {served_text}"));
         }
-        if let Some((_, cloud)) = OF_OTHER_CLOUDS.iter().find(|(other, _)| *other == provisioner) {
-            let cause = format!(
-                "{provisioner} makes volumes in {cloud}, and this profile's provider is {}",
-                self.cloud()
-            );
-            return self.error(item, at, cause, format!("use {served_text}"));
+        let its_cloud = OF_CLOUDS.iter().find(|(known, _)| *known == provisioner);
+        let own = self.config.cloud().map(|cloud| cloud.to_string());
+        if let (Some((_, cloud)), Some(own)) = (its_cloud, own)
+            && *cloud != own
+        {
+            let cause = format!("{provisioner} makes volumes in {cloud}, and this profile's provider is {own}");
+            let all = self.surroundings.rules.iter().map(|rules| rules.cloud());
+            let other = all
+                .filter(|other| other.to_string() == *cloud)
+                .map(CloudName::key)
+                .next();
+            let instead = other.map_or_else(String::new, |key| {
+                format!(", or write provider: with {key}: {{}} in profile.yaml")
+            });
+            return self.error(item, at, cause, format!("use {served_text}{instead}"));
         }
-        let meant = nearest(provisioner, served.iter().copied()).filter(|_| !OF_SHARES.contains(&provisioner));
+        let meant = nearest(provisioner, served.iter().copied()).filter(|_| its_cloud.is_none());
         if let Some(meant) = meant {
             let cause = format!("no provisioner {} is known", quote(provisioner));
             return self.error(item, at, cause, format!("did you mean {meant}?"));
@@ -86,12 +99,6 @@ impl<'a> Checker<'a> {
         let cure =
             format!("use {served_text}; otherwise the cluster needs that provisioner, and moorline only waits for it");
         self.warning(item, at, cause, cure);
-    }
-
-    fn cloud(&self) -> &'static str {
-        match self.config.provider {
-            ProviderBlock::Aws { .. } => "AWS",
-        }
     }
 
     /// What is wrong with the class itself is said even if no claim names it, or none that can be read. Sizes are left to the
@@ -145,7 +152,10 @@ impl<'a> Checker<'a> {
 
     /// Zones of another region than the profile's, as far as their names show it.
     fn zones(&mut self, item: &Item) {
-        let ProviderBlock::Aws { region, .. } = &self.config.provider;
+        // Only EBS volumes live in zones; the rules of the others say so themselves.
+        let ProviderBlock::Aws { region, .. } = &self.config.provider else {
+            return;
+        };
         let region = region.as_deref().or(self.surroundings.region);
         // Where the zones are known, the provider's rules have compared them.
         if self.surroundings.zones.is_some() || self.rules_of(item).is_none() {

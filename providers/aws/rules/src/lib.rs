@@ -14,7 +14,8 @@ mod volume_types;
 use std::collections::BTreeMap;
 
 use moorline_api::{
-    ClaimShape, FieldProblem, Object, Placement, PvRequest, PvSource, StorageClass, StorageRules, VolumeId, VolumeSpec,
+    ClaimShape, CloudName, FieldProblem, Object, Placement, PvRequest, PvSource, StorageClass, StorageRules, VolumeId,
+    VolumeSpec,
 };
 
 /// The in-tree provisioner's name; its classes mean what the CSI driver makes of them.
@@ -27,6 +28,10 @@ pub const CSI_DRIVER: &str = "ebs.csi.aws.com";
 pub struct EbsRules;
 
 impl StorageRules for EbsRules {
+    fn cloud(&self) -> CloudName {
+        CloudName::Aws
+    }
+
     fn serves(&self, provisioner: &str) -> bool {
         self.provisioners().contains(&provisioner)
     }

@@ -19,7 +19,8 @@ mod skus;
 use std::collections::BTreeMap;
 
 use moorline_api::{
-    ClaimShape, FieldProblem, Object, Placement, PvRequest, PvSource, StorageClass, StorageRules, VolumeId, VolumeSpec,
+    ClaimShape, CloudName, FieldProblem, Object, Placement, PvRequest, PvSource, StorageClass, StorageRules, VolumeId,
+    VolumeSpec,
 };
 
 pub use names::{Service, VolumeName, account_name_problem, volume_name_problem};
@@ -51,6 +52,10 @@ impl AzureRules {
 }
 
 impl StorageRules for AzureRules {
+    fn cloud(&self) -> CloudName {
+        CloudName::Azure
+    }
+
     fn serves(&self, provisioner: &str) -> bool {
         self.provisioners().contains(&provisioner)
     }

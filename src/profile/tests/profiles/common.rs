@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use moorline_aws_rules::EbsRules;
+use moorline_azure_rules::AzureRules;
 use moorline_profile::{Diagnostics, Profile, Surroundings, load};
 use tempfile::TempDir;
 
@@ -13,12 +14,12 @@ pub(crate) const PROFILE: &str = "name: web\nprovider:\n  aws:\n    region: us-e
 /// A small object with nothing wrong.
 pub(crate) const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n";
 
-/// Loads a folder with the rules of EBS.
+/// Loads a folder with the rules of every provider.
 pub(crate) fn read(folder: &Path) -> Result<Profile, Diagnostics> {
     load(
         folder,
         &Surroundings {
-            rules: &[&EbsRules],
+            rules: &[&EbsRules, &AzureRules],
             ..Surroundings::default()
         },
     )
