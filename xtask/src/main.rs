@@ -1,7 +1,7 @@
 //! `cargo xtask`: what moorline's developers run.
 //!
-//! Some tests drive the sandbox with clients that are not ours, the real kubectl and boto3; others hold moorline and its sandbox
-//! to what real parts do: a Kubernetes control plane, moto, LocalStack. All of these are set up here, once, in a cache outside
+//! Some tests drive the sandbox with clients that are not ours, the real kubectl, boto3 and Azure's; others hold moorline and its
+//! sandbox to what real parts do: a Kubernetes control plane, moto, LocalStack, Azurite. All of these are set up here, once, in a cache outside
 //! the checkout; a machine that cannot have one is told what it misses.
 
 mod cache;
@@ -9,6 +9,7 @@ mod client;
 mod counted;
 mod kubectl;
 mod kubernetes;
+mod node;
 mod process;
 mod python;
 mod real;
@@ -47,7 +48,7 @@ enum Command {
     },
     /// Print the path of the Python that has the boto3 that the tests use
     Python,
-    /// Real parts in the background: a Kubernetes control plane, moto, LocalStack
+    /// Real parts in the background: a Kubernetes control plane, moto, LocalStack, Azurite
     #[command(subcommand)]
     Real(Real),
     /// Build the release binary and measure it against the limits that moorline sets itself

@@ -36,6 +36,14 @@ pub(crate) const BOTO3: Environment = Environment {
     cure: "Python 3.10 or newer with its venv module (python3 and, on Debian, python3-venv)",
 };
 
+/// The clients of Azure.
+pub(crate) const AZURE: Environment = Environment {
+    name: "azure",
+    requirements: "xtask/clients/azure-requirements.txt",
+    import: "azure.identity, azure.mgmt.compute, azure.mgmt.resource, azure.mgmt.storage",
+    ..BOTO3
+};
+
 /// The emulator of AWS with load balancers.
 pub(crate) const MOTO: Environment = Environment {
     name: "moto",

@@ -15,13 +15,13 @@ use crate::{counted, kubectl, process, python};
 /// An outside client, and the tests that need it.
 struct Needed {
     set_up: fn() -> Result<Client, Missing>,
-    /// The module of `tests/it` that is skipped without it.
+    /// The module, in any package, whose tests are ignored without it.
     tests: &'static str,
     /// The variable that tells those tests where it is.
     variable: &'static str,
 }
 
-const CLIENTS: [Needed; 2] = [
+const CLIENTS: [Needed; 3] = [
     Needed {
         set_up: kubectl::set_up,
         tests: "kubectl::",
@@ -31,6 +31,11 @@ const CLIENTS: [Needed; 2] = [
         set_up: || python::BOTO3.set_up(),
         tests: "boto::",
         variable: "MOORLINE_TEST_PYTHON",
+    },
+    Needed {
+        set_up: || python::AZURE.set_up(),
+        tests: "azure_clients::",
+        variable: "MOORLINE_TEST_AZURE_PYTHON",
     },
 ];
 

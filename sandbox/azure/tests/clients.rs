@@ -1,7 +1,7 @@
 //! The official Python clients against the simulated Azure: the scripts of `tests/clients`, each against a cloud of its own.
 //!
-//! Ignored because a machine may not have them; `MOORLINE_TEST_AZURE_PYTHON` names a Python with what
-//! `xtask/clients/azure-requirements.txt` locks.
+//! Ignored because a machine may not have them; `cargo xtask test` sets them up and runs these. By hand,
+//! `MOORLINE_TEST_AZURE_PYTHON` names a Python with what `xtask/clients/azure-requirements.txt` locks.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -53,14 +53,19 @@ fn check(name: &str, run: &Output) {
     assert!(told.contains("OK") && !told.contains("skipped"), "{name}: {told}");
 }
 
-#[tokio::test]
-#[ignore = "needs the Azure clients: set MOORLINE_TEST_AZURE_PYTHON"]
-async fn accounts_shares_and_containers_are_made_found_restored_and_refused() {
-    script("azure_storage").await;
-}
+/// What `cargo xtask test` finds them by.
+mod azure_clients {
+    use super::script;
 
-#[tokio::test]
-#[ignore = "needs the Azure clients: set MOORLINE_TEST_AZURE_PYTHON"]
-async fn callers_sign_in_and_find_groups_and_disks() {
-    script("azure_places").await;
+    #[tokio::test]
+    #[ignore = "needs Azure's clients: run cargo xtask test"]
+    async fn accounts_shares_and_containers_are_made_found_restored_and_refused() {
+        script("azure_storage").await;
+    }
+
+    #[tokio::test]
+    #[ignore = "needs Azure's clients: run cargo xtask test"]
+    async fn callers_sign_in_and_find_groups_and_disks() {
+        script("azure_places").await;
+    }
 }

@@ -1,4 +1,4 @@
-//! Clouds that others have written: moto and LocalStack.
+//! Clouds that others have written: moto, LocalStack, Azurite.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::unit::{Record, Unit};
 use crate::{Error, Health, Programs, ports};
 
-/// A running emulator of AWS. Dropped, it ends; what it held in memory is gone.
+/// A running emulator of a cloud. Dropped, it ends; what it held in memory is gone.
 #[derive(Debug)]
 pub struct Emulator {
     unit: Unit,
@@ -50,6 +50,35 @@ impl Emulator {
                 ],
                 health: Health::Ec2 { url: url(port) },
                 patience: Duration::from_mins(4),
+                folder: folder.to_owned(),
+                child: None,
+            })
+        })
+    }
+
+    /// Starts Azurite's blob service in `folder`, which keeps its log.
+    pub fn azurite(programs: &Programs, folder: &Path) -> Result<Self, Error> {
+        let script = programs.path("azurite")?.to_string_lossy();
+        start(|port| {
+            let (port_, folder_) = (port.to_string(), folder.to_string_lossy());
+            let arguments = [
+                &*script,
+                "--blobHost",
+                "127.0.0.1",
+                "--blobPort",
+                &port_,
+                "--location",
+                &folder_,
+                "--inMemoryPersistence",
+                "--disableTelemetry",
+            ];
+            Ok(Unit {
+                name: "azurite",
+                program: programs.path("node")?.to_owned(),
+                arguments: arguments.map(str::to_owned).to_vec(),
+                environment: Vec::new(),
+                health: Health::Refuses { url: url(port) },
+                patience: Duration::from_mins(2),
                 folder: folder.to_owned(),
                 child: None,
             })

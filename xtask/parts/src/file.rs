@@ -9,6 +9,19 @@ use crate::{Error, Programs};
 /// The variable that names the parts file.
 pub const VARIABLE: &str = "MOORLINE_TEST_PARTS";
 
+/// The account that every Azurite has.
+pub const AZURITE_ACCOUNT: &str = "devstoreaccount1";
+
+/// That account's key: published, the same everywhere, and no secret.
+pub const AZURITE_KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+/// The connection string of the account of an Azurite whose blob service is at `url`.
+pub fn azurite_connection(url: &str) -> String {
+    let account = format!("AccountName={AZURITE_ACCOUNT};AccountKey={AZURITE_KEY}");
+    format!("DefaultEndpointsProtocol=http;{account};BlobEndpoint={url}/{AZURITE_ACCOUNT};")
+}
+
 /// What runs, and what more could be started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parts {
@@ -18,6 +31,8 @@ pub struct Parts {
     moto: Option<Endpoint>,
     #[serde(skip_serializing_if = "Option::is_none")]
     localstack: Option<Endpoint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    azurite: Option<Endpoint>,
     /// The programs from which a test can start parts of its own.
     pub programs: Programs,
 }
@@ -62,6 +77,18 @@ impl Parts {
         Ok(&endpoint.url)
     }
 
+    /// Where Azurite's blob service answers: `http://127.0.0.1:PORT`. Its account is [`AZURITE_ACCOUNT`], and in the path.
+    pub fn azurite(&self) -> Result<&str, Error> {
+        let endpoint = self.azurite.as_ref().ok_or(Error::NotRunning("Azurite"))?;
+        Ok(&endpoint.url)
+    }
+
+    /// The connection string of Azurite's account, as the clients of Azure's storage read it.
+    pub fn azurite_connection(&self) -> Result<String, Error> {
+        let url = self.azurite()?;
+        Ok(azurite_connection(url))
+    }
+
     /// A control plane runs.
     pub fn set_kubernetes(&mut self, kubeconfig: PathBuf) {
         self.kubernetes = Some(Cluster { kubeconfig });
@@ -75,6 +102,11 @@ impl Parts {
     /// LocalStack runs.
     pub fn set_localstack(&mut self, url: String) {
         self.localstack = Some(Endpoint { url });
+    }
+
+    /// Azurite runs.
+    pub fn set_azurite(&mut self, url: String) {
+        self.azurite = Some(Endpoint { url });
     }
 
     /// Reads a parts file.
@@ -114,10 +146,13 @@ mod tests {
         parts.programs.insert("kubectl", PathBuf::from("/bin/kubectl"));
         parts.set_kubernetes(PathBuf::from("/tmp/kubeconfig"));
         parts.set_moto("http://127.0.0.1:26001".to_owned());
+        parts.set_azurite("http://127.0.0.1:26002".to_owned());
         parts.write(&path).unwrap();
         let read = Parts::read(&path).unwrap();
         assert_eq!(read, parts);
         assert_eq!(read.moto().unwrap(), "http://127.0.0.1:26001");
+        let connection = read.azurite_connection().unwrap();
+        assert!(connection.ends_with(";BlobEndpoint=http://127.0.0.1:26002/devstoreaccount1;"));
         let told: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(told["kubernetes"]["kubeconfig"], "/tmp/kubeconfig");
         assert_eq!(told["programs"]["kubectl"], "/bin/kubectl");

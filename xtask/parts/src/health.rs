@@ -18,6 +18,11 @@ pub enum Health {
         /// The address. With `https` whatever certificate is shown will do: these are parts for tests, on loopback.
         url: String,
     },
+    /// By an address that answers those who show no credentials with a refusal of its own.
+    Refuses {
+        /// The address.
+        url: String,
+    },
     /// By a call of EC2. LocalStack loads what it needs for that (which takes seconds) with the first call only.
     Ec2 {
         /// The endpoint.
@@ -36,6 +41,10 @@ impl Health {
                 let request = ureq::get(format!("{url}/?Action=DescribeRegions&Version=2016-11-15"));
                 answered(request.header("Authorization", credentials))
             }
+            Self::Refuses { url } => match status(ureq::get(url).config().http_status_as_error(false).build())? {
+                400..500 => Ok(()),
+                other => Err(format!("HTTP {other}")),
+            },
             Self::Answers { url } => match (url.strip_prefix("https://"), kubectl) {
                 (Some(rest), Some(kubectl)) => ask_by_kubectl(kubectl, rest),
                 (Some(_), None) => Err("there is no kubectl to ask it with".to_owned()),
@@ -45,10 +54,17 @@ impl Health {
     }
 }
 
-fn answered(request: ureq::RequestBuilder<ureq::typestate::WithoutBody>) -> Result<(), String> {
+type Request = ureq::RequestBuilder<ureq::typestate::WithoutBody>;
+
+fn answered(request: Request) -> Result<(), String> {
+    status(request).map(drop)
+}
+
+fn status(request: Request) -> Result<u16, String> {
     const PATIENCE: Duration = Duration::from_secs(5);
     let request = request.config().timeout_global(Some(PATIENCE)).proxy(None).build();
-    request.call().map(drop).map_err(|error| error.to_string())
+    let answer = request.call().map_err(|error| error.to_string())?;
+    Ok(answer.status().as_u16())
 }
 
 fn ask_by_kubectl(kubectl: &Path, rest: &str) -> Result<(), String> {

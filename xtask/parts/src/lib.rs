@@ -1,4 +1,4 @@
-//! Real parts for tests: a Kubernetes control plane with nodes in name only, moto, LocalStack.
+//! Real parts for tests: a Kubernetes control plane with nodes in name only, moto, LocalStack, Azurite.
 //!
 //! A test that wants what `cargo xtask test` (or `cargo xtask real up`) has started asks [`from_environment`], and gets the
 //! kubeconfig and the addresses of parts that it shares with others: it keeps to a namespace or an account of its own. A test
@@ -38,7 +38,7 @@ mod unit;
 pub use control_plane::{Component, ControlPlane};
 pub use emulator::Emulator;
 pub use error::Error;
-pub use file::{Parts, VARIABLE, from_environment};
+pub use file::{AZURITE_ACCOUNT, AZURITE_KEY, Parts, VARIABLE, azurite_connection, from_environment};
 pub use health::Health;
 pub use identity::Identity;
 pub use programs::Programs;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 /// Programs by name: `kube-apiserver`, `etcd`, `kube-controller-manager`, `kube-scheduler`, `kwok` (and `kwok-stages`, the
-/// folder of what it plays), `kubectl`; `moto` and `localstack` are the Pythons that have these packages.
+/// folder of what it plays), `kubectl`; `moto` and `localstack` are the Pythons that have these packages;
+/// `azurite` is a program for `node`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Programs(BTreeMap<String, PathBuf>);
 

@@ -50,6 +50,8 @@ mod real {
         for url in [parts.moto().unwrap(), parts.localstack().unwrap()] {
             Health::Ec2 { url: url.to_owned() }.check(None).unwrap();
         }
+        let url = parts.azurite().unwrap().to_owned();
+        Health::Refuses { url }.check(None).unwrap();
     }
 
     const SET: &str = r"
@@ -235,19 +237,22 @@ spec:
     fn emulators_are_killed_and_come_back_on_their_port() {
         let parts = from_environment().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let mut moto = Emulator::moto(&parts.programs, &folder.path().join("moto")).unwrap();
-        let health = Health::Ec2 {
-            url: moto.url().to_owned(),
-        };
-        health.check(None).unwrap();
-        moto.kill().unwrap();
-        assert!(!moto.runs());
-        health.check(None).unwrap_err();
-        moto.restart().unwrap();
-        health.check(None).unwrap();
-        let port = moto.url().rsplit_once(':').unwrap().1.parse().unwrap();
-        drop(moto);
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let moto = Emulator::moto(&parts.programs, &place("moto")).unwrap();
+        let azurite = Emulator::azurite(&parts.programs, &place("azurite")).unwrap();
+        let url = |emulator: &Emulator| emulator.url().to_owned();
+        let asked = [Health::Ec2 { url: url(&moto) }, Health::Refuses { url: url(&azurite) }];
+        for (mut emulator, health) in [moto, azurite].into_iter().zip(asked) {
+            health.check(None).unwrap();
+            emulator.kill().unwrap();
+            assert!(!emulator.runs());
+            health.check(None).unwrap_err();
+            emulator.restart().unwrap();
+            health.check(None).unwrap();
+            let port = emulator.url().rsplit_once(':').unwrap().1.parse().unwrap();
+            drop(emulator);
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use moorline_parts::{Parts, Programs, VARIABLE};
+use moorline_parts::{Parts, Programs, VARIABLE, azurite_connection};
 
 pub(crate) use self::part::{Part, Started, set_up, start};
 use self::state::{Running, State};
@@ -207,6 +207,9 @@ fn exports(state: &State, parts_file: &Path) -> String {
             lines.push(export(variable, value));
         }
     }
+    if let Some(url) = place(Part::Azurite) {
+        lines.push(export("AZURE_STORAGE_CONNECTION_STRING", &azurite_connection(url)));
+    }
     lines.join("\n") + "\n"
 }
 
@@ -253,13 +256,14 @@ mod tests {
             (Part::Kubernetes, "/tmp/it's here/kubeconfig"),
             (Part::Moto, "http://127.0.0.1:26001"),
             (Part::Localstack, "http://127.0.0.1:26002"),
+            (Part::Azurite, "http://127.0.0.1:26003"),
         ]);
-        let script =
-            exports(&state, Path::new("/tmp/parts.json")) + "echo $KUBECONFIG $AWS_ENDPOINT_URL $MOORLINE_TEST_PARTS";
+        let script = exports(&state, Path::new("/tmp/parts.json"))
+            + "echo $KUBECONFIG $AWS_ENDPOINT_URL ${AZURE_STORAGE_CONNECTION_STRING##*;B} $MOORLINE_TEST_PARTS";
         let said = process::output(std::process::Command::new("sh").args(["-c", &script])).unwrap();
         assert_eq!(
             said,
-            "/tmp/it's here/kubeconfig http://127.0.0.1:26001 /tmp/parts.json\n"
+            "/tmp/it's here/kubeconfig http://127.0.0.1:26001 lobEndpoint=http://127.0.0.1:26003/devstoreaccount1; /tmp/parts.json\n"
         );
         assert!(script.contains("# instead, for localstack: export AWS_ENDPOINT_URL='http://127.0.0.1:26002'"));
     }
@@ -267,7 +271,7 @@ mod tests {
     #[test]
     fn a_cloud_that_does_not_run_is_not_exported() {
         let text = exports(&state(&[(Part::Kubernetes, "/k")]), Path::new("/p"));
-        assert!(!text.contains("AWS"), "{text}");
+        assert!(!text.contains("AWS") && !text.contains("AZURE"), "{text}");
         let text = exports(&state(&[(Part::Localstack, "http://l")]), Path::new("/p"));
         assert!(
             text.contains("\nexport AWS_ENDPOINT_URL='http://l'\n") && !text.contains("KUBECONFIG"),
@@ -279,6 +283,6 @@ mod tests {
     fn the_parts_file_says_what_runs() {
         let told = state(&[(Part::Localstack, "http://l")]).tell();
         assert_eq!(told.localstack().unwrap(), "http://l");
-        assert!(told.moto().is_err() && told.kubeconfig().is_err());
+        assert!(told.moto().is_err() && told.kubeconfig().is_err() && told.azurite().is_err());
     }
 }

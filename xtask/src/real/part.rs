@@ -7,7 +7,7 @@ use moorline_parts::{ControlPlane, Emulator, Error, Parts, Programs, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Missing;
-use crate::{kubernetes, process, python};
+use crate::{kubernetes, node, process, python};
 
 /// A real part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
@@ -19,17 +19,19 @@ pub(crate) enum Part {
     Moto,
     /// `LocalStack`: AWS, without load balancers
     Localstack,
+    /// Azurite: Azure's blob storage
+    Azurite,
 }
 
 /// A part that runs, and ends when this is dropped.
-#[expect(clippy::large_enum_variant, reason = "there are three of them")]
+#[expect(clippy::large_enum_variant, reason = "there are four of them")]
 pub(crate) enum Started {
     Cluster(ControlPlane),
     Cloud(Emulator),
 }
 
 impl Part {
-    pub(crate) const ALL: [Self; 3] = [Self::Kubernetes, Self::Moto, Self::Localstack];
+    pub(crate) const ALL: [Self; 4] = [Self::Kubernetes, Self::Moto, Self::Localstack, Self::Azurite];
 
     /// What it is called by people and in the file system.
     pub(crate) fn name(self) -> &'static str {
@@ -37,6 +39,7 @@ impl Part {
             Self::Kubernetes => "kubernetes",
             Self::Moto => "moto",
             Self::Localstack => "localstack",
+            Self::Azurite => "azurite",
         }
     }
 
@@ -45,6 +48,7 @@ impl Part {
             Self::Kubernetes => return kubernetes::set_up(),
             Self::Moto => python::MOTO,
             Self::Localstack => python::LOCALSTACK,
+            Self::Azurite => return node::azurite(),
         };
         let mut programs = Programs::default();
         programs.insert(self.name(), environment.set_up()?.program);
@@ -55,7 +59,7 @@ impl Part {
     pub(crate) fn has_programs(self, programs: &Programs) -> bool {
         let first = match self {
             Self::Kubernetes => "kube-apiserver",
-            Self::Moto | Self::Localstack => self.name(),
+            Self::Moto | Self::Localstack | Self::Azurite => self.name(),
         };
         programs.path(first).is_ok()
     }
@@ -65,6 +69,7 @@ impl Part {
             Self::Kubernetes => ControlPlane::start(programs, folder).map(Started::Cluster),
             Self::Moto => Emulator::moto(programs, folder).map(Started::Cloud),
             Self::Localstack => Emulator::localstack(programs, folder).map(Started::Cloud),
+            Self::Azurite => Emulator::azurite(programs, folder).map(Started::Cloud),
         }
     }
 
@@ -74,6 +79,7 @@ impl Part {
             Self::Kubernetes => parts.set_kubernetes(place.into()),
             Self::Moto => parts.set_moto(place.to_owned()),
             Self::Localstack => parts.set_localstack(place.to_owned()),
+            Self::Azurite => parts.set_azurite(place.to_owned()),
         }
     }
 }
