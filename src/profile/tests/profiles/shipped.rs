@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use moorline_api::{BindingMode, ReclaimPolicy, StorageRules as _, VolumeConfig};
+use moorline_api::{
+    AzureContainer, AzureShare, BindingMode, Placement, ReclaimPolicy, StorageRules as _, VolumeConfig,
+};
 use moorline_aws_rules::EbsRules;
+use moorline_azure_rules::AzureRules;
 use moorline_profile::{ClassRef, OnDown, Profile, ProviderBlock};
 
 use crate::common::read;
@@ -26,7 +29,7 @@ fn every_shipped_profile_is_valid_and_gives_no_warning() {
         assert_eq!(profile.name, name, "a profile is named as its folder");
         names.push(name);
     }
-    assert!(names.len() >= 2, "{names:?}");
+    assert!(names.len() >= 5, "{names:?}");
 }
 
 #[test]
@@ -83,4 +86,125 @@ fn the_statefulset_of_the_tutorial_has_three_claims() {
         panic!("EBS")
     };
     assert_eq!(volume_type, "gp2");
+}
+
+const WITHOUT_PINS: ProviderBlock = ProviderBlock::Azure {
+    subscription: None,
+    resource_group: None,
+    location: None,
+    create_resource_group: false,
+    tenant: None,
+};
+
+/// The seven mount options of the tutorial.
+const MOUNT_OPTIONS: [&str; 7] = [
+    "dir_mode=0777",
+    "file_mode=0777",
+    "uid=1000",
+    "gid=1000",
+    "mfsymlinks",
+    "nobrl",
+    "cache=none",
+];
+
+fn share(placement: &Placement) -> &AzureShare {
+    let VolumeConfig::AzureFile(share) = &placement.config else {
+        panic!("a share: {:?}", placement.config)
+    };
+    share
+}
+
+#[test]
+fn the_counter_of_the_tutorial_has_a_share_for_each_replica() {
+    let profile = shipped("azure-counter");
+    assert_eq!(profile.provider, WITHOUT_PINS, "it runs in any subscription");
+    let class = &profile.classes["azurefile-div"];
+    assert_eq!(class.provisioner, "kubernetes.io/azure-file");
+    assert_eq!(class.mount_options, MOUNT_OPTIONS);
+    assert_eq!(class.parameters["skuName"], "Standard_LRS");
+    assert_eq!(class.reclaim_policy, ReclaimPolicy::Delete);
+    let [set] = &profile.sets[..] else { panic!("one set") };
+    let [template] = &set.templates[..] else {
+        panic!("one template")
+    };
+    assert_eq!((&*set.name, set.replicas), ("counter-div", Some(1)));
+    assert_eq!(set.claim_name(&template.name, 0), "counter-div-counter-div-0");
+    assert_eq!(template.class, ClassRef::Named("azurefile-div".to_owned()));
+    assert_eq!(template.shape.bytes, 50 << 20);
+    assert_eq!(template.shape.access_modes, ["ReadWriteMany"]);
+    let placement = AzureRules.place(class, &template.shape, None).unwrap();
+    assert_eq!(placement.size_gib, 1, "50Mi become a whole GiB");
+    assert!(!placement.zonal);
+    let share = share(&placement);
+    assert_eq!((&*share.protocol, &*share.account.sku), ("smb", "Standard_LRS"));
+    let service = profile
+        .manifests
+        .iter()
+        .find(|manifest| manifest.object.gvk().kind == "Service");
+    let service = &service.unwrap().object;
+    assert_eq!(
+        (service.name(), service.str_at(&["spec", "clusterIP"])),
+        ("counter-app-div", Some("None"))
+    );
+}
+
+#[test]
+fn the_pods_of_the_tutorials_contrast_share_one_claim() {
+    let profile = shipped("azure-counter-shared");
+    assert_eq!(profile.provider, WITHOUT_PINS);
+    assert!(profile.sets.is_empty());
+    let [claim] = &profile.claims[..] else {
+        panic!("one claim")
+    };
+    assert_eq!(claim.shape.access_modes, ["ReadWriteMany"]);
+    let class = &profile.classes[claim.class.name().unwrap()];
+    assert_eq!(class.mount_options, MOUNT_OPTIONS);
+    share(&AzureRules.place(class, &claim.shape, None).unwrap());
+    let deployment = profile
+        .manifests
+        .iter()
+        .find(|manifest| manifest.object.gvk().kind == "Deployment");
+    let deployment = &deployment.unwrap().object;
+    assert_eq!(deployment.at(&["spec", "replicas"]), Some(&3.into()));
+    let mounted = &deployment.list_at(&["spec", "template", "spec", "volumes"])[0];
+    assert_eq!(
+        mounted["persistentVolumeClaim"]["claimName"].as_str(),
+        Some(&*claim.name)
+    );
+}
+
+#[test]
+fn the_servers_on_blobs_have_a_container_each() {
+    let profile = shipped("azure-blob");
+    assert_eq!(profile.provider, WITHOUT_PINS);
+    let [set] = &profile.sets[..] else { panic!("one set") };
+    let template = &set.templates[0];
+    let class = &profile.classes[template.class.name().unwrap()];
+    assert!(class.mount_options.contains(&"-o allow_other".to_owned()));
+    let placement = AzureRules.place(class, &template.shape, None).unwrap();
+    let VolumeConfig::AzureBlob(AzureContainer {
+        account,
+        protocol,
+        name_prefix,
+    }) = &placement.config
+    else {
+        panic!("a container: {:?}", placement.config)
+    };
+    assert_eq!((&**protocol, &*account.sku), ("fuse2", "Standard_LRS"));
+    assert_eq!(name_prefix.as_deref(), Some("web"));
+}
+
+/// Both halves of the tutorial may be up in one cluster.
+#[test]
+fn no_two_shipped_profiles_of_a_cloud_have_an_object_in_common() {
+    let profiles = ["azure-counter", "azure-counter-shared", "azure-blob"].map(shipped);
+    let mut titles: Vec<_> = profiles
+        .iter()
+        .flat_map(|profile| &profile.manifests)
+        .map(|manifest| format!("{} {}", manifest.object.gvk(), manifest.object.name()))
+        .collect();
+    let all = titles.len();
+    titles.sort();
+    titles.dedup();
+    assert_eq!(titles.len(), all, "{titles:?}");
 }
