@@ -13,6 +13,11 @@ use super::options::{Colour, Options, Output, Rate};
 use crate::report::progress::Mode;
 use crate::report::{Paint, View};
 
+/// A variable of the environment, for providers whose tools are told by them.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
 /// What a run is told.
 #[derive(Debug)]
 pub(crate) struct Settings {

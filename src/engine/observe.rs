@@ -74,18 +74,11 @@ fn located(
         }
     };
     if let Some(account) = &account {
-        check_pin(
-            "account",
-            profile.provider.account(),
-            &account.id.0,
-            "use credentials of that account, or another --aws-profile",
-        )?;
-        check_pin(
-            "region",
-            profile.provider.region(),
-            &account.region,
-            "pass --region, or unset the one that overrides it",
-        )?;
+        let provider = &profile.provider;
+        let (what, cure) = provider.account_words();
+        check_pin(what, provider.account(), &account.id.0, cure)?;
+        let (what, cure) = provider.region_words();
+        check_pin(what, provider.region(), &account.region, cure)?;
     }
     Ok(Site {
         cluster,

@@ -107,6 +107,22 @@ impl ProviderBlock {
         }
     }
 
+    /// How messages call the account, and what helps where a run is in another one.
+    pub fn account_words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Aws { .. } => ("account", "use credentials of that account, or another --aws-profile"),
+            Self::Azure { .. } => ("subscription", "set AZURE_SUBSCRIPTION_ID to it, or unset it"),
+        }
+    }
+
+    /// How messages call the region, and what helps where a run is in another one.
+    pub fn region_words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Aws { .. } => ("region", "pass --region, or unset the one that overrides it"),
+            Self::Azure { .. } => ("location", "pass it as --region, or pass none"),
+        }
+    }
+
     /// The region that the profile is pinned to; Azure calls it a location.
     pub fn region(&self) -> Option<&str> {
         match self {

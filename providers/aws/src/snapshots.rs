@@ -47,7 +47,9 @@ impl AwsProvider {
 
     async fn create_snapshot(&self, id: &VolumeId, name: &str, tags: &Tags) -> Result<ec2::Snapshot> {
         let clients = self.clients().await?;
-        let mut tags = tags.clone();
+        // What AWS itself wrote on the volume nobody else may write.
+        let own = tags.iter().filter(|(key, _)| !key.starts_with("aws:"));
+        let mut tags: Tags = own.map(|(key, value)| (key.clone(), value.clone())).collect();
         tags.insert(NAME_TAG.to_owned(), name.to_owned());
         let request = || {
             let tags = convert::tag_specification(ResourceType::Snapshot, &tags);

@@ -25,6 +25,8 @@ enum Host {
 impl Embedded {
     /// The name of its context, in messages and kubeconfigs.
     pub(crate) const CONTEXT: &str = "moorline-sandbox";
+    /// The application that moorline is in its Azure.
+    pub(crate) const AZURE_CLIENT: &str = "44444444-dddd-4000-8000-000000000001";
 
     /// The sandbox being served over the state's folder; where there is none, one is started here until
     /// [`close`](Self::close).
@@ -60,11 +62,27 @@ impl Embedded {
         &self.settings
     }
 
-    /// Address of the cloud.
+    /// Address of the AWS account.
     pub(crate) fn aws(&self) -> String {
         match &self.host {
             Host::Served(running) => running.aws_endpoint.clone(),
             Host::Here(sandbox) => sandbox.aws_endpoint(),
+        }
+    }
+
+    /// Address of the Azure cloud.
+    pub(crate) fn azure(&self) -> String {
+        match &self.host {
+            Host::Served(running) => running.azure_endpoint.clone(),
+            Host::Here(sandbox) => sandbox.azure_endpoint(),
+        }
+    }
+
+    /// The certificate by which the Azure cloud is known, as PEM text.
+    pub(crate) fn azure_certificate(&self) -> String {
+        match &self.host {
+            Host::Served(running) => running.azure_certificate.clone(),
+            Host::Here(sandbox) => sandbox.azure_certificate().to_owned(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use moorline_api::{
-    Error, ErrorKind, ObjectRef, Propagation, ResourceKind, Tags, Volume, VolumeFilter, VolumeId, VolumeState,
+    Error, ErrorKind, ObjectRef, Propagation, ResourceKind, Volume, VolumeFilter, VolumeId, VolumeState,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -324,12 +324,7 @@ async fn snapshot(
     volume: &Volume,
     outcome: &mut DownOutcome,
 ) -> Result<(), Error> {
-    let mut tags: Tags = volume
-        .tags
-        .iter()
-        .filter(|(key, _)| !key.starts_with("aws:"))
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect();
+    let mut tags = volume.tags.clone();
     tags.insert(names::CLUSTER_UID.to_owned(), site.cluster.uid.clone());
     let name = format!("moorline-down-{}", volume.id);
     let snapshot = ctx.cloud.volumes.snapshot(&volume.id, &name, &tags).await?;

@@ -1,0 +1,59 @@
+//! AWS for a run.
+
+use std::sync::Arc;
+
+use moorline_aws::{AwsProvider, AwsSettings, Budget, Budgets, EbsRules, StaticKeys};
+use moorline_engine::Cloud;
+use moorline_profile::Profile;
+
+use crate::cli::options::Rate;
+use crate::cli::sandbox::Embedded;
+use crate::cli::settings::Settings;
+
+pub(super) fn cloud(settings: &Settings, profile: Option<&Profile>, sandbox: Option<&Embedded>) -> Cloud {
+    let provider = AwsProvider::connect(aws_settings(settings, profile, sandbox));
+    Cloud::of(Arc::new(provider), Arc::new(EbsRules))
+}
+
+fn aws_settings(settings: &Settings, profile: Option<&Profile>, sandbox: Option<&Embedded>) -> AwsSettings {
+    let pinned = profile.and_then(|profile| profile.provider.region());
+    let region = settings.region.clone().or_else(|| pinned.map(str::to_owned));
+    let timeout = settings.limits(false).timeout;
+    let common = AwsSettings::default();
+    // No call outlasts the run; one that ends with its own error says more than a deadline does.
+    let common = AwsSettings {
+        profile: settings.aws_profile.clone(),
+        budgets: budgets(settings, sandbox),
+        call_timeout: common.call_timeout.min(timeout),
+        patience: common.patience.min(timeout),
+        ..common
+    };
+    match sandbox {
+        None => AwsSettings { region, ..common },
+        Some(sandbox) => AwsSettings {
+            region: region.or_else(|| Some(sandbox.settings().aws.region.clone())),
+            endpoint: Some(sandbox.aws()),
+            // The sandbox knows no secrets: any key is as good.
+            keys: Some(StaticKeys {
+                access_key_id: "sandbox".to_owned(),
+                secret_access_key: "sandbox".to_owned(),
+            }),
+            ..common
+        },
+    }
+}
+
+fn budgets(settings: &Settings, sandbox: Option<&Embedded>) -> Budgets {
+    if sandbox.is_some_and(|sandbox| !sandbox.settings().aws.throttle) {
+        return Budgets::unlimited();
+    }
+    let volume_writes = match settings.volume_rate {
+        None => Budgets::default().volume_writes,
+        Some(Rate::Unlimited) => None,
+        Some(Rate::Bucket { burst, per_second }) => Some(Budget { burst, per_second }),
+    };
+    Budgets {
+        volume_writes,
+        ..Budgets::default()
+    }
+}

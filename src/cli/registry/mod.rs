@@ -1,0 +1,127 @@
+//! Profiles, clouds and clusters by name: the only place that knows concrete providers.
+
+mod aws;
+mod azure;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use moorline_api::{CloudName, Cluster, ListQuery, ResourceKind, StorageRules};
+use moorline_aws::EbsRules;
+use moorline_azure::AzureRules;
+use moorline_engine::Cloud;
+use moorline_kubernetes::{KubeCluster, KubeSettings};
+use moorline_profile::{Profile, Surroundings};
+
+use super::app::App;
+use super::failure::Failure;
+use super::sandbox::Embedded;
+use super::settings::Settings;
+
+/// Loads a profile and checks it against the rules of every provider; no call is made. Warnings are told on stderr.
+pub(crate) fn load(app: &App, folder: &Path) -> Result<Profile, Failure> {
+    let rules: [&dyn StorageRules; 2] = [&EbsRules, &AzureRules];
+    let surroundings = Surroundings {
+        rules: &rules,
+        region: app.settings.region.as_deref(),
+        zones: None,
+    };
+    let coloured = app.settings.stderr_paint.is_on();
+    let profile = moorline_profile::load(folder, &surroundings);
+    let profile = profile.map_err(|problems| Failure::diagnostics(problems.render(coloured)))?;
+    if !profile.warnings.is_empty() {
+        app.tell(&profile.warnings.render(coloured));
+    }
+    Ok(profile)
+}
+
+/// The JSON Schema of `profile.yaml`.
+pub(crate) const SCHEMA: &str = include_str!("../../../schemas/profile.schema.json");
+
+/// A cluster and a cloud, and what had to be started for them.
+pub(crate) struct Connection {
+    /// The cluster.
+    pub(crate) cluster: Arc<dyn Cluster>,
+    /// The cloud.
+    pub(crate) cloud: Cloud,
+    sandbox: Option<Embedded>,
+}
+
+impl Connection {
+    /// Ends what was started; the sandbox's state is kept.
+    pub(crate) async fn close(self) {
+        if let Some(sandbox) = self.sandbox {
+            sandbox.close().await;
+        }
+    }
+}
+
+/// Connects to what options, profile and surroundings name; the first call is made later, by who needs it.
+pub(crate) async fn connect(settings: &Settings, profile: Option<&Profile>) -> Result<Connection, Failure> {
+    let sandbox = if settings.sandbox {
+        Some(Embedded::open(settings).await?)
+    } else {
+        None
+    };
+    match connect_within(settings, profile, sandbox.as_ref()).await {
+        Ok((cluster, cloud)) => Ok(Connection {
+            cluster,
+            cloud,
+            sandbox,
+        }),
+        Err(failure) => {
+            if let Some(sandbox) = sandbox {
+                sandbox.close().await;
+            }
+            Err(failure)
+        }
+    }
+}
+
+async fn connect_within(
+    settings: &Settings,
+    profile: Option<&Profile>,
+    sandbox: Option<&Embedded>,
+) -> Result<(Arc<dyn Cluster>, Cloud), Failure> {
+    let limits = settings.limits(false);
+    let kube = KubeSettings::default();
+    let kube = KubeSettings {
+        kubeconfig: settings.kubeconfig.clone(),
+        context: settings.context.clone(),
+        concurrency: limits.concurrency,
+        call_timeout: kube.call_timeout.min(limits.timeout),
+    };
+    let cluster: Arc<dyn Cluster> = Arc::new(match sandbox {
+        Some(sandbox) => KubeCluster::at(&sandbox.kubernetes(), Embedded::CONTEXT, &kube)?,
+        None => KubeCluster::connect(&kube).await?,
+    });
+    let name = match profile {
+        Some(profile) => profile.provider.cloud(),
+        None => cloud_of(&*cluster).await,
+    };
+    let cloud = match name {
+        CloudName::Aws => aws::cloud(settings, profile, sandbox),
+        CloudName::Azure => azure::cloud(settings, profile, sandbox)?,
+    };
+    Ok((cluster, cloud))
+}
+
+/// The cloud whose machines the cluster's nodes are; AWS where no node says.
+async fn cloud_of(cluster: &dyn Cluster) -> CloudName {
+    let mut pages = cluster.list(ListQuery::everywhere(ResourceKind::node()));
+    while let Some(Ok(page)) = pages.next().await {
+        let mut ids = page
+            .objects
+            .iter()
+            .filter_map(|node| node.str_at(&["spec", "providerID"]));
+        if let Some(id) = ids.next() {
+            return if id.starts_with("azure:") {
+                CloudName::Azure
+            } else {
+                CloudName::Aws
+            };
+        }
+    }
+    CloudName::Aws
+}
