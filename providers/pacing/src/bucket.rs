@@ -93,8 +93,8 @@ impl Bucket {
         }
     }
 
-    /// Takes a token, or says when there will be one.
-    fn take(&self, now: Instant) -> Result<(), Instant> {
+    /// Takes a token at `now`, or says when to ask again. Nobody is queued: it is for schedules that are reckoned, not kept.
+    pub fn take(&self, now: Instant) -> Result<(), Instant> {
         let mut level = self.level();
         self.refill(&mut level, now);
         if level.at <= now && level.tokens >= 1.0 {

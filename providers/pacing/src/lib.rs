@@ -8,4 +8,4 @@ mod bucket;
 mod window;
 
 pub use bucket::{Bucket, Budget};
-pub use window::{Window, WindowBudget};
+pub use window::{Turn, Window, WindowBudget};

@@ -31,17 +31,31 @@ impl WindowBudget {
 pub struct Window {
     calls: usize,
     per: Duration,
+    /// How long after it left a call may have arrived, for all that is known before its answer.
+    slack: Duration,
     log: Mutex<Log>,
     /// Held by the caller whose turn is next; tokio's mutex queues the others in order.
     turn: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug)]
+/// A call that was let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn(u64);
+
+#[derive(Debug, Default)]
 struct Log {
-    /// When each call of the current stretch went.
-    calls: VecDeque<Instant>,
+    calls: VecDeque<Passed>,
+    turns: u64,
     /// Nobody goes before.
     paused_until: Option<Instant>,
+}
+
+/// A call of the current stretch.
+#[derive(Debug)]
+struct Passed {
+    turn: Turn,
+    /// The latest moment at which the cloud may have counted it.
+    counted: Instant,
 }
 
 impl Window {
@@ -56,13 +70,19 @@ impl Window {
 
     /// A window that keeps this very budget: the margin is the caller's.
     pub fn exact(budget: WindowBudget) -> Self {
+        Self::answered(budget, Duration::ZERO)
+    }
+
+    /// A window so short that it matters when a call arrives, and not only when it leaves. The cloud counted it between its
+    /// leaving and its answer: it is taken for counted when it is answered ([`Window::landed`]), and no later than `slack`
+    /// after it left. Where answers come within `slack`, no stretch of the cloud's own clock holds more calls than the budget,
+    /// in whatever order they arrive.
+    pub fn answered(budget: WindowBudget, slack: Duration) -> Self {
         Self {
             calls: budget.calls.max(1) as usize,
             per: budget.per,
-            log: Mutex::new(Log {
-                calls: VecDeque::new(),
-                paused_until: None,
-            }),
+            slack,
+            log: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
         }
     }
@@ -72,29 +92,43 @@ impl Window {
     }
 
     /// Waits for the caller's turn.
-    pub async fn acquire(&self) {
+    pub async fn acquire(&self) -> Turn {
         let _turn = self.turn.lock().await;
         // Looked at again after each wait: a throttled call may have closed the window meanwhile.
-        while let Err(ready) = self.take(Instant::now()) {
-            tokio::time::sleep_until(ready).await;
+        loop {
+            match self.take(Instant::now()) {
+                Ok(turn) => return turn,
+                Err(ready) => tokio::time::sleep_until(ready).await,
+            }
         }
     }
 
-    /// Notes a call, or says when there may be one.
-    fn take(&self, now: Instant) -> Result<(), Instant> {
+    /// Takes a turn at `now`, or says when to ask again. Nobody is queued: it is for schedules that are reckoned, not kept.
+    pub fn take(&self, now: Instant) -> Result<Turn, Instant> {
         let mut log = self.log();
         if let Some(until) = log.paused_until.filter(|until| *until > now) {
             return Err(until);
         }
-        while log.calls.front().is_some_and(|oldest| *oldest + self.per <= now) {
-            log.calls.pop_front();
+        log.calls.retain(|call| call.counted + self.per > now);
+        if log.calls.len() >= self.calls
+            && let Some(first) = log.calls.iter().map(|call| call.counted).min()
+        {
+            return Err(first + self.per);
         }
-        match log.calls.front() {
-            Some(oldest) if log.calls.len() >= self.calls => Err(*oldest + self.per),
-            _ => {
-                log.calls.push_back(now);
-                Ok(())
-            }
+        log.turns += 1;
+        let turn = Turn(log.turns);
+        log.calls.push_back(Passed {
+            turn,
+            counted: now + self.slack,
+        });
+        Ok(turn)
+    }
+
+    /// Notes that a call was answered at `now`: it was counted before.
+    pub fn landed(&self, turn: Turn, now: Instant) {
+        let mut log = self.log();
+        if let Some(call) = log.calls.iter_mut().find(|call| call.turn == turn) {
+            call.counted = call.counted.min(now);
         }
     }
 
@@ -109,7 +143,7 @@ impl Window {
     pub fn is_relaxed(&self) -> bool {
         let now = Instant::now();
         let log = self.log();
-        let recent = log.calls.iter().filter(|call| **call + self.per > now).count();
+        let recent = log.calls.iter().filter(|call| call.counted + self.per > now).count();
         recent * 2 < self.calls && log.paused_until.is_none_or(|until| until <= now)
     }
 }
@@ -146,6 +180,68 @@ mod tests {
             assert!(within <= 100, "{within} calls from call {index}");
         }
         assert!(now - start < BUDGET.per.mul_f64(3.7), "{:?}", now - start);
+    }
+
+    #[test]
+    fn no_second_of_the_clouds_own_clock_holds_more_however_calls_are_delayed() {
+        let second = WindowBudget {
+            calls: 10,
+            per: Duration::from_secs(1),
+        };
+        let slack = Duration::from_millis(150);
+        let window = Window::answered(second, slack);
+        let start = Instant::now();
+        let mut now = start;
+        let mut arrivals = Vec::new();
+        let mut under_way: Vec<(Instant, Turn)> = Vec::new();
+        for call in 0..200_u64 {
+            let turn = loop {
+                under_way.retain(|(answer, turn)| {
+                    if *answer <= now {
+                        window.landed(*turn, *answer);
+                    }
+                    *answer > now
+                });
+                match window.take(now) {
+                    Ok(turn) => break turn,
+                    Err(ready) => now = ready,
+                }
+            };
+            // Answers take up to the slack, and calls arrive at any time before.
+            let took = Duration::from_millis(1 + call * 7919 % 149);
+            arrivals.push(now + took.mul_f64(((call * 31) % 11) as f64 / 10.0));
+            under_way.push((now + took, turn));
+        }
+        arrivals.sort();
+        for (index, first) in arrivals.iter().enumerate() {
+            let within = arrivals[index..].iter().filter(|at| **at < *first + second.per).count();
+            assert!(within <= 10, "{within} calls from call {index}");
+        }
+        let took = now - start;
+        assert!(took <= (second.per + slack) * 20, "{took:?}");
+    }
+
+    #[test]
+    fn quick_answers_cost_nothing_and_missing_ones_the_slack() {
+        let budget = WindowBudget {
+            calls: 1,
+            per: Duration::from_secs(1),
+        };
+        let slack = Duration::from_millis(150);
+        let window = Window::answered(budget, slack);
+        let start = Instant::now();
+        let first = window.take(start).unwrap();
+        assert_eq!(window.take(start), Err(start + budget.per + slack));
+        let answered = start + Duration::from_millis(5);
+        window.landed(first, answered);
+        assert_eq!(window.take(start), Err(answered + budget.per));
+        let second = window.take(answered + budget.per).unwrap();
+        // An answer that comes late says nothing new.
+        window.landed(second, start + Duration::from_mins(1));
+        assert_eq!(
+            window.take(answered + budget.per),
+            Err(answered + budget.per * 2 + slack)
+        );
     }
 
     #[test]

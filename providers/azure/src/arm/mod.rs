@@ -158,13 +158,14 @@ impl ResourceManager {
         loop {
             // The budget's turn comes first: a call that waits for its turn must not keep others from being under way. Nor is
             // it the call that takes long, however many are before it.
-            self.governor.acquire(call.family).await;
+            let pass = self.governor.acquire(call.family).await;
             let started = Instant::now();
             let deadline = *deadline.get_or_insert(started + self.patience);
             let outcome = {
                 let _place = self.under_way.acquire().await;
                 timeout(self.call_timeout, self.once(call)).await
             };
+            pass.landed();
             let Call {
                 operation, resource, ..
             } = call;
