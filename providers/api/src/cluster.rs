@@ -5,7 +5,7 @@ use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Object, ObjectRef, ResourceKind, Result};
+use crate::{MountStatistics, Object, ObjectRef, ResourceKind, Result};
 
 /// Which cluster this is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +195,10 @@ pub trait Cluster: Send + Sync {
     /// Asks the server whether it would take a write, by a dry run: permissions, quotas, admission and validation are
     /// checked, and nothing is changed.
     async fn rehearse(&self, target: &ObjectRef, write: &Write<'_>) -> Result<()>;
+
+    /// Every claim that pods on a node have mounted, as its kubelet measured it; one call, through the API server. A node whose
+    /// kubelet is silent, or keeps no statistics, or that may not be asked, is an `Err`.
+    async fn mount_statistics(&self, node: &str) -> Result<Vec<MountStatistics>>;
 
     /// Deletes.
     async fn delete(&self, target: &ObjectRef, options: &DeleteOptions) -> Result<Deletion>;

@@ -12,7 +12,9 @@ pub mod error;
 pub mod load_balancer;
 pub mod mount;
 pub mod object;
+pub mod places;
 pub mod quantity;
+pub mod statistics;
 pub mod storage;
 pub mod tags;
 pub mod upkeep;
@@ -29,12 +31,13 @@ pub use error::{Error, ErrorKind, FieldConflict, Result};
 pub use load_balancer::{LoadBalancer, LoadBalancerKind, LoadBalancers};
 pub use mount::{MountSecrets, SecretRef, Sensitive, Usage};
 pub use object::{Gvk, Object, ObjectRef, ResourceKind};
+pub use statistics::MountStatistics;
 pub use storage::{
     BindingMode, ClaimShape, CloudName, FieldPath, FieldProblem, Placement, PvRequest, PvSource, ReclaimPolicy,
     StorageClass, StorageRules,
 };
 pub use upkeep::{Swept, Upkeep};
 pub use volume::{
-    Attachment, ClientToken, NewVolume, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSpec,
-    VolumeState, Volumes,
+    Attachment, ClientToken, NewVolume, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSort,
+    VolumeSpec, VolumeState, Volumes,
 };

@@ -20,6 +20,13 @@ pub type Tags = BTreeMap<String, String>;
 #[serde(transparent)]
 pub struct VolumeId(pub String);
 
+impl VolumeId {
+    /// The volume's own name: what stands behind the slash of an id that says first what holds it.
+    pub fn name(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
+    }
+}
+
 impl fmt::Display for VolumeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -80,6 +87,36 @@ impl VolumeConfig {
             Self::AzureBlob(container) => &container.account.sku,
         }
     }
+
+    /// What it is for those who use it.
+    pub fn sort(&self) -> VolumeSort {
+        match self {
+            Self::Ebs { .. } => VolumeSort::Disk,
+            Self::AzureFile(_) => VolumeSort::Share,
+            Self::AzureBlob(_) => VolumeSort::Container,
+        }
+    }
+
+    /// What holds it, such as the storage account of a share; `None` where it stands by itself.
+    pub fn holder(&self) -> Option<&str> {
+        match self {
+            Self::Ebs { .. } => None,
+            Self::AzureFile(share) => share.account.name.as_deref(),
+            Self::AzureBlob(container) => container.account.name.as_deref(),
+        }
+    }
+}
+
+/// The sorts of volumes that look different to those who use them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VolumeSort {
+    /// A block device of a fixed size, attached to a machine.
+    Disk,
+    /// A file share with a quota.
+    Share,
+    /// A container of objects without a bound.
+    Container,
 }
 
 /// A volume to be.

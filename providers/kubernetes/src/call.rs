@@ -10,6 +10,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// All but RFC 3986's unreserved characters: right in a path segment and in a query value alike.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// No honest answer is larger: a page has at most 500 objects of at most 3 MiB, and most have a few KiB.
+const LARGEST_ANSWER: usize = 256 << 20;
+
 /// What a call is about, for messages and for telling an object's own 404 from another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subject {
@@ -84,6 +87,8 @@ pub(crate) struct Call {
     pub(crate) body: Bytes,
     /// Whether sending it twice does no more than sending it once.
     pub(crate) repeatable: bool,
+    /// The most bytes that an answer may have.
+    pub(crate) largest: usize,
 }
 
 impl Call {
@@ -98,6 +103,7 @@ impl Call {
             content_type: None,
             body: Bytes::new(),
             repeatable: true,
+            largest: LARGEST_ANSWER,
         }
     }
 
@@ -116,6 +122,12 @@ impl Call {
         self.body = body.into();
         self.content_type = Some(content_type);
         Ok(self)
+    }
+
+    /// With another bound on the answer, in bytes.
+    pub(crate) fn at_most(mut self, largest: usize) -> Self {
+        self.largest = largest;
+        self
     }
 
     /// Says how this call failed.

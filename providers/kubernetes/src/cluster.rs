@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 use http::Method;
 use moorline_api::{
     Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Error, ErrorKind, Kinds, ListQuery,
-    Object, ObjectRef, Page, Propagation, ResourceKind, Result, WatchEvent, Write,
+    MountStatistics, Object, ObjectRef, Page, Propagation, ResourceKind, Result, WatchEvent, Write,
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -19,7 +19,7 @@ use crate::kubeconfig::{Access, KubeSettings};
 use crate::refusal::Status;
 use crate::text::warnings;
 use crate::transport::{Answer, Transport};
-use crate::{FIELD_MANAGER, discovery, listing, watch};
+use crate::{FIELD_MANAGER, discovery, listing, statistics, watch};
 
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
@@ -188,6 +188,10 @@ impl Cluster for KubeCluster {
             }
         };
         self.transport.send(&call).await.map(drop)
+    }
+
+    async fn mount_statistics(&self, node: &str) -> Result<Vec<MountStatistics>> {
+        statistics::of_node(&self.transport, node).await
     }
 
     async fn delete(&self, target: &ObjectRef, options: &DeleteOptions) -> Result<Deletion> {

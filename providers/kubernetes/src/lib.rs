@@ -13,6 +13,7 @@
 //! | `forbidden` | what to grant, in words |
 //! | `discovery` | every kind that the server serves |
 //! | `listing`, `watch` | many objects: page by page, and as they change |
+//! | `statistics` | what a node's kubelet measures of mounted volumes |
 //! | `text` | the server's words made safe to print |
 
 mod call;
@@ -25,6 +26,7 @@ mod pace;
 mod proxy;
 mod refusal;
 mod session;
+mod statistics;
 mod text;
 mod transport;
 mod watch;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::TryFutureExt;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::Client;
 use kube::client::{AuthError, Body};
 use moorline_api::{Error, ErrorKind};
@@ -26,9 +26,6 @@ use crate::text::printable;
 
 /// How long a credential plugin may take: time enough for someone to log in with a browser.
 const LOGIN: Duration = Duration::from_mins(5);
-
-/// No honest answer is larger: a page has at most 500 objects of at most 3 MiB, and most have a few KiB.
-const LARGEST_ANSWER: usize = 256 << 20;
 
 /// No `Status` is larger.
 const LARGEST_REFUSAL: usize = 4 << 20;
@@ -113,7 +110,7 @@ impl Transport {
             .acquire()
             .await
             .map_err(|error| call.error(ErrorKind::Internal, error.to_string()))?;
-        self.repeat(call, read_whole).await
+        self.repeat(call, |response| read_whole(call, response)).await
     }
 
     /// Like `send`, for callers to whom a refusal means something.
@@ -123,7 +120,7 @@ impl Transport {
             .acquire()
             .await
             .map_err(|error| call.error(ErrorKind::Internal, error.to_string()))?;
-        match self.attempt_all(call, read_whole).await {
+        match self.attempt_all(call, |response| read_whole(call, response)).await {
             Ok(answer) => Ok(Ok(answer)),
             Err(Trouble::Refused(refusal)) => Ok(Err(*refusal)),
             Err(trouble) => Err(self.error(call, trouble)),
@@ -334,12 +331,17 @@ fn request(call: &Call) -> Result<Request<Body>, http::Error> {
     request.body(Body::from(call.body.clone()))
 }
 
-async fn read_whole(response: Response<Body>) -> Result<Answer, Trouble> {
+async fn read_whole(call: &Call, response: Response<Body>) -> Result<Answer, Trouble> {
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, LARGEST_ANSWER).collect().await;
-    let body = body
-        .map_err(|error| Trouble::Unanswered(printable(&root_cause(error.as_ref()))))?
-        .to_bytes();
+    let body = Limited::new(body, call.largest).collect().await;
+    let body = body.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            let message = format!("the answer has more than {} MiB", call.largest >> 20);
+            return Trouble::Local(call.error(ErrorKind::Internal, message));
+        }
+        Trouble::Unanswered(printable(&root_cause(error.as_ref())))
+    })?;
+    let body = body.to_bytes();
     Ok(Answer {
         headers: head.headers,
         accepted: head.status == http::StatusCode::ACCEPTED,
