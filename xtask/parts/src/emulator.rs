@@ -60,15 +60,13 @@ impl Emulator {
     pub fn azurite(programs: &Programs, folder: &Path) -> Result<Self, Error> {
         let script = programs.path("azurite")?.to_string_lossy();
         start(|port| {
-            let (port_, folder_) = (port.to_string(), folder.to_string_lossy());
+            let port_ = port.to_string();
             let arguments = [
                 &*script,
                 "--blobHost",
                 "127.0.0.1",
                 "--blobPort",
                 &port_,
-                "--location",
-                &folder_,
                 "--inMemoryPersistence",
                 "--disableTelemetry",
             ];
