@@ -1,8 +1,6 @@
 //! `profile.yaml`: its fields, and what they may say.
 
-mod azure;
-
-use moorline_api::CloudName;
+use moorline_api::{CloudName, places};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -240,9 +238,9 @@ impl Checker<'_> {
         let tenant = "use the id of: az account show --query tenantId";
         self.text(&["provider", "azure", "tenant"], uuid, tenant);
         let group = "use a name of: az group list --query [].name";
-        self.text(&["provider", "azure", "resourceGroup"], azure::resource_group, group);
-        let location = "use a name of: az account list-locations --query [].name";
-        self.text(&["provider", "azure", "location"], azure::location, location);
+        self.text(&["provider", "azure", "resourceGroup"], resource_group, group);
+        let cure = "use a name of: az account list-locations --query [].name";
+        self.text(&["provider", "azure", "location"], location, cure);
         let Some(block) = self.document.at(&["provider", "azure"]) else {
             return;
         };
@@ -321,12 +319,19 @@ fn account(text: &str) -> Result<(), String> {
 }
 
 fn uuid(text: &str) -> Result<(), String> {
-    let groups: Vec<_> = text.split('-').map(str::len).collect();
-    let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    if groups == [8, 4, 4, 4, 12] && hexadecimal {
-        Ok(())
-    } else {
-        Err("it is no UUID".to_owned())
+    places::uuid_problem(text).map_or(Ok(()), Err)
+}
+
+fn resource_group(text: &str) -> Result<(), String> {
+    places::resource_group_problem(text).map_or(Ok(()), Err)
+}
+
+/// Only as Azure compares it: what is pinned is compared, too.
+fn location(text: &str) -> Result<(), String> {
+    match places::location_name(text) {
+        Some(name) if name == text => Ok(()),
+        Some(name) => Err(format!("the location's name is {name}")),
+        None => Err("it is no location".to_owned()),
     }
 }
 
@@ -348,6 +353,9 @@ mod tests {
         }
         assert!(account("012345678901").is_ok() && account("12345678901").is_err() && account("12345678901a").is_err());
         assert!(uuid("3f0c8a1e-0d5b-4a7e-9a53-0a1b2c3d4e5f").is_ok() && uuid("3f0c").is_err());
+        assert_eq!(location("eastus2"), Ok(()));
+        assert_eq!(location("East US"), Err("the location's name is eastus".to_owned()));
+        assert!(location("east.us").is_err() && resource_group("rg-1").is_ok() && resource_group("rg.").is_err());
         assert!(owner("team web/1 <x>").is_err() && owner("web@example.com").is_ok() && owner("  ").is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use moorline_api::{FieldPath, FieldProblem, Object, StorageClass, quantity};
+use moorline_api::{ClaimShape, FieldPath, FieldProblem, Object, StorageClass, quantity};
 
 use super::Checker;
 use crate::diagnostic::Diagnostic;
@@ -221,8 +221,9 @@ impl Checker<'_> {
             return;
         };
         let Some(shape) = resolve::shape(claim) else { return };
-        let Err(problems) = rules.place(&StorageClass::from_object(&object), &shape, self.surroundings.zones) else {
-            return;
+        let problems = match rules.place(&StorageClass::from_object(&object), &shape, self.surroundings.zones) {
+            Ok(placement) => return self.larger_than_asked(item, claim, (&shape, placement.size_gib)),
+            Err(problems) => problems,
         };
         for FieldProblem { field, cause, cure } in problems {
             match field {
@@ -234,6 +235,17 @@ impl Checker<'_> {
                     self.class_problem(class, &path, (cause, cure), Some(claimant));
                 }
             }
+        }
+    }
+
+    /// Some volumes are not to be had as small as a claim asks for, and cost what they are.
+    fn larger_than_asked(&mut self, item: &Item, claim: &Node, (shape, gib): (&ClaimShape, u32)) {
+        let asked = quantity::gib_rounded_up(shape.bytes);
+        if u64::from(gib) > asked {
+            let cause = format!("the claim asks for {asked} GiB and gets {gib} GiB: its class has nothing smaller");
+            let at = claim.place(&["spec", "resources", "requests", "storage"]);
+            let cure = format!("ask for {gib}Gi, or use a class with smaller volumes");
+            self.warning(item, at, cause, cure);
         }
     }
 

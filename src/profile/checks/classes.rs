@@ -66,7 +66,7 @@ impl<'a> Checker<'a> {
         let at = item.place(&["provisioner"]);
         let served: Vec<&str> = self
             .own_rules()
-            .flat_map(|rules| rules.provisioners())
+            .flat_map(StorageRules::provisioners)
             .copied()
             .collect();
         let served_text = served.join(" or ");

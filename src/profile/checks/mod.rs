@@ -1,5 +1,6 @@
 //! Everything that can be wrong with objects and can be seen without a cluster or a cloud.
 
+mod accounts;
 mod claims;
 mod classes;
 mod metadata;
@@ -69,6 +70,7 @@ pub(crate) fn check(items: &[Item], config: &ProfileFile, surroundings: &Surroun
         }
     }
     checker.claim_names();
+    checker.accounts();
 }
 
 impl<'a> Checker<'a> {

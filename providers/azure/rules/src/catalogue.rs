@@ -262,6 +262,14 @@ impl Driver {
         }
     }
 
+    /// The CSI driver of the other service.
+    pub(crate) fn other(self) -> Self {
+        Self::of(match self.service {
+            Service::Files => BLOB_DRIVER,
+            Service::Blobs => FILE_DRIVER,
+        })
+    }
+
     fn in_tree(self) -> bool {
         self.provisioner == IN_TREE_PROVISIONER
     }

@@ -2,12 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use moorline_api::places::{location_name, resource_group_problem, uuid_problem};
 use moorline_api::{AzureAccount, FieldProblem, StorageClass};
 
 use crate::catalogue::Driver;
 use crate::names::{Service, account_name_problem};
 use crate::reader::{Reader, nearest};
 use crate::skus::{self, Sku};
+
+/// What a tag's name may not begin with, and whose those are.
+const RESERVED_TAGS: [(&str, &str); 4] = [
+    ("moorline", "moorline's"),
+    ("microsoft", "Azure's"),
+    ("azure", "Azure's"),
+    ("windows", "Azure's"),
+];
 
 /// A class's parameters, read.
 pub(crate) struct Parameters {
@@ -39,7 +48,7 @@ pub(crate) fn read(class: &StorageClass) -> (Parameters, Vec<FieldProblem>) {
     let sku = sku(&mut reader, protocol);
     let needs_key = needs_key(&mut reader, protocol);
     let account = account(&mut reader, protocol, needs_key);
-    let secret_name = reader.text("secretName");
+    let secret_name = secret(&mut reader, "secretName", 253);
     if secret_name.is_some() && account.name.is_none() {
         let cause = "one Secret cannot hold the keys of the several accounts that moorline may make";
         reader.wrong(
@@ -60,7 +69,7 @@ pub(crate) fn read(class: &StorageClass) -> (Parameters, Vec<FieldProblem>) {
         read_only: reader.flag("readOnly").unwrap_or_default(),
         needs_key,
         secret_name,
-        secret_namespace: reader.text("secretNamespace"),
+        secret_namespace: secret(&mut reader, "secretNamespace", 63),
         attributes: BTreeMap::new(),
         account,
     };
@@ -72,6 +81,25 @@ pub(crate) fn read(class: &StorageClass) -> (Parameters, Vec<FieldProblem>) {
     server(&mut reader, &parameters.account);
     parameters.attributes = reader.attributes;
     (parameters, reader.problems)
+}
+
+/// The name of a Secret or of a namespace, as Kubernetes takes it; only Secrets may have dots.
+fn secret(reader: &mut Reader<'_>, key: &'static str, longest: usize) -> Option<String> {
+    let name = reader.text(key)?;
+    let right = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let part = |part: &str| {
+        part.bytes().all(|byte| right(byte) || byte == b'-')
+            && part.bytes().next().is_some_and(right)
+            && part.bytes().last().is_some_and(right)
+    };
+    let dots = longest > 63;
+    if name.len() > longest || !name.split('.').all(part) || (!dots && name.contains('.')) {
+        let cause = format!("{key} cannot be {name:?}");
+        let also = if dots { ", - and ." } else { " and -" };
+        let cure = format!("use at most {longest} lower-case letters, digits{also}");
+        reader.wrong(key, cause, cure);
+    }
+    Some(name)
 }
 
 fn protocol(reader: &mut Reader<'_>) -> &'static str {
@@ -163,8 +191,19 @@ fn account(reader: &mut Reader<'_>, protocol: &str, needs_key: bool) -> AzureAcc
             "remove it, or add storeAccountKey: \"false\"",
         );
     }
-    let subscription = reader.text("subscriptionID");
+    let subscription = reader.text("subscriptionID").map(|id| id.to_ascii_lowercase());
+    if let Some((id, why)) = subscription.as_deref().and_then(|id| Some((id, uuid_problem(id)?))) {
+        let cause = format!("subscriptionID cannot be {id:?}: {why}");
+        reader.wrong("subscriptionID", cause, "use the id of: az account show --query id");
+    }
     let resource_group = reader.text("resourceGroup");
+    if let Some((group, why)) = resource_group
+        .as_deref()
+        .and_then(|group| Some((group, resource_group_problem(group)?)))
+    {
+        let cause = format!("resourceGroup cannot be {group:?}: {why}");
+        reader.wrong("resourceGroup", cause, "use a name of: az group list --query [].name");
+    }
     if subscription.is_some() && resource_group.is_none() {
         reader.wrong(
             "subscriptionID",
@@ -192,9 +231,7 @@ fn account(reader: &mut Reader<'_>, protocol: &str, needs_key: bool) -> AzureAcc
         name,
         subscription,
         resource_group,
-        location: reader
-            .text("location")
-            .map(|place| place.to_ascii_lowercase().replace(' ', "")),
+        location: location(reader),
         https_only: protocol != "nfs",
         large_file_shares: None,
         public_blobs: reader.flag("allowBlobPublicAccess").unwrap_or_default(),
@@ -208,6 +245,21 @@ fn account(reader: &mut Reader<'_>, protocol: &str, needs_key: bool) -> AzureAcc
         keep_deleted_shares: None,
         tags: tags(reader),
     }
+}
+
+/// However it is spelled: the driver leaves that to Azure, which takes both.
+fn location(reader: &mut Reader<'_>) -> Option<String> {
+    let text = reader.text("location")?;
+    let name = location_name(&text);
+    if name.is_none() {
+        let cause = format!("{text:?} is no location");
+        reader.wrong(
+            "location",
+            cause,
+            "use a name of: az account list-locations --query [].name",
+        );
+    }
+    name
 }
 
 /// `foo=aaa,bar=bbb`, or with another delimiter.
@@ -226,8 +278,11 @@ fn tags(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
             && !key.contains(['<', '>', '%', '&', '\\', '?', '/']);
         if !allowed || !pair.contains('=') {
             reader.wrong("tags", format!("{pair:?} is no tag"), "write tags: foo=aaa,bar=bbb");
-        } else if key.to_ascii_lowercase().starts_with("moorline") {
-            reader.wrong("tags", format!("{key} is a tag of moorline's own"), "remove it");
+        } else if let Some((_, whose)) = RESERVED_TAGS
+            .iter()
+            .find(|(prefix, _)| key.to_ascii_lowercase().starts_with(prefix))
+        {
+            reader.wrong("tags", format!("{key} is a tag of {whose} own"), "remove it");
         } else {
             tags.insert(key.to_owned(), value.to_owned());
         }

@@ -1,7 +1,7 @@
 //! What a claim of a class gets: a share or container of some size in some sort of account; or all that is wrong.
 
 use moorline_api::{
-    AzureContainer, AzureShare, ClaimShape, FieldProblem, Placement, StorageClass, VolumeConfig, quantity,
+    AzureContainer, AzureShare, ClaimShape, FieldPath, FieldProblem, Placement, StorageClass, VolumeConfig, quantity,
 };
 
 use crate::claim;
@@ -12,6 +12,7 @@ use crate::skus::{Sku, Tier, WITHOUT_LARGE_SHARES};
 pub(crate) fn place(class: &StorageClass, claim: &ClaimShape) -> Result<Placement, Vec<FieldProblem>> {
     let (parameters, mut problems) = parameters::read(class);
     problems.extend(claim::check(claim, parameters.driver.service));
+    problems.extend(topology(class));
     // Only an unreadable SKU leads here, and that is among the problems.
     let Some(sku) = parameters.sku else {
         return Err(problems);
@@ -30,6 +31,16 @@ pub(crate) fn place(class: &StorageClass, claim: &ClaimShape) -> Result<Placemen
         config: config(parameters, sku, size_gib),
         zones: None,
         zonal: false,
+    })
+}
+
+/// Accounts are in regions. The drivers ignore the field, and the scheduler does not.
+fn topology(class: &StorageClass) -> Option<FieldProblem> {
+    (!class.allowed_topologies.is_empty()).then(|| FieldProblem {
+        field: FieldPath::Class(vec!["allowedTopologies".to_owned()]),
+        cause: "shares and containers are in a region, and in none of its zones".to_owned(),
+        cure: "remove allowedTopologies; copies in three zones are what skuName: Standard_ZRS and Premium_ZRS have"
+            .to_owned(),
     })
 }
 

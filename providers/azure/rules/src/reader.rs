@@ -63,6 +63,9 @@ impl<'a> Reader<'a> {
         }
         let known: Vec<_> = self.driver.parameters().map(|parameter| parameter.key).collect();
         let cure = match nearest(key, &known) {
+            _ if self.driver.other().parameter(key).is_some() => {
+                format!("remove it: it is a parameter of {}", self.driver.other().provisioner)
+            }
             Some(nearest) => format!("did you mean {nearest}?"),
             None => "remove it; parameter names are those of the CSI driver's docs/driver-parameters.md".to_owned(),
         };
