@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use moorline_sandbox_aws::AwsCloud;
 use moorline_sandbox_azure::AzureCloud;
-use moorline_sandbox_controllers::{Controllers, count_objects};
+use moorline_sandbox_controllers::{Clouds, Controllers, UsageError, count_objects};
 use moorline_sandbox_core::{AuditRow, Fault, World};
 use moorline_sandbox_kubernetes::ApiServer;
 use serde::Deserialize;
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Admin {
 impl Admin {
     pub(crate) fn new(
         world: World,
-        (cloud, azure): (AwsCloud, AzureCloud),
+        Clouds { aws: cloud, azure }: Clouds,
         api: ApiServer,
         controllers: Controllers,
         folder: Option<Folder>,
@@ -75,6 +75,7 @@ impl Admin {
             .route("/_sandbox/faults", get(faults).post(add_fault).delete(clear_faults))
             .route("/_sandbox/audit", get(audit).delete(clear_audit))
             .route("/_sandbox/state", get(state))
+            .route("/_sandbox/usage", post(set_usage))
             .route("/_sandbox/reset", post(reset))
             .route("/_sandbox/stop", post(stop))
             .with_state(self.clone())
@@ -233,10 +234,37 @@ async fn state(State(admin): State<Admin>) -> Json<Value> {
         .iter()
         .flat_map(|account| azure.shares(&account.name))
         .collect();
+    let containers: Vec<_> = accounts
+        .iter()
+        .flat_map(|account| azure.containers(&account.name))
+        .collect();
     Json(json!({
         "volumes": cloud.volumes(), "load_balancers": balancers, "snapshots": cloud.snapshots(), "objects": objects,
-        "storage_accounts": accounts, "shares": shares, "disks": azure.disks(),
+        "storage_accounts": accounts, "shares": shares, "containers": containers, "disks": azure.disks(),
     }))
+}
+
+/// How full a volume is to be.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VolumeUsage {
+    /// The name of the volume object.
+    persistent_volume: String,
+    used_bytes: u64,
+}
+
+async fn set_usage(State(admin): State<Admin>, Json(body): Json<VolumeUsage>) -> Response {
+    let said = admin.with_controllers(|controllers| {
+        controllers.set_usage(&admin.inner.api, &body.persistent_volume, body.used_bytes)
+    });
+    let status = match &said {
+        None | Some(Ok(())) => return StatusCode::NO_CONTENT.into_response(),
+        Some(Err(UsageError::Unknown(_))) => StatusCode::NOT_FOUND,
+        Some(Err(UsageError::TooMuch { .. } | UsageError::Azure(_))) => StatusCode::UNPROCESSABLE_ENTITY,
+        Some(Err(UsageError::Journal(_))) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let why = said.and_then(Result::err).map(|error| error.to_string());
+    (status, Json(json!({"error": why}))).into_response()
 }
 
 async fn reset(State(admin): State<Admin>) -> Result<StatusCode, SandboxError> {

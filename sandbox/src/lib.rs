@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use moorline_sandbox_aws::AwsCloud;
 use moorline_sandbox_azure::{Authority, AzureCloud, serve_tls};
-use moorline_sandbox_controllers::Controllers;
+use moorline_sandbox_controllers::{Clouds, Controllers};
 use moorline_sandbox_core::{Journal, serve};
 use moorline_sandbox_kubernetes::ApiServer;
 use tokio::net::TcpListener;
@@ -106,8 +106,11 @@ impl Sandbox {
         let (kubernetes_listener, kubernetes) = listen(behind(options.address, 1)).await?;
         let (azure_listener, azure) = listen(behind(options.address, 2)).await?;
         let (metadata_listener, azure_metadata) = listen(behind(options.address, 3)).await?;
-        let controllers = Controllers::start(&world, api.clone(), cloud.clone(), settings.controllers)?;
-        let clouds = (cloud.clone(), azure_cloud.clone());
+        let clouds = Clouds {
+            aws: cloud.clone(),
+            azure: azure_cloud.clone(),
+        };
+        let controllers = Controllers::start(&world, api.clone(), clouds.clone(), settings.controllers)?;
         let admin = Admin::new(world, clouds, api.clone(), controllers, folder.clone());
         let stop = CancellationToken::new();
         let mut servers = JoinSet::new();

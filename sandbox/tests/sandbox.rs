@@ -118,6 +118,50 @@ async fn one_process_at_a_time_has_a_folder() {
     third.shutdown().await;
 }
 
+#[tokio::test]
+async fn kubelets_say_how_full_the_volumes_of_running_pods_are() {
+    let sandbox = Sandbox::start(options(None)).await.unwrap();
+    bind_a_claim(&sandbox).await;
+    let pod = json!({"metadata": {"name": "one"}, "spec": {
+        "containers": [{"name": "main", "image": "nginx"}],
+        "volumes": [{"name": "files", "persistentVolumeClaim": {"claimName": "data"}}],
+    }});
+    create(&sandbox, "/api/v1/namespaces/default/pods", &pod).await;
+    let pod = until(&sandbox, "/api/v1/namespaces/default/pods/one", |pod| {
+        pod["status"]["phase"] == "Running"
+    })
+    .await;
+    let node = pod["spec"]["nodeName"].as_str().unwrap();
+    let path = format!("/api/v1/nodes/{node}/proxy/stats/summary");
+    let summary = until(&sandbox, &path, |summary| !summary["pods"].is_null()).await;
+    assert_eq!(summary["node"]["nodeName"], node);
+    let of_pod = &summary["pods"][0];
+    assert_eq!(of_pod["podRef"]["uid"], pod["metadata"]["uid"]);
+    let volume = &of_pod["volume"][0];
+    assert_eq!(
+        (&volume["name"], &volume["pvcRef"]),
+        (&json!("files"), &json!({"name": "data", "namespace": "default"}))
+    );
+    let bytes =
+        |volume: &Value| ["capacityBytes", "usedBytes", "availableBytes"].map(|key| volume[key].as_u64().unwrap());
+    assert_eq!(bytes(volume), [1 << 30, 24 << 10, (1 << 30) - (24 << 10)]);
+
+    let claim = until(&sandbox, &format!("{CLAIMS}/data"), |_| true).await;
+    let usage = |volume: &Value, bytes: u64| json!({"persistent_volume": volume, "used_bytes": bytes});
+    let set = "POST /_sandbox/usage";
+    let volume = &claim["spec"]["volumeName"];
+    for (body, status) in [
+        (usage(volume, 5 << 20), 204),
+        (usage(volume, 2 << 30), 422),
+        (usage(&json!("none"), 1), 404),
+    ] {
+        assert_eq!(ask(&sandbox.admin_endpoint(), set, &body).await.0, status, "{body}");
+    }
+    let summary = until(&sandbox, &path, |_| true).await;
+    assert_eq!(bytes(&summary["pods"][0]["volume"][0])[1], 5 << 20);
+    sandbox.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_served_sandbox_is_found_until_it_ends() {
     let dir = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@ use crate::estate::Estate;
 use crate::http;
 use crate::session::{Place, Session};
 use crate::settings::AzureSettings;
+use crate::storage::account::AccountRecord;
 use crate::storage::accounts::NewAccount;
 use crate::storage::names;
 use crate::storage::share::{self, ShareProperties};
@@ -162,14 +163,7 @@ impl AzureCloud {
                     .accounts
                     .change(&made.name, times, |account| account.ready_at = account.created)?;
             }
-            let account = session.account(place)?;
-            Ok(StorageAccount {
-                name: account.name.clone(),
-                resource_group: account.group.clone(),
-                location: account.location.clone(),
-                sku: account.sku.clone(),
-                tags: account.tags.clone(),
-            })
+            Ok(StorageAccount::of(session.account(place)?))
         })
     }
 
@@ -179,13 +173,7 @@ impl AzureCloud {
             let accounts = session.estate.accounts.all().map(|(_, account)| account);
             accounts
                 .filter(|account| account.exists() && account.subscription == session.settings.home())
-                .map(|account| StorageAccount {
-                    name: account.name.clone(),
-                    resource_group: account.group.clone(),
-                    location: account.location.clone(),
-                    sku: account.sku.clone(),
-                    tags: account.tags.clone(),
-                })
+                .map(StorageAccount::of)
                 .collect()
         })
     }
@@ -284,14 +272,7 @@ impl AzureCloud {
             let disks = session.estate.disks.all().map(|(_, disk)| disk);
             disks
                 .filter(|disk| disk.exists(session.now) && disk.subscription == session.settings.home())
-                .map(|disk| Disk {
-                    id: disk.id(),
-                    name: disk.name.clone(),
-                    resource_group: disk.group.clone(),
-                    size_gib: disk.size_gib,
-                    tags: disk.tags.clone(),
-                    holders: disk.holders.clone(),
-                })
+                .map(Disk::of)
                 .collect()
         })
     }
@@ -374,11 +355,11 @@ impl AzureCloud {
         (done, changed)
     }
 
-    fn at_home<T>(&self, work: impl FnOnce(&mut Session) -> Result<T, AzureError>) -> Result<T, AzureError> {
+    pub(crate) fn at_home<T>(&self, work: impl FnOnce(&mut Session) -> Result<T, AzureError>) -> Result<T, AzureError> {
         self.call(String::new(), work).0
     }
 
-    fn look<T: Default>(&self, look: impl FnOnce(&Session) -> T) -> T {
+    pub(crate) fn look<T: Default>(&self, look: impl FnOnce(&Session) -> T) -> T {
         self.at_home(|session| Ok(look(session))).unwrap_or_default()
     }
 
@@ -387,8 +368,33 @@ impl AzureCloud {
     }
 }
 
+impl StorageAccount {
+    pub(crate) fn of(account: &AccountRecord) -> Self {
+        Self {
+            name: account.name.clone(),
+            resource_group: account.group.clone(),
+            location: account.location.clone(),
+            sku: account.sku.clone(),
+            tags: account.tags.clone(),
+        }
+    }
+}
+
+impl Disk {
+    pub(crate) fn of(disk: &DiskRecord) -> Self {
+        Self {
+            id: disk.id(),
+            name: disk.name.clone(),
+            resource_group: disk.group.clone(),
+            size_gib: disk.size_gib,
+            tags: disk.tags.clone(),
+            holders: disk.holders.clone(),
+        }
+    }
+}
+
 impl Share {
-    fn of(share: &share::ShareRecord) -> Self {
+    pub(crate) fn of(share: &share::ShareRecord) -> Self {
         Self {
             account: share.account.clone(),
             name: share.name.clone(),

@@ -17,6 +17,7 @@
 
 mod cloud;
 mod compute;
+mod drivers;
 mod error;
 mod estate;
 mod http;
@@ -36,6 +37,7 @@ mod tls;
 mod versions;
 
 pub use cloud::{AzureCloud, Disk, Share, StorageAccount};
+pub use drivers::{AccountWish, Container, NewDisk};
 pub use error::AzureError;
 pub use settings::{AzureSettings, Bucket, Rates, Window};
 pub use tls::{Authority, TlsError, serve_tls};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use moorline_sandbox_aws::{AwsCloud, AwsError};
+use moorline_sandbox_azure::{AzureCloud, AzureError};
 use moorline_sandbox_core::Clock;
 use moorline_sandbox_kubernetes::{ApiError, ApiServer, DeleteOptions};
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::index::Index;
 use crate::object::{name, namespace, uid};
 use crate::queue::{Item, Key, Place, Queue, Work};
 use crate::storage::provisioner::provision::UnderWay;
+use crate::usage::Usage;
 use crate::waits::Waits;
 
 /// Why an object could not be brought to where it should be; it is tried again.
@@ -21,8 +23,10 @@ use crate::waits::Waits;
 pub(crate) enum ControlError {
     #[error("the API server refused")]
     Api(#[from] ApiError),
-    #[error("the cloud refused")]
-    Cloud(#[from] AwsError),
+    #[error("AWS refused")]
+    Aws(#[from] AwsError),
+    #[error("Azure refused")]
+    Azure(#[from] AzureError),
 }
 
 pub(crate) type Outcome = Result<(), ControlError>;
@@ -30,12 +34,14 @@ pub(crate) type Outcome = Result<(), ControlError>;
 /// The cluster as the controllers see and change it.
 pub(crate) struct Cluster {
     pub(crate) api: ApiServer,
-    pub(crate) cloud: AwsCloud,
+    pub(crate) aws: AwsCloud,
+    pub(crate) azure: AzureCloud,
     pub(crate) clock: Clock,
     pub(crate) settings: ControllerSettings,
     pub(crate) index: Index,
     pub(crate) queue: Queue,
     pub(crate) waits: Waits,
+    pub(crate) usage: Arc<Usage>,
     pub(crate) under_way: UnderWay,
     /// When the binder's next resync is due.
     pub(crate) resync_due: Option<Timestamp>,

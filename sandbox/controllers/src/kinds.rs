@@ -67,6 +67,13 @@ pub(crate) const EBS_DRIVER: &str = "ebs.csi.aws.com";
 /// Its in-tree forerunner, which every supported cluster hands over to the driver.
 pub(crate) const EBS_IN_TREE: &str = "kubernetes.io/aws-ebs";
 
+/// The driver that makes, mounts and deletes Azure's file shares.
+pub(crate) const FILE_DRIVER: &str = "file.csi.azure.com";
+/// The driver that makes, mounts and deletes Azure's blob containers.
+pub(crate) const BLOB_DRIVER: &str = "blob.csi.azure.com";
+/// The driver that makes, attaches and deletes Azure's managed disks.
+pub(crate) const DISK_DRIVER: &str = "disk.csi.azure.com";
+
 /// Field managers and event sources.
 pub(crate) const MANAGER: &str = "kube-controller-manager";
 pub(crate) const SCHEDULER: &str = "kube-scheduler";

@@ -16,7 +16,9 @@ mod quantity;
 mod queue;
 mod run;
 mod settings;
+mod statistics;
 mod storage;
+mod usage;
 mod waits;
 mod wake;
 mod workload;
@@ -27,6 +29,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use moorline_sandbox_aws::AwsCloud;
+use moorline_sandbox_azure::AzureCloud;
 use moorline_sandbox_core::{JournalError, World};
 use moorline_sandbox_kubernetes::ApiServer;
 use tokio::sync::Notify;
@@ -34,6 +37,19 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
+use crate::statistics::Statistics;
+use crate::usage::Usage;
+
+pub use usage::UsageError;
+
+/// The clouds that the cluster's drivers work in.
+#[derive(Clone, Debug)]
+pub struct Clouds {
+    /// The AWS account.
+    pub aws: AwsCloud,
+    /// The Azure cloud.
+    pub azure: AzureCloud,
+}
 
 /// How many objects of each resource (`plural[.group]`) there are; what there is none of is left out.
 pub fn count_objects(api: &ApiServer) -> BTreeMap<String, usize> {
@@ -65,26 +81,31 @@ impl Shared {
 /// The running controllers. Dropping the handle stops them soon; [`Controllers::stop`] waits until they have.
 pub struct Controllers {
     shared: Arc<Shared>,
+    usage: Arc<Usage>,
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
 }
 
 impl Controllers {
-    /// Starts the controllers on the current tokio runtime.
+    /// Starts the controllers on the current tokio runtime. The API server reaches the simulated kubelets from then on.
     pub fn start(
         world: &World,
         api: ApiServer,
-        cloud: AwsCloud,
+        clouds: Clouds,
         settings: ControllerSettings,
     ) -> Result<Self, JournalError> {
+        let usage = Arc::new(Usage::new(world.journal.clone(), clouds.clone()));
+        api.set_kubelets(Arc::new(Statistics::new(world.clock.clone(), usage.clone())));
         let cluster = Cluster {
             api,
-            cloud,
+            aws: clouds.aws,
+            azure: clouds.azure,
             clock: world.clock.clone(),
             settings: settings.clone(),
             index: index::Index::default(),
             queue: queue::Queue::default(),
             waits: waits::Waits::load(world.journal.clone())?,
+            usage: usage.clone(),
             under_way: HashMap::default(),
             resync_due: None,
         };
@@ -99,6 +120,7 @@ impl Controllers {
         let task = tokio::spawn(run::run(cluster, shared.clone(), stop.clone()));
         Ok(Self {
             shared,
+            usage,
             stop,
             task: Some(task),
         })
@@ -113,6 +135,12 @@ impl Controllers {
     pub fn set_settings(&self, settings: ControllerSettings) {
         self.shared.gated(|orders| orders.settings = settings);
         self.shared.poked.notify_one();
+    }
+
+    /// Says how many bytes the files on a volume take, by the name of its volume object: nobody writes files here. Statistics
+    /// of the kubelets show it, and the cloud where it knows such a thing.
+    pub fn set_usage(&self, api: &ApiServer, volume: &str, bytes: u64) -> Result<(), UsageError> {
+        self.usage.set(api, volume, bytes)
     }
 
     /// Runs `act` while no controller works; afterwards they forget what was under way and look at everything anew.

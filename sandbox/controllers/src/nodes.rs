@@ -14,8 +14,8 @@ pub(crate) const EBS_ZONE: &str = "topology.ebs.csi.aws.com/zone";
 
 /// Makes the nodes, and the objects of the CSI driver on them, where they are missing.
 pub(crate) fn ensure(cluster: &Cluster) -> Outcome {
-    let region = cluster.cloud.settings().region;
-    for (index, instance) in cluster.cloud.instances().iter().enumerate() {
+    let region = cluster.aws.settings().region;
+    for (index, instance) in cluster.aws.instances().iter().enumerate() {
         let node = format!("node-{}", instance.zone.strip_prefix(&region).unwrap_or(&instance.zone));
         if cluster.get(NODES, "", &node).is_none() {
             let made = cluster

@@ -26,6 +26,7 @@ pub(crate) fn apply(cluster: &mut Cluster, change: &Change) {
     }
     if change.kind == ChangeKind::Deleted {
         cluster.waits.forget(uid(&change.object));
+        cluster.usage.forget(uid(&change.object));
         collect_after(cluster, &change.object);
     } else {
         cluster.index.learn(&place, &change.object);

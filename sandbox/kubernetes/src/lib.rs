@@ -22,6 +22,7 @@ mod discovery;
 mod error;
 mod events;
 mod http;
+mod kubelets;
 mod object;
 mod openapi;
 mod prepare;
@@ -38,6 +39,7 @@ mod validation;
 mod write;
 
 pub use error::{ApiError, Cause, Details, OpenError};
+pub use kubelets::Kubelets;
 pub use server::ApiServer;
 pub use settings::ApiSettings;
 

@@ -13,7 +13,7 @@ use crate::object;
 use crate::registry::{Kind, Registry};
 use crate::store::Store;
 use crate::write::{FieldValidation, Part, State, Writer};
-use crate::{ApiSettings, Change, DeleteOptions, custom};
+use crate::{ApiSettings, Change, DeleteOptions, Kubelets, custom};
 
 /// The API server. Cheap to clone; clones share one cluster.
 #[derive(Clone)]
@@ -27,6 +27,7 @@ struct Inner {
     state: Mutex<State>,
     /// Made when the first event is recorded.
     events: Mutex<Option<EventIndex>>,
+    kubelets: RwLock<Option<Arc<dyn Kubelets>>>,
 }
 
 impl ApiServer {
@@ -45,6 +46,7 @@ impl ApiServer {
             settings: RwLock::new(settings),
             state: Mutex::new(state),
             events: Mutex::default(),
+            kubelets: RwLock::default(),
         };
         let server = Self { inner: Arc::new(inner) };
         if fresh {
@@ -71,6 +73,19 @@ impl ApiServer {
     pub fn set_settings(&self, settings: ApiSettings) {
         self.state().store.set_history_limit(settings.history);
         *self.inner.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// From now on calls through the nodes' proxy go to `kubelets`.
+    pub fn set_kubelets(&self, kubelets: Arc<dyn Kubelets>) {
+        *self.inner.kubelets.write().unwrap_or_else(PoisonError::into_inner) = Some(kubelets);
+    }
+
+    pub(crate) fn kubelets(&self) -> Option<Arc<dyn Kubelets>> {
+        self.inner
+            .kubelets
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// One object. `resource` is `plural[.group]`.

@@ -52,6 +52,10 @@ pub(crate) enum DiskSku {
 }
 
 impl DiskSku {
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        serde_json::from_value(name.into()).ok()
+    }
+
     fn tier(self) -> &'static str {
         match self {
             Self::StandardLrs | Self::StandardSsdLrs | Self::StandardSsdZrs => "Standard",

@@ -18,11 +18,11 @@ use crate::times::{etag, stamp, whole_second};
 /// A blob container, living or deleted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ContainerRecord {
-    account: String,
-    name: String,
+    pub(crate) account: String,
+    pub(crate) name: String,
     created: Timestamp,
     changed: Timestamp,
-    metadata: Metadata,
+    pub(crate) metadata: Metadata,
     public_access: PublicAccess,
     deletion: Option<Deletion>,
 }
@@ -41,6 +41,10 @@ impl Mortal for ContainerRecord {
 }
 
 impl ContainerRecord {
+    pub(crate) fn exists(&self) -> bool {
+        self.deletion.is_none()
+    }
+
     fn key(&self) -> String {
         deletion::key(&self.account, &self.name, self.created)
     }
@@ -107,11 +111,12 @@ struct Properties {
     blob_access_point_configuration: Option<Value>,
 }
 
-fn living<'a>(session: &'a Session, account: &str, name: &str) -> Result<&'a ContainerRecord, AzureError> {
+/// The container that lives under a name.
+pub(crate) fn living<'a>(session: &'a Session, account: &str, name: &str) -> Result<&'a ContainerRecord, AzureError> {
     let lives = session.estate.containers.under(&deletion::prefix(account, name));
     lives
         .map(|(_, container)| container)
-        .find(|container| container.deletion.is_none())
+        .find(|container| container.exists())
         .ok_or_else(|| AzureError::of_service(404, "ContainerNotFound", "The specified container does not exist."))
 }
 
@@ -147,6 +152,17 @@ pub(super) fn put(session: &mut Session, request: &Request) -> Result<Answer, Az
     if let Ok(there) = living(session, &account.name, name) {
         return Ok(answer(there, &account, 200, properties.as_ref()));
     }
+    let access = asked.public_access.unwrap_or(PublicAccess::None);
+    let made = add(session, &account, name, (metadata, access))?;
+    Ok(answer(&made, &account, 201, properties.as_ref()))
+}
+
+fn add(
+    session: &mut Session,
+    account: &AccountRecord,
+    name: &str,
+    (metadata, public_access): (Metadata, PublicAccess),
+) -> Result<ContainerRecord, AzureError> {
     must_be_free(session, &account.name, name)?;
     let container = ContainerRecord {
         account: account.name.clone(),
@@ -154,16 +170,40 @@ pub(super) fn put(session: &mut Session, request: &Request) -> Result<Answer, Az
         created: session.now,
         changed: session.now,
         metadata,
-        public_access: asked.public_access.unwrap_or(PublicAccess::None),
+        public_access,
         deletion: None,
     };
-    let answer = answer(&container, &account, 201, properties.as_ref());
     session.changed = true;
     session
         .estate
         .containers
-        .add(&container.key(), container, session.now)?;
-    Ok(answer)
+        .add(&container.key(), container.clone(), session.now)?;
+    Ok(container)
+}
+
+/// Makes a container that nobody can read without a key; one that is there already stays as it is.
+pub(crate) fn create(
+    session: &mut Session,
+    account: &AccountRecord,
+    name: &str,
+    metadata: Metadata,
+) -> Result<ContainerRecord, AzureError> {
+    if let Ok(there) = living(session, &account.name, name) {
+        return Ok(there.clone());
+    }
+    add(session, account, name, (metadata, PublicAccess::None))
+}
+
+/// Deletes the container that lives under a name.
+pub(crate) fn end(session: &mut Session, account: &str, name: &str, deletion: Deletion) -> Result<(), AzureError> {
+    let key = living(session, account, name)?.key();
+    let times = session.times();
+    session.changed = true;
+    session
+        .estate
+        .containers
+        .change(&key, times, |container| container.deletion = Some(deletion))?;
+    Ok(())
 }
 
 pub(super) fn get(session: &mut Session, request: &Request) -> Result<Answer, AzureError> {
@@ -204,18 +244,13 @@ pub(super) fn delete(session: &mut Session, request: &Request) -> Result<Answer,
     account.must_have_blobs()?;
     let retention = account.container_retention;
     let name = request.part("container");
-    let Ok(container) = living(session, &account.name, name) else {
-        must_be_free(session, &account.name, name)?;
+    let account = account.name.clone();
+    if living(session, &account, name).is_err() {
+        must_be_free(session, &account, name)?;
         return Ok(Answer::empty(204));
-    };
-    let key = container.key();
+    }
     let deletion = Deletion::new(session, retention);
-    let times = session.times();
-    session.changed = true;
-    session
-        .estate
-        .containers
-        .change(&key, times, |container| container.deletion = Some(deletion))?;
+    end(session, &account, name, deletion)?;
     Ok(Answer::empty(200))
 }
 

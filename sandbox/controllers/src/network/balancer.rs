@@ -66,7 +66,7 @@ fn ensure(cluster: &mut Cluster, key: &Key, service: &Value) -> Outcome {
     }
     let balancer = match find(cluster, service, kind) {
         Some(found) => found,
-        None => match cluster.cloud.create_load_balancer(describe(cluster, service, kind)) {
+        None => match cluster.aws.create_load_balancer(describe(cluster, service, kind)) {
             Ok(made) => made,
             Err(error) => {
                 let message = format!("Error syncing load balancer: failed to ensure load balancer: {error}");
@@ -95,7 +95,7 @@ fn clean_up(cluster: &mut Cluster, key: &Key, service: &Value) -> Outcome {
     if !cluster.passed(key, uid(service), "clean-up", millis) {
         return Ok(());
     }
-    cluster.cloud.delete_load_balancer(&balancer_name(service))?;
+    cluster.aws.delete_load_balancer(&balancer_name(service))?;
     cluster.change_status(SERVICES, service, CLOUD, |live| {
         child(live, "status").insert("loadBalancer".to_owned(), json!({}));
     })?;
@@ -109,7 +109,7 @@ fn find(cluster: &Cluster, service: &Value, kind: LoadBalancerKind) -> Option<Lo
     let wanted = balancer_name(service);
     let alive =
         |balancer: &LoadBalancer| balancer.name == wanted && balancer.kind == kind && balancer.gone_at.is_none();
-    cluster.cloud.load_balancers().into_iter().find(alive)
+    cluster.aws.load_balancers().into_iter().find(alive)
 }
 
 /// `a` and the UID's first digits, as the cloud controller has it; the AWS controller's names can be read.

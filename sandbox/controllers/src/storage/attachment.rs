@@ -104,7 +104,7 @@ fn attach(cluster: &Cluster, attachment: &Value, pods: &[Arc<Value>]) -> Outcome
         .map(|node| instance_of(&node).to_owned())
         .unwrap_or_default();
     let ebs = annotation(attachment, EBS_VOLUME).unwrap_or_default();
-    match cluster.cloud.attach(ebs, &instance, &free_device(cluster, node)) {
+    match cluster.aws.attach(ebs, &instance, &free_device(cluster, node)) {
         Ok(attached) => {
             let device = attached
                 .attachment
@@ -149,7 +149,7 @@ fn detach(cluster: &mut Cluster, key: &Key, attachment: &Value) -> Outcome {
             return Ok(());
         }
         match cluster
-            .cloud
+            .aws
             .detach(annotation(attachment, EBS_VOLUME).unwrap_or_default())
         {
             Err(error) if !is_not_found(&error) => return Err(error.into()),

@@ -1,6 +1,7 @@
 //! Claims and volumes: bound, provisioned, attached, protected, reclaimed.
 
 pub(crate) mod attachment;
+pub(crate) mod backing;
 pub(crate) mod binder;
 pub(crate) mod protection;
 pub(crate) mod provisioner;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_sandbox_aws::{AwsCloud, AwsSettings, NewVolume, Volume};
-use moorline_sandbox_controllers::{ControllerSettings, Controllers};
+use moorline_sandbox_azure::{AzureCloud, AzureSettings};
+use moorline_sandbox_controllers::{Clouds, ControllerSettings, Controllers};
 use moorline_sandbox_core::{Journal, World};
 use moorline_sandbox_kubernetes::{ApiServer, ApiSettings, DeleteOptions};
 use serde_json::{Value, json};
@@ -13,11 +14,12 @@ pub(crate) const CLAIMS: &str = "persistentvolumeclaims";
 pub(crate) const VOLUMES: &str = "persistentvolumes";
 pub(crate) const SETS: &str = "statefulsets.apps";
 
-/// A simulated account and a cluster over it.
+/// Simulated clouds and a cluster over them.
 pub(crate) struct Cluster {
     pub(crate) world: World,
     pub(crate) api: ApiServer,
     pub(crate) cloud: AwsCloud,
+    pub(crate) azure: AzureCloud,
     pub(crate) controllers: Controllers,
 }
 
@@ -35,11 +37,17 @@ impl Cluster {
     pub(crate) fn over(world: World, settings: ControllerSettings) -> Self {
         let cloud = AwsCloud::open(world.clone(), AwsSettings::instant()).unwrap();
         let api = ApiServer::open(world.clone(), ApiSettings::default()).unwrap();
-        let controllers = Controllers::start(&world, api.clone(), cloud.clone(), settings).unwrap();
+        let azure = AzureCloud::open(world.clone(), AzureSettings::instant()).unwrap();
+        let clouds = Clouds {
+            aws: cloud.clone(),
+            azure: azure.clone(),
+        };
+        let controllers = Controllers::start(&world, api.clone(), clouds, settings).unwrap();
         Self {
             world,
             api,
             cloud,
+            azure,
             controllers,
         }
     }
@@ -104,11 +112,13 @@ impl Cluster {
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let mut changes = self.api.subscribe();
         let mut account = self.cloud.subscribe();
+        let mut azure = self.azure.subscribe();
         let wait = async {
             while !holds(self) {
                 tokio::select! {
                     _ = changes.recv() => {}
                     _ = account.changed() => {}
+                    _ = azure.changed() => {}
                 }
             }
         };

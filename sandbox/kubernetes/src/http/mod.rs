@@ -7,6 +7,7 @@ mod list;
 mod nonresource;
 mod patch;
 mod path;
+mod proxy;
 mod respond;
 mod reviews;
 mod scale;
@@ -114,7 +115,11 @@ impl Drop for Counted<'_> {
 /// The call as the audit and the fault rules know it: `patch statefulsets/scale`.
 fn call(target: &Result<Target, ApiError>, method: &Method, query: &Query, path: &str) -> Call {
     let Ok(Target::Resource(resource)) = target else {
-        let operation = format!("{} {path}", method.as_str().to_lowercase());
+        let method = method.as_str().to_lowercase();
+        let operation = match target {
+            Ok(Target::Proxy(_)) => format!("{method} nodes/proxy"),
+            _ => format!("{method} {path}"),
+        };
         return Call {
             service: "kubernetes",
             operation,
@@ -184,6 +189,7 @@ fn act(server: &ApiServer, target: Target, incoming: &Incoming) -> Result<Answer
     match target {
         Target::Resource(resource) => resource_call(server, &resource, incoming),
         Target::Review(kind) => reviews::review(&kind, incoming),
+        Target::Proxy(to) => proxy::forward(server, &to, incoming),
         Target::Other(path) => nonresource::serve(server, &path, incoming),
     }
 }

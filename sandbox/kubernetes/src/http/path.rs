@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::Query as AxumQuery;
 use axum::http::Uri;
 
+use super::proxy::NodeProxy;
 use crate::error::ApiError;
 use crate::registry::Kind;
 use crate::server::ApiServer;
@@ -106,6 +107,8 @@ pub(super) enum Target {
     Resource(ResourcePath),
     /// `selfsubjectaccessreviews` and its like: answered, never stored.
     Review(String),
+    /// A page of a node's kubelet.
+    Proxy(NodeProxy),
     Other(String),
 }
 
@@ -130,6 +133,9 @@ impl Target {
         };
         if let ("authorization.k8s.io" | "authentication.k8s.io", "v1", [plural]) = (group, version, rest) {
             return Ok(Self::Review((*plural).to_owned()));
+        }
+        if let ("", "v1", ["nodes", node, "proxy", path @ ..]) = (group, version, rest) {
+            return Ok(Self::Proxy(NodeProxy::new(node, path)));
         }
         let registry = server.state().registry.clone();
         let found = |plural: &str| registry.served(group, version, plural).cloned();

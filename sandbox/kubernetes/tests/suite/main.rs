@@ -5,6 +5,7 @@ mod calls;
 mod client;
 mod custom;
 mod in_process;
+mod proxy;
 mod read;
 mod speed;
 mod write;

@@ -50,7 +50,7 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
         cluster.event(&claim, "Provisioning", &message, COMPONENT);
     }
     let outcome = make(cluster, key, &claim, &class, &volume);
-    if let Err(ControlError::Cloud(_)) = &outcome {
+    if let Err(ControlError::Aws(_)) = &outcome {
         cluster.under_way.remove(key);
     }
     outcome
@@ -82,7 +82,7 @@ fn make(cluster: &mut Cluster, key: &Key, claim: &Arc<Value>, class: &Arc<Value>
             return Ok(());
         }
     };
-    let made = match cluster.cloud.create_volume(wanted) {
+    let made = match cluster.aws.create_volume(wanted) {
         Ok(made) => made,
         Err(error) => {
             failed(
@@ -131,7 +131,7 @@ fn describe(cluster: &Cluster, claim: &Value, class: &Value, volume: &str) -> Re
     let size = gib(text(claim, "/spec/resources/requests/storage")).and_then(|size| u32::try_from(size).ok());
     let size = size.ok_or("Invalid capacity range")?;
     let mut new = parameters::read(class)?.volume(size.max(1))?;
-    let settings = cluster.cloud.settings();
+    let settings = cluster.aws.settings();
     let node = annotation(claim, SELECTED_NODE).and_then(|node| cluster.get(NODES, "", node));
     new.zone = if let Some(node) = node {
         zone_of(&node).to_owned()

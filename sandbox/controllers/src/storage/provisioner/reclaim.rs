@@ -49,7 +49,7 @@ fn delete_behind(cluster: &Cluster, volume: &Value) -> Outcome {
     let Some(ebs) = ebs_volume_id(volume) else {
         return Ok(());
     };
-    match cluster.cloud.delete_volume(ebs) {
+    match cluster.aws.delete_volume(ebs) {
         Err(error) if !is_not_found(&error) => {
             let message = rpc_error(&error, &format!("Could not delete volume ID \"{ebs}\""));
             cluster.warn(volume, "VolumeFailedDelete", &message, COMPONENT);
