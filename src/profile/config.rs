@@ -239,8 +239,13 @@ impl Checker<'_> {
         self.text(&["provider", "azure", "tenant"], uuid, tenant);
         let group = "use a name of: az group list --query [].name";
         self.text(&["provider", "azure", "resourceGroup"], resource_group, group);
-        let cure = "use a name of: az account list-locations --query [].name";
-        self.text(&["provider", "azure", "location"], location, cure);
+        let path = ["provider", "azure", "location"];
+        let name = self.document.str_at(&path).and_then(places::location_name);
+        let cure = name.map_or_else(
+            || "use a name of: az account list-locations --query [].name".to_owned(),
+            |name| format!("write location: {name}"),
+        );
+        self.text(&path, location, &cure);
         let Some(block) = self.document.at(&["provider", "azure"]) else {
             return;
         };
@@ -330,7 +335,7 @@ fn resource_group(text: &str) -> Result<(), String> {
 fn location(text: &str) -> Result<(), String> {
     match places::location_name(text) {
         Some(name) if name == text => Ok(()),
-        Some(name) => Err(format!("the location's name is {name}")),
+        Some(_) => Err("that is what Azure shows, and no location's name".to_owned()),
         None => Err("it is no location".to_owned()),
     }
 }
@@ -354,7 +359,7 @@ mod tests {
         assert!(account("012345678901").is_ok() && account("12345678901").is_err() && account("12345678901a").is_err());
         assert!(uuid("3f0c8a1e-0d5b-4a7e-9a53-0a1b2c3d4e5f").is_ok() && uuid("3f0c").is_err());
         assert_eq!(location("eastus2"), Ok(()));
-        assert_eq!(location("East US"), Err("the location's name is eastus".to_owned()));
+        assert!(location("East US").is_err_and(|why| why.contains("shows")));
         assert!(location("east.us").is_err() && resource_group("rg-1").is_ok() && resource_group("rg.").is_err());
         assert!(owner("team web/1 <x>").is_err() && owner("web@example.com").is_ok() && owner("  ").is_err());
     }

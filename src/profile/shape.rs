@@ -308,7 +308,8 @@ impl Checker<'_> {
             &*self.shapes.owners_of(self.root, &entry.key),
         ) {
             (Some(nearest), _) => format!("did you mean {nearest}?"),
-            (None, owners @ ([_] | [_, _] | [_, _, _])) => {
+            // A cloud's fields are not another one's, wherever they stand.
+            (None, owners @ ([_] | [_, _] | [_, _, _])) if !name.starts_with("provider.") => {
                 format!("it is a field of {}: check the indentation", owners.join(", "))
             }
             (None, _) if known.len() == 1 => format!("remove it; the only field is {}", known.join("")),

@@ -64,11 +64,7 @@ impl<'a> Checker<'a> {
             return;
         }
         let at = item.place(&["provisioner"]);
-        let served: Vec<&str> = self
-            .own_rules()
-            .flat_map(StorageRules::provisioners)
-            .copied()
-            .collect();
+        let served: Vec<&str> = self.own_rules().flat_map(StorageRules::provisioners).copied().collect();
         let served_text = served.join(" or ");
         if let Err(why) = qualified_name(&provisioner.to_lowercase()) {
             let cause = format!("{} is no name of a provisioner: {why}", quote(provisioner));

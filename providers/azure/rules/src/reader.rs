@@ -4,7 +4,16 @@ use std::collections::BTreeMap;
 
 use moorline_api::{FieldPath, FieldProblem, StorageClass};
 
-use crate::catalogue::{Driver, Form, Handling};
+use crate::catalogue::{Driver, Form, Handling, Parameter};
+
+/// Fields of a StorageClass that stand beside its parameters.
+const OF_THE_CLASS: [&str; 5] = [
+    "mountOptions",
+    "reclaimPolicy",
+    "volumeBindingMode",
+    "allowVolumeExpansion",
+    "allowedTopologies",
+];
 
 /// The parameters of one class that concern us, and what is wrong with any.
 pub(crate) struct Reader<'a> {
@@ -61,8 +70,12 @@ impl<'a> Reader<'a> {
                 format!("use provisioner: {}, which has it", self.driver.csi()),
             );
         }
-        let known: Vec<_> = self.driver.parameters().map(|parameter| parameter.key).collect();
+        let taken = |parameter: &&Parameter| !matches!(parameter.handling, Handling::Refused(..));
+        let known: Vec<_> = self.driver.parameters().filter(taken).map(|one| one.key).collect();
         let cure = match nearest(key, &known) {
+            _ if OF_THE_CLASS.iter().any(|field| key.eq_ignore_ascii_case(field)) => {
+                "move it out of parameters: it is a field of the class itself".to_owned()
+            }
             _ if self.driver.other().parameter(key).is_some() => {
                 format!("remove it: it is a parameter of {}", self.driver.other().provisioner)
             }

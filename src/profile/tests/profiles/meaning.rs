@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::{CONFIG_MAP, PROFILE, folder, read};
-use moorline_api::BindingMode;
+use moorline_api::{BindingMode, CloudName};
 use moorline_profile::{ClassRef, OnDown, Profile, ProviderBlock, Retention};
 use serde_json::json;
 
@@ -273,6 +273,123 @@ fn what_is_probably_not_meant_is_warned_about() {
         "claim \"b\" is not in this profile",
     ];
     assert_eq!(warnings(&[("a.yaml", shared)]), expected);
+}
+
+const AZURE: &str = "name: web\nprovider:\n  azure:\n";
+
+fn class_and_claim(provisioner: &str, sku: &str, size: &str) -> String {
+    format!(
+        "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: shares}}\nprovisioner: {provisioner}\nvolumeBindingMode: \
+         WaitForFirstConsumer\nparameters: {{skuName: {sku}}}\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: \
+         a}}\nspec: {{accessModes: [ReadWriteMany], storageClassName: shares, resources: {{requests: {{storage: {size}}}}}}}\n"
+    )
+}
+
+#[test]
+fn every_pin_of_azure_is_read() {
+    let profile = "name: web\nprovider:\n  azure:\n    subscription: 0B1F6471-1BF0-4DDA-AEC3-CB9272F09590\n    tenant: \
+                   0B1F6471-1BF0-4DDA-AEC3-CB9272F09591\n    resourceGroup: Shop_(prod)\n    location: westeurope\n    \
+                   createResourceGroup: true\n";
+    let provider = good(&[("profile.yaml", profile), ("a.yaml", CONFIG_MAP)]).provider;
+    assert_eq!(provider.cloud(), CloudName::Azure);
+    assert_eq!(
+        (provider.account(), provider.tenant()),
+        (
+            Some("0b1f6471-1bf0-4dda-aec3-cb9272f09590"),
+            Some("0b1f6471-1bf0-4dda-aec3-cb9272f09591")
+        ),
+        "ids are compared in lower case"
+    );
+    assert_eq!(
+        (provider.resource_group(), provider.region()),
+        (Some("Shop_(prod)"), Some("westeurope"))
+    );
+    assert!(provider.creates_resource_group());
+}
+
+#[test]
+fn a_cloud_with_nothing_below_it_has_no_pins() {
+    for text in [
+        AZURE,
+        "name: web\nprovider: {azure: {}}\n",
+        "name: web\nprovider: {azure: {location: }}\n",
+    ] {
+        let provider = good(&[("profile.yaml", text), ("a.yaml", CONFIG_MAP)]).provider;
+        assert_eq!(
+            (
+                provider.cloud(),
+                provider.account(),
+                provider.region(),
+                provider.resource_group()
+            ),
+            (CloudName::Azure, None, None, None)
+        );
+        assert!(!provider.creates_resource_group() && provider.tenant().is_none());
+    }
+}
+
+/// What each cloud's own provisioners are is known from the profile: the same class is right in one and wrong in the other.
+#[test]
+fn a_class_is_served_by_its_own_cloud_only() {
+    for (profile, provisioner, is_right) in [
+        (AZURE, "file.csi.azure.com", true),
+        (AZURE, "kubernetes.io/azure-file", true),
+        (AZURE, "blob.csi.azure.com", true),
+        (AZURE, "ebs.csi.aws.com", false),
+        (PROFILE, "ebs.csi.aws.com", true),
+        (PROFILE, "blob.csi.azure.com", false),
+        (PROFILE, "kubernetes.io/azure-disk", false),
+    ] {
+        let class = format!(
+            "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: one}}\nprovisioner: {provisioner}\n"
+        );
+        let folder = folder(&[("profile.yaml", profile), ("a.yaml", &class)]);
+        match read(folder.path()) {
+            Ok(profile) => assert!(is_right && profile.warnings.is_empty(), "{provisioner}"),
+            Err(problems) => {
+                let text = problems.to_string();
+                assert!(!is_right && text.contains("this profile's provider is"), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn disks_of_azure_are_left_to_the_cluster() {
+    for provisioner in ["disk.csi.azure.com", "kubernetes.io/azure-disk"] {
+        let class = format!(
+            "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: one}}\nprovisioner: {provisioner}\n"
+        );
+        let profile = good(&[("profile.yaml", AZURE), ("a.yaml", &class)]);
+        let [warning] = &profile.warnings.iter().collect::<Vec<_>>()[..] else {
+            panic!("{}", profile.warnings)
+        };
+        assert!(
+            warning.cause.contains("does not serve") && warning.cure.contains("only waits for it"),
+            "{warning:?}"
+        );
+    }
+}
+
+#[test]
+fn a_volume_larger_than_asked_for_is_warned_about() {
+    let premium = class_and_claim("file.csi.azure.com", "Premium_LRS", "10Gi");
+    assert_eq!(
+        warnings(&[("profile.yaml", AZURE), ("a.yaml", &premium)]),
+        ["the claim asks for 10 GiB and gets 100 GiB: its class has nothing smaller"]
+    );
+    // Whole GiB are what everyone expects.
+    let standard = class_and_claim("kubernetes.io/azure-file", "Standard_LRS", "50Mi");
+    assert!(warnings(&[("profile.yaml", AZURE), ("a.yaml", &standard)]).is_empty());
+}
+
+#[test]
+fn classes_of_one_account_may_differ_in_what_is_not_the_accounts() {
+    let text = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: cool}\nprovisioner: \
+                file.csi.azure.com\nparameters: {storageAccount: shopdata, shareAccessTier: Cool}\n---\napiVersion: \
+                storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: blobs}\nprovisioner: blob.csi.azure.com\nparameters: \
+                {storageAccount: shopdata, resourceGroup: shop}\n";
+    assert!(warnings(&[("profile.yaml", AZURE), ("a.yaml", text)]).is_empty());
 }
 
 #[test]

@@ -186,6 +186,7 @@ fn the_servers_on_blobs_have_a_container_each() {
         account,
         protocol,
         name_prefix,
+        ..
     }) = &placement.config
     else {
         panic!("a container: {:?}", placement.config)
