@@ -50,6 +50,10 @@ pub struct AzureShare {
     pub account: AzureAccount,
     /// `smb` or `nfs`.
     pub protocol: String,
+    /// The share's name where the class gives it, to be filled in ([`fill_name`]). One that exists already and was made for no
+    /// claim is mounted and never deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Put before the share's name, as `<prefix>-pvc-<uid>`.
     pub name_prefix: Option<String>,
     /// `TransactionOptimized`, `Hot`, `Cool` or `Premium`; `None` is the account's default.
@@ -70,6 +74,25 @@ pub struct AzureContainer {
     pub account: AzureAccount,
     /// `fuse2`, `fuse` or `nfs`.
     pub protocol: String,
+    /// The container's name where the class gives it; see [`AzureShare::name`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Put before the container's name, as `<prefix>-pvc-<uid>`.
     pub name_prefix: Option<String>,
+}
+
+/// What the name that a class gives a share or a container may have in it: the claim's name, its namespace, and the name of its
+/// PersistentVolume.
+pub const NAME_PARTS: [&str; 3] = [
+    "${pvc.metadata.name}",
+    "${pvc.metadata.namespace}",
+    "${pv.metadata.name}",
+];
+
+/// The name with these put in where [`NAME_PARTS`] stand for them.
+pub fn fill_name(name: &str, claim: &str, namespace: &str, persistent_volume: &str) -> String {
+    NAME_PARTS
+        .iter()
+        .zip([claim, namespace, persistent_volume])
+        .fold(name.to_owned(), |name, (part, value)| name.replace(part, value))
 }

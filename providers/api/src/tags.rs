@@ -13,5 +13,8 @@ pub const NAMESPACE: &str = "moorline.dev/namespace";
 pub const CLAIM: &str = "moorline.dev/claim";
 /// The claim's UID: unique to one life of the claim.
 pub const CLAIM_UID: &str = "moorline.dev/claim-uid";
+/// On a volume that its class names and that was made for no claim: it is mounted and never deleted. Nobody writes this tag; a
+/// provider tells it of a volume that it has looked at.
+pub const ADOPTED: &str = "moorline.dev/adopted";
 /// Who the profile says owns it.
 pub const OWNER: &str = "moorline.dev/owner";

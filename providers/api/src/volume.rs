@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::azure::{AzureContainer, AzureShare};
+use crate::azure::{self, AzureContainer, AzureShare};
 
 /// Tags or metadata of a cloud resource.
 pub type Tags = BTreeMap<String, String>;
@@ -95,6 +95,18 @@ impl VolumeConfig {
             Self::AzureFile(_) => VolumeSort::Share,
             Self::AzureBlob(_) => VolumeSort::Container,
         }
+    }
+
+    /// The volume that its class names for this claim, where the class names any: claims that get the same text get the same
+    /// volume. `None` where each claim has one of its own.
+    pub fn named_for(&self, namespace: &str, claim: &str) -> Option<String> {
+        let name = match self {
+            Self::Ebs { .. } => None,
+            Self::AzureFile(share) => share.name.as_deref(),
+            Self::AzureBlob(container) => container.name.as_deref(),
+        }?;
+        let of_its_own = name.contains(azure::NAME_PARTS[2]);
+        (!of_its_own).then(|| azure::fill_name(name, claim, namespace, ""))
     }
 
     /// What holds it, such as the storage account of a share; `None` where it stands by itself.

@@ -33,6 +33,7 @@ pub(crate) fn share(account: &StorageAccount, subscription: &str, share: &Share)
     let config = VolumeConfig::AzureFile(AzureShare {
         account: account_config(account, subscription),
         protocol: if nfs { "nfs" } else { "smb" }.to_owned(),
+        name: None,
         name_prefix: None,
         access_tier: properties.access_tier.clone(),
         root_squash: properties.root_squash.clone(),
@@ -70,9 +71,11 @@ pub(crate) fn container(account: &StorageAccount, subscription: &str, container:
         account: account_config(account, subscription),
         // Nothing about a container says how it is mounted.
         protocol: "fuse2".to_owned(),
+        name: None,
         name_prefix: None,
     });
     let deleted = properties.deleted == Some(true);
+    let leased = properties.lease_state.as_deref() == Some("leased");
     Some(Volume {
         id: VolumeName::new(&account.name, Service::Blobs, &container.name)?.id(),
         spec: VolumeSpec {
@@ -80,10 +83,10 @@ pub(crate) fn container(account: &StorageAccount, subscription: &str, container:
             zone: None,
             config,
         },
-        state: if deleted {
-            VolumeState::Deleted
-        } else {
-            VolumeState::Available
+        state: match (deleted, leased) {
+            (true, _) => VolumeState::Deleted,
+            (_, true) => VolumeState::InUse,
+            _ => VolumeState::Available,
         },
         attachments: Vec::new(),
         tags: tags_of(account, &container.name, properties.metadata.as_ref()),

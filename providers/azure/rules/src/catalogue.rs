@@ -40,8 +40,6 @@ const SEARCH: &str =
     "it tells the driver which of the existing accounts to take, and moorline derives the account itself";
 const NETWORK: &str = "moorline does not change networks";
 const OWN_ACCOUNT: &str = "prepare an account with it and name that with storageAccount";
-const ONE_FOR_ALL: &str =
-    "every claim of the class would get the same one, and deleting one claim would take the data of all";
 const PLANE: &str = "moorline creates volumes through Resource Manager, at its published rates";
 const REMOVE: &str = "remove it";
 
@@ -119,6 +117,7 @@ const COMMON: &[Parameter] = &[
 ];
 
 const FILES: &[Parameter] = &[
+    read("shareName"),
     read("shareNamePrefix"),
     read("shareAccessTier"),
     read("enableLargeFileShares"),
@@ -170,11 +169,6 @@ const FILES: &[Parameter] = &[
         "remove it; moorline bounds the shares of an account by number",
     ),
     refused(
-        "shareName",
-        ONE_FOR_ALL,
-        "remove it, or make a PersistentVolume for that share yourself",
-    ),
-    refused(
         "diskName",
         "disks inside of shares are not what moorline makes",
         "use a class of a disk",
@@ -187,6 +181,7 @@ const FILES: &[Parameter] = &[
 ];
 
 const BLOBS: &[Parameter] = &[
+    read("containerName"),
     read("containerNamePrefix"),
     read("isHnsEnabled"),
     attribute("AzureStorageAuthType", Form::OneOf(&["Key", "SAS", "MSI", "SPN"])),
@@ -197,11 +192,6 @@ const BLOBS: &[Parameter] = &[
     attribute("AzureStorageSPNClientID", Form::Text),
     attribute("AzureStorageSPNTenantID", Form::Text),
     attribute("AzureStorageAADEndpoint", Form::Text),
-    refused(
-        "containerName",
-        ONE_FOR_ALL,
-        "remove it, or make a PersistentVolume for that container yourself",
-    ),
     refused(
         "softDeleteBlobs",
         "moorline does not set a blob service's policies",

@@ -49,6 +49,19 @@ impl AzureRules {
             .find(|(key, _)| key.eq_ignore_ascii_case("storageAccount"))?;
         Some(named.1.trim()).filter(|name| account_name_problem(name).is_none())
     }
+
+    /// The name that a class gives its shares or containers (`shareName`, `containerName`), with what stands for a claim in it:
+    /// a provider that looks for volumes has to be told, because such names say nothing of claims.
+    pub fn named_volume(class: &StorageClass) -> Option<&str> {
+        let key = match &*class.provisioner {
+            BLOB_DRIVER => "containerName",
+            FILE_DRIVER | IN_TREE_PROVISIONER => "shareName",
+            _ => return None,
+        };
+        let mut parameters = class.parameters.iter();
+        let (_, name) = parameters.find(|(given, _)| given.eq_ignore_ascii_case(key))?;
+        Some(name.trim()).filter(|name| !name.is_empty())
+    }
 }
 
 impl StorageRules for AzureRules {

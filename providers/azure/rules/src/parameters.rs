@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use moorline_api::places::{location_name, resource_group_problem, uuid_problem};
-use moorline_api::{AzureAccount, FieldProblem, StorageClass};
+use moorline_api::{AzureAccount, FieldProblem, StorageClass, azure};
 
 use crate::catalogue::Driver;
-use crate::names::{Service, account_name_problem};
+use crate::names::{Service, account_name_problem, volume_name_problem};
 use crate::reader::{Reader, nearest};
 use crate::skus::{self, Sku};
 
@@ -25,6 +25,8 @@ pub(crate) struct Parameters {
     pub(crate) sku: Option<&'static Sku>,
     /// `smb`, `nfs`, `fuse`, `fuse2`.
     pub(crate) protocol: &'static str,
+    /// The name that the class gives, with what stands for a claim in it.
+    pub(crate) name: Option<String>,
     pub(crate) name_prefix: Option<String>,
     pub(crate) share_tier: Option<&'static str>,
     pub(crate) root_squash: Option<&'static str>,
@@ -61,6 +63,7 @@ pub(crate) fn read(class: &StorageClass) -> (Parameters, Vec<FieldProblem>) {
         driver,
         sku,
         protocol,
+        name: name(&mut reader),
         name_prefix: name_prefix(&mut reader),
         share_tier: None,
         root_squash: None,
@@ -288,6 +291,36 @@ fn tags(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
         }
     }
     tags
+}
+
+/// `shareName` and `containerName`, in which the drivers put in names of the claim and of its PersistentVolume.
+fn name(reader: &mut Reader<'_>) -> Option<String> {
+    let (key, prefix) = match reader.driver.service {
+        Service::Files => ("shareName", "shareNamePrefix"),
+        Service::Blobs => ("containerName", "containerNamePrefix"),
+    };
+    let name = reader.text(key)?;
+    if reader.has(prefix) {
+        let cause = format!("{prefix} begins names that are derived, and {key} is a whole one");
+        reader.wrong(prefix, cause, "keep one of them");
+    }
+    let filled = azure::fill_name(&name, "x0", "x0", "x0");
+    if let Some((_, rest)) = filled.split_once("${") {
+        let unknown = rest.split('}').next().unwrap_or_default();
+        let cause = format!("${{{unknown}}} stands for nothing");
+        let known = azure::NAME_PARTS.join(", ");
+        reader.wrong(key, cause, format!("use {known}"));
+        return None;
+    }
+    if let Some(why) = volume_name_problem(&filled) {
+        reader.wrong(
+            key,
+            format!("{name:?} cannot be its name: {why}"),
+            "use such a name, or remove it",
+        );
+        return None;
+    }
+    Some(name)
 }
 
 fn name_prefix(reader: &mut Reader<'_>) -> Option<String> {

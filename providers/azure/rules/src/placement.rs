@@ -69,7 +69,7 @@ fn config(parameters: Parameters, sku: &Sku, size_gib: u32) -> VolumeConfig {
     sku.name.clone_into(&mut account.sku);
     sku.kind(service).clone_into(&mut account.kind);
     let protocol = parameters.protocol.to_owned();
-    let name_prefix = parameters.name_prefix;
+    let (name, name_prefix) = (parameters.name, parameters.name_prefix);
     match service {
         Service::Files => {
             if sku.tier == Tier::PayAsYouGo && size_gib > WITHOUT_LARGE_SHARES {
@@ -78,6 +78,7 @@ fn config(parameters: Parameters, sku: &Sku, size_gib: u32) -> VolumeConfig {
             VolumeConfig::AzureFile(AzureShare {
                 account,
                 protocol,
+                name,
                 name_prefix,
                 access_tier: parameters.share_tier.map(str::to_owned),
                 root_squash: parameters.root_squash.map(str::to_owned),
@@ -88,6 +89,7 @@ fn config(parameters: Parameters, sku: &Sku, size_gib: u32) -> VolumeConfig {
         Service::Blobs => VolumeConfig::AzureBlob(AzureContainer {
             account,
             protocol,
+            name,
             name_prefix,
         }),
     }

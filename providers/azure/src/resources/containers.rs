@@ -25,6 +25,7 @@ pub(crate) struct ContainerState {
     pub(crate) metadata: Option<BTreeMap<String, String>>,
     pub(crate) last_modified_time: Option<String>,
     pub(crate) deleted: Option<bool>,
+    pub(crate) lease_state: Option<String>,
 }
 
 /// A container to be.

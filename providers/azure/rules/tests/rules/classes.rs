@@ -138,6 +138,32 @@ fn parameters_of_creation_are_read() {
 }
 
 #[test]
+fn a_class_may_name_its_shares_and_containers() {
+    let name = "${pvc.metadata.namespace}-${pvc.metadata.name}";
+    for provisioner in [FILE, IN_TREE] {
+        assert_eq!(share(provisioner, &[("shareName", name)]).name.as_deref(), Some(name));
+    }
+    assert_eq!(container(&[("containerName", "data")]).name.as_deref(), Some("data"));
+    let named = |name: &str| {
+        let config = VolumeConfig::AzureBlob(container(&[("containerName", name)]));
+        config.named_for("default", "web-0")
+    };
+    assert_eq!(named("data").as_deref(), Some("data"));
+    assert_eq!(named(name).as_deref(), Some("default-web-0"));
+    assert_eq!(named("x-${pv.metadata.name}"), None);
+    let of_class = |provisioner: &str, key: &str| {
+        AzureRules::named_volume(&class(provisioner, &[(key, " data ")])).map(str::to_owned)
+    };
+    assert_eq!(of_class(IN_TREE, "sharename").as_deref(), Some("data"));
+    assert_eq!(of_class(BLOB, "containerName").as_deref(), Some("data"));
+    assert_eq!(of_class(BLOB, "shareName"), None);
+    assert_eq!(
+        VolumeConfig::AzureFile(share(FILE, &[])).named_for("default", "web-0"),
+        None
+    );
+}
+
+#[test]
 fn what_is_wrong_is_said_of_its_parameter() {
     for (provisioner, parameters, key, words) in [
         (
@@ -165,12 +191,18 @@ fn what_is_wrong_is_said_of_its_parameter() {
             "skuName",
             "the same parameter",
         ),
-        (FILE, &[("shareName", "data")], "shareName", "every claim of the class"),
+        (FILE, &[("shareName", "My_Data")], "shareName", "lower-case letters"),
+        (
+            FILE,
+            &[("shareName", "a-${pvc.metadata.uid}")],
+            "shareName",
+            "${pvc.metadata.uid} stands for nothing",
+        ),
         (
             BLOB,
-            &[("containerName", "data")],
-            "containerName",
-            "every claim of the class",
+            &[("containerName", "data"), ("containerNamePrefix", "web")],
+            "containerNamePrefix",
+            "keep one of them",
         ),
         (
             FILE,

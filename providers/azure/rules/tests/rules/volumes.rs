@@ -143,6 +143,7 @@ fn a_container_has_the_blob_drivers_form() {
     let config = VolumeConfig::AzureBlob(AzureContainer {
         account: account(),
         protocol: "fuse2".to_owned(),
+        name: None,
         name_prefix: None,
     });
     let source = source(&class(BLOB, &[("protocol", "fuse2")]), "fml0123.blob/pvc-1", config);
