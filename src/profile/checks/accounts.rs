@@ -1,14 +1,17 @@
-//! Storage accounts that classes name: one account has one SKU and one place, whichever class says so.
+//! Storage accounts, shares and containers that classes name: an account has one SKU and one place, whichever class says so, and
+//! a share or container is one claim's.
 
 use std::collections::HashMap;
 
 use moorline_api::{AzureAccount, ClaimShape, Object, StorageClass, VolumeConfig};
 
 use super::Checker;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Location};
 use crate::manifests::Item;
+use crate::resolve;
 use crate::source::Span;
 use crate::words::quote;
+use crate::yaml::Node;
 
 /// What two classes of one account have to agree about: the parameter, its other name, and the value of a class.
 type Agreement = (&'static str, &'static str, fn(&AzureAccount) -> Option<&str>);
@@ -21,7 +24,10 @@ const AGREEMENTS: [Agreement; 3] = [
     ("storageAccount", "storageAccount", |account| Some(&account.kind)),
 ];
 
-impl Checker<'_> {
+/// A claim's name and place.
+type Claimant = (String, Location);
+
+impl<'a> Checker<'a> {
     /// Classes against each other, and against the subscription that the profile is pinned to.
     pub(super) fn accounts(&mut self) {
         let items = self.items;
@@ -39,6 +45,52 @@ impl Checker<'_> {
                 }
             }
         }
+    }
+
+    /// A share or container that a class names belongs to one claim: deleting the second one would take the first one's data.
+    pub(super) fn named_volumes(&mut self) {
+        let mut taken = HashMap::new();
+        for item in self.items {
+            for (claim, names) in claims_of(item) {
+                let Some((class, config)) = self.config_of(claim) else {
+                    continue;
+                };
+                let namespace = item.namespace.as_deref().unwrap_or(&self.config.namespace);
+                // Where no account is named, the class decides about it.
+                let account = config.holder().unwrap_or(&class.name);
+                let at = item.source.locate(claim.place(&["metadata", "name"]));
+                for name in names {
+                    if let Some(volume) = config.named_for(namespace, &name) {
+                        let key = (config.sort(), account.to_owned(), volume.clone());
+                        let first = taken.insert(key, (name.clone(), at.clone()));
+                        self.taken_twice((class, &volume), first, (name, at.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn taken_twice(&mut self, (class, volume): (&Item, &str), first: Option<Claimant>, (name, at): Claimant) {
+        let Some((first, place)) = first else { return };
+        let cause = format!(
+            "claims {first} and {name} would both get {}, which StorageClass {} names",
+            quote(volume),
+            class.name
+        );
+        let cure = "put ${pvc.metadata.name} into the class's name, or let the pods share one claim";
+        self.findings
+            .add(Diagnostic::new(at, cause, cure).also(place, "the first claim"));
+    }
+
+    /// What a claim or template gets, and of which class of the profile.
+    fn config_of(&self, claim: &Node) -> Option<(&'a Item, VolumeConfig)> {
+        let class = self.find("StorageClass", None, resolve::class_ref(claim).name()?)?;
+        let object = Object::from_value(class.node.to_json()).ok()?;
+        let shape = resolve::shape(claim)?;
+        let placed = self
+            .rules_of(class)?
+            .place(&StorageClass::from_object(&object), &shape, None);
+        Some((class, placed.ok()?.config))
     }
 
     /// The account that a class asks for; `None` where the class is none of Azure's, or wrong by itself.
@@ -93,6 +145,25 @@ impl Checker<'_> {
         self.findings
             .add(Diagnostic::new(at, cause, cure).also(there, "the other class"));
     }
+}
+
+/// The claims of an object, each with its names. Two ordinals of a set show whether all would get the same.
+fn claims_of(item: &Item) -> Vec<(&Node, Vec<String>)> {
+    if item.is("v1", "PersistentVolumeClaim") {
+        return vec![(&item.node, vec![item.name.clone()])];
+    }
+    if !item.is("apps/v1", "StatefulSet") {
+        return Vec::new();
+    }
+    let replicas = resolve::replicas(&item.node).unwrap_or(1);
+    let templates = item.node.items_at(&["spec", "volumeClaimTemplates"]).iter();
+    let templates = templates.filter_map(|template| Some((template, template.str_at(&["metadata", "name"])?)));
+    let names = |template: &str| {
+        (0..replicas.min(2))
+            .map(|ordinal| format!("{template}-{}-{ordinal}", item.name))
+            .collect()
+    };
+    templates.map(|(template, name)| (template, names(name))).collect()
 }
 
 /// The place of the first of these parameters that a class has; their names have no case.

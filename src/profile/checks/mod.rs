@@ -71,6 +71,7 @@ pub(crate) fn check(items: &[Item], config: &ProfileFile, surroundings: &Surroun
     }
     checker.claim_names();
     checker.accounts();
+    checker.named_volumes();
 }
 
 impl<'a> Checker<'a> {

@@ -393,6 +393,33 @@ fn classes_of_one_account_may_differ_in_what_is_not_the_accounts() {
 }
 
 #[test]
+fn volumes_that_a_class_names_may_be_of_several_claims_that_differ() {
+    let class = |name: &str, provisioner: &str, volume: &str| {
+        format!(
+            "---\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: {name}}}\nprovisioner: \
+             {provisioner}\nparameters: {{storageAccount: shopdata, {volume}}}\n"
+        )
+    };
+    let claim = |name: &str, class: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: {name}}}\nspec: {{accessModes: [ReadWriteMany], \
+             storageClassName: {class}, resources: {{requests: {{storage: 1Gi}}}}}}\n"
+        )
+    };
+    let text = [
+        class("each", "file.csi.azure.com", "shareName: \"of-${pvc.metadata.name}\""),
+        claim("a", "each"),
+        claim("b", "each"),
+        class("share", "file.csi.azure.com", "shareName: data"),
+        class("container", "blob.csi.azure.com", "containerName: data"),
+        claim("c", "share"),
+        claim("d", "container"),
+    ]
+    .concat();
+    assert!(warnings(&[("profile.yaml", AZURE), ("a.yaml", &text)]).is_empty());
+}
+
+#[test]
 fn objects_are_checked_even_if_profile_yaml_has_errors() {
     let profile = PROFILE.replace("name: web", "name: 12");
     let diagnostics = read(
