@@ -22,7 +22,7 @@ pub(crate) fn plan(plan: &DownPlan, view: &View) -> String {
             view.paint.removed(inline(&format!("- load balancer {balancer}")))
         );
     }
-    for object in &plan.objects {
+    for object in plan.secrets.iter().chain(&plan.objects) {
         let _ = writeln!(
             out,
             "{}",

@@ -16,6 +16,14 @@ pub(crate) fn up(plan: &UpPlan, view: &View) -> String {
     for claim in &plan.claims {
         out.push_str(&claim_line(claim, view));
     }
+    for mount in &plan.mounts {
+        let secret = &mount.secret;
+        let line = format!(
+            "+ secret/{} -n {} (it is missing, and nodes mount volumes with it)",
+            secret.name, secret.namespace
+        );
+        let _ = writeln!(out, "{}", view.paint.added(inline(&line)));
+    }
     for removal in &plan.removals {
         let line = format!("- {} (no longer in the profile)", object_name(&removal.target));
         let _ = writeln!(out, "{}", view.paint.removed(inline(&line)));

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and its helpers are seen by tests only"
 )]
 
+mod azure_crash;
 mod bad_profiles;
 mod boto;
 mod crash;
@@ -16,6 +17,7 @@ mod formats;
 mod interrupt;
 mod kubectl;
 mod many;
+mod mounts_kubectl;
 mod secrets;
 mod support;
 mod tutorial;

@@ -78,6 +78,7 @@ fn run_settings(
         resource_group: provider
             .and_then(|provider| pinned(provider.resource_group()))
             .or(place.resource_group),
+        tenant: pinned(provider.and_then(moorline_profile::ProviderBlock::tenant)).or(place.tenant),
         create_resource_group: provider.is_some_and(moorline_profile::ProviderBlock::creates_resource_group),
         location: settings
             .region

@@ -108,6 +108,7 @@ fn pv(reclaim: ReclaimPolicy, decided: Option<&str>) -> PvView {
         claim_uid: None,
         reclaim,
         volume: None,
+        secret: None,
         profile: None,
         decided: decided.map(str::to_owned),
     }
