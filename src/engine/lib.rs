@@ -12,6 +12,7 @@ pub mod plan;
 
 mod apply;
 mod balancers;
+mod df;
 mod down;
 mod fold;
 mod mounts;
@@ -23,9 +24,11 @@ mod slim;
 mod status;
 mod tracker;
 mod up;
+mod usage;
 
 pub use balancers::load_balancers;
 pub use context::{Cloud, Context, Limits};
+pub use df::df;
 pub use down::{execute_down, plan_down};
 pub use error::{EngineError, Failure};
 pub use event::{Event, EventSink};

@@ -45,6 +45,11 @@ pub(crate) async fn site_as_needed(ctx: &Context, profile: &Profile) -> Result<S
     located(profile, ctx.cluster.identity().await?, None)
 }
 
+/// The same for who asks the cluster alone.
+pub(crate) async fn site_in_cluster(ctx: &Context, profile: &Profile) -> Result<Site, EngineError> {
+    located(profile, ctx.cluster.identity().await?, None)
+}
+
 /// Whether the profile has volumes or names an account.
 fn needs_cloud(profile: &Profile) -> bool {
     has_claims(profile) || profile.provider.account().is_some()

@@ -1,7 +1,7 @@
 //! What runs end with: serialisable results that reports render and `-o json` prints.
 
 use jiff::Timestamp;
-use moorline_api::{Account, Attachment, ClusterIdentity, LoadBalancerKind};
+use moorline_api::{Account, Attachment, ClusterIdentity, LoadBalancerKind, VolumeSort};
 use serde::Serialize;
 
 /// One thing that is not ready, and why, in words.
@@ -48,14 +48,22 @@ pub struct ClaimStatus {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CloudVolume {
-    /// Id.
+    /// Id: `vol-0123456789abcdef0`, `account.file/share`.
     pub id: String,
+    /// What it is: `disk`, `share`, `container`.
+    pub sort: VolumeSort,
+    /// Its name within what holds it.
+    pub name: String,
+    /// What holds it: a share's storage account; `None` where it stands by itself.
+    pub holder: Option<String>,
     /// Zone.
     pub zone: Option<String>,
-    /// Type: `gp2`.
+    /// Type or SKU: `gp2`, `Standard_LRS`.
     pub volume_type: String,
-    /// Size in GiB.
+    /// Size or quota in GiB.
     pub size_gib: u32,
+    /// Bytes used as the cloud counts them; `None` where it does not, or was not asked.
+    pub used_bytes: Option<u64>,
     /// State: `in-use`.
     pub state: String,
     /// Attachments with their devices.
@@ -184,6 +192,72 @@ impl Status {
         self.events = Vec::new();
         self
     }
+}
+
+/// Who measured how full a volume is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MeasuredBy {
+    /// The kubelet of the pod's node, in the mounted file system: what `df` in the pod shows.
+    Kubelet,
+    /// The cloud, which counts what the volume holds and knows no file system.
+    Cloud,
+}
+
+/// A claim that a pod has mounted, and how full it is: a line of `df`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MountUsage {
+    /// Namespace of pod and claim.
+    pub namespace: String,
+    /// Pod.
+    pub pod: String,
+    /// Its node; empty while it has none.
+    pub node: String,
+    /// Claim.
+    pub claim: String,
+    /// Where its containers have it: mount paths, or device paths of block devices.
+    pub paths: Vec<String>,
+    /// The cloud's id of the volume, where it is known.
+    pub volume: Option<String>,
+    /// Who measured; `None` where nobody could.
+    pub measured_by: Option<MeasuredBy>,
+    /// When, where that is known.
+    pub measured_at: Option<Timestamp>,
+    /// Size in bytes: of the file system, or, measured by the cloud, what Kubernetes says that the claim got.
+    pub size_bytes: Option<u64>,
+    /// Bytes used.
+    pub used_bytes: Option<u64>,
+    /// Bytes that can still be written.
+    pub available_bytes: Option<u64>,
+    /// Used of what can be used, in per cent rounded up, as `df` counts it.
+    pub used_percent: Option<u64>,
+    /// Inodes of the file system.
+    pub inodes: Option<u64>,
+    /// Inodes used.
+    pub inodes_used: Option<u64>,
+    /// Inodes left.
+    pub inodes_free: Option<u64>,
+    /// Inodes used, in per cent rounded up.
+    pub inodes_used_percent: Option<u64>,
+    /// Why the kubelet's figures are missing; empty where they are not.
+    pub unknown: String,
+}
+
+/// What `df` shows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiskUsage {
+    /// Profile.
+    pub profile: String,
+    /// Cluster.
+    pub cluster: ClusterIdentity,
+    /// Mounts by namespace, pod and claim, ordinals in their order.
+    pub mounts: Vec<MountUsage>,
+    /// Things worth knowing, a sentence each; why figures are missing is among them.
+    pub notices: Vec<String>,
+    /// Whether figures are missing that there should be (exit code 3).
+    pub incomplete: bool,
 }
 
 /// What `up` and `scale` end with.

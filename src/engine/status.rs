@@ -1,19 +1,22 @@
 //! What is there: the tutorials' `kubectl get` and `describe` in one place, joined with the cloud.
 
+mod behind;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use moorline_api::{Object, ResourceKind, Volume};
+use moorline_api::{Object, ResourceKind};
 use moorline_profile::Profile;
 use tokio::time::Instant;
 
 use crate::balancers;
 use crate::context::Context;
 use crate::error::EngineError;
-use crate::fold::{ClaimView, Key, PvView, string_map};
-use crate::observe::{self, CloudVolumes, Site};
-use crate::outcome::{ClaimStatus, CloudVolume, EventStatus, PodStatus, ServiceStatus, Status, WorkloadStatus};
+use crate::fold::{ClaimView, Key, string_map};
+use crate::observe::{self, Site};
+use crate::outcome::{ClaimStatus, EventStatus, PodStatus, ServiceStatus, Status, WorkloadStatus};
 use crate::readiness::{self, Balancers, pod_summary};
 use crate::tracker::{Snapshot, Tracker, Waited};
+use behind::Behind;
 
 /// Recent events that a status carries.
 const EVENTS: usize = 20;
@@ -23,7 +26,7 @@ const EVENTS: usize = 20;
 pub async fn status(ctx: &Context, profile: &Profile) -> Result<Status, EngineError> {
     let site = observe::site(ctx, profile).await?;
     let snapshot = Snapshot::read(ctx, &readiness::queries(profile)).await?;
-    Ok(compose(ctx, profile, &site, &snapshot).await)
+    Ok(compose_on(ctx, profile, &site, &snapshot, &mut Behind::with_usage()).await)
 }
 
 /// Calls `on_change` with the status now and after every change, until the run is stopped.
@@ -35,6 +38,7 @@ pub async fn watch_status(
     let site = observe::site(ctx, profile).await?;
     let tracker = Tracker::start(ctx, readiness::queries(profile));
     let far = Instant::now() + std::time::Duration::from_hours(24 * 365);
+    let mut behind = Behind::with_usage();
     let mut last: Option<Status> = None;
     loop {
         match tracker.until(far, |_| Some(())).await {
@@ -43,7 +47,7 @@ pub async fn watch_status(
             Waited::Lost(error) => return Err(error.into()),
         }
         let snapshot = tracker.snapshot();
-        let mut now = compose(ctx, profile, &site, &snapshot).await;
+        let mut now = compose_on(ctx, profile, &site, &snapshot, &mut behind).await;
         now.notices.extend(tracker.failing());
         if last.as_ref() != Some(&now) {
             on_change(&now);
@@ -65,20 +69,22 @@ pub async fn watch_status(
     }
 }
 
-/// Joins what was read of the cluster with the cloud.
+/// Joins what was read of the cluster with the cloud; how full volumes are is not asked.
 pub(crate) async fn compose(ctx: &Context, profile: &Profile, site: &Site, snapshot: &Snapshot) -> Status {
+    compose_on(ctx, profile, site, snapshot, &mut Behind::default()).await
+}
+
+async fn compose_on(ctx: &Context, profile: &Profile, site: &Site, snapshot: &Snapshot, behind: &mut Behind) -> Status {
     let mut notices = site.notices.clone();
     let mut incomplete = !snapshot.unreadable.is_empty();
     notices.extend(snapshot.unreadable.iter().cloned());
     let claims = claims_of(profile, snapshot);
-    let cloud = match behind(ctx, profile, site, &claims).await {
-        Ok(cloud) => cloud,
-        Err(error) => {
-            notices.push(format!("volumes could not be read: {error}"));
-            incomplete = true;
-            Behind::default()
-        }
-    };
+    behind.look(ctx, profile, site, &claims).await;
+    notices.extend(behind.notices().iter().cloned());
+    if let Some(failure) = behind.failure() {
+        notices.push(failure.to_owned());
+        incomplete = true;
+    }
     let services = services(profile, snapshot);
     let wants_balancers = services.iter().any(|(_, status)| status.service_type == "LoadBalancer");
     let listing = if wants_balancers && site.account.is_some() {
@@ -102,7 +108,7 @@ pub(crate) async fn compose(ctx: &Context, profile: &Profile, site: &Site, snaps
         cluster: site.cluster.clone(),
         account: site.account.clone(),
         ready: judged.is_ready(),
-        claims: claims.iter().map(|claim| claim_status(claim, &cloud)).collect(),
+        claims: claims.iter().map(|claim| claim_status(claim, behind)).collect(),
         workloads: workloads(profile, snapshot),
         pods: pods(profile, snapshot),
         services: services.collect(),
@@ -166,40 +172,7 @@ pub(crate) fn set_of<'a>(
         })
 }
 
-/// PersistentVolumes and cloud volumes behind claims.
-#[derive(Default)]
-struct Behind {
-    persistent_volumes: BTreeMap<String, PvView>,
-    volumes: CloudVolumes,
-}
-
-async fn behind(
-    ctx: &Context,
-    profile: &Profile,
-    site: &Site,
-    claims: &[Listed],
-) -> Result<Behind, moorline_api::Error> {
-    let names = claims
-        .iter()
-        .filter_map(|claim| claim.live.as_ref())
-        .map(|live| live.volume_name.clone())
-        .filter(|name| !name.is_empty());
-    let persistent_volumes = observe::persistent_volumes(ctx, names.collect()).await?;
-    if claims.is_empty() || site.account.is_none() {
-        return Ok(Behind {
-            persistent_volumes,
-            volumes: CloudVolumes::default(),
-        });
-    }
-    let ids = persistent_volumes.values().filter_map(|pv| pv.volume.clone()).collect();
-    let volumes = CloudVolumes::read(ctx, &site.cluster.uid, &profile.name, ids).await?;
-    Ok(Behind {
-        persistent_volumes,
-        volumes,
-    })
-}
-
-fn claim_status(claim: &Listed, cloud: &Behind) -> ClaimStatus {
+fn claim_status(claim: &Listed, behind: &Behind) -> ClaimStatus {
     let (namespace, name) = claim.key.clone();
     let Some(live) = &claim.live else {
         return ClaimStatus {
@@ -215,13 +188,8 @@ fn claim_status(claim: &Listed, cloud: &Behind) -> ClaimStatus {
             note: "not created yet".to_owned(),
         };
     };
-    let pv = cloud.persistent_volumes.get(&live.volume_name);
-    let id = pv.and_then(|pv| pv.volume.clone());
-    let volume = match &id {
-        Some(id) => cloud.volumes.get(id),
-        None => cloud.volumes.of_claim(&live.uid).into_iter().next(),
-    };
-    let note = match (claim.wanted, &id, volume) {
+    let cloud = behind.cloud_volume_of(live);
+    let note = match (claim.wanted, behind.id_of(live), &cloud) {
         (_, Some(id), None) => format!("volume {id} is not in this account and region"),
         (false, ..) => "kept: its set was scaled down".to_owned(),
         _ => String::new(),
@@ -244,19 +212,8 @@ fn claim_status(claim: &Listed, cloud: &Behind) -> ClaimStatus {
         access_modes: short_modes(&live.access_modes),
         storage_class: live.class.clone(),
         created: live.created,
-        cloud: volume.map(cloud_volume),
+        cloud,
         note,
-    }
-}
-
-fn cloud_volume(volume: &Volume) -> CloudVolume {
-    CloudVolume {
-        id: volume.id.to_string(),
-        zone: volume.spec.zone.clone(),
-        volume_type: volume.spec.config.type_name().to_owned(),
-        size_gib: volume.spec.size_gib,
-        state: volume.state.to_string(),
-        attachments: volume.attachments.clone(),
     }
 }
 
@@ -293,29 +250,36 @@ fn workloads(profile: &Profile, snapshot: &Snapshot) -> Vec<WorkloadStatus> {
 
 /// The pods that the profile's workloads select, ordinals in their order.
 fn pods(profile: &Profile, snapshot: &Snapshot) -> Vec<PodStatus> {
-    let selectors: Vec<_> = profile
-        .manifests
-        .iter()
-        .map(|m| {
-            (
-                m.object.namespace().unwrap_or(&profile.namespace),
-                string_map(&m.object, &["spec", "selector", "matchLabels"]),
-            )
-        })
-        .collect();
-    let mine = |pod: &&Object| {
-        let labels = string_map(pod, &["metadata", "labels"]);
-        selectors
-            .iter()
-            .any(|(namespace, selector)| pod.namespace() == Some(*namespace) && readiness::selects(selector, &labels))
-    };
+    let selectors = Selectors::of(profile);
+    let mine = |pod: &&Object| selectors.select(pod);
     let mut pods: Vec<_> = snapshot.all(&ResourceKind::pod()).filter(mine).collect();
     pods.sort_by_key(|pod| natural(pod.name()));
     pods.into_iter().map(pod_status).collect()
 }
 
+/// Which pods the workloads of a profile select, by namespace.
+pub(crate) struct Selectors(Vec<(String, BTreeMap<String, String>)>);
+
+impl Selectors {
+    pub(crate) fn of(profile: &Profile) -> Self {
+        let selector = |manifest: &moorline_profile::Manifest| {
+            let namespace = manifest.object.namespace().unwrap_or(&profile.namespace);
+            let labels = string_map(&manifest.object, &["spec", "selector", "matchLabels"]);
+            (namespace.to_owned(), labels)
+        };
+        Self(profile.manifests.iter().map(selector).collect())
+    }
+
+    pub(crate) fn select(&self, pod: &Object) -> bool {
+        let labels = string_map(pod, &["metadata", "labels"]);
+        self.0
+            .iter()
+            .any(|(namespace, selector)| pod.namespace() == Some(namespace) && readiness::selects(selector, &labels))
+    }
+}
+
 /// Sorts `web-2` before `web-10`.
-fn natural(name: &str) -> (String, u64) {
+pub(crate) fn natural(name: &str) -> (String, u64) {
     let split = name
         .rsplit_once('-')
         .and_then(|(stem, ordinal)| Some((stem.to_owned(), ordinal.parse().ok()?)));
