@@ -7,10 +7,11 @@ use moorline_azure_rules::{Service, VolumeName};
 
 use std::sync::Arc;
 
+use crate::data::BlobAccount;
 use crate::metadata;
 use crate::naming::{Ground, PoolKey, volume_name};
 use crate::provider::{AzureProvider, Home};
-use crate::resources::{AccountPlace, ContainerBody, ShareBody, StorageAccount};
+use crate::resources::{ContainerBody, ShareBody, StorageAccount};
 
 /// How many accounts may turn out to be full, against our count, before something else must be wrong.
 const FULL_ACCOUNTS: u32 = 3;
@@ -68,6 +69,11 @@ impl AzureProvider {
     /// Creates the volume, or finds the one that the same token made before.
     pub(crate) async fn make(&self, new: &NewVolume) -> Result<Volume> {
         let order = Order::read(new)?;
+        if let Some(given) = self.given_for(&order)? {
+            let volume = self.make_in_given(&order, given).await?;
+            self.remember(&volume);
+            return Ok(volume);
+        }
         self.check_subscription(&order)?;
         let volume = if order.account.name.is_some() {
             let account = self.named_account(&order).await?;
@@ -77,6 +83,33 @@ impl AzureProvider {
         };
         self.remember(&volume);
         Ok(volume)
+    }
+
+    /// The account that a connection string gives, where the volume belongs in it: a container whose class names no other.
+    fn given_for(&self, order: &Order<'_>) -> Result<Option<&BlobAccount>> {
+        let Some(given) = self.given.as_ref().filter(|_| order.service == Service::Blobs) else {
+            return Ok(None);
+        };
+        match order.account.name.as_deref() {
+            Some(other) if other != given.name() => {
+                if self.is_managed() {
+                    return Ok(None);
+                }
+                let own = given.name();
+                let message = format!(
+                    "the class wants storage account {other}, and AZURE_STORAGE_CONNECTION_STRING is of {own}; use one of them"
+                );
+                Err(order.error(ErrorKind::Invalid, message))
+            }
+            _ => Ok(Some(given)),
+        }
+    }
+
+    async fn make_in_given(&self, order: &Order<'_>, given: &BlobAccount) -> Result<Volume> {
+        if given.make(&order.name, &order.new.spec, &order.new.tags).await? {
+            return order.made(given.config());
+        }
+        order.settle(given.volume(&order.name).await?)
     }
 
     fn check_subscription(&self, order: &Order<'_>) -> Result<()> {
@@ -93,10 +126,14 @@ impl AzureProvider {
 
     async fn make_in_pool(&self, order: &Order<'_>) -> Result<Volume> {
         let storage = self.storage()?;
-        let group = self.group(order.account.resource_group.as_deref(), OPERATION)?;
+        let named = order.account.resource_group.as_deref();
+        let group = self.group(named, OPERATION)?;
         let location = match &order.account.location {
-            Some(location) => location.clone(),
-            None => self.home().await?.location.clone(),
+            Some(location) if named.is_some() => location.clone(),
+            location => {
+                let home = self.home().await?;
+                location.clone().unwrap_or_else(|| home.location.clone())
+            }
         };
         let ground = Ground {
             subscription: storage.subscription,
@@ -109,7 +146,7 @@ impl AzureProvider {
             for other in &spot.others {
                 if let Some(found) = self.look(other, order.service, &order.name).await? {
                     pool.leave(&order.name).await;
-                    return Self::same(order, found);
+                    return order.same(found);
                 }
             }
             match self.make_in(order, &spot.account).await {
@@ -195,12 +232,15 @@ impl AzureProvider {
             storage.create_container(&place, &order.name, &body).await?
         };
         if is_new {
-            return order.made(account, &place, storage.subscription);
+            return order.made(AzureAccount {
+                name: Some(account.name.clone()),
+                subscription: Some(storage.subscription.to_owned()),
+                resource_group: Some(place.group),
+                location: Some(account.location.clone()),
+                ..AzureAccount::default()
+            });
         }
-        match self.look(account, order.service, &order.name).await? {
-            Some(found) => Self::same(order, found),
-            None => Err(order.error(ErrorKind::Stale, "it was there a moment ago, and is gone; run again")),
-        }
+        order.settle(self.look(account, order.service, &order.name).await?)
     }
 
     /// One volume by name, with all that is known of it.
@@ -219,24 +259,6 @@ impl AzureProvider {
         })
     }
 
-    /// "Already there" is success only for what the same claim had made, as it would be made now.
-    fn same(order: &Order<'_>, found: Volume) -> Result<Volume> {
-        let claim = |tags: &moorline_api::Tags| tags.get(tags::CLAIM_UID).cloned();
-        let cluster = |tags: &moorline_api::Tags| tags.get(tags::CLUSTER_UID).cloned();
-        if claim(&found.tags) != claim(&order.new.tags) || cluster(&found.tags) != cluster(&order.new.tags) {
-            let message = format!(
-                "{} exists, and nothing on it says that it was made for this claim; rename or delete it",
-                found.id
-            );
-            return Err(order.error(ErrorKind::AlreadyExists, message));
-        }
-        if found.spec.size_gib != order.new.spec.size_gib {
-            let message = format!("{} was made before with {} GiB", found.id, found.spec.size_gib);
-            return Err(order.error(ErrorKind::TokenBurnt, message));
-        }
-        Ok(found)
-    }
-
     /// The resource group that is meant.
     pub(crate) fn group<'a>(&'a self, named: Option<&'a str>, operation: &str) -> Result<&'a str> {
         named.or(self.settings.resource_group.as_deref()).ok_or_else(|| {
@@ -247,47 +269,96 @@ impl AzureProvider {
 
     /// Our resource group and its region, made where that is allowed.
     pub(crate) async fn home(&self) -> Result<&Home> {
-        self.home.get_or_try_init(|| self.find_home()).await
+        let settle = async || match self.look_for_home().await? {
+            Ok(home) => Ok(home),
+            Err(Missing { group, location }) => {
+                self.storage()?.create_group(group, &location).await?;
+                Ok(Home { location })
+            }
+        };
+        self.home.get_or_try_init(settle).await
     }
 
-    async fn find_home(&self) -> Result<Home> {
-        if let (Some(location), false) = (&self.settings.location, self.settings.create_resource_group) {
-            return Ok(Home {
-                location: location.clone(),
-            });
+    /// The region of what would be made, without making anything.
+    pub(crate) async fn region(&self) -> Result<String> {
+        if let Some(home) = self.home.get() {
+            return Ok(home.location.clone());
         }
-        let storage = self.storage()?;
+        match self.look_for_home().await? {
+            Ok(found) => Ok(self.home.get_or_init(async || found).await.location.clone()),
+            Err(missing) => Ok(missing.location),
+        }
+    }
+
+    /// A resource group that is missing and may not be made is an error, and said before anything is changed.
+    async fn look_for_home(&self) -> Result<std::result::Result<Home, Missing<'_>>> {
+        let wanted = self.settings.location.as_deref().map(canonical);
+        if let (None, Some(location)) = (&self.settings.resource_group, &wanted) {
+            // Every class has to name its group.
+            return Ok(Ok(Home {
+                location: location.clone(),
+            }));
+        }
         let group = self.group(None, "find the resource group")?;
-        let missing = match storage.group(group).await {
+        let missing = match self.storage()?.group(group).await {
             Ok(found) => {
-                let location = self.settings.location.clone().unwrap_or(found.location);
-                return Ok(Home { location });
+                let location = wanted.unwrap_or_else(|| canonical(&found.location));
+                return Ok(Ok(Home { location }));
             }
             Err(error) => error,
         };
-        let location = self.settings.location.as_deref();
-        match location
-            .filter(|_| self.settings.create_resource_group && missing.message.contains("ResourceGroupNotFound"))
-        {
-            Some(location) => {
-                storage.create_group(group, location).await?;
-                Ok(Home {
-                    location: location.to_owned(),
-                })
-            }
+        let may_be_made = self.settings.create_resource_group && missing.message.contains("ResourceGroupNotFound");
+        match wanted.filter(|_| may_be_made) {
+            Some(location) => Ok(Err(Missing { group, location })),
             None => Err(missing),
         }
     }
 }
 
+/// A resource group to be made.
+struct Missing<'a> {
+    group: &'a str,
+    location: String,
+}
+
+/// A region's name as Azure compares them: `eastus` for `East US`.
+fn canonical(location: &str) -> String {
+    location.to_ascii_lowercase().replace(' ', "")
+}
+
 impl Order<'_> {
-    /// The volume that was made just so.
-    fn made(&self, account: &StorageAccount, place: &AccountPlace, subscription: &str) -> Result<Volume> {
+    /// What is there under the volume's name, where Azure said that something is.
+    fn settle(&self, found: Option<Volume>) -> Result<Volume> {
+        let gone = || self.error(ErrorKind::Stale, "it was there a moment ago, and is gone; run again");
+        self.same(found.ok_or_else(gone)?)
+    }
+
+    /// "Already there" is success only for what the same claim had made, as it would be made now.
+    fn same(&self, found: Volume) -> Result<Volume> {
+        let claim = |tags: &moorline_api::Tags| tags.get(tags::CLAIM_UID).cloned();
+        let cluster = |tags: &moorline_api::Tags| tags.get(tags::CLUSTER_UID).cloned();
+        if claim(&found.tags) != claim(&self.new.tags) || cluster(&found.tags) != cluster(&self.new.tags) {
+            let message = format!(
+                "{} exists, and nothing on it says that it was made for this claim; rename or delete it",
+                found.id
+            );
+            return Err(self.error(ErrorKind::AlreadyExists, message));
+        }
+        if found.spec.size_gib != self.new.spec.size_gib {
+            let message = format!("{} was made before with {} GiB", found.id, found.spec.size_gib);
+            return Err(self.error(ErrorKind::TokenBurnt, message));
+        }
+        Ok(found)
+    }
+
+    /// The volume that was made just so, in the account of this name and place.
+    fn made(&self, place: AzureAccount) -> Result<Volume> {
+        let account = place.name.clone().unwrap_or_default();
         let within = AzureAccount {
-            name: Some(account.name.clone()),
-            subscription: Some(subscription.to_owned()),
-            resource_group: Some(place.group.clone()),
-            location: Some(account.location.clone()),
+            name: place.name,
+            subscription: place.subscription,
+            resource_group: place.resource_group,
+            location: place.location,
             ..self.account.clone()
         };
         let mut config = self.new.spec.config.clone();
@@ -296,7 +367,7 @@ impl Order<'_> {
             VolumeConfig::AzureBlob(container) => container.account = within,
             _ => {}
         }
-        let name = VolumeName::new(&account.name, self.service, &self.name).ok_or_else(|| {
+        let name = VolumeName::new(&account, self.service, &self.name).ok_or_else(|| {
             self.error(
                 ErrorKind::Internal,
                 "the account has a name that Azure gives no account",

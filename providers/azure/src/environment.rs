@@ -4,6 +4,7 @@
 use moorline_api::Sensitive;
 
 use crate::credentials::{Certificate, Chain, Identity, ServicePrincipal};
+use crate::data::StorageConnection;
 use crate::settings::{AzureCloud, AzureSettings};
 
 /// Why the environment cannot be followed.
@@ -28,7 +29,9 @@ impl AzureSettings {
     /// `AZURE_LOCATION` (or `AZURE_DEFAULTS_LOCATION`), `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET`,
     /// `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_FEDERATED_TOKEN_FILE`, `AZURE_AUTHORITY_HOST`,
     /// `AZURE_RESOURCE_MANAGER_ENDPOINT` (or `AZURE_RESOURCE_MANAGER_URL`), `AZURE_RESOURCE_MANAGER_AUDIENCE`, `AZURE_CLOUD_NAME` (as of `az cloud`),
-    /// `HTTPS_PROXY` and `NO_PROXY`.
+    /// `AZURE_POD_IDENTITY_AUTHORITY_HOST`, `AZURE_STORAGE_CONNECTION_STRING`,
+    /// `REQUESTS_CA_BUNDLE`, `HTTPS_PROXY` and `NO_PROXY`. Certificates that
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name take the place of the machine's own.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, EnvironmentProblem> {
         let given = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let either = |names: [&str; 2]| names.into_iter().find_map(given);
@@ -48,7 +51,8 @@ impl AzureSettings {
             managed_identity_client: client,
             tenant,
             // Set in App Service and its kin, where the metadata address does not exist.
-            hosted_identity: given("IDENTITY_ENDPOINT").is_some(),
+            hosted_identity: given("IDENTITY_ENDPOINT").or_else(|| given("MSI_ENDPOINT")).is_some(),
+            metadata_host: given("AZURE_POD_IDENTITY_AUTHORITY_HOST"),
         };
         Ok(Self {
             cloud: cloud(&given)?,
@@ -56,11 +60,23 @@ impl AzureSettings {
             resource_group: either(["AZURE_RESOURCE_GROUP", "AZURE_DEFAULTS_GROUP"]),
             location: either(["AZURE_LOCATION", "AZURE_DEFAULTS_LOCATION"]),
             identity: Identity::Chain(chain),
+            connection: connection(&given)?,
+            extra_roots_file: given("REQUESTS_CA_BUNDLE").map(Into::into),
             proxy: either(["HTTPS_PROXY", "https_proxy"]),
             no_proxy: either(["NO_PROXY", "no_proxy"]).unwrap_or_default(),
             ..Self::default()
         })
     }
+}
+
+fn connection(given: &impl Fn(&str) -> Option<String>) -> Result<Option<StorageConnection>, EnvironmentProblem> {
+    const VARIABLE: &str = "AZURE_STORAGE_CONNECTION_STRING";
+    let text = given(VARIABLE);
+    let read = text.map(|text| StorageConnection::parse(&text)).transpose();
+    read.map_err(|message| EnvironmentProblem {
+        variable: VARIABLE,
+        message,
+    })
 }
 
 fn cloud(given: &impl Fn(&str) -> Option<String>) -> Result<AzureCloud, EnvironmentProblem> {
@@ -151,6 +167,12 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_string_names_an_account() {
+        let settings = settings(&[("AZURE_STORAGE_CONNECTION_STRING", "UseDevelopmentStorage=true")]).unwrap();
+        assert_eq!(settings.connection.unwrap().account(), "devstoreaccount1");
+    }
+
+    #[test]
     fn the_cloud_follows_name_authority_or_endpoint() {
         for (variables, expected) in [
             (&[][..], AzureCloud::Public),
@@ -180,6 +202,7 @@ mod tests {
         for (variable, value) in [
             ("AZURE_CLOUD_NAME", "AzureMoon"),
             ("AZURE_AUTHORITY_HOST", "https://login.local"),
+            ("AZURE_STORAGE_CONNECTION_STRING", "AccountName=data1"),
         ] {
             assert_eq!(settings(&[(variable, value)]).unwrap_err().variable, variable);
         }

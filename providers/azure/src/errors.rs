@@ -24,6 +24,11 @@ pub(crate) struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// Whether it is about what is inside of an account.
+    fn is_inside(&self) -> bool {
+        self.operation.contains("Services/")
+    }
+
     pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
         Error::new(kind, self.operation, self.resource, message)
     }
@@ -143,7 +148,14 @@ struct Refusal<'a> {
 
 impl Refusal<'_> {
     fn into_error(self, subject: Subject<'_>) -> Error {
-        let (kind, cure) = self.meaning();
+        let (kind, cure) = match self.meaning() {
+            // What is in an account that is not where it was may be well: only what Azure names itself is gone.
+            (ErrorKind::NotFound, _) if subject.is_inside() && !self.names_the_absent() => (
+                ErrorKind::Stale,
+                "the account around it is not where it was a moment ago; run again",
+            ),
+            other => other,
+        };
         let first_line = self.message.unwrap_or_default().lines().next().unwrap_or_default();
         let words = match (clean(self.code), clean(first_line)) {
             (code, message) if code.is_empty() && message.is_empty() => {
@@ -159,6 +171,10 @@ impl Refusal<'_> {
             format!("{words}; {cure}")
         };
         subject.error(kind, message)
+    }
+
+    fn names_the_absent(&self) -> bool {
+        ["ShareNotFound", "ContainerNotFound", "ShareSnapshotNotFound"].contains(&self.code)
     }
 
     fn meaning(&self) -> (ErrorKind, &'static str) {
@@ -206,12 +222,9 @@ impl Refusal<'_> {
                 ErrorKind::Invalid,
                 "register it once with: az provider register --namespace Microsoft.Storage",
             ),
-            "ResourceNotFound"
-            | "ParentResourceNotFound"
-            | "ShareNotFound"
-            | "ContainerNotFound"
-            | "NotFound"
-            | "ShareSnapshotNotFound" => (ErrorKind::NotFound, ""),
+            "ResourceNotFound" | "ShareNotFound" | "ContainerNotFound" | "NotFound" | "ShareSnapshotNotFound" => {
+                (ErrorKind::NotFound, "")
+            }
             _ => return None,
         };
         Some(said)
@@ -259,9 +272,13 @@ impl Refusal<'_> {
                 (ErrorKind::TokenBurnt, "the name is free again in some minutes")
             }
             _ if being_deleted => (ErrorKind::TokenBurnt, "the name is free again in some minutes"),
-            "DeleteShareWhenSnapshotLeased" | "LeaseIdMissing" | "ShareHasLease" | "ContainerHasLease" => {
-                (ErrorKind::InUse, "break the lease first")
-            }
+            "DeleteShareWhenSnapshotLeased"
+            | "LeaseIdMissing"
+            | "LeaseAlreadyPresent"
+            | "ShareHasLease"
+            | "ShareLeased"
+            | "ContainerHasLease"
+            | "ContainerLeased" => (ErrorKind::InUse, "end the lease first, or break it"),
             "StorageAccountOperationInProgress" | "StorageAccountIsNotProvisioned" | "AnotherOperationInProgress" => {
                 (ErrorKind::Stale, "")
             }
@@ -303,6 +320,7 @@ impl Refusal<'_> {
         match self.status {
             401 => (ErrorKind::Unauthenticated, "sign in again (az login)"),
             403 => (ErrorKind::Forbidden, "ask for this permission in the subscription"),
+            404 if self.code == "ParentResourceNotFound" => (ErrorKind::NotFound, ""),
             404 if self.code.is_empty() => (ErrorKind::Unsupported, "check the endpoint"),
             404 => (ErrorKind::NotFound, ""),
             429 => (
@@ -353,7 +371,7 @@ mod tests {
             (404, "ResourceGroupNotFound", ErrorKind::Invalid),
             (404, "SubscriptionNotFound", ErrorKind::Invalid),
             (404, "ResourceNotFound", ErrorKind::NotFound),
-            (404, "ShareNotFound", ErrorKind::NotFound),
+            (404, "ParentResourceNotFound", ErrorKind::NotFound),
             (401, "InvalidAuthenticationTokenTenant", ErrorKind::Unauthenticated),
             (403, "AuthorizationFailed", ErrorKind::Forbidden),
             (409, "ScopeLocked", ErrorKind::Forbidden),
@@ -373,6 +391,30 @@ mod tests {
         ] {
             let body = format!(r#"{{"error": {{"code": "{code}", "message": "so it is"}}}}"#);
             assert_eq!(refused(status, &body).kind, kind, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn what_is_inside_of_an_account_is_gone_only_where_azure_names_it() {
+        let inside = Subject {
+            operation: "Microsoft.Storage/storageAccounts/fileServices/shares/read",
+            resource: "pvc-1",
+        };
+        for (code, kind) in [
+            ("ShareNotFound", ErrorKind::NotFound),
+            ("ContainerNotFound", ErrorKind::NotFound),
+            ("ParentResourceNotFound", ErrorKind::Stale),
+            ("ResourceNotFound", ErrorKind::Stale),
+            ("ResourceGroupNotFound", ErrorKind::Invalid),
+            ("PageNotFound", ErrorKind::Stale),
+            ("", ErrorKind::Unsupported),
+        ] {
+            let answer = Answer {
+                status: 404,
+                headers: Headers::new(),
+                body: format!(r#"{{"error": {{"code": "{code}", "message": "so it is"}}}}"#).into(),
+            };
+            assert_eq!(from_answer(inside, &answer).kind, kind, "{code}");
         }
     }
 

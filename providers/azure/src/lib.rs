@@ -13,6 +13,7 @@ mod arm;
 mod convert;
 mod create;
 mod credentials;
+mod data;
 mod directory;
 mod environment;
 mod errors;
@@ -31,6 +32,7 @@ mod upkeep;
 mod volumes;
 
 pub use credentials::{Certificate, Chain, Identity, ServicePrincipal};
+pub use data::{StorageConnection, blob_service};
 pub use environment::EnvironmentProblem;
 pub use extras::{DeletedShare, ShareSnapshot};
 pub use moorline_azure_rules::{AzureRules, Service, VolumeName};

@@ -10,6 +10,7 @@ use moorline_api::{Result, Tags, Volume, VolumeFilter, VolumeId, tags};
 use moorline_azure_rules::{Service, VolumeName};
 
 use crate::convert;
+use crate::data::BlobAccount;
 use crate::metadata;
 use crate::naming::claim_uid;
 use crate::provider::AzureProvider;
@@ -26,6 +27,10 @@ type Part = (Arc<StorageAccount>, Service);
 
 impl AzureProvider {
     pub(crate) fn volumes(&self, filter: VolumeFilter) -> BoxStream<'_, Result<Vec<Volume>>> {
+        let given = self.given_volumes(&filter);
+        if !self.is_managed() {
+            return given;
+        }
         let pages = async move {
             let pages: BoxStream<'_, Result<Vec<Volume>>> = match filter {
                 VolumeFilter::All => {
@@ -41,7 +46,23 @@ impl AzureProvider {
             };
             Ok(pages)
         };
-        stream::once(pages).try_flatten().boxed()
+        stream::once(pages).try_flatten().chain(given).boxed()
+    }
+
+    /// What of the filter is in the account that a connection string gives.
+    fn given_volumes(&self, filter: &VolumeFilter) -> BoxStream<'_, Result<Vec<Volume>>> {
+        let Some(given) = &self.given else {
+            return stream::empty().boxed();
+        };
+        match filter {
+            VolumeFilter::All => given.volumes(Tags::new()),
+            VolumeFilter::Tagged(wanted) => given.volumes(wanted.clone()),
+            VolumeFilter::Ids(ids) => {
+                let names = ids.iter().filter_map(VolumeName::parse);
+                let own = names.filter(|name| self.given_with(name).is_some());
+                given.volumes_named(own.map(|name| name.name).collect())
+            }
+        }
     }
 
     /// Accounts of ours that can hold volumes with these tags, and those that somebody named.
@@ -65,6 +86,12 @@ impl AzureProvider {
 
     /// One page an account. The first error ends it.
     fn in_parts(&self, parts: Vec<Part>, wanted: Option<Tags>) -> BoxStream<'_, Result<Vec<Volume>>> {
+        // What the given account holds is told by itself.
+        let given = self.given.as_ref().map(BlobAccount::name);
+        let parts: Vec<Part> = parts
+            .into_iter()
+            .filter(|(account, service)| *service == Service::Files || given != Some(&account.name))
+            .collect();
         stream::try_unfold((parts.into_iter(), wanted), move |(mut parts, wanted)| async move {
             let Some((account, service)) = parts.next() else {
                 return Ok(None);
@@ -128,7 +155,8 @@ impl AzureProvider {
 
     fn by_ids(&self, ids: &[VolumeId]) -> BoxStream<'_, Result<Vec<Volume>>> {
         let mut groups: BTreeMap<(String, Service), Vec<String>> = BTreeMap::new();
-        for name in ids.iter().filter_map(VolumeName::parse) {
+        let names = ids.iter().filter_map(VolumeName::parse);
+        for name in names.filter(|name| self.given_with(name).is_none()) {
             groups.entry((name.account, name.service)).or_default().push(name.name);
         }
         stream::try_unfold(groups.into_iter(), move |mut groups| async move {

@@ -28,6 +28,9 @@ const OTHER: &str = "tag_";
 /// The size that a claim asked of a container, which Azure has no place for.
 pub(crate) const SIZE: &str = "moorline_size_gib";
 
+/// The SKU that a class asked for, of a container in an account that was given.
+pub(crate) const SKU: &str = "moorline_sku";
+
 /// Account tags.
 pub(crate) const ACCOUNT_CLUSTER: &str = "moorline-cluster-uid";
 /// Account tag: the profile.
@@ -36,6 +39,8 @@ pub(crate) const ACCOUNT_PROFILE: &str = "moorline-profile";
 pub(crate) const ACCOUNT_POOL: &str = "moorline-pool";
 /// Account tag: the account's number among them.
 pub(crate) const ACCOUNT_NUMBER: &str = "moorline-number";
+/// Account tag: the CSI drivers put what they make into any account that suits, unless it has this tag, whatever its value.
+pub(crate) const ACCOUNT_NOT_FOR_DRIVERS: &str = "skip-matching";
 /// Account tag: `file` or `blob`.
 pub(crate) const ACCOUNT_HOLDS: &str = "moorline-holds";
 
@@ -59,7 +64,7 @@ pub(crate) fn encode(tags: &Tags) -> BTreeMap<String, String> {
 pub(crate) fn decode(metadata: &BTreeMap<String, String>) -> Tags {
     let decoded = metadata
         .iter()
-        .filter(|(name, _)| !name.eq_ignore_ascii_case(SIZE))
+        .filter(|(name, _)| ![SIZE, SKU].iter().any(|own| name.eq_ignore_ascii_case(own)))
         .map(|(name, value)| {
             // The service may change the case of names.
             let lower = name.to_ascii_lowercase();

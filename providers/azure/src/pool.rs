@@ -344,6 +344,7 @@ impl PoolKey {
             (metadata::ACCOUNT_HOLDS, self.service.word().to_owned()),
         ];
         let mut tags = wanted.tags.clone();
+        tags.insert(metadata::ACCOUNT_NOT_FOR_DRIVERS.to_owned(), "true".to_owned());
         tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
         AccountBody::new(wanted, location, tags)
     }

@@ -8,6 +8,7 @@ use moorline_api::{Account, Error, ErrorKind, Result, Sensitive, Volume, VolumeI
 use tokio::sync::OnceCell;
 
 use crate::arm::ResourceManager;
+use crate::data::BlobAccount;
 use crate::directory::Directory;
 use crate::naming::PoolKey;
 use crate::pool::Pool;
@@ -22,8 +23,11 @@ pub struct AzureProvider {
     pub(crate) account: OnceCell<Account>,
     pub(crate) home: OnceCell<Home>,
     pub(crate) directory: Directory,
+    /// The account for containers, where a connection string gives one.
+    pub(crate) given: Option<BlobAccount>,
     pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
     keys: Mutex<HashMap<String, Arc<OnceCell<Sensitive>>>>,
+    blobs: Mutex<HashMap<String, Arc<OnceCell<BlobAccount>>>>,
     fresh: Mutex<HashMap<VolumeId, Volume>>,
 }
 
@@ -37,16 +41,27 @@ impl AzureProvider {
     /// A provider that has not called anyone yet: credentials are looked for at the first call. The error is an address that
     /// is none.
     pub fn connect(settings: AzureSettings) -> Result<Self> {
+        let given = settings
+            .connection
+            .as_ref()
+            .map(|connection| BlobAccount::new(connection, &settings));
         Ok(Self {
             arm: ResourceManager::new(&settings)?,
             account: OnceCell::new(),
             home: OnceCell::new(),
             directory: Directory::default(),
+            given: given.transpose()?,
             pools: Mutex::default(),
             keys: Mutex::default(),
+            blobs: Mutex::default(),
             fresh: Mutex::default(),
             settings,
         })
+    }
+
+    /// Whether Resource Manager is there to ask: it is not where all that is named is a storage account.
+    pub(crate) fn is_managed(&self) -> bool {
+        self.settings.subscription.is_some() || self.given.is_none()
     }
 
     /// The operations of our subscription.
@@ -70,6 +85,11 @@ impl AzureProvider {
     /// The account's key, asked for once.
     pub(crate) fn key_of(&self, account: &str) -> Arc<OnceCell<Sensitive>> {
         Arc::clone(locked(&self.keys).entry(account.to_owned()).or_default())
+    }
+
+    /// The account by its data plane, opened once.
+    pub(crate) fn blobs_of(&self, account: &str) -> Arc<OnceCell<BlobAccount>> {
+        Arc::clone(locked(&self.blobs).entry(account.to_owned()).or_default())
     }
 
     /// Remembers a volume that was just made: it can be used at once, and asking for it would cost a read.

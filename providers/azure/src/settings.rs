@@ -1,11 +1,13 @@
 //! How to reach Azure, as whom, and how fast.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use moorline_api::Sensitive;
 use moorline_pacing::WindowBudget;
 
 use crate::credentials::Identity;
+use crate::data::StorageConnection;
 
 /// Which of the clouds that call themselves Azure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,9 @@ impl AzureCloud {
 pub struct AzureSettings {
     /// Which cloud.
     pub cloud: AzureCloud,
+    /// The tenant that must have signed the token, where a profile pins one. The command-line tools are asked for it where the
+    /// environment names no other.
+    pub tenant: Option<String>,
     /// The subscription. There is no default one: without it the first call says how to name it.
     pub subscription: Option<String>,
     /// The resource group for what is made, where a class names none.
@@ -69,6 +74,9 @@ pub struct AzureSettings {
     pub location: Option<String>,
     /// As whom.
     pub identity: Identity,
+    /// The account for containers, where one is given instead of managed: they are made in it by its data plane. Without a
+    /// subscription nothing else is there, and Resource Manager is never called.
+    pub connection: Option<StorageConnection>,
     /// Accounts that exist already and may hold volumes of ours, because classes name them.
     pub named_accounts: Vec<String>,
     /// The most shares or containers in an account that moorline makes; the next one goes into the next account.
@@ -92,6 +100,8 @@ pub struct AzureSettings {
     pub visibility_grace: Duration,
     /// Root certificates to trust beside the machine's, as PEM text.
     pub extra_roots: Option<String>,
+    /// A PEM file with more of them, as `REQUESTS_CA_BUNDLE` names it to the tools of Azure. It is read at the first call.
+    pub extra_roots_file: Option<PathBuf>,
     /// The proxy for HTTPS, as an address.
     pub proxy: Option<String>,
     /// Hosts that are reached without it, as `NO_PROXY` lists them.
@@ -102,11 +112,13 @@ impl Default for AzureSettings {
     fn default() -> Self {
         Self {
             cloud: AzureCloud::Public,
+            tenant: None,
             subscription: None,
             resource_group: None,
             create_resource_group: false,
             location: None,
             identity: Identity::default(),
+            connection: None,
             named_accounts: Vec::new(),
             volumes_per_account: 50,
             keep_deleted_shares_days: None,
@@ -118,6 +130,7 @@ impl Default for AzureSettings {
             account_timeout: Duration::from_mins(5),
             visibility_grace: Duration::from_mins(1),
             extra_roots: None,
+            extra_roots_file: None,
             proxy: None,
             no_proxy: String::new(),
         }

@@ -3,6 +3,7 @@
 //! `azure_core` brings reqwest with another TLS library along by default; this is what it needs instead. Redirects are not
 //! followed: Resource Manager sends none, and a token must not go where it did not mean to.
 
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -44,6 +45,7 @@ pub(crate) struct HyperTransport {
 struct TransportSettings {
     connect_timeout: std::time::Duration,
     extra_roots: Option<String>,
+    extra_roots_file: Option<PathBuf>,
     proxy: Option<String>,
     no_proxy: String,
     /// Whether TLS is used at all.
@@ -55,13 +57,19 @@ impl HyperTransport {
         // A token that is given needs nobody to hand it out, and loopback needs no TLS.
         let fixed = matches!(settings.identity, crate::credentials::Identity::Token(_));
         let plain = settings.cloud.resource_manager().starts_with("http://");
+        Self::of(settings, !(fixed && plain))
+    }
+
+    /// One of which is known whether TLS is used at all.
+    pub(crate) fn of(settings: &AzureSettings, tls: bool) -> Self {
         Self {
             settings: TransportSettings {
                 connect_timeout: settings.connect_timeout,
                 extra_roots: settings.extra_roots.clone(),
+                extra_roots_file: settings.extra_roots_file.clone(),
                 proxy: settings.proxy.clone(),
                 no_proxy: settings.no_proxy.clone(),
-                tls: !(fixed && plain),
+                tls,
             },
             client: OnceLock::new(),
         }
@@ -106,18 +114,28 @@ impl TransportSettings {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
         if let Some(pem) = &self.extra_roots {
-            for root in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let root = root.map_err(|_| "the extra root certificates are no PEM".to_owned())?;
-                roots
-                    .add(root)
-                    .map_err(|error| format!("an extra root certificate is of no use: {error}"))?;
-            }
+            trust(&mut roots, pem.as_bytes(), "the extra root certificates")?;
+        }
+        if let Some(path) = self.extra_roots_file.as_ref().filter(|_| self.tls) {
+            let shown = format!("{}, which REQUESTS_CA_BUNDLE names,", path.display());
+            let pem = std::fs::read(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+            trust(&mut roots, &pem, &shown)?;
         }
         let ring = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(ring)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?;
         Ok(config.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+/// Adds the certificates of a PEM text. A bundle may hold some that nobody can use, and must hold one that can be.
+fn trust(roots: &mut RootCertStore, pem: &[u8], what: &str) -> Result<(), String> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates.map_err(|_| format!("{what} is no PEM"))?;
+    match roots.add_parsable_certificates(certificates) {
+        (0, _) => Err(format!("{what} has no certificate that can be trusted")),
+        _ => Ok(()),
     }
 }
 

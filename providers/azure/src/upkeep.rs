@@ -10,6 +10,9 @@ use crate::resources::{ShareListing, StorageAccount};
 #[async_trait]
 impl Upkeep for AzureProvider {
     async fn sweep(&self, cluster: &str, profile: &str) -> Result<Vec<Swept>> {
+        if !self.is_managed() {
+            return Ok(Vec::new());
+        }
         let tagged =
             |account: &StorageAccount, key: &str, value: &str| account.tags.get(key).is_some_and(|tag| tag == value);
         let mut swept = Vec::new();

@@ -13,6 +13,7 @@ use moorline_api::{
 use moorline_azure_rules::{Service, VolumeName};
 use tokio::time::{Instant, sleep};
 
+use crate::data::BlobAccount;
 use crate::provider::AzureProvider;
 use crate::resources::{Retention, StorageAccount};
 
@@ -35,13 +36,13 @@ impl Volumes for AzureProvider {
         if let Some(volume) = self.recall(id) {
             return Ok(volume);
         }
-        let (name, account) = self.whereabouts(id).await?;
+        let (name, holder) = self.whereabouts(id).await?;
         let vanished = || error(ErrorKind::NotFound, id, "it is not there any more");
-        let account = account.ok_or_else(vanished)?;
+        let holder = holder.ok_or_else(vanished)?;
         let deadline = Instant::now() + self.settings.visibility_grace;
         let mut pause = FIRST_PAUSE;
         loop {
-            if let Some(volume) = self.look(&account, name.service, &name.name).await? {
+            if let Some(volume) = self.look_in(&holder, &name).await? {
                 return Ok(volume);
             }
             if Instant::now() + pause > deadline {
@@ -54,20 +55,24 @@ impl Volumes for AzureProvider {
 
     async fn delete(&self, id: &VolumeId) -> Result<()> {
         self.recall(id);
-        let (name, account) = self.whereabouts(id).await?;
-        let Some(account) = account else { return Ok(()) };
-        let storage = self.storage()?;
-        match name.service {
-            Service::Files => storage.delete_share(&account.place(), &name.name).await,
-            Service::Blobs => storage.delete_container(&account.place(), &name.name).await,
+        let (name, holder) = self.whereabouts(id).await?;
+        match (holder, name.service) {
+            (None, _) => Ok(()),
+            (Some(Holder::Given(given)), _) => given.delete(&name.name).await,
+            (Some(Holder::Managed(account)), Service::Files) => {
+                self.storage()?.delete_share(&account.place(), &name.name).await
+            }
+            (Some(Holder::Managed(account)), Service::Blobs) => {
+                self.storage()?.delete_container(&account.place(), &name.name).await
+            }
         }
     }
 
     async fn wait_gone(&self, id: &VolumeId) -> Result<()> {
-        let (name, account) = self.whereabouts(id).await?;
-        let Some(account) = account else { return Ok(()) };
+        let (name, holder) = self.whereabouts(id).await?;
+        let Some(holder) = holder else { return Ok(()) };
         let mut pause = FIRST_PAUSE;
-        while self.look(&account, name.service, &name.name).await?.is_some() {
+        while self.look_in(&holder, &name).await?.is_some() {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -77,12 +82,12 @@ impl Volumes for AzureProvider {
     /// A share's snapshots die with the share. What outlives it is the share itself, for as many days as its account keeps
     /// deleted ones: this makes sure that the account does.
     async fn snapshot(&self, id: &VolumeId, _name: &str, tags: &Tags) -> Result<Snapshot> {
-        let (name, account) = self.whereabouts(id).await?;
-        let account = account.ok_or_else(|| error(ErrorKind::NotFound, id, "it is not there any more"))?;
-        if name.service == Service::Blobs {
+        let (_, holder) = self.whereabouts(id).await?;
+        let holder = holder.ok_or_else(|| error(ErrorKind::NotFound, id, "it is not there any more"))?;
+        let Some(account) = holder.of_shares(id) else {
             let message = "what is in a container cannot be kept by a snapshot; keep the volume instead";
             return Err(error(ErrorKind::Unsupported, id, message));
-        }
+        };
         let storage = self.storage()?;
         let place = account.place();
         let retention = storage.retention(&place).await?;
@@ -107,6 +112,9 @@ impl Volumes for AzureProvider {
     }
 
     fn creation_floor(&self, creates: u32) -> Duration {
+        if !self.is_managed() {
+            return Duration::ZERO;
+        }
         self.settings.budgets.creation_floor(creates)
     }
 }
@@ -115,42 +123,89 @@ impl Volumes for AzureProvider {
 impl MountSecrets for AzureProvider {
     /// The two keys that both CSI drivers read.
     async fn mount_secret(&self, id: &VolumeId) -> Result<BTreeMap<String, Sensitive>> {
-        let (name, account) = self.whereabouts(id).await?;
-        let account = account.ok_or_else(|| error(ErrorKind::NotFound, id, "its account is not there any more"))?;
-        let cell = self.key_of(&name.account);
-        let storage = self.storage()?;
-        let key = cell
-            .get_or_try_init(|| async { storage.key(&account.place()).await })
-            .await?;
+        let (name, holder) = self.whereabouts(id).await?;
+        let missing = || error(ErrorKind::NotFound, id, "its account is not there any more");
+        let account = match holder.ok_or_else(missing)? {
+            Holder::Given(given) => return Ok(given.mount_secret()),
+            Holder::Managed(account) => account,
+        };
+        let key = self.account_key(&account).await?;
         Ok(BTreeMap::from([
             ("azurestorageaccountname".to_owned(), Sensitive::new(name.account)),
-            ("azurestorageaccountkey".to_owned(), key.clone()),
+            ("azurestorageaccountkey".to_owned(), key),
         ]))
     }
 }
 
 #[async_trait]
 impl Usage for AzureProvider {
-    /// Shares tell; what is in a container Azure counts only day by day, and not here.
+    /// Shares tell; the blobs of a container are added up, where that is permitted.
     async fn used_bytes(&self, id: &VolumeId) -> Result<Option<u64>> {
-        let (name, account) = self.whereabouts(id).await?;
-        let Some(account) = account.filter(|_| name.service == Service::Files) else {
-            return Ok(None);
-        };
-        let share = self.storage()?.share(&account.place(), &name.name, true).await?;
-        Ok(share.and_then(|share| share.properties.share_usage_bytes))
+        let (name, holder) = self.whereabouts(id).await?;
+        match (holder, name.service) {
+            (None, _) => Ok(None),
+            (Some(Holder::Given(given)), _) => given.used_bytes(&name.name).await,
+            (Some(Holder::Managed(account)), Service::Blobs) => self.bytes_of_blobs(&account, &name.name).await,
+            (Some(Holder::Managed(account)), Service::Files) => {
+                let share = self.storage()?.share(&account.place(), &name.name, true).await?;
+                Ok(share.and_then(|share| share.properties.share_usage_bytes))
+            }
+        }
+    }
+}
+
+/// The account that a volume is in, and who is asked about it.
+enum Holder<'a> {
+    /// Resource Manager.
+    Managed(Arc<StorageAccount>),
+    /// The account's own data plane.
+    Given(&'a BlobAccount),
+}
+
+impl Holder<'_> {
+    /// The account, where the volume is a share.
+    fn of_shares(&self, id: &VolumeId) -> Option<&StorageAccount> {
+        let is_share = VolumeName::parse(id).is_some_and(|name| name.service == Service::Files);
+        match self {
+            Self::Managed(account) if is_share => Some(account),
+            _ => None,
+        }
     }
 }
 
 impl AzureProvider {
     /// The parts of an id, and its account where there is one of that name.
-    pub(crate) async fn whereabouts(&self, id: &VolumeId) -> Result<(VolumeName, Option<Arc<StorageAccount>>)> {
+    async fn whereabouts(&self, id: &VolumeId) -> Result<(VolumeName, Option<Holder<'_>>)> {
         let name = VolumeName::parse(id).ok_or_else(|| {
             let message = "this is the id of neither a share nor a container, such as account.file/share";
             error(ErrorKind::Invalid, id, message)
         })?;
+        if let Some(given) = self.given_with(&name) {
+            return Ok((name, Some(Holder::Given(given))));
+        }
         let account = self.locate(&name.account).await?;
-        Ok((name, account))
+        Ok((name, account.map(Holder::Managed)))
+    }
+
+    /// The account that a connection string gives, where it is the volume's.
+    pub(crate) fn given_with(&self, name: &VolumeName) -> Option<&BlobAccount> {
+        let given = self.given.as_ref()?;
+        (name.service == Service::Blobs && name.account == given.name()).then_some(given)
+    }
+
+    async fn look_in(&self, holder: &Holder<'_>, name: &VolumeName) -> Result<Option<Volume>> {
+        match holder {
+            Holder::Managed(account) => self.look(account, name.service, &name.name).await,
+            Holder::Given(given) => given.volume(&name.name).await,
+        }
+    }
+
+    /// The account's key, asked for once.
+    pub(crate) async fn account_key(&self, account: &StorageAccount) -> Result<Sensitive> {
+        let cell = self.key_of(&account.name);
+        let storage = self.storage()?;
+        let key = cell.get_or_try_init(|| async { storage.key(&account.place()).await });
+        key.await.cloned()
     }
 }
 

@@ -13,6 +13,8 @@ use azure_core::http::{
     ClientOptions, Context, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport, Url,
 };
 use bytes::Bytes;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use moorline_api::{ErrorKind, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -26,8 +28,12 @@ use crate::settings::AzureSettings;
 use crate::transport::HyperTransport;
 
 pub(crate) use pages::Listing;
-pub(crate) use path::{Path, Version};
+pub(crate) use path::{Path, Version, is_loopback, same_host};
 
+/// Somebody else with the same identity spends Resource Manager's own bucket too, when so few calls are left in it.
+const FEW_LEFT: u64 = 5;
+/// In that long, it has ten calls more.
+const REFILL: Duration = Duration::from_secs(1);
 /// Attempts of a call that fails for another reason than its rate.
 const ATTEMPTS: u32 = 5;
 
@@ -74,15 +80,35 @@ impl Answer {
         })
     }
 
-    /// How long the service asks to wait, where it says; dates are not read.
+    /// How long the service asks to wait, where it says: in milliseconds, in seconds, or until a date.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let millis = ["retry-after-ms", "x-ms-retry-after-ms"]
             .into_iter()
             .find_map(|name| self.header(name)?.trim().parse().ok());
-        millis.map(Duration::from_millis).or_else(|| {
-            let seconds = self.header("retry-after")?.trim().parse().ok()?;
-            Some(Duration::from_secs(seconds))
-        })
+        if let Some(millis) = millis {
+            return Some(Duration::from_millis(millis));
+        }
+        let asked = self.header("retry-after")?.trim();
+        match asked.parse() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => {
+                let date = |text: &str| rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
+                let until = date(asked)?;
+                // The service's own clock, which the date is by, where it tells that too.
+                let now = self.header("date").and_then(date).unwrap_or_else(Timestamp::now);
+                Some(until.duration_since(now).try_into().unwrap_or_default())
+            }
+        }
+    }
+
+    /// How many calls of this sort the caller still has in the subscription, where Resource Manager says so.
+    fn remaining(&self, method: Method) -> Option<u64> {
+        let name = match method {
+            Method::Get | Method::Head => "x-ms-ratelimit-remaining-subscription-reads",
+            Method::Delete => "x-ms-ratelimit-remaining-subscription-deletes",
+            _ => "x-ms-ratelimit-remaining-subscription-writes",
+        };
+        self.header(name)?.trim().parse().ok()
     }
 }
 
@@ -113,10 +139,10 @@ impl ResourceManager {
     /// Connects nowhere yet; the error is an address that is none.
     pub(crate) fn new(settings: &AzureSettings) -> Result<Self> {
         let base = path::base(settings.cloud.resource_manager())?;
-        let transport = Transport::new(Arc::new(HyperTransport::new(settings)));
-        let wallet = Arc::new(Wallet::new(settings, transport.clone()));
+        let http = Arc::new(HyperTransport::new(settings));
+        let wallet = Arc::new(Wallet::new(settings, http.clone()));
         let options = ClientOptions {
-            transport: Some(transport),
+            transport: Some(Transport::new(http)),
             retry: RetryOptions::none(),
             ..ClientOptions::default()
         };
@@ -166,6 +192,12 @@ impl ResourceManager {
                 timeout(self.call_timeout, self.once(call)).await
             };
             pass.landed();
+            if let Ok(Ok(answer)) = &outcome
+                && answer.remaining(call.method).is_some_and(|left| left < FEW_LEFT)
+            {
+                tracing::debug!(operation = call.operation, "few calls are left, a pause is made");
+                self.governor.throttled(call.family, REFILL);
+            }
             let Call {
                 operation, resource, ..
             } = call;

@@ -119,7 +119,7 @@ pub(super) fn base(address: &str) -> Result<Url> {
     Ok(url)
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
@@ -129,7 +129,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 }
 
 /// Whether a token for `base` may go to `url`.
-pub(super) fn same_host(base: &Url, url: &Url) -> bool {
+pub(crate) fn same_host(base: &Url, url: &Url) -> bool {
     base.scheme() == url.scheme()
         && base.host_str() == url.host_str()
         && base.port_or_known_default() == url.port_or_known_default()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{AccessToken, Secret, TokenCredential};
 use azure_core::error::ErrorKind as CoreKind;
-use azure_core::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, HttpClient, RetryOptions, Transport};
 use azure_core::time::OffsetDateTime;
 use azure_identity as identity;
 use moorline_api::words::clean;
@@ -16,11 +16,9 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::certificate::CertificateAssertion;
-use super::{Chain, Identity};
+use super::{Chain, Identity, ServicePrincipal, metadata};
 use crate::settings::{AzureCloud, AzureSettings};
 
-/// Where machines in Azure find their identity.
-const METADATA: &str = "169.254.169.254:80";
 /// How long the metadata address may take: nobody but Azure has one, and it is near.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long any source may take, command-line tools included.
@@ -58,7 +56,7 @@ struct Held {
 struct Sources {
     chain: Chain,
     cloud: AzureCloud,
-    transport: Transport,
+    http: Arc<dyn HttpClient>,
     subscription: Option<String>,
 }
 
@@ -71,13 +69,13 @@ struct Candidate {
 }
 
 impl Wallet {
-    pub(crate) fn new(settings: &AzureSettings, transport: Transport) -> Self {
+    pub(crate) fn new(settings: &AzureSettings, http: Arc<dyn HttpClient>) -> Self {
         let source = match &settings.identity {
             Identity::Token(token) => Source::Fixed(token.clone()),
             Identity::Chain(chain) => Source::Chain(Box::new(Sources {
-                chain: chain.clone(),
+                chain: chain.within(settings.tenant.as_deref()),
                 cloud: settings.cloud.clone(),
-                transport,
+                http,
                 subscription: settings.subscription.clone(),
             })),
         };
@@ -136,6 +134,24 @@ impl Wallet {
     pub(crate) async fn refused(&self) -> bool {
         let renewable = matches!(self.source, Source::Chain(_));
         self.held.lock().await.token.take().is_some() && renewable
+    }
+}
+
+impl Chain {
+    /// The same with this tenant, where nothing else names one.
+    fn within(&self, pinned: Option<&str>) -> Self {
+        let tenant = self.tenant.clone().or_else(|| pinned.map(str::to_owned));
+        let service = || {
+            Some(ServicePrincipal {
+                tenant: tenant.clone()?,
+                client: self.managed_identity_client.clone()?,
+            })
+        };
+        Self {
+            principal: self.principal.clone().or_else(service),
+            tenant: tenant.clone(),
+            ..self.clone()
+        }
     }
 }
 
@@ -249,17 +265,26 @@ impl Sources {
     async fn managed(&self) -> Candidate {
         let name = "managed identity";
         let near = async || {
-            timeout(METADATA_TIMEOUT, TcpStream::connect(METADATA))
+            timeout(METADATA_TIMEOUT, TcpStream::connect((metadata::ADDRESS, 80)))
                 .await
                 .is_ok_and(|answer| answer.is_ok())
         };
-        if !self.chain.hosted_identity && !near().await {
-            return offered(name, Err("this machine is not in Azure".to_owned()));
+        let mut client_options = self.client_options();
+        match &self.chain.metadata_host {
+            Some(_) if self.chain.hosted_identity => {}
+            Some(host) => match metadata::transport(host, self.http.clone()) {
+                Ok(detour) => client_options.transport = Some(detour),
+                Err(why) => return offered(name, Err(why)),
+            },
+            None if !self.chain.hosted_identity && !near().await => {
+                return offered(name, Err("this machine is not in Azure".to_owned()));
+            }
+            None => {}
         }
         let user_assigned_id = self.chain.managed_identity_client.clone();
         let options = identity::ManagedIdentityCredentialOptions {
             user_assigned_id: user_assigned_id.map(identity::UserAssignedId::ClientId),
-            client_options: self.client_options(),
+            client_options,
         };
         offered(name, shared(identity::ManagedIdentityCredential::new(Some(options))))
     }
@@ -276,7 +301,7 @@ impl Sources {
             }
         };
         ClientOptions {
-            transport: Some(self.transport.clone()),
+            transport: Some(Transport::new(self.http.clone())),
             // Resource Manager's calls are repeated around this.
             retry: RetryOptions::exponential(ExponentialRetryOptions {
                 max_retries: SIGN_IN_REPEATS,

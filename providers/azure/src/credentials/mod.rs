@@ -2,6 +2,7 @@
 
 mod certificate;
 mod chain;
+mod metadata;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -45,6 +46,9 @@ pub struct Chain {
     pub tenant: Option<String>,
     /// Whether this is App Service or its kin, which have identities and no metadata address.
     pub hosted_identity: bool,
+    /// Who answers in place of the metadata address, `http://127.0.0.1:40342`; `None` is the address that machines in Azure
+    /// have.
+    pub metadata_host: Option<String>,
 }
 
 /// A service principal.

@@ -39,6 +39,14 @@ pub(crate) struct Sku {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AccountState {
     pub(crate) provisioning_state: Option<String>,
+    #[serde(default)]
+    pub(crate) primary_endpoints: Endpoints,
+}
+
+/// Where an account's services are.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Endpoints {
+    pub(crate) blob: Option<String>,
 }
 
 impl StorageAccount {

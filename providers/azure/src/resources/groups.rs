@@ -20,12 +20,14 @@ pub(crate) struct ResourceGroup {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Subscription {
     pub(crate) subscription_id: String,
+    pub(crate) tenant_id: Option<String>,
 }
 
 /// What a token says of its bearer. Nothing is verified: it is only shown.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Claims {
+    tid: Option<String>,
     oid: Option<String>,
     upn: Option<String>,
     unique_name: Option<String>,
@@ -40,6 +42,11 @@ impl Claims {
             .decode(payload.trim_end_matches('='))
             .unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// The tenant that signed it.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.tid.as_deref()
     }
 
     /// A person's name, an application's id or an object's, whichever says most.
