@@ -197,7 +197,7 @@ impl Services {
         let ours = balancers
             .iter()
             .filter(|balancer| used.contains(&balancer.hostname.to_ascii_lowercase()));
-        ours.flat_map(cluster_tags)
+        ours.flat_map(LoadBalancer::clusters)
             .map(str::to_owned)
             .chain([uid.to_owned()])
             .collect()
@@ -220,7 +220,7 @@ impl Services {
             (Some((_, "hostname")), _) => "in use",
             // The Service is there and waits for a hostname, or has another load balancer: not proof that this one is unused.
             (Some(_), _) => "claimed",
-            (None, Some(_)) if cluster_tags(balancer).any(|name| cluster_names.contains(name)) => "service gone",
+            (None, Some(_)) if balancer.clusters().any(|name| cluster_names.contains(name)) => "service gone",
             (None, Some(_)) => "unknown",
             (None, None) => "foreign",
         };
@@ -242,18 +242,4 @@ impl Services {
             created: balancer.created,
         }
     }
-}
-
-/// The clusters that a load balancer's tags say it belongs to.
-fn cluster_tags(balancer: &LoadBalancer) -> impl Iterator<Item = &str> {
-    let owned = balancer
-        .tags
-        .iter()
-        .filter(|(_, value)| *value == "owned")
-        .filter_map(|(key, _)| key.strip_prefix("kubernetes.io/cluster/"));
-    owned.chain(
-        ["KubernetesCluster", "elbv2.k8s.aws/cluster"]
-            .into_iter()
-            .filter_map(|key| balancer.tags.get(key).map(String::as_str)),
-    )
 }

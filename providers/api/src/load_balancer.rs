@@ -55,6 +55,23 @@ impl LoadBalancer {
         .iter()
         .find_map(|key| self.tags.get(*key)?.split(',').next()?.split_once('/'))
     }
+
+    /// The clusters that the tags say it belongs to, by whatever name its controller knows them (cloud provider:
+    /// `kubernetes.io/cluster/<name>` and before that `KubernetesCluster`; AWS Load Balancer Controller:
+    /// `elbv2.k8s.aws/cluster`; Azure: `k8s-azure-cluster-name`).
+    pub fn clusters(&self) -> impl Iterator<Item = &str> {
+        let owned = self
+            .tags
+            .iter()
+            .filter(|(_, value)| *value == "owned")
+            .filter_map(|(key, _)| key.strip_prefix("kubernetes.io/cluster/"));
+        let named = ["KubernetesCluster", "elbv2.k8s.aws/cluster", "k8s-azure-cluster-name"];
+        owned.chain(
+            named
+                .into_iter()
+                .filter_map(|key| self.tags.get(key).map(String::as_str)),
+        )
+    }
 }
 
 /// Lists load balancers.
