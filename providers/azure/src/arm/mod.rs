@@ -266,7 +266,7 @@ impl ResourceManager {
     }
 
     /// An address that an answer names, if it is Resource Manager's own: a token goes nowhere else.
-    fn follow(&self, call: &Call<'_>, address: &str) -> Result<Url> {
+    fn address(&self, call: &Call<'_>, address: &str) -> Result<Url> {
         let next = self
             .base
             .join(address)
