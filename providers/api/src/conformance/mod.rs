@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 pub mod cloud;
 pub mod kubernetes;
+pub mod store;
 
 /// One assertion about a backend `B`.
 #[derive(Debug)]
