@@ -228,6 +228,21 @@ impl Storage<'_> {
             .await
     }
 
+    /// Gives an account these tags and no others.
+    pub(crate) async fn set_account_tags(
+        &self,
+        place: &AccountPlace,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<StorageAccount> {
+        let path = self.account_path(place);
+        let subject = ("Microsoft.Storage/storageAccounts/write", &*place.account);
+        let call = Call {
+            body: Some(json!({"tags": tags})),
+            ..self.account_call(subject, (Method::Patch, &path), Family::Writes)?
+        };
+        self.arm.call(&call).await?.read(&call)
+    }
+
     /// Deletes an account with everything in it; one that is absent is success.
     pub(crate) async fn delete_account(&self, place: &AccountPlace) -> Result<()> {
         let path = self.account_path(place);
