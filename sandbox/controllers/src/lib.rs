@@ -32,7 +32,7 @@ use moorline_sandbox_aws::AwsCloud;
 use moorline_sandbox_azure::AzureCloud;
 use moorline_sandbox_core::{JournalError, World};
 use moorline_sandbox_kubernetes::ApiServer;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -79,8 +79,8 @@ struct Shared {
 /// What the handle wants of the loop.
 struct Orders {
     settings: ControllerSettings,
-    /// Forget what is under way and look at everything anew.
-    afresh: bool,
+    /// Forget what is under way, look at everything anew, and tell those who wait for it.
+    afresh: Vec<oneshot::Sender<()>>,
 }
 
 impl Shared {
@@ -126,7 +126,7 @@ impl Controllers {
         let shared = Arc::new(Shared {
             orders: Mutex::new(Orders {
                 settings,
-                afresh: false,
+                afresh: Vec::new(),
             }),
             poked: Notify::new(),
         });
@@ -158,14 +158,15 @@ impl Controllers {
     }
 
     /// Runs `act` while no controller works; afterwards they forget what was under way and look at everything anew.
-    /// For replacing the whole cluster.
-    pub fn paused<T>(&self, act: impl FnOnce() -> T) -> T {
+    /// For replacing the whole cluster: it has its nodes and classes again when the receiver hears of it.
+    pub fn paused<T>(&self, act: impl FnOnce() -> T) -> (T, oneshot::Receiver<()>) {
+        let (done, is_done) = oneshot::channel();
         let result = self.shared.gated(|orders| {
-            orders.afresh = true;
+            orders.afresh.push(done);
             act()
         });
         self.shared.poked.notify_one();
-        result
+        (result, is_done)
     }
 
     /// Stops the controllers after the step they are at.
