@@ -218,9 +218,7 @@ impl Root {
             Err(Errno::NOENT) => return Ok(Vec::new()),
             Err(error) => return Err(self.failed_at("list", folder)(error)),
         };
-        let Some(start) = self
-            .descend(top, folder.map_or("", StoreKey::as_str))
-            .map_err(self.failed_at("list", folder))?
+        let Some(start) = descend(top, folder.map_or("", StoreKey::as_str)).map_err(self.failed_at("list", folder))?
         else {
             return Ok(Vec::new());
         };
@@ -306,21 +304,8 @@ impl Root {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let folder = self.descend(root, folders)?;
+        let folder = descend(root, folders)?;
         Ok(folder.map(|folder| (folder, name)))
-    }
-
-    #[expect(clippy::unused_self, reason = "it reads as what is done with the root")]
-    fn descend(&self, root: OwnedFd, folders: &str) -> rustix::io::Result<Option<OwnedFd>> {
-        let mut at = root;
-        for segment in folders.split('/').filter(|segment| !segment.is_empty()) {
-            at = match rustix::fs::openat(&at, segment, FOLDER_FLAGS, Mode::empty()) {
-                Ok(below) => below,
-                Err(Errno::NOENT) => return Ok(None),
-                Err(error) => return Err(error),
-            };
-        }
-        Ok(Some(at))
     }
 
     fn error(&self, kind: ErrorKind, operation: &str, key: &StoreKey, why: &str) -> Error {
@@ -369,6 +354,19 @@ impl Writing {
         }
         Ok((at, name))
     }
+}
+
+/// The folder below, by its segments; `None` where it is not there.
+fn descend(from: OwnedFd, segments: &str) -> rustix::io::Result<Option<OwnedFd>> {
+    let mut at = from;
+    for segment in segments.split('/').filter(|segment| !segment.is_empty()) {
+        at = match rustix::fs::openat(&at, segment, FOLDER_FLAGS, Mode::empty()) {
+            Ok(below) => below,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(Some(at))
 }
 
 fn make_folder(at: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {

@@ -31,7 +31,7 @@ const AZURITE: (&str, &str) = (
 );
 
 /// As whom.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum AzureIdentity {
     /// As whoever has such tokens: what `azure_identity` finds.
     Token(Arc<dyn TokenCredential>),
@@ -39,6 +39,17 @@ pub enum AzureIdentity {
     Key(Sensitive),
     /// With a shared access signature: what follows the `?`.
     SharedAccess(Sensitive),
+}
+
+/// Without what it is done with.
+impl fmt::Debug for AzureIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Token(_) => "Token(redacted)",
+            Self::Key(_) => "Key(redacted)",
+            Self::SharedAccess(_) => "SharedAccess(redacted)",
+        })
+    }
 }
 
 /// As whom, and where.

@@ -93,7 +93,7 @@ impl CloudStore {
                 let why = format!("{}; it takes {}", refusal.words(), self.dialect.rights());
                 Failure::Other(error(ErrorKind::Forbidden, why))
             }
-            (429, _) | (503, _) => {
+            (429 | 503, _) => {
                 let retry_after = refusal.retry_after;
                 Failure::Unknown(error(ErrorKind::Throttled { retry_after }, refusal.words()))
             }

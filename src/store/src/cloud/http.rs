@@ -189,13 +189,8 @@ impl Refusal {
         let seconds = text("retry-after").and_then(|seconds| seconds.parse().ok());
         Self {
             status: status.as_u16(),
-            code: clean(code.unwrap_or_default()),
-            // Azure writes a request id and the time after the first line.
-            message: clean(
-                element(&body, "Message")
-                    .and_then(|text| text.lines().next())
-                    .unwrap_or_default(),
-            ),
+            code: code.filter(|code| is_code(code)).unwrap_or_default().to_owned(),
+            message: safe(element(&body, "Message").unwrap_or_default()),
             retry_after: seconds.map(Duration::from_secs),
             region: text("x-amz-bucket-region").map(clean),
         }
@@ -211,6 +206,24 @@ impl Refusal {
             said.join(": ")
         }
     }
+}
+
+/// Whether it is a word like those of services, which can be shown as it is.
+fn is_code(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The first line of what a server says; Azure writes a request id and the time after it. The address of a request can be in it, and with it a shared access signature.
+fn safe(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let mut parts = line.split("sig=");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| "&\"'<> ;,".contains(c)).unwrap_or(part.len());
+        shown.push_str("sig=(redacted)");
+        shown.push_str(&part[end..]);
+    }
+    clean(&shown)
 }
 
 /// What stands between the first tags of this name. S3 and Azure tell errors in the same simple XML.
@@ -250,9 +263,23 @@ mod tests {
     }
 
     #[test]
+    fn signatures_in_addresses_are_not_repeated() {
+        for (text, expected) in [
+            ("no sig here", "no sig here"),
+            (
+                "GET /c/b?sv=1&sig=aB%2Fc%3D&se=2 failed\nmore",
+                "GET /c/b?sv=1&sig=(redacted)&se=2 failed",
+            ),
+            ("'?sig=aB' and sig=cD", "'?sig=(redacted)' and sig=(redacted)"),
+        ] {
+            assert_eq!(safe(text), expected);
+        }
+    }
+
+    #[test]
     fn what_a_server_says_is_made_safe() {
-        let body = b"<Code>Bad\x1b[31m</Code><Message>key AKIAIOSFODNN7EXAMPLE\x07</Message>";
+        let body = b"<Code>Bad\x1b[31m</Code><Message>\x1b[31mkey AKIAIOSFODNN7EXAMPLE\x07</Message>";
         let words = Refusal::of(StatusCode::FORBIDDEN, &HeaderMap::new(), body).words();
-        assert_eq!(words, "Bad: key (redacted)");
+        assert_eq!(words, "key (redacted)");
     }
 }

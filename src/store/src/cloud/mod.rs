@@ -135,8 +135,12 @@ impl RunStore for CloudStore {
             pause(attempt, unknown.as_ref()).await;
             match self.delete_once(&name, expected).await {
                 Ok(()) => return Ok(()),
-                // By the attempt whose answer was lost.
-                Err(Failure::Absent) if unknown.is_some() => return Ok(()),
+                // Gone, by the attempt whose answer was lost. Azure says that as a condition that does not hold.
+                Err(Failure::Absent | Failure::Condition)
+                    if unknown.is_some() && self.mark_of(&name).await?.is_none() =>
+                {
+                    return Ok(());
+                }
                 Err(Failure::Unknown(error)) => unknown = Some(error),
                 Err(failure) => return Err(failure.into_error(|| self.stale(Call::Delete, &name))),
             }

@@ -227,10 +227,10 @@ struct Forgetful {
 
 impl Forgetful {
     fn answer<T>(&self, outcome: moorline_api::Result<T>) -> moorline_api::Result<T> {
-        let lost = |losses: u64| losses.checked_sub(1);
+        let one_less = |losses: u64| losses.checked_sub(1);
         let lose = self
             .losses
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, lost)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
             .is_ok();
         let answer = |value| {
             if lose {

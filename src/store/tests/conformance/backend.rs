@@ -19,18 +19,16 @@ use crate::wire::Wire;
 pub(crate) enum Site {
     Folder,
     Moto,
-    LocalStack,
     Azurite,
 }
 
 impl Site {
-    pub(crate) const ALL: [Self; 4] = [Self::Folder, Self::Moto, Self::LocalStack, Self::Azurite];
+    pub(crate) const ALL: [Self; 3] = [Self::Folder, Self::Moto, Self::Azurite];
 
     pub(crate) fn module(self) -> &'static str {
         match self {
             Self::Folder => "folder",
             Self::Moto => "real::moto",
-            Self::LocalStack => "real::localstack",
             Self::Azurite => "real::azurite",
         }
     }
@@ -57,7 +55,6 @@ impl Backend {
         Arc::new(match site {
             Site::Folder => Self::Folder(tempfile::tempdir().unwrap()),
             Site::Moto => Self::s3(from_environment().unwrap().moto().unwrap(), &label).await,
-            Site::LocalStack => Self::s3(from_environment().unwrap().localstack().unwrap(), &label).await,
             Site::Azurite => Self::azure(from_environment().unwrap().azurite().unwrap(), &label).await,
         })
     }

@@ -36,7 +36,7 @@ async fn acquire(backend: &Backend, terms: Terms) -> Result<Lease, LeaseError> {
 }
 
 async fn one_of_many_gets_it(backend: Backend) {
-    let mut last = 0;
+    let mut highest = 0;
     for _ in 0..3 {
         let attempts = (0..6).map(|n| acquire(&backend, Terms::new(format!("writer {n}"))));
         let (won, lost): (Vec<_>, Vec<_>) = join_all(attempts).await.into_iter().partition(Result::is_ok);
@@ -48,8 +48,8 @@ async fn one_of_many_gets_it(backend: Backend) {
         }
         lease.confirm().await.unwrap();
         lease.renew().await.unwrap();
-        assert!(lease.fence() > last);
-        last = lease.fence();
+        assert!(lease.fence() > highest);
+        highest = lease.fence();
         for lease in won {
             lease.unwrap().release().await.unwrap();
         }

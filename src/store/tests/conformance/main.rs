@@ -1,12 +1,7 @@
-//! The conformance suite's cases of run stores: `folder::…`, and of the real parts `real::moto::…`, `real::localstack::…`, `real::azurite::…`.
+//! The conformance suite's cases of run stores: `folder::…`, and of the real parts `real::moto::…`, `real::azurite::…`.
 //! With them what the store's own leases and records have to do on each.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backend;
 mod leases;
