@@ -161,8 +161,9 @@ pub(crate) fn open(place: AzurePlace<'_>, access: &AzureAccess, network: Network
         .endpoint
         .or(access.endpoint.as_deref())
         .map_or_else(default, str::to_owned);
-    if matches!(access.identity, AzureIdentity::Token(_)) && !is_private(&endpoint) {
-        let why = "tokens go over https:// only; for Azurite set AZURE_STORAGE_CONNECTION_STRING".to_owned();
+    // A key only signs; the others are sent along.
+    if !matches!(access.identity, AzureIdentity::Key(_)) && !is_private(&endpoint) {
+        let why = "tokens and shared access signatures go over https:// only".to_owned();
         return Err(refused(why));
     }
     let http = Http::new(network);
@@ -391,6 +392,10 @@ mod tests {
             (opened(shared("hush"), None, None), "sig="),
             (opened(shared("se=hush%ZZ"), None, None), "sig="),
             (opened(key("aGk="), Some("other"), None), "account other"),
+            (
+                opened(shared("sig=hush"), None, Some("http://blobs.example.com/acct1")),
+                "https://",
+            ),
         ] {
             let problem = outcome.unwrap_err();
             assert!(problem.contains(why) && !problem.contains("hush"), "{problem}");

@@ -90,9 +90,13 @@ struct Inner {
 
 impl Http {
     pub(super) fn new(network: Network) -> Self {
+        Self::with_attempt(network, ATTEMPT)
+    }
+
+    fn with_attempt(network: Network, attempt: Duration) -> Self {
         Self(Arc::new(Inner {
             network,
-            attempt: ATTEMPT,
+            attempt,
             client: OnceLock::new(),
         }))
     }
@@ -245,6 +249,23 @@ pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_does_not_answer_is_not_waited_for_for_ever() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let witness = Witness::default();
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.uri_mut() = format!("http://{}/", silent.local_addr().unwrap()).parse().unwrap();
+        request.extensions_mut().extend(witness.carried());
+        let network = Network {
+            machine_roots: false,
+            ..Network::default()
+        };
+        let http = Http::with_attempt(network, Duration::from_millis(50));
+        let error = http.call(request).await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::Interrupted);
+        assert!(matches!(witness.accident(), Some(Accident::NoAnswer(_))));
+    }
 
     #[test]
     fn refusals_are_read_from_the_body_or_the_headers() {
