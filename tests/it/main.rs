@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and its helpers are seen by tests only"
 )]
 
+mod azure;
 mod azure_crash;
 mod bad_profiles;
 mod boto;
