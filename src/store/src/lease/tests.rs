@@ -263,7 +263,7 @@ impl Memory {
 
 #[async_trait]
 impl RunStore for Memory {
-    fn place(&self) -> &str {
+    fn place(&self) -> &'static str {
         "memory"
     }
 

@@ -227,7 +227,7 @@ fn safe(text: &str) -> String {
         shown.push_str("sig=(redacted)");
         shown.push_str(&part[end..]);
     }
-    clean(&shown)
+    clean(&shown).trim_end_matches('.').to_owned()
 }
 
 /// What stands between the first tags of this name. S3 and Azure tell errors in the same simple XML.
@@ -274,7 +274,7 @@ mod tests {
         headers.insert("x-amz-bucket-region", HeaderValue::from_static("eu-central-1"));
         let body = b"<?xml version=\"1.0\"?><Error><Code>SlowDown</Code><Message>Reduce your rate.\nTime:now</Message></Error>";
         let refusal = Refusal::of(StatusCode::SERVICE_UNAVAILABLE, &headers, body);
-        assert_eq!(refusal.words(), "SlowDown: Reduce your rate.");
+        assert_eq!(refusal.words(), "SlowDown: Reduce your rate");
         assert_eq!(refusal.retry_after, Some(Duration::from_secs(7)));
         assert_eq!(refusal.region.as_deref(), Some("eu-central-1"));
         headers.insert("x-ms-error-code", HeaderValue::from_static("BlobNotFound"));
