@@ -150,7 +150,9 @@ pub(crate) fn assemble(
         })
         .collect();
     let volume_creates = u32::try_from(creates.len()).unwrap_or(u32::MAX);
-    let monthly_usd = creates.iter().filter_map(|claim| claim.monthly_usd).sum();
+    let prices = creates.iter().filter_map(|claim| claim.monthly_usd);
+    // A sum of nothing would be -0.0.
+    let monthly_usd = prices.fold(0.0, |sum, price| sum + price);
     let unpriced = creates.iter().filter(|claim| claim.monthly_usd.is_none()).count();
     UpPlan {
         profile: profile.name.clone(),
