@@ -1,6 +1,6 @@
 //! The provider itself: settings, Resource Manager, and what all calls share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +30,7 @@ pub struct AzureProvider {
     blobs: Mutex<HashMap<String, Arc<OnceCell<BlobAccount>>>>,
     marks: Mutex<HashMap<String, Arc<OnceCell<Arc<StorageAccount>>>>>,
     fresh: Mutex<HashMap<VolumeId, Volume>>,
+    gone: Mutex<HashSet<VolumeId>>,
 }
 
 /// Where new things go when nothing else is said.
@@ -57,6 +58,7 @@ impl AzureProvider {
             blobs: Mutex::default(),
             marks: Mutex::default(),
             fresh: Mutex::default(),
+            gone: Mutex::default(),
             settings,
         })
     }
@@ -99,8 +101,24 @@ impl AzureProvider {
         Arc::clone(locked(&self.marks).entry(account.to_owned()).or_default())
     }
 
+    /// Remembers what Azure answered of a deletion: that the volume is gone, which no list may show yet.
+    pub(crate) fn note_gone(&self, id: &VolumeId) {
+        locked(&self.gone).insert(id.clone());
+    }
+
+    /// Whether Azure answered that the volume is gone.
+    pub(crate) fn is_gone(&self, id: &VolumeId) -> bool {
+        locked(&self.gone).contains(id)
+    }
+
+    /// A volume of that name may be there again.
+    pub(crate) fn may_be_back(&self, id: &VolumeId) {
+        locked(&self.gone).remove(id);
+    }
+
     /// Remembers a volume that was just made: it can be used at once, and asking for it would cost a read.
     pub(crate) fn remember(&self, volume: &Volume) {
+        self.may_be_back(&volume.id);
         locked(&self.fresh).insert(volume.id.clone(), volume.clone());
     }
 

@@ -62,9 +62,21 @@ impl Azure {
         AzureProvider::connect(self.settings(variables)).unwrap()
     }
 
+    /// How often an operation was called.
+    pub(crate) fn calls(&self, operation: &str) -> u64 {
+        let rows = self.world.audit.rows();
+        rows.iter()
+            .filter(|row| row.operation == operation)
+            .map(|row| row.calls)
+            .sum()
+    }
+
     /// Calls that came too fast.
     pub(crate) fn throttled(&self) -> u64 {
-        self.world.audit.rows().iter().map(|row| row.throttled).sum()
+        let rows = self.world.audit.rows();
+        let slowed: Vec<_> = rows.iter().filter(|row| row.throttled > 0).collect();
+        assert!(slowed.is_empty(), "{slowed:?}");
+        rows.iter().map(|row| row.throttled).sum()
     }
 }
 
