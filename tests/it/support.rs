@@ -156,9 +156,9 @@ impl Served {
 
     /// Applies an object as another field manager would, taking what it wants.
     pub fn apply(&self, manager: &str, path: &str, object: &Value) {
-        let patch = format!("PATCH {path}?fieldManager={manager}&force=true HTTP/1.1");
+        let line = format!("PATCH {path}?fieldManager={manager}&force=true HTTP/1.1");
         self.exchange(
-            &(patch + "\r\nContent-Type: application/apply-patch+yaml"),
+            &(line + "\r\nContent-Type: application/apply-patch+yaml"),
             &object.to_string(),
         );
     }
