@@ -114,6 +114,30 @@ fn a_container_in_use_stays_until_it_is_free() {
 
 #[test]
 #[ignore = "needs real parts: cargo xtask test"]
+fn a_run_killed_in_the_middle_makes_no_second_container() {
+    let stage = stage();
+    let mut up = stage.start(&format!("up {PROFILE}"));
+    up.says("created volume/");
+    up.kill();
+    stage.run(&format!("up {PROFILE}")).succeeds();
+    all_is_joined(&stage, 2);
+    stage.run(&format!("down {PROFILE} --yes")).succeeds();
+    assert_eq!(stage.account.containers(PREFIX), [Value::Null; 0]);
+}
+
+#[test]
+#[ignore = "needs real parts: cargo xtask test"]
+fn shares_need_more_than_a_connection_string_and_nothing_is_begun_without() {
+    let stage = stage();
+    let refused = stage.run("up profiles/azure-counter");
+    assert_ne!(refused.code, Some(0));
+    assert!(refused.stderr.contains("AZURE_SUBSCRIPTION_ID"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("nothing was changed"), "{}", refused.stderr);
+    assert_eq!(stage.names(KINDS), ["service/kubernetes"]);
+}
+
+#[test]
+#[ignore = "needs real parts: cargo xtask test"]
 fn retain_keeps_containers_and_what_is_in_them() {
     let stage = stage();
     let read =

@@ -71,7 +71,14 @@ impl AzureProvider {
     /// The operations of our subscription.
     pub(crate) fn storage(&self) -> Result<Storage<'_>> {
         let subscription = self.settings.subscription.as_deref().ok_or_else(|| {
-            let message = "no subscription is named; set AZURE_SUBSCRIPTION_ID (az account show --query id)";
+            let besides = self.given.as_ref().map_or_else(String::new, |given| {
+                format!(
+                    ", and only containers in storage account {} can do without",
+                    given.name()
+                )
+            });
+            let message =
+                format!("no subscription is named{besides}; set AZURE_SUBSCRIPTION_ID (az account show --query id)");
             Error::new(ErrorKind::Invalid, "connect to Azure", "", message)
         })?;
         Ok(Storage {
