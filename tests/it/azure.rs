@@ -332,6 +332,14 @@ fn a_hundred_replicas_take_what_the_rates_allow_and_two_accounts() {
         "name: many\nprovider: {azure: {}}\nonDown: reclaim-policy\n",
     );
     world.write("many/set.yaml", &hundred());
+    let plan = world
+        .run(&format!("plan {} --sandbox -o json", folder.display()))
+        .succeeds()
+        .json();
+    assert_eq!(plan["volumeCreates"], 100);
+    let floor = plan["floorSeconds"].as_f64().unwrap();
+    assert!((9.0..=11.0).contains(&floor), "ten writes a second: {floor}");
+    world.reset_audit();
     let started = Instant::now();
     let up = world
         .run(&format!("up {} --sandbox -o json", folder.display()))

@@ -139,6 +139,37 @@ fn what_azure_gives_out_is_never_said() {
 }
 
 #[test]
+fn a_connection_string_is_never_said() {
+    let world = World::instant();
+    let served = world.serve();
+    let key = STANDARD.encode([0xA7; 64]);
+    let nobody = "BlobEndpoint=http://127.0.0.1:1/hush1";
+    for string in [
+        format!("AccountName=hush1;AccountKey={key};{nobody}"),
+        format!("AccountName=hush1;AccountKey={key}{key};EndpointSuffix=;;=;{nobody}"),
+        format!("AccountKey={key}"),
+        format!("SharedAccessSignature=sv=2026-01-01&sig={key};{nobody}"),
+    ] {
+        for line in [
+            "plan profiles/azure-blob -vvv --timeout 2s",
+            "up profiles/azure-blob -o json --timeout 2s",
+        ] {
+            let mut command = world.moorline(line);
+            command.envs(served.environment.iter().map(|(name, value)| (name, value)));
+            command
+                .env("AZURE_STORAGE_CONNECTION_STRING", &string)
+                .env("RUST_LOG", "trace");
+            let run = Run::of(line, &command.output().unwrap());
+            for form in forms(&key) {
+                assert!(!run.stdout.contains(&form), "{line}: {}", run.stdout);
+                assert!(!run.stderr.contains(&form), "{line}: {}", run.stderr);
+            }
+            assert!(!looks_like_a_key(&run.stderr), "{line}: {}", run.stderr);
+        }
+    }
+}
+
+#[test]
 fn what_azure_gives_out_is_in_no_file_of_the_sandbox() {
     let world = World::instant();
     let served = world.serve();
