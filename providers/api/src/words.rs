@@ -56,14 +56,28 @@ fn redact(word: &str, out: &mut String) {
         out.push_str(&rest[..start]);
         let run = &rest[start..];
         let end = run.find(|c| !of_a_secret(c)).unwrap_or(run.len());
-        out.push_str(if looks_secret(&run[..end]) {
-            "(redacted)"
+        if is_path(&run[..end]) {
+            let parts = run[..end].split('/').map(shown);
+            out.push_str(&parts.collect::<Vec<_>>().join("/"));
         } else {
-            &run[..end]
-        });
+            out.push_str(shown(&run[..end]));
+        }
         rest = &run[end..];
     }
     out.push_str(rest);
+}
+
+fn shown(run: &str) -> &str {
+    if looks_secret(run) { "(redacted)" } else { run }
+}
+
+/// Words between slashes, as no random text has them: its parts are judged each by itself.
+fn is_path(run: &str) -> bool {
+    let is_word = |part: &&str| {
+        let small = part.bytes().filter(u8::is_ascii_lowercase).count();
+        part.len() >= 5 && part.bytes().all(|byte| byte.is_ascii_alphabetic()) && small + 2 >= part.len()
+    };
+    run.split('/').filter(is_word).count() >= 2
 }
 
 /// Access key ids, and long runs that change between cases and digits as only random text does.
@@ -113,6 +127,14 @@ mod tests {
             (
                 "8c5ae7dc1f2ffb7b2f1d3e45d0e0cdb0a2b9b1f0c6de5a4f3b2a190807060504",
                 "8c5ae7dc1f2ffb7b2f1d3e45d0e0cdb0a2b9b1f0c6de5a4f3b2a190807060504",
+            ),
+            (
+                "over '/subscriptions/2222-bbbb/resourceGroups/moorline/providers/Microsoft.Storage/storageAccounts/moora1b2c3d4e5f6g7h8/fileServices/default/shares/pvc-0b8bD6a5'",
+                "over '/subscriptions/2222-bbbb/resourceGroups/moorline/providers/Microsoft.Storage/storageAccounts/moora1b2c3d4e5f6g7h8/fileServices/default/shares/pvc-0b8bD6a5'",
+            ),
+            (
+                "/accounts/default/a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8",
+                "/accounts/default/(redacted)",
             ),
             ("", ""),
         ] {

@@ -17,6 +17,8 @@ use crate::resources::{ContainerBody, ShareBody, StorageAccount};
 /// How many accounts may turn out to be full, against our count, before something else must be wrong.
 const FULL_ACCOUNTS: u32 = 3;
 
+/// How long Azure keeps the name of a deleted share or container at least.
+const NAME_PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks whether a name is free again.
 const NAME_PAUSE: Duration = Duration::from_secs(2);
 
@@ -41,7 +43,7 @@ impl AzureProvider {
     }
 
     /// The account that a connection string gives, where the volume belongs in it: a container whose class names no other.
-    fn given_for(&self, order: &Order<'_>) -> Result<Option<&BlobAccount>> {
+    pub(crate) fn given_for(&self, order: &Order<'_>) -> Result<Option<&BlobAccount>> {
         let Some(given) = self.given.as_ref().filter(|_| order.service == Service::Blobs) else {
             return Ok(None);
         };
@@ -72,7 +74,7 @@ impl AzureProvider {
         order.settle(given.volume(&order.name).await?)
     }
 
-    fn check_subscription(&self, order: &Order<'_>) -> Result<()> {
+    pub(crate) fn check_subscription(&self, order: &Order<'_>) -> Result<()> {
         let own = self.storage()?.subscription;
         match order.account.subscription.as_deref() {
             Some(other) if !other.eq_ignore_ascii_case(own) => {
@@ -101,6 +103,7 @@ impl AzureProvider {
             location: &location,
         };
         let pool = self.pool(PoolKey::new(order.owner()?, order.service, &ground, order.account));
+        let mut refused = String::new();
         for _ in 0..FULL_ACCOUNTS {
             let spot = self.spot(&pool, (&ground, order.account), &order.name).await?;
             for other in &spot.others {
@@ -115,6 +118,7 @@ impl AzureProvider {
                     tracing::info!(account = spot.account.name, why = error.message, "the account is full");
                     pool.leave(&order.name).await;
                     pool.is_full(spot.number).await;
+                    refused = error.message;
                 }
                 Err(error) => {
                     pool.leave(&order.name).await;
@@ -122,7 +126,7 @@ impl AzureProvider {
                 }
             }
         }
-        let message = format!("{FULL_ACCOUNTS} accounts in a row took no more volumes; see the limits of Azure Files");
+        let message = format!("{FULL_ACCOUNTS} accounts in a row took no more volumes, the last with: {refused}");
         Err(order.error(ErrorKind::LimitExceeded, message))
     }
 
@@ -144,7 +148,9 @@ impl AzureProvider {
                             "Azure has not let go of the name of a deleted one within {} s; wait some minutes, bring it back (az storage share-rm restore), or use another name",
                             self.settings.account_timeout.as_secs()
                         );
-                        return Err(order.error(ErrorKind::AlreadyExists, message));
+                        // Nothing is wrong: the next run finishes it.
+                        let retry_after = Some(NAME_PATIENCE);
+                        return Err(order.error(ErrorKind::Throttled { retry_after }, message));
                     }
                     tracing::info!(
                         name = order.name,

@@ -25,6 +25,7 @@ mod load_balancers;
 mod metadata;
 mod named;
 mod naming;
+mod obstacles;
 mod order;
 mod pool;
 mod provider;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use moorline_api::{Result, Tags, Volume, VolumeFilter, VolumeId, azure, tags};
+use moorline_api::{Owner, Result, Tags, Volume, VolumeFilter, VolumeId, azure, tags};
 use moorline_azure_rules::{Service, VolumeName};
 
 use crate::convert;
 use crate::data::BlobAccount;
 use crate::metadata;
-use crate::named::User;
+use crate::named::is_known_to;
 use crate::naming::claim_uid;
 use crate::provider::AzureProvider;
 use crate::resources::{ShareListing, StorageAccount};
@@ -217,7 +217,7 @@ impl AzureProvider {
 /// Whether an account is marked as used by the profile that these tags name.
 fn is_used_by(account: &StorageAccount, wanted: &Tags) -> bool {
     let user = wanted.get(tags::CLUSTER_UID).zip(wanted.get(tags::PROFILE));
-    user.is_some_and(|(cluster, profile)| User { cluster, profile }.is_known_to(account))
+    user.is_some_and(|(cluster, profile)| is_known_to(Owner { cluster, profile }, account))
 }
 
 /// Whether a name can come of one that a class gives: what stands for something in it may have become anything.

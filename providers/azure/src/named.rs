@@ -3,70 +3,54 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use moorline_api::{ErrorKind, Result};
+use moorline_api::{ErrorKind, Owner, Result};
+use moorline_azure_rules::Service;
 
 use crate::metadata;
 use crate::order::Order;
 use crate::provider::AzureProvider;
 use crate::resources::StorageAccount;
 
-/// Which profile in which cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct User<'a> {
-    pub(crate) cluster: &'a str,
-    pub(crate) profile: &'a str,
+/// Whether the account is marked as used by this profile, or was made for it.
+pub(crate) fn is_known_to(owner: Owner<'_>, account: &StorageAccount) -> bool {
+    maker(account) == Some(owner) || user(account) == Some(owner)
 }
 
-impl<'a> User<'a> {
-    fn of(order: &'a Order<'_>) -> Result<Self> {
-        let (cluster, profile) = order.owner()?;
-        Ok(Self { cluster, profile })
-    }
+/// For whom the account was made, of one of ours.
+fn maker(account: &StorageAccount) -> Option<Owner<'_>> {
+    tagged(account, metadata::ACCOUNT_CLUSTER, metadata::ACCOUNT_PROFILE)
+}
 
-    /// Who is marked as using the account.
-    fn marked_on(account: &'a StorageAccount) -> Option<Self> {
-        Self::tagged(account, metadata::USER_CLUSTER, metadata::USER_PROFILE)
-    }
+/// Who is marked as using the account.
+fn user(account: &StorageAccount) -> Option<Owner<'_>> {
+    tagged(account, metadata::USER_CLUSTER, metadata::USER_PROFILE)
+}
 
-    fn tagged(account: &'a StorageAccount, cluster: &str, profile: &str) -> Option<Self> {
-        Some(Self {
-            cluster: account.tags.get(cluster)?,
-            profile: account.tags.get(profile)?,
-        })
-    }
+fn tagged<'a>(account: &'a StorageAccount, cluster: &str, profile: &str) -> Option<Owner<'a>> {
+    Some(Owner {
+        cluster: account.tags.get(cluster)?,
+        profile: account.tags.get(profile)?,
+    })
+}
 
-    /// Whether the account is marked as ours, or was made for us.
-    pub(crate) fn is_known_to(self, account: &StorageAccount) -> bool {
-        let made_for = User::tagged(account, metadata::ACCOUNT_CLUSTER, metadata::ACCOUNT_PROFILE);
-        made_for == Some(self) || User::marked_on(account) == Some(self)
-    }
-
-    /// Refuses an account that is another profile's.
-    fn check(self, order: &Order<'_>, account: &StorageAccount) -> Result<()> {
-        let made_for = User::tagged(account, metadata::ACCOUNT_CLUSTER, metadata::ACCOUNT_PROFILE);
-        let (other, how) = match (made_for, User::marked_on(account)) {
-            (Some(other), _) if other != self => (other, "was made for"),
-            (_, Some(other)) if other != self => (other, "is used by"),
-            _ => return Ok(()),
-        };
-        let message = format!(
-            "storage account {} {how} profile {} of cluster {}; name another account, or none",
-            account.name, other.profile, other.cluster
-        );
-        Err(order.error(ErrorKind::AlreadyExists, message))
-    }
-
-    fn mark(self) -> [(String, String); 2] {
-        [
-            (metadata::USER_CLUSTER.to_owned(), self.cluster.to_owned()),
-            (metadata::USER_PROFILE.to_owned(), self.profile.to_owned()),
-        ]
-    }
+/// Refuses an account that is another profile's.
+fn check_owner(order: &Order<'_>, account: &StorageAccount) -> Result<()> {
+    let own = order.owner()?;
+    let (other, how) = match (maker(account), user(account)) {
+        (Some(other), _) if other != own => (other, "was made for"),
+        (_, Some(other)) if other != own => (other, "is used by"),
+        _ => return Ok(()),
+    };
+    let message = format!(
+        "storage account {} {how} profile {} of cluster {}; name another account, or none",
+        account.name, other.profile, other.cluster
+    );
+    Err(order.error(ErrorKind::AlreadyExists, message))
 }
 
 impl AzureProvider {
     /// The account that the class names, checked: it exists, it is what the class says, and no other profile's.
-    pub(crate) async fn named_account(&self, order: &Order<'_>) -> Result<Arc<StorageAccount>> {
+    pub(crate) async fn checked_account(&self, order: &Order<'_>) -> Result<Arc<StorageAccount>> {
         let wanted = order.account;
         let name = wanted.name.as_deref().unwrap_or_default();
         let Some(account) = self.locate(name).await? else {
@@ -85,7 +69,7 @@ impl AzureProvider {
             );
             return Err(order.error(ErrorKind::Invalid, message));
         }
-        User::of(order)?.check(order, &account)?;
+        check_owner(order, &account)?;
         if !account.sku.name.eq_ignore_ascii_case(&wanted.sku) {
             let actual = &account.sku.name;
             let message = format!(
@@ -94,29 +78,53 @@ impl AzureProvider {
             );
             return Err(order.error(ErrorKind::Invalid, message));
         }
+        let (lacking, what) = match order.service {
+            Service::Files => (["BlobStorage", "BlockBlobStorage"].as_slice(), "file shares"),
+            Service::Blobs => (["FileStorage"].as_slice(), "blob containers"),
+        };
+        if lacking.contains(&&*account.kind) {
+            let message = format!(
+                "storage account {name} is of kind {}, which has no {what}; name another account, or none",
+                account.kind
+            );
+            return Err(order.error(ErrorKind::Invalid, message));
+        }
+        Ok(account)
+    }
+
+    /// The account that the class names, checked and marked as used.
+    pub(crate) async fn named_account(&self, order: &Order<'_>) -> Result<Arc<StorageAccount>> {
+        let account = self.checked_account(order).await?;
         self.mark(order, account).await
     }
 
     /// Marks the account as used by this profile, once: another profile is then refused, and a run that no longer knows of
     /// the class finds what is in the account.
     async fn mark(&self, order: &Order<'_>, account: Arc<StorageAccount>) -> Result<Arc<StorageAccount>> {
-        let user = User::of(order)?;
+        let own = order.owner()?;
         let cell = self.mark_of(&account.name);
         let marked = cell.get_or_try_init(async || {
-            if user.is_known_to(&account) {
+            if is_known_to(own, &account) {
                 return Ok(Arc::clone(&account));
             }
             let storage = self.storage()?;
             // Lists lag, and a change of tags replaces all of them.
             let Some(now) = storage.account(&account.place()).await? else {
-                return Err(order.error(ErrorKind::Stale, "its account is gone a moment ago; run again"));
+                return Err(order.error(
+                    ErrorKind::Stale,
+                    "its account was there a moment ago, and is gone; run again",
+                ));
             };
-            user.check(order, &now)?;
-            if user.is_known_to(&now) {
+            check_owner(order, &now)?;
+            if is_known_to(own, &now) {
                 return Ok(self.learn(now).await);
             }
             let mut tags = now.tags.clone();
-            tags.extend(user.mark());
+            let mark = [
+                (metadata::USER_CLUSTER, own.cluster),
+                (metadata::USER_PROFILE, own.profile),
+            ];
+            tags.extend(mark.map(|(key, value)| (key.to_owned(), value.to_owned())));
             match storage.set_account_tags(&now.place(), &tags).await {
                 Ok(changed) => Ok(self.learn(changed).await),
                 // Whoever may make shares and not change accounts goes on without.

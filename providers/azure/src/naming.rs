@@ -1,6 +1,6 @@
 //! Names that are derived from what they are for, so that whoever comes next, after a crash too, finds the same ones.
 
-use moorline_api::{AzureAccount, ClientToken};
+use moorline_api::{AzureAccount, ClientToken, Owner};
 use moorline_azure_rules::{Service, volume_name_problem};
 use sha2::{Digest, Sha256};
 
@@ -31,20 +31,15 @@ pub(crate) struct Ground<'a> {
 }
 
 impl PoolKey {
-    pub(crate) fn new(
-        (cluster, profile): (&str, &str),
-        service: Service,
-        ground: &Ground<'_>,
-        account: &AzureAccount,
-    ) -> Self {
+    pub(crate) fn new(owner: Owner<'_>, service: Service, ground: &Ground<'_>, account: &AzureAccount) -> Self {
         let mut hash = Sha256::new();
         // Lengths go with the parts, so that no two lists of parts read the same.
         let mut add = |text: &str| {
             hash.update(text.len().to_le_bytes());
             hash.update(text);
         };
-        add(cluster);
-        add(profile);
+        add(owner.cluster);
+        add(owner.profile);
         add(service.word());
         add(&ground.subscription.to_ascii_lowercase());
         add(&ground.group.to_ascii_lowercase());
@@ -59,8 +54,8 @@ impl PoolKey {
         add(&serde_json::to_string(&alike).unwrap_or_default());
         let digest = hash.finalize();
         Self {
-            cluster: cluster.to_owned(),
-            profile: profile.to_owned(),
+            cluster: owner.cluster.to_owned(),
+            profile: owner.profile.to_owned(),
             service,
             fingerprint: hex(&digest[..16]),
         }
@@ -124,6 +119,13 @@ mod tests {
 
     const UID: &str = "0b8bd6a5-2b8e-4a5e-9d2c-6f1f1a0c7d11";
 
+    fn owner(profile: &str) -> Owner<'_> {
+        Owner {
+            cluster: "cluster",
+            profile,
+        }
+    }
+
     fn key(profile: &str, sku: &str) -> PoolKey {
         let ground = Ground {
             subscription: "s",
@@ -134,7 +136,7 @@ mod tests {
             sku: sku.to_owned(),
             ..AzureAccount::default()
         };
-        PoolKey::new(("cluster", profile), Service::Files, &ground, &account)
+        PoolKey::new(owner(profile), Service::Files, &ground, &account)
     }
 
     #[test]
@@ -166,7 +168,7 @@ mod tests {
             resource_group: Some("data".to_owned()),
             ..AzureAccount::default()
         };
-        let key_ = PoolKey::new(("cluster", "web"), Service::Files, &ground, &placed);
+        let key_ = PoolKey::new(owner("web"), Service::Files, &ground, &placed);
         assert_eq!(key_, key("web", "Standard_LRS"));
     }
 

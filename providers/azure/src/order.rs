@@ -1,7 +1,8 @@
 //! One volume to be made, and whether one that is there is it.
 
 use moorline_api::{
-    AzureAccount, Error, ErrorKind, NewVolume, Result, Tags, Volume, VolumeConfig, VolumeSpec, VolumeState, azure, tags,
+    AzureAccount, Error, ErrorKind, NewVolume, Owner, Result, Tags, Volume, VolumeConfig, VolumeSpec, VolumeState,
+    azure, tags,
 };
 use moorline_azure_rules::{Service, VolumeName, volume_name_problem};
 
@@ -25,7 +26,20 @@ pub(crate) struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
+    /// The volume to be made for a claim.
     pub(crate) fn read(new: &'a NewVolume) -> Result<Self> {
+        let order = Self::for_class(new)?;
+        match volume_name_problem(&order.name).filter(|_| order.named) {
+            Some(why) => {
+                let message = format!("the class names it so, and {why}; use another name, or none");
+                Err(order.error(ErrorKind::Invalid, message))
+            }
+            None => Ok(order),
+        }
+    }
+
+    /// The same where only the class matters: nothing is asked of the claim.
+    pub(crate) fn for_class(new: &'a NewVolume) -> Result<Self> {
         let (service, account, name, prefix) = match &new.spec.config {
             VolumeConfig::AzureFile(share) => (Service::Files, &share.account, &share.name, &share.name_prefix),
             VolumeConfig::AzureBlob(container) => (
@@ -44,7 +58,7 @@ impl<'a> Order<'a> {
                 ));
             }
         };
-        let order = Self {
+        Ok(Self {
             new,
             service,
             account,
@@ -53,14 +67,7 @@ impl<'a> Order<'a> {
                 None => volume_name(prefix.as_deref(), &new.token),
             },
             named: name.is_some(),
-        };
-        match volume_name_problem(&order.name).filter(|_| order.named) {
-            Some(why) => {
-                let message = format!("the class names it so, and {why}; use another name, or none");
-                Err(order.error(ErrorKind::Invalid, message))
-            }
-            None => Ok(order),
-        }
+        })
     }
 
     pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -68,12 +75,15 @@ impl<'a> Order<'a> {
     }
 
     /// Cluster and profile, which every volume of moorline's is tagged with.
-    pub(crate) fn owner(&self) -> Result<(&str, &str)> {
+    pub(crate) fn owner(&self) -> Result<Owner<'_>> {
         let tag = |key: &str| {
             let missing = || self.error(ErrorKind::Invalid, format!("the volume has no tag {key}"));
             self.new.tags.get(key).map(String::as_str).ok_or_else(missing)
         };
-        Ok((tag(tags::CLUSTER_UID)?, tag(tags::PROFILE)?))
+        Ok(Owner {
+            cluster: tag(tags::CLUSTER_UID)?,
+            profile: tag(tags::PROFILE)?,
+        })
     }
 
     /// The volume that was made just so, in the account of this name and place.

@@ -5,12 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
-use moorline_api::{Result, Swept, Tags, Upkeep, tags};
+use moorline_api::{Owner, Result, Swept, Tags, Upkeep, tags};
 use moorline_azure_rules::{Service, VolumeName};
 use tokio::time::sleep;
 
 use crate::metadata;
-use crate::named::User;
+use crate::named::is_known_to;
 use crate::provider::AzureProvider;
 use crate::resources::{Container, Retention, Share, ShareListing, StorageAccount};
 
@@ -38,16 +38,16 @@ impl Upkeep for AzureProvider {
         if !self.is_managed() {
             return Ok(Vec::new());
         }
-        let user = User { cluster, profile };
+        let owner = Owner { cluster, profile };
         let mut swept = Vec::new();
         for account in self.accounts_now().await? {
-            if !user.is_known_to(&account) {
+            if !is_known_to(owner, &account) {
                 continue;
             }
             if account.tags.contains_key(metadata::ACCOUNT_POOL) {
                 swept.push(self.sweep_account(&account).await?);
             } else {
-                swept.push(self.sweep_mark(&account, user).await?);
+                swept.push(self.sweep_mark(&account, owner).await?);
             }
         }
         Ok(swept)
@@ -88,10 +88,10 @@ impl AzureProvider {
     }
 
     /// Takes our mark off an account that somebody else made and that holds no volume of this profile any more.
-    async fn sweep_mark(&self, account: &StorageAccount, user: User<'_>) -> Result<Swept> {
+    async fn sweep_mark(&self, account: &StorageAccount, owner: Owner<'_>) -> Result<Swept> {
         let ours = Tags::from([
-            (tags::CLUSTER_UID.to_owned(), user.cluster.to_owned()),
-            (tags::PROFILE.to_owned(), user.profile.to_owned()),
+            (tags::CLUSTER_UID.to_owned(), owner.cluster.to_owned()),
+            (tags::PROFILE.to_owned(), owner.profile.to_owned()),
         ]);
         let volumes: Vec<_> = self.of_account(account, ours).try_concat().await?;
         let what = format!("mark of use on storage account {}", account.name);

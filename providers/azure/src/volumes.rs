@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use moorline_api::{
-    Error, ErrorKind, MountSecrets, NewVolume, Result, Sensitive, Snapshot, Tags, Usage, Volume, VolumeFilter,
-    VolumeId, Volumes,
+    Error, ErrorKind, MountSecrets, NewVolume, Owner, Result, Sensitive, Snapshot, Tags, Usage, Volume, VolumeFilter,
+    VolumeId, VolumeSpec, Volumes,
 };
 use moorline_azure_rules::{Service, VolumeName};
 use tokio::time::{Instant, sleep};
@@ -130,6 +130,10 @@ impl Volumes for AzureProvider {
             completed: true,
             tags: tags.clone(),
         })
+    }
+
+    async fn obstacles(&self, owner: Owner<'_>, specs: &[VolumeSpec]) -> Result<Vec<Error>> {
+        self.obstacles_for(owner, specs).await
     }
 
     fn creation_floor(&self, creates: u32) -> Duration {

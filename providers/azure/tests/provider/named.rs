@@ -1,7 +1,7 @@
 //! Accounts, shares and containers that classes name.
 
 use futures::TryStreamExt as _;
-use moorline_api::{ErrorKind, NewVolume, Tags, Upkeep as _, VolumeFilter, VolumeId, Volumes as _, tags};
+use moorline_api::{ErrorKind, NewVolume, Owner, Tags, Upkeep as _, VolumeFilter, VolumeId, Volumes as _, tags};
 use moorline_azure::{AzureProvider, AzureSettings};
 use serde_json::json;
 
@@ -211,7 +211,7 @@ async fn a_name_that_is_not_free_yet_is_waited_for_and_no_longer_than_told() {
         .create(&share_named("other", 2))
         .await
         .unwrap_err();
-    assert_eq!(error.kind, ErrorKind::AlreadyExists, "{error}");
+    assert!(matches!(error.kind, ErrorKind::Throttled { .. }), "{error}");
     assert!(error.message.contains("az storage share-rm restore"), "{error}");
 }
 
@@ -257,6 +257,77 @@ async fn an_account_is_used_by_one_profile_at_a_time() {
     assert_eq!(unaware.sweep("cluster-1", "web").await.unwrap(), []);
     assert!(server.world().accounts.contains_key("mine"), "{}", made.id);
     told(&server, "").create(&of(plain(3), "db")).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_would_stand_in_the_way_is_said_before_anything_is_changed() {
+    let server = server().await;
+    {
+        let mut world = server.world();
+        world.add_account("premium", "Premium_LRS", &json!({}));
+        world.add_account("blobs", "Standard_LRS", &json!({}));
+        world.accounts.get_mut("blobs").unwrap().body["kind"] = "BlobStorage".into();
+        let used = json!({"moorline-used-by-cluster": "cluster-1", "moorline-used-by-profile": "db"});
+        world.add_account("used", "Standard_LRS", &used);
+    }
+    let specs = |parameters: &[&[(&str, &str)]]| -> Vec<_> {
+        let all = parameters.iter().cycle().take(parameters.len() * 3);
+        all.map(|parameters| new_volume(&class(FILE, parameters), &uid(1)).spec)
+            .collect()
+    };
+    let owner = Owner {
+        cluster: "cluster-1",
+        profile: "web",
+    };
+    let wrong = specs(&[
+        &[("storageAccount", "missing")],
+        &[("storageAccount", "premium")],
+        &[("storageAccount", "blobs")],
+        &[("storageAccount", "used")],
+        &[("resourceGroup", "missing")],
+        &[
+            ("resourceGroup", "data"),
+            ("subscriptionID", "99999999-0000-0000-0000-000000000000"),
+        ],
+    ]);
+    let obstacles = server.provider().obstacles(owner, &wrong).await.unwrap();
+    let words = [
+        "does not exist",
+        "write skuName: Premium_LRS",
+        "has no file shares",
+        "is used by profile db",
+        "az group create",
+        "in subscription 99999999",
+    ];
+    assert_eq!(obstacles.len(), words.len(), "{obstacles:?}");
+    for (obstacle, words) in obstacles.iter().zip(words) {
+        assert!(obstacle.message.contains(words), "{obstacle}");
+    }
+    let right = specs(&[
+        &[],
+        &[("storageAccount", "mine")],
+        &[("shareName", "${pvc.metadata.name}")],
+    ]);
+    assert!(server.provider().obstacles(owner, &right).await.unwrap().is_empty());
+    let changes = ["create account", "create share", "tag account", "create group"];
+    assert!(
+        changes.iter().all(|change| server.count(change) == 0),
+        "nothing is changed"
+    );
+    assert!(server.calls().len() <= 10, "{:?}", server.calls());
+
+    server.fault(|asked| (asked == "list accounts").then(|| Reply::refuse(503, "ServerBusy", "no")));
+    let settings = AzureSettings {
+        patience: std::time::Duration::ZERO,
+        ..server.settings()
+    };
+    let provider = AzureProvider::connect(settings).unwrap();
+    assert!(
+        provider
+            .obstacles(owner, &specs(&[&[("storageAccount", "mine")]]))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
