@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
 use app::App;
@@ -70,6 +71,7 @@ enum Command {
 
 /// Parses, runs, and says how it ended. Nothing is started before the arguments are understood.
 pub(crate) fn main() -> ExitCode {
+    leave_no_core();
     let Cli { options, command } = Cli::parse();
     let settings = Settings::new(options);
     start_log(&settings.log_filter, settings.stderr_paint.is_on());
@@ -85,6 +87,16 @@ pub(crate) fn main() -> ExitCode {
         failure.exit
     });
     exit.into()
+}
+
+/// A core is a copy of memory, with keys and tokens in it: a crash leaves none. Where that cannot be had, work goes on.
+fn leave_no_core() {
+    let limit = getrlimit(Resource::Core);
+    let none = Rlimit {
+        current: Some(0),
+        ..limit
+    };
+    let _ = setrlimit(Resource::Core, none);
 }
 
 /// Runs a command that talks to others.

@@ -198,3 +198,18 @@ fn files_under(folder: &Path) -> Vec<PathBuf> {
     };
     entries.flat_map(files).collect()
 }
+
+/// A core would be a copy of memory, keys and all.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_crash_leaves_no_copy_of_memory() {
+    let world = World::instant();
+    let mut shell = world.command("sh");
+    let generous = "ulimit -S -c \"$(ulimit -H -c)\" && exec \"$0\" sandbox serve";
+    shell.args(["-c", generous, env!("CARGO_BIN_EXE_moorline")]);
+    let served = World::serve_by(shell);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", served.pid())).unwrap();
+    let limit = limits.lines().find(|line| line.starts_with("Max core file size"));
+    let soft = limit.and_then(|line| line.split_whitespace().nth(4));
+    assert_eq!(soft, Some("0"), "{limits}");
+}

@@ -104,12 +104,12 @@ impl World {
 
     /// Serves the sandbox until the handle is dropped.
     pub fn serve(&self) -> Served {
-        let mut child = self
-            .moorline("sandbox serve")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::serve_by(self.moorline("sandbox serve"))
+    }
+
+    /// The same, by a command that comes to serving it.
+    pub fn serve_by(mut command: Command) -> Served {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap())
             .lines()
             .map_while(Result::ok);
@@ -133,6 +133,11 @@ pub struct Served {
 }
 
 impl Served {
+    /// The process that serves it.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The value of a variable.
     pub fn variable(&self, name: &str) -> &str {
         let found = self.environment.iter().find(|(key, _)| key == name);
