@@ -51,7 +51,10 @@ impl Edit {
         }
         // Another name or namespace would be another object.
         paths.retain(|path| path != "/metadata/name" && path != "/metadata/namespace" && path != "/metadata");
-        let path = &paths[nth % paths.len()];
+        // The edits before may have left nothing to edit.
+        let Some(path) = nth.checked_rem(paths.len()).and_then(|nth| paths.get(nth)) else {
+            return;
+        };
         let (parent, member) = path.rsplit_once('/').unwrap();
         let at = value.pointer_mut(path).unwrap();
         match self {
