@@ -122,8 +122,8 @@ impl Admin {
         Ok(())
     }
 
-    /// Empties the clouds and the cluster as one step that no controller sees half of.
-    fn reset(&self) -> Result<(), SandboxError> {
+    /// Empties the clouds and the cluster as one step that no controller sees half of, and waits for the fresh cluster.
+    async fn reset(&self) -> Result<(), SandboxError> {
         let clear = || {
             self.inner.api.clear();
             self.inner.cloud.clear()?;
@@ -132,7 +132,13 @@ impl Admin {
             self.inner.world.audit.clear()
         };
         let cleared = self.with_controllers(|controllers| controllers.paused(clear));
-        Ok(cleared.unwrap_or(Ok(()))?)
+        let Some((cleared, is_fresh)) = cleared else {
+            return Ok(());
+        };
+        cleared?;
+        // An error says that the controllers stopped: then nobody waits for a cluster.
+        let _ = is_fresh.await;
+        Ok(())
     }
 
     pub(crate) async fn stop_controllers(&self) {
@@ -268,7 +274,7 @@ async fn set_usage(State(admin): State<Admin>, Json(body): Json<VolumeUsage>) ->
 }
 
 async fn reset(State(admin): State<Admin>) -> Result<StatusCode, SandboxError> {
-    admin.reset()?;
+    admin.reset().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

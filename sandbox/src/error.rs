@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use moorline_sandbox_azure::TlsError;
+use moorline_sandbox_controllers::StartError;
 use moorline_sandbox_core::JournalError;
 use moorline_sandbox_kubernetes::OpenError;
 
@@ -17,6 +18,9 @@ pub enum SandboxError {
     /// The cluster's state cannot be restored.
     #[error("its cluster cannot be restored")]
     Cluster(#[from] OpenError),
+    /// The cluster's controllers cannot start.
+    #[error("its controllers cannot start")]
+    Controllers(#[from] StartError),
     /// The certificate of the Azure cloud cannot be made or kept.
     #[error("its Azure cloud cannot be served")]
     Tls(#[from] TlsError),

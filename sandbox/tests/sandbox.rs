@@ -253,6 +253,8 @@ async fn its_own_interface_sets_counts_and_forgets() {
         (&json!([]), &Value::Null)
     );
     assert_eq!((&after["storage_accounts"], &after["shares"]), (&json!([]), &json!([])));
+    let furniture = ["nodes", "storageclasses.storage.k8s.io"].map(|kind| after["objects"][kind].as_u64());
+    assert_eq!(furniture, [Some(3), Some(2)], "the cluster is fresh, not bare");
     assert_eq!(
         ask(&endpoint, "POST /_sandbox/stop", &Value::Null).await.0,
         409,

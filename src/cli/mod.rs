@@ -4,6 +4,7 @@ mod admin;
 mod app;
 mod completions;
 mod confirm;
+mod df;
 mod down;
 mod exit;
 mod failure;
@@ -35,6 +36,7 @@ Examples:
   moorline up profiles/aws-nginx-stateful --sandbox      bring the first tutorial up, with no account and no cluster
   moorline status profiles/aws-nginx-stateful --sandbox
   moorline down profiles/aws-nginx-stateful --sandbox
+  moorline up profiles/azure-counter --sandbox           the second tutorial, on Azure
 
 Exit codes:
   0 done   1 failed   2 usage or a bad profile   3 incomplete: unreachable, refused, or left for the next run
@@ -56,6 +58,7 @@ enum Command {
     Up(up::Args),
     Plan(plan::Args),
     Status(status::Args),
+    Df(df::Args),
     Scale(scale::Args),
     Down(down::Args),
     Lb(lb::Args),
@@ -97,6 +100,7 @@ fn run(app: &App, command: Command) -> Result<Exit, Failure> {
             Command::Up(args) => up::run(app, args).await,
             Command::Plan(args) => plan::run(app, args).await,
             Command::Status(args) => status::run(app, args).await,
+            Command::Df(args) => df::run(app, args).await,
             Command::Scale(args) => scale::run(app, args).await,
             Command::Down(args) => down::run(app, args).await,
             Command::Lb(args) => lb::run(app, args).await,

@@ -2,6 +2,8 @@
 
 mod age;
 pub(crate) mod balancers;
+mod bytes;
+pub(crate) mod df;
 mod diff;
 pub(crate) mod document;
 pub(crate) mod down;

@@ -1,11 +1,13 @@
 //! Where a profile stands: the tables of `kubectl get`, the volume behind each claim, and what is not ready and why.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use moorline_engine::outcome::{Cause, ClaimStatus, ServiceStatus, Status, UpOutcome};
+use moorline_api::{Attachment, VolumeSort};
+use moorline_engine::outcome::{Cause, ClaimStatus, CloudVolume, ServiceStatus, Status, UpOutcome};
 
 use super::table::{Table, or_none};
-use super::{View, inline};
+use super::{View, bytes, inline};
 
 /// The whole of `status`.
 pub(crate) fn full(status: &Status, view: &View) -> String {
@@ -63,14 +65,14 @@ fn heading(status: &Status, view: &View) -> String {
 }
 
 /// Whether a column for namespaces is of use.
-fn spans_namespaces<'a>(namespaces: impl Iterator<Item = &'a str>, view: &View) -> bool {
+pub(super) fn spans_namespaces<'a>(namespaces: impl Iterator<Item = &'a str>, view: &View) -> bool {
     let mut namespaces = namespaces;
     let first = namespaces.next();
     view.wide || namespaces.any(|namespace| Some(namespace) != first)
 }
 
 /// A table whose first column is the namespace, where that is of use.
-fn table_of(namespaced: bool, headings: &[&'static str]) -> Table {
+pub(super) fn table_of(namespaced: bool, headings: &[&'static str]) -> Table {
     Table::new(
         namespaced
             .then_some("NAMESPACE")
@@ -79,7 +81,7 @@ fn table_of(namespaced: bool, headings: &[&'static str]) -> Table {
     )
 }
 
-fn cells(namespaced: bool, namespace: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
+pub(super) fn cells(namespaced: bool, namespace: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
     namespaced
         .then(|| namespace.to_owned())
         .into_iter()
@@ -132,38 +134,84 @@ fn claims(status: &Status, view: &View) -> String {
     out
 }
 
-/// The cloud volume behind each claim. `wide` adds the machine.
+/// The cloud's volume behind each claim, in a table for each sort.
 fn volumes(status: &Status, view: &View) -> String {
+    let sorts: BTreeSet<VolumeSort> = volumes_of(status).map(|(_, volume)| volume.sort).collect();
+    let tables = sorts.into_iter().map(|sort| volumes_of_sort(status, sort, view));
+    tables.collect::<Vec<_>>().join("\n")
+}
+
+fn volumes_of(status: &Status) -> impl Iterator<Item = (&ClaimStatus, &CloudVolume)> {
+    let claims = status.claims.iter();
+    claims.filter_map(|claim| Some((claim, claim.cloud.as_ref()?)))
+}
+
+fn volumes_of_sort(status: &Status, sort: VolumeSort, view: &View) -> String {
+    let rows: Vec<_> = volumes_of(status).filter(|(_, volume)| volume.sort == sort).collect();
     let namespaced = spans_namespaces(status.claims.iter().map(|claim| &*claim.namespace), view);
-    let mut headings = vec!["CLAIM", "VOLUME ID", "ZONE", "TYPE", "SIZE", "STATE", "DEVICE"];
-    headings.extend(view.wide.then_some("INSTANCE"));
+    let with_used = rows.iter().any(|(_, volume)| volume.used_bytes.is_some());
+    let columns = columns(sort, with_used, view.wide);
+    let headings: Vec<_> = columns.iter().map(|(heading, _)| *heading).collect();
     let mut table = table_of(namespaced, &headings);
-    for claim in status.claims.iter().filter(|claim| claim.cloud.is_some()) {
-        table.row(cells(namespaced, &claim.namespace, volume_cells(claim, view)));
+    for (claim, volume) in rows {
+        let values = columns.iter().map(|(_, cell)| cell(claim, volume));
+        table.row(cells(namespaced, &claim.namespace, values));
     }
     table.render(view)
 }
 
-fn volume_cells(claim: &ClaimStatus, view: &View) -> Vec<String> {
-    let Some(volume) = &claim.cloud else { return Vec::new() };
-    let attached = |what: fn(&moorline_api::Attachment) -> String| {
-        or_none(&volume.attachments.iter().map(what).collect::<Vec<_>>().join(","))
-    };
-    let mut cells = vec![
-        claim.name.clone(),
-        volume.id.clone(),
-        volume.zone.clone().unwrap_or_default(),
-        volume.volume_type.clone(),
-        format!("{}GiB", volume.size_gib),
-        volume.state.clone(),
-        attached(|attachment| attachment.device.clone()),
-    ];
-    if view.wide {
-        cells.push(attached(|attachment| {
-            format!("{} ({})", attachment.instance, attachment.state)
-        }));
+/// A heading, and what stands under it.
+type Column = (&'static str, fn(&ClaimStatus, &CloudVolume) -> String);
+
+/// The columns of a sort of volume. `wide` adds the machine of a disk, and the whole id of what has a shorter name.
+fn columns(sort: VolumeSort, with_used: bool, wide: bool) -> Vec<Column> {
+    let used = with_used.then_some(USED);
+    let mut columns: Vec<Column> = vec![("CLAIM", |claim, _| claim.name.clone())];
+    match sort {
+        VolumeSort::Disk => {
+            columns.extend([
+                ID,
+                ("ZONE", |_, volume| volume.zone.clone().unwrap_or_default()),
+                TYPE,
+                ("SIZE", size),
+            ]);
+            columns.extend(used);
+            columns.extend([STATE, ("DEVICE", |_, volume| attached(volume, |to| to.device.clone()))]);
+            columns.extend(wide.then_some::<Column>(("INSTANCE", |_, volume| {
+                attached(volume, |to| format!("{} ({})", to.instance, to.state))
+            })));
+        }
+        VolumeSort::Share => {
+            columns.extend::<[Column; 4]>([("SHARE", name), ACCOUNT, TYPE, ("QUOTA", size)]);
+            columns.extend(used.into_iter().chain([STATE]).chain(wide.then_some(ID)));
+        }
+        // Nothing bounds a container.
+        VolumeSort::Container => {
+            columns.extend::<[Column; 3]>([("CONTAINER", name), ACCOUNT, TYPE]);
+            columns.extend(used.into_iter().chain([STATE]).chain(wide.then_some(ID)));
+        }
     }
-    cells
+    columns
+}
+
+const ID: Column = ("VOLUME ID", |_, volume| volume.id.clone());
+const ACCOUNT: Column = ("ACCOUNT", |_, volume| volume.holder.clone().unwrap_or_default());
+const TYPE: Column = ("TYPE", |_, volume| volume.volume_type.clone());
+const STATE: Column = ("STATE", |_, volume| volume.state.clone());
+const USED: Column = ("USED", |_, volume| {
+    volume.used_bytes.map_or_else(|| "unknown".to_owned(), bytes::long)
+});
+
+fn name(_: &ClaimStatus, volume: &CloudVolume) -> String {
+    volume.name.clone()
+}
+
+fn size(_: &ClaimStatus, volume: &CloudVolume) -> String {
+    format!("{}GiB", volume.size_gib)
+}
+
+fn attached(volume: &CloudVolume, what: fn(&Attachment) -> String) -> String {
+    or_none(&volume.attachments.iter().map(what).collect::<Vec<_>>().join(","))
 }
 
 fn workloads(status: &Status, view: &View) -> String {

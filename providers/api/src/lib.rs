@@ -16,6 +16,7 @@ pub mod places;
 pub mod quantity;
 pub mod statistics;
 pub mod storage;
+pub mod store;
 pub mod tags;
 pub mod upkeep;
 pub mod volume;
@@ -36,6 +37,7 @@ pub use storage::{
     BindingMode, ClaimShape, CloudName, FieldPath, FieldProblem, Placement, PvRequest, PvSource, ReclaimPolicy,
     StorageClass, StorageRules,
 };
+pub use store::{RunStore, StoreKey, StoreVersion, Stored};
 pub use upkeep::{Swept, Upkeep};
 pub use volume::{
     Attachment, ClientToken, NewVolume, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSort,

@@ -22,7 +22,30 @@ fn account_config(account: &StorageAccount, subscription: &str) -> AzureAccount 
     }
 }
 
-/// A share as a volume; `None` where its name is none that Azure gives.
+/// A share that was read by itself, which tells what it was made for.
+pub(crate) fn share_read(account: &StorageAccount, subscription: &str, read: &Share) -> Option<Volume> {
+    share(account, subscription, read).map(marked)
+}
+
+/// A container that was read by itself, which tells what it was made for.
+pub(crate) fn container_read(account: &StorageAccount, subscription: &str, read: &Container) -> Option<Volume> {
+    container(account, subscription, read).map(marked)
+}
+
+/// Whether neither name nor metadata of a volume that was read by itself says that it was made for a claim.
+pub(crate) fn is_for_no_claim(volume: &Volume) -> bool {
+    !volume.tags.contains_key(tags::CLAIM_UID)
+}
+
+/// A volume that was read by itself, with a tag that says so where it was made for no claim.
+pub(crate) fn marked(mut volume: Volume) -> Volume {
+    if is_for_no_claim(&volume) {
+        volume.tags.insert(tags::ADOPTED.to_owned(), "true".to_owned());
+    }
+    volume
+}
+
+/// A share as a volume, as lists show it; `None` where its name is none that Azure gives.
 pub(crate) fn share(account: &StorageAccount, subscription: &str, share: &Share) -> Option<Volume> {
     let properties = &share.properties;
     let nfs = properties
@@ -58,7 +81,7 @@ pub(crate) fn share(account: &StorageAccount, subscription: &str, share: &Share)
     })
 }
 
-/// A container as a volume; `None` where its name is none of a volume, as `$logs` is.
+/// A container as a volume, as lists show it; `None` where its name is none of a volume, as `$logs` is.
 pub(crate) fn container(account: &StorageAccount, subscription: &str, container: &Container) -> Option<Volume> {
     let properties = &container.properties;
     let size = properties.metadata.as_ref().and_then(|metadata| {
@@ -103,12 +126,15 @@ fn tags_of(account: &StorageAccount, name: &str, written: Option<&std::collectio
 
 /// The tags that account and name prove. Accounts of ours hold the volumes of one profile in one cluster.
 pub(crate) fn inferred(account: &StorageAccount, name: &str) -> Tags {
+    // Accounts that others made hold anything: a mark of use is no proof.
+    let is_ours = account.tags.contains_key(metadata::ACCOUNT_POOL);
     let of_account = [
         (metadata::ACCOUNT_CLUSTER, tags::CLUSTER_UID),
         (metadata::ACCOUNT_PROFILE, tags::PROFILE),
     ];
     let mut known: Tags = of_account
         .into_iter()
+        .filter(|_| is_ours)
         .filter_map(|(key, tag)| Some((tag.to_owned(), account.tags.get(key)?.clone())))
         .collect();
     if let Some(uid) = claim_uid(name) {

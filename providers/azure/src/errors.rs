@@ -72,7 +72,7 @@ pub(crate) fn from_pipeline(subject: Subject<'_>, base: &Url, error: &azure_core
             source: None,
         };
     }
-    let root = clean(&chain().last().map_or_else(String::new, ToString::to_string));
+    let root = chain().last().map(root_words).unwrap_or_default();
     match error.kind() {
         CoreKind::Connection => {
             let message =
@@ -88,6 +88,12 @@ pub(crate) fn from_pipeline(subject: Subject<'_>, base: &Url, error: &azure_core
             format!("the request to {host} could not be made: {root}"),
         ),
     }
+}
+
+/// What an error at the root of others says, without the addresses of documentation that some libraries add.
+pub(crate) fn root_words(error: &(dyn StdError + 'static)) -> String {
+    let text = error.to_string();
+    clean(text.split(": https://").next().unwrap_or_default())
 }
 
 /// No answer in time.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use moorline_pacing::{Bucket, Turn, Window, WindowBudget};
+use moorline_pacing::{Turn, Window, WindowBudget};
 use tokio::time::Instant;
 
 use crate::settings::Budgets;
@@ -16,9 +16,6 @@ const GRAIN: Duration = Duration::from_millis(2);
 /// How long after it left a write may have been counted, for all that is known before its answer.
 const SLACK: Duration = Duration::from_millis(150);
 
-/// Writes that may catch up at once after the machine was busy.
-const CATCHING_UP: u32 = 3;
-
 /// Calls that share a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -28,6 +25,8 @@ pub(crate) enum Family {
     Lists,
     /// Creations, changes, deletions and actions.
     Writes,
+    /// Writes that others wait for: an account's key, without which none of its volumes can be mounted. They go before the rest.
+    Urgent,
     /// Calls so rare that they need no pacing, and polls, which say themselves when to come again.
     Unpaced,
 }
@@ -40,8 +39,6 @@ pub(crate) struct Governor {
     writes: Vec<Window>,
     /// The short one of the writes: it matters when a write arrives, and not only when it leaves.
     second: Option<Window>,
-    /// Spreads writes evenly over it.
-    spread: Option<Bucket>,
 }
 
 /// A call that was let through; its answer is worth telling.
@@ -69,7 +66,6 @@ impl Governor {
             lists: windows(&budgets.lists),
             writes: windows(longer),
             second: second.map(short),
-            spread: second.map(|budget| Bucket::spaced(budget.per / budget.calls.max(1), CATCHING_UP)),
         }
     }
 
@@ -77,24 +73,25 @@ impl Governor {
         match family {
             Family::Reads => &self.reads,
             Family::Lists => &self.lists,
-            Family::Writes => &self.writes,
+            Family::Writes | Family::Urgent => &self.writes,
             Family::Unpaced => &[],
         }
     }
 
     /// Waits for the call's turn.
     pub(crate) async fn acquire(&self, family: Family) -> Pass<'_> {
-        for window in self.windows(family) {
-            window.acquire().await;
-        }
-        let (Family::Writes, Some(second)) = (family, &self.second) else {
-            return Pass(None);
+        let turn = async |window: &Window| match family {
+            Family::Urgent => window.acquire_first().await,
+            _ => window.acquire().await,
         };
-        if let Some(spread) = &self.spread {
-            spread.acquire().await;
+        for window in self.windows(family) {
+            turn(window).await;
         }
-        // It comes last: it counts when a call goes.
-        Pass(Some((second, second.acquire().await)))
+        match (family, &self.second) {
+            // It comes last: it counts when a call goes.
+            (Family::Writes | Family::Urgent, Some(second)) => Pass(Some((second, turn(second).await))),
+            _ => Pass(None),
+        }
     }
 
     /// Azure throttled a call: nobody of this family goes on before `pause` is over.
@@ -102,9 +99,8 @@ impl Governor {
         for window in self.windows(family) {
             window.throttled(pause);
         }
-        if family == Family::Writes {
-            _ = self.second.as_ref().map(|second| second.throttled(pause));
-            _ = self.spread.as_ref().map(|spread| spread.throttled(pause));
+        if let (Family::Writes | Family::Urgent, Some(second)) = (family, &self.second) {
+            second.throttled(pause);
         }
     }
 }
@@ -129,9 +125,6 @@ mod tests {
         let mut under_way = std::collections::VecDeque::new();
         for _ in 0..writes {
             let windows = governor.windows(Family::Writes).iter().chain(&governor.second);
-            while let Err(ready) = governor.spread.as_ref().unwrap().take(now) {
-                now = ready;
-            }
             let mut turn = None;
             for window in windows {
                 turn = loop {
@@ -140,7 +133,7 @@ mod tests {
                     }
                     match window.take(now) {
                         Ok(turn) => break Some(turn),
-                        Err(ready) => now = ready,
+                        Err(ready) => now = under_way.front().map_or(ready, |(answer, _)| ready.min(*answer)),
                     }
                 };
             }
@@ -151,21 +144,17 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_writes_are_spread_evenly_and_take_what_the_budget_says() {
+    fn a_hundred_writes_take_what_the_budget_says() {
         let budgets = Budgets::default();
-        for (latency, at_most) in [(5, 1.03), (100, 1.12), (3000, 1.17)] {
+        for (latency, at_most) in [(5, 1.01), (100, 1.12), (3000, 1.17)] {
             let gone = reckon(&Governor::new(&budgets), 100, Duration::from_millis(latency));
             for (index, first) in gone.iter().enumerate() {
                 let within = gone[index..].iter().filter(|at| **at < *first + Duration::from_secs(1));
                 assert!(within.count() <= 10, "from call {index}");
             }
-            let spread = gone.windows(5).map(|few| few[4] - few[0]).min().unwrap();
-            assert!(spread >= Duration::from_millis(99), "five in {spread:?}");
-            // The hundredth goes 9.9 s after the first where each takes its tenth of a second.
-            let took = *gone.last().unwrap() - gone[0];
-            let spaced = Duration::from_millis(9900);
-            assert!(took >= budgets.creation_floor(100), "{took:?}");
-            assert!(took <= spaced.mul_f64(at_most), "{latency} ms: {took:?}");
+            let (took, floor) = (*gone.last().unwrap() - gone[0], budgets.creation_floor(100));
+            assert!(took >= floor, "{took:?}");
+            assert!(took <= floor.mul_f64(at_most), "{latency} ms: {took:?}");
         }
     }
 
@@ -175,6 +164,35 @@ mod tests {
         let hour = Duration::from_hours(1);
         let within = gone.iter().filter(|at| **at < gone[0] + hour).count();
         assert!((1150..=1200).contains(&within), "{within}");
+    }
+
+    #[tokio::test]
+    async fn what_others_wait_for_goes_before_them() {
+        let budgets = Budgets {
+            writes: vec![WindowBudget {
+                calls: 1,
+                per: Duration::from_millis(40),
+            }],
+            ..Budgets::unlimited()
+        };
+        let governor = &Governor::new(&budgets);
+        let order = &std::sync::Mutex::new(Vec::new());
+        let call = async |family| {
+            governor.acquire(family).await.landed();
+            order.lock().unwrap().push(family);
+        };
+        let writes = futures::future::join_all((0..5).map(|_| call(Family::Writes)));
+        futures::future::join(writes, async {
+            tokio::task::yield_now().await;
+            call(Family::Urgent).await;
+        })
+        .await;
+        let place = order
+            .lock()
+            .unwrap()
+            .iter()
+            .position(|family| *family == Family::Urgent);
+        assert!(place <= Some(2), "{place:?}");
     }
 
     #[tokio::test]

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use moorline_api::{Result, Tags, Volume, VolumeFilter, VolumeId, tags};
+use moorline_api::{Result, Tags, Volume, VolumeFilter, VolumeId, azure, tags};
 use moorline_azure_rules::{Service, VolumeName};
 
 use crate::convert;
 use crate::data::BlobAccount;
 use crate::metadata;
+use crate::named::User;
 use crate::naming::claim_uid;
 use crate::provider::AzureProvider;
 use crate::resources::{ShareListing, StorageAccount};
@@ -77,11 +78,16 @@ impl AzureProvider {
                 let ours = fits(&account, tags::CLUSTER_UID, metadata::ACCOUNT_CLUSTER)
                     && fits(&account, tags::PROFILE, metadata::ACCOUNT_PROFILE);
                 parts.extend(all_parts(&account).into_iter().filter(|_| ours));
-            } else if self.settings.named_accounts.contains(&account.name) {
+            } else if self.settings.named_accounts.contains(&account.name) || is_used_by(&account, wanted) {
                 parts.extend(all_parts(&account));
             }
         }
         Ok(parts)
+    }
+
+    /// Volumes with these tags in one account.
+    pub(crate) fn of_account(&self, account: &StorageAccount, wanted: Tags) -> BoxStream<'_, Result<Vec<Volume>>> {
+        self.in_parts(all_parts(&Arc::new(account.clone())), Some(wanted))
     }
 
     /// One page an account. The first error ends it.
@@ -116,7 +122,7 @@ impl AzureProvider {
                     .collect()
             }
             Service::Blobs => {
-                let containers = storage.containers(&account.place()).await?;
+                let containers = storage.containers(&account.place(), false).await?;
                 let named = containers
                     .iter()
                     .filter_map(|container| convert::container(account, subscription, container));
@@ -138,12 +144,15 @@ impl AzureProvider {
                 .iter()
                 .any(|(key, value)| volume.tags.get(key).is_some_and(|other| other != value));
             let complete = wanted.keys().all(|key| volume.tags.contains_key(key));
-            let name = VolumeName::parse(&volume.id);
-            let unsized_ = service == Service::Blobs && volume.spec.size_gib == 0;
-            let Some(name) = name.filter(|name| !differs && claim_uid(&name.name).is_some()) else {
-                return Ok((complete && !differs).then_some(volume));
+            let Some(name) = VolumeName::parse(&volume.id).filter(|_| !differs) else {
+                return Ok(None);
             };
-            if complete && !unsized_ {
+            let tells = claim_uid(&name.name).is_some();
+            if !tells && !self.may_be_named(account, &name.name) {
+                return Ok(complete.then_some(volume));
+            }
+            let unsized_ = service == Service::Blobs && volume.spec.size_gib == 0;
+            if complete && tells && !unsized_ {
                 return Ok(Some(volume));
             }
             let read = self.look(account, service, &name.name).await?;
@@ -151,6 +160,12 @@ impl AzureProvider {
         });
         let matching: Vec<Option<Volume>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
         Ok(matching.into_iter().flatten().collect())
+    }
+
+    /// Whether a class may have given this name to a volume in this account.
+    fn may_be_named(&self, account: &StorageAccount, name: &str) -> bool {
+        let is_ours = account.tags.contains_key(metadata::ACCOUNT_POOL);
+        is_ours || self.settings.volume_names.iter().any(|given| may_become(given, name))
     }
 
     fn by_ids(&self, ids: &[VolumeId]) -> BoxStream<'_, Result<Vec<Volume>>> {
@@ -166,14 +181,17 @@ impl AzureProvider {
             let Some(account) = self.locate(&account).await? else {
                 return Ok(Some((Vec::new(), groups)));
             };
-            let volumes = if names.len() >= LIST_FROM && service == Service::Files {
+            // Names that say nothing of a claim are read: only metadata tell whether theirs are to stay.
+            let (telling, silent): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| claim_uid(name).is_some());
+            let mut volumes = if telling.len() >= LIST_FROM && service == Service::Files {
                 let listed = self.in_account(&account, service).await?;
                 let asked =
-                    |volume: &Volume| VolumeName::parse(&volume.id).is_some_and(|name| names.contains(&name.name));
+                    |volume: &Volume| VolumeName::parse(&volume.id).is_some_and(|name| telling.contains(&name.name));
                 listed.into_iter().filter(asked).collect()
             } else {
-                self.read_each(account, service, names).await?
+                self.read_each(Arc::clone(&account), service, telling).await?
             };
+            volumes.extend(self.read_each(account, service, silent).await?);
             Ok(Some((volumes, groups)))
         })
         .boxed()
@@ -193,6 +211,30 @@ impl AzureProvider {
         let found: Vec<Option<Volume>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
+}
+
+/// Whether an account is marked as used by the profile that these tags name.
+fn is_used_by(account: &StorageAccount, wanted: &Tags) -> bool {
+    let user = wanted.get(tags::CLUSTER_UID).zip(wanted.get(tags::PROFILE));
+    user.is_some_and(|(cluster, profile)| User { cluster, profile }.is_known_to(account))
+}
+
+/// Whether a name can come of one that a class gives: what stands for something in it may have become anything.
+fn may_become(given: &str, name: &str) -> bool {
+    let fixed = azure::fill_name(given, "\0", "\0", "\0");
+    let mut parts = fixed.split('\0');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let mut last = None;
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+        last = Some(part);
+    }
+    last.is_some_and(|last| last.is_empty() || name.ends_with(last)) || rest.is_empty()
 }
 
 /// The services that an account has, or, of an account of ours, is for.

@@ -41,6 +41,10 @@ pub(crate) const ACCOUNT_POOL: &str = "moorline-pool";
 pub(crate) const ACCOUNT_NUMBER: &str = "moorline-number";
 /// Account tag: the CSI drivers put what they make into any account that suits, unless it has this tag, whatever its value.
 pub(crate) const ACCOUNT_NOT_FOR_DRIVERS: &str = "skip-matching";
+/// Account tag: the cluster whose profile uses an account that it did not make.
+pub(crate) const USER_CLUSTER: &str = "moorline-used-by-cluster";
+/// Account tag: the profile that does.
+pub(crate) const USER_PROFILE: &str = "moorline-used-by-profile";
 /// Account tag: `file` or `blob`.
 pub(crate) const ACCOUNT_HOLDS: &str = "moorline-holds";
 
@@ -55,9 +59,21 @@ pub(crate) fn encode(tags: &Tags) -> BTreeMap<String, String> {
             || format!("{OTHER}{}", hex(key.as_bytes())),
             |(_, name)| (*name).to_owned(),
         );
-        (name, utf8_percent_encode(value, VALUE).to_string())
+        (name, header_value(value))
     });
     encoded.collect()
+}
+
+/// A header's value: spaces at its ends would be lost on the way.
+fn header_value(text: &str) -> String {
+    let inner = text.trim_matches(' ');
+    if inner.is_empty() {
+        return "%20".repeat(text.len());
+    }
+    let start = text.len() - text.trim_start_matches(' ').len();
+    let end = text.len() - text.trim_end_matches(' ').len();
+    let inner = utf8_percent_encode(inner, VALUE);
+    format!("{}{inner}{}", "%20".repeat(start), "%20".repeat(end))
 }
 
 /// Metadata as tags. What moorline did not write keeps its name.
@@ -114,7 +130,8 @@ mod tests {
                 (tags::CLUSTER_UID, "0b8b"),
                 (tags::OWNER, "team grün 100%"),
                 ("kubernetes.io-created-for-pv-name", "pv-1"),
-                ("cost.center/x", "a=b"),
+                ("cost.center/x", " a = b  "),
+                ("blank", "  "),
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );
@@ -127,6 +144,7 @@ mod tests {
                 "{name}"
             );
             assert!(value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{value}");
+            assert_eq!(value.trim(), value);
         }
         assert_eq!(metadata["moorline_cluster_uid"], "0b8b");
         assert_eq!(decode(&metadata), tags);

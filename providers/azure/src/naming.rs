@@ -92,10 +92,16 @@ pub(crate) fn volume_name(prefix: Option<&str>, token: &ClientToken) -> String {
     format!("pvc-{}", hex(&digest[..20]))
 }
 
-/// The claim's UID in a name that moorline or a CSI driver gave: `pvc-<uid>`, `<prefix>-pvc-<uid>`, `pvc-<uid>-2`.
+/// How CSI drivers begin the names of what they make, before the claim's UID: containers by how they are mounted, any share, an
+/// NFS share, a disk inside of a share.
+const BEGINNINGS: [&str; 5] = ["pvc-fuse-", "pvc-nfs-", "pvc-", "pvcn-", "pvcd-"];
+
+/// The claim's UID in a name that moorline, a CSI driver or the in-tree provisioner gave: `pvc-<uid>`, `<prefix>-pvc-<uid>`,
+/// `pvc-<uid>-2`.
 pub(crate) fn claim_uid(name: &str) -> Option<&str> {
-    let start = match name.strip_prefix("pvc-") {
-        Some(_) => 4,
+    let begun = BEGINNINGS.iter().find(|beginning| name.starts_with(**beginning));
+    let start = match begun {
+        Some(beginning) => beginning.len(),
         None => name.find("-pvc-")? + 5,
     };
     let uid = name.get(start..start + 36)?;
@@ -184,6 +190,9 @@ mod tests {
             assert_eq!(named, name);
             assert_eq!(volume_name_problem(&named), None);
             assert_eq!(claim_uid(&named), Some(UID));
+        }
+        for theirs in ["pvcn", "pvcd", "pvc-fuse", "pvc-nfs", "kubernetes-dynamic-pvc"] {
+            assert_eq!(claim_uid(&format!("{theirs}-{UID}")), Some(UID), "{theirs}");
         }
         let odd = volume_name(None, &token("u--1", 1));
         assert_eq!(volume_name_problem(&odd), None);

@@ -109,9 +109,8 @@ impl AzureProvider {
             let others = houses.with_room(number, self.settings.volumes_per_account);
             (number, houses.by_number[&number].clone(), others)
         };
-        let make = || self.make_once(&house, &pool.key, number, (ground, wanted));
-        let made = house.account.get_or_try_init(make).await;
-        match made {
+        let account = || self.make_once(&house, &pool.key, number, (ground, wanted));
+        match house.account.get_or_try_init(account).await {
             Ok(account) => Ok(Spot {
                 account: Arc::clone(account),
                 number,
@@ -191,7 +190,7 @@ impl AzureProvider {
                 Ok(shares.into_iter().map(name).collect())
             }
             Service::Blobs => {
-                let containers = storage.containers(place).await?;
+                let containers = storage.containers(place, false).await?;
                 Ok(containers.into_iter().map(|container| container.name).collect())
             }
         }

@@ -12,7 +12,7 @@ use crate::data::BlobAccount;
 use crate::directory::Directory;
 use crate::naming::PoolKey;
 use crate::pool::Pool;
-use crate::resources::Storage;
+use crate::resources::{Storage, StorageAccount};
 use crate::settings::AzureSettings;
 
 /// One Azure subscription. Cheap to make; one provider should serve a whole run, because its tasks share the subscription's
@@ -28,6 +28,7 @@ pub struct AzureProvider {
     pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
     keys: Mutex<HashMap<String, Arc<OnceCell<Sensitive>>>>,
     blobs: Mutex<HashMap<String, Arc<OnceCell<BlobAccount>>>>,
+    marks: Mutex<HashMap<String, Arc<OnceCell<Arc<StorageAccount>>>>>,
     fresh: Mutex<HashMap<VolumeId, Volume>>,
 }
 
@@ -54,6 +55,7 @@ impl AzureProvider {
             pools: Mutex::default(),
             keys: Mutex::default(),
             blobs: Mutex::default(),
+            marks: Mutex::default(),
             fresh: Mutex::default(),
             settings,
         })
@@ -90,6 +92,11 @@ impl AzureProvider {
     /// The account by its data plane, opened once.
     pub(crate) fn blobs_of(&self, account: &str) -> Arc<OnceCell<BlobAccount>> {
         Arc::clone(locked(&self.blobs).entry(account.to_owned()).or_default())
+    }
+
+    /// An account that a class names, once it is marked as used.
+    pub(crate) fn mark_of(&self, account: &str) -> Arc<OnceCell<Arc<StorageAccount>>> {
+        Arc::clone(locked(&self.marks).entry(account.to_owned()).or_default())
     }
 
     /// Remembers a volume that was just made: it can be used at once, and asking for it would cost a read.

@@ -79,6 +79,9 @@ pub struct AzureSettings {
     pub connection: Option<StorageConnection>,
     /// Accounts that exist already and may hold volumes of ours, because classes name them.
     pub named_accounts: Vec<String>,
+    /// The names that classes give shares or containers, with what stands for a claim in them: such names say nothing of claims,
+    /// so that volumes of these names are read one by one.
+    pub volume_names: Vec<String>,
     /// The most shares or containers in an account that moorline makes; the next one goes into the next account.
     pub volumes_per_account: usize,
     /// For how many days deleted shares can be restored, 1 to 365, in accounts that moorline makes; `None` leaves Azure's
@@ -120,6 +123,7 @@ impl Default for AzureSettings {
             identity: Identity::default(),
             connection: None,
             named_accounts: Vec::new(),
+            volume_names: Vec::new(),
             volumes_per_account: 50,
             keep_deleted_shares_days: None,
             budgets: Budgets::default(),

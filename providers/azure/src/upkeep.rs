@@ -1,11 +1,28 @@
-//! Accounts that hold nothing any more.
+//! Accounts that hold nothing any more, and marks on those that we use no more.
 
 use async_trait::async_trait;
-use moorline_api::{Result, Swept, Upkeep};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use moorline_api::{Result, Swept, Tags, Upkeep, tags};
 
 use crate::metadata;
+use crate::named::User;
 use crate::provider::AzureProvider;
-use crate::resources::{ShareListing, StorageAccount};
+use crate::resources::{Container, Retention, Share, ShareListing, StorageAccount};
+
+/// Reads under way at once; the budget bounds their rate.
+const AT_ONCE: usize = 8;
+/// Lists lag: what one still shows is read. Where it shows more than this, some of it is there.
+const MOST_READS: usize = 200;
+
+/// What is in an account.
+#[derive(Clone, Copy, Debug, Default)]
+struct Contents {
+    held: usize,
+    /// Deleted ones that can be brought back.
+    kept: usize,
+    /// For how many days more, at most.
+    days: u32,
+}
 
 #[async_trait]
 impl Upkeep for AzureProvider {
@@ -13,15 +30,16 @@ impl Upkeep for AzureProvider {
         if !self.is_managed() {
             return Ok(Vec::new());
         }
-        let tagged =
-            |account: &StorageAccount, key: &str, value: &str| account.tags.get(key).is_some_and(|tag| tag == value);
+        let user = User { cluster, profile };
         let mut swept = Vec::new();
         for account in self.accounts_now().await? {
-            let ours = account.tags.contains_key(metadata::ACCOUNT_POOL)
-                && tagged(&account, metadata::ACCOUNT_CLUSTER, cluster)
-                && tagged(&account, metadata::ACCOUNT_PROFILE, profile);
-            if ours {
+            if !user.is_known_to(&account) {
+                continue;
+            }
+            if account.tags.contains_key(metadata::ACCOUNT_POOL) {
                 swept.push(self.sweep_account(&account).await?);
+            } else {
+                swept.push(self.sweep_mark(&account, user).await?);
             }
         }
         Ok(swept)
@@ -39,26 +57,10 @@ impl AzureProvider {
         if !account.is_ready() {
             return Ok(stays("it is still being made".to_owned()));
         }
-        let storage = self.storage()?;
-        let place = account.place();
-        // Both services are looked at, whatever the account was made for: somebody else may have put something there.
-        let mut deleted = 0;
-        let mut held = 0;
-        if !matches!(account.kind.as_str(), "BlockBlobStorage" | "BlobStorage") {
-            let listing = ShareListing {
-                deleted: true,
-                ..ShareListing::default()
-            };
-            let shares = storage.shares(&place, listing).await?;
-            deleted = shares.iter().filter(|share| share.is_deleted()).count();
-            held = shares.len() - deleted;
-        }
-        if account.kind != "FileStorage" {
-            held += storage.containers(&place).await?.len();
-        }
-        match (held, deleted) {
-            (0, 0) => {
-                storage.delete_account(&place).await?;
+        let contents = self.contents(account).await?;
+        match contents {
+            Contents { held: 0, kept: 0, .. } => {
+                self.storage()?.delete_account(&account.place()).await?;
                 self.forget(&account.name).await;
                 Ok(Swept {
                     what,
@@ -66,10 +68,114 @@ impl AzureProvider {
                     why: "it held nothing any more".to_owned(),
                 })
             }
-            (0, deleted) => Ok(stays(format!(
-                "it keeps {deleted} deleted shares that can still be restored"
-            ))),
-            (held, _) => Ok(stays(format!("it holds {held} volumes"))),
+            Contents { held: 0, kept, days } => {
+                let volumes = counted(kept, "deleted volume");
+                let days = counted(days as usize, "day");
+                Ok(stays(format!(
+                    "it keeps {volumes} that can still be restored for {days}"
+                )))
+            }
+            Contents { held, .. } => Ok(stays(format!("it holds {}", counted(held, "volume")))),
         }
+    }
+
+    /// Takes our mark off an account that somebody else made and that holds no volume of this profile any more.
+    async fn sweep_mark(&self, account: &StorageAccount, user: User<'_>) -> Result<Swept> {
+        let ours = Tags::from([
+            (tags::CLUSTER_UID.to_owned(), user.cluster.to_owned()),
+            (tags::PROFILE.to_owned(), user.profile.to_owned()),
+        ]);
+        let volumes: Vec<_> = self.of_account(account, ours).try_concat().await?;
+        let what = format!("mark of use on storage account {}", account.name);
+        if !volumes.is_empty() {
+            let why = format!("it holds {} of this profile", counted(volumes.len(), "volume"));
+            return Ok(Swept { what, gone: false, why });
+        }
+        self.unmark(account).await?;
+        let why = "it holds no volume of this profile any more".to_owned();
+        Ok(Swept { what, gone: true, why })
+    }
+
+    /// Both services are looked at, whatever the account was made for: somebody else may have put something there.
+    async fn contents(&self, account: &StorageAccount) -> Result<Contents> {
+        let mut contents = Contents::default();
+        if !matches!(account.kind.as_str(), "BlockBlobStorage" | "BlobStorage") {
+            self.count_shares(account, &mut contents).await?;
+        }
+        if account.kind != "FileStorage" {
+            self.count_containers(account, &mut contents).await?;
+        }
+        Ok(contents)
+    }
+
+    async fn count_shares(&self, account: &StorageAccount, contents: &mut Contents) -> Result<()> {
+        let (storage, place) = (self.storage()?, account.place());
+        let listing = ShareListing {
+            deleted: true,
+            ..ShareListing::default()
+        };
+        let (deleted, listed): (Vec<Share>, Vec<Share>) = storage
+            .shares(&place, listing)
+            .await?
+            .into_iter()
+            .partition(Share::is_deleted);
+        let shown = listed.len();
+        let held = if shown > MOST_READS {
+            shown
+        } else {
+            let place = &place;
+            let read = |share: Share| async move { storage.share(place, &share.name, false).await };
+            let found: Vec<_> = stream::iter(listed.into_iter().map(read))
+                .buffered(AT_ONCE)
+                .try_collect()
+                .await?;
+            found.into_iter().flatten().count()
+        };
+        // Those that the list does not know to be deleted yet are kept as well, where deleted ones are.
+        let going = shown - held;
+        let retention = match going {
+            0 => Retention::default(),
+            _ => storage.retention(&place).await?,
+        };
+        contents.held += held;
+        contents.kept += deleted.len() + if retention.enabled { going } else { 0 };
+        let days = deleted
+            .iter()
+            .filter_map(|share| share.properties.remaining_retention_days);
+        let days = days.chain(retention.days.filter(|_| retention.enabled));
+        contents.days = contents.days.max(days.max().unwrap_or_default());
+        Ok(())
+    }
+
+    async fn count_containers(&self, account: &StorageAccount, contents: &mut Contents) -> Result<()> {
+        let (storage, place) = (self.storage()?, account.place());
+        let (deleted, listed): (Vec<Container>, Vec<Container>) = storage
+            .containers(&place, true)
+            .await?
+            .into_iter()
+            .partition(Container::is_deleted);
+        contents.held += if listed.len() > MOST_READS {
+            listed.len()
+        } else {
+            let place = &place;
+            let read = |container: Container| async move { storage.container(place, &container.name).await };
+            let found: Vec<_> = stream::iter(listed.into_iter().map(read))
+                .buffered(AT_ONCE)
+                .try_collect()
+                .await?;
+            found.into_iter().flatten().count()
+        };
+        contents.kept += deleted.len();
+        let days = deleted.iter().filter_map(|one| one.properties.remaining_retention_days);
+        contents.days = contents.days.max(days.max().unwrap_or_default());
+        Ok(())
+    }
+}
+
+/// `1 volume`, `2 volumes`.
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }

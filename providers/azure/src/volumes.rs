@@ -13,7 +13,9 @@ use moorline_api::{
 use moorline_azure_rules::{Service, VolumeName};
 use tokio::time::{Instant, sleep};
 
+use crate::convert;
 use crate::data::BlobAccount;
+use crate::naming::claim_uid;
 use crate::provider::AzureProvider;
 use crate::resources::{Retention, StorageAccount};
 
@@ -56,6 +58,17 @@ impl Volumes for AzureProvider {
     async fn delete(&self, id: &VolumeId) -> Result<()> {
         self.recall(id);
         let (name, holder) = self.whereabouts(id).await?;
+        if let Some(holder) = holder.as_ref().filter(|_| claim_uid(&name.name).is_none()) {
+            // Its name does not say what it was made for: it is looked at, and kept in doubt.
+            match self.look_in(holder, &name).await? {
+                None => return Ok(()),
+                Some(found) if convert::is_for_no_claim(&found) => {
+                    let message = "it was there before, and was made for no claim; moorline does not delete it";
+                    return Err(error(ErrorKind::Forbidden, id, message));
+                }
+                Some(_) => {}
+            }
+        }
         match (holder, name.service) {
             (None, _) => Ok(()),
             (Some(Holder::Given(given)), _) => given.delete(&name.name).await,

@@ -5,9 +5,12 @@
 //! in another rhythm than they left.
 
 use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// A budget as a cloud publishes it: so many calls in so long.
@@ -36,6 +39,20 @@ pub struct Window {
     log: Mutex<Log>,
     /// Held by the caller whose turn is next; tokio's mutex queues the others in order.
     turn: tokio::sync::Mutex<()>,
+    /// Callers who go before the queue.
+    first: AtomicUsize,
+    /// Tells those who wait that they may go sooner.
+    sooner: Notify,
+}
+
+/// Somebody who goes before the queue, for as long as it lasts.
+struct First<'a>(&'a Window);
+
+impl Drop for First<'_> {
+    fn drop(&mut self) {
+        self.0.first.fetch_sub(1, Ordering::SeqCst);
+        self.0.sooner.notify_waiters();
+    }
 }
 
 /// A call that was let through.
@@ -84,6 +101,8 @@ impl Window {
             slack,
             log: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
+            first: AtomicUsize::new(0),
+            sooner: Notify::new(),
         }
     }
 
@@ -94,11 +113,32 @@ impl Window {
     /// Waits for the caller's turn.
     pub async fn acquire(&self) -> Turn {
         let _turn = self.turn.lock().await;
-        // Looked at again after each wait: a throttled call may have closed the window meanwhile.
+        self.wait(|| self.first.load(Ordering::SeqCst) > 0).await
+    }
+
+    /// Waits for the next turn, before all who queue for it: for the few calls that many others wait for.
+    pub async fn acquire_first(&self) -> Turn {
+        self.first.fetch_add(1, Ordering::SeqCst);
+        let _first = First(self);
+        self.wait(|| false).await
+    }
+
+    async fn wait(&self, others_go_first: impl Fn() -> bool) -> Turn {
         loop {
+            // Before the look, so that nothing that happens after it is missed.
+            let mut sooner = pin!(self.sooner.notified());
+            sooner.as_mut().enable();
+            if others_go_first() {
+                sooner.await;
+                continue;
+            }
+            // Looked at again after each wait: a throttled call may have closed the window meanwhile.
             match self.take(Instant::now()) {
                 Ok(turn) => return turn,
-                Err(ready) => tokio::time::sleep_until(ready).await,
+                Err(ready) => tokio::select! {
+                    () = sooner => {}
+                    () = tokio::time::sleep_until(ready) => {}
+                },
             }
         }
     }
@@ -127,8 +167,13 @@ impl Window {
     /// Notes that a call was answered at `now`: it was counted before.
     pub fn landed(&self, turn: Turn, now: Instant) {
         let mut log = self.log();
-        if let Some(call) = log.calls.iter_mut().find(|call| call.turn == turn) {
-            call.counted = call.counted.min(now);
+        if let Some(call) = log
+            .calls
+            .iter_mut()
+            .find(|call| call.turn == turn && call.counted > now)
+        {
+            call.counted = now;
+            self.sooner.notify_waiters();
         }
     }
 
@@ -204,12 +249,13 @@ mod tests {
                 });
                 match window.take(now) {
                     Ok(turn) => break turn,
-                    Err(ready) => now = ready,
+                    // Whichever comes first: the time, or an answer that makes it sooner.
+                    Err(ready) => now = under_way.iter().map(|(answer, _)| *answer).fold(ready, Instant::min),
                 }
             };
             // Answers take up to the slack, and calls arrive at any time before.
             let took = Duration::from_millis(1 + call * 7919 % 149);
-            arrivals.push(now + took.mul_f64(((call * 31) % 11) as f64 / 10.0));
+            arrivals.push(now + took / 10 * u32::try_from((call * 31) % 11).unwrap());
             under_way.push((now + took, turn));
         }
         arrivals.sort();

@@ -13,8 +13,9 @@ use crate::session::{Place, Session};
 use crate::storage::account::AccountRecord;
 use crate::storage::accounts::{self, NewAccount};
 use crate::storage::properties::AccountProperties;
+use crate::storage::share::{Protocol, ShareProperties};
 use crate::storage::sku::{Kind, Sku};
-use crate::storage::{container, deletion, keys, names, share};
+use crate::storage::{container, deletion, keys, names, share, shares};
 
 /// Accounts with this tag are left alone by drivers that look for one, whatever its value.
 const SKIP_MATCHING: &str = "skip-matching";
@@ -47,6 +48,21 @@ pub struct Container {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// A share for a driver to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewShare {
+    /// The account to make it in.
+    pub account: String,
+    /// Its name.
+    pub name: String,
+    /// Its quota, in GiB.
+    pub quota_gib: u64,
+    /// Whether it speaks NFS, and not SMB.
+    pub nfs: bool,
+    /// What to write on it.
+    pub metadata: BTreeMap<String, String>,
+}
+
 /// A disk for a driver to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDisk {
@@ -58,6 +74,8 @@ pub struct NewDisk {
     pub sku: String,
     /// Its size, in GiB.
     pub size_gib: u64,
+    /// Its zone, `1`; none puts it anywhere in the region.
+    pub zone: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -109,6 +127,34 @@ impl AzureCloud {
             living(session, account).is_some_and(|account| {
                 (0..account.keys.len()).any(|index| keys::value(account, index, &session.estate.seed) == key)
             })
+        })
+    }
+
+    /// Makes a share; one of that name that is there already is success and stays as it is, unless it is too small.
+    pub fn make_share(&self, new: &NewShare) -> Result<Share, AzureError> {
+        self.at_home(|session| {
+            let account = living(session, &new.account)
+                .cloned()
+                .ok_or_else(|| gone(&new.account))?;
+            names::check_child(&new.name)?;
+            if let Ok(there) = share::living(session, &account.name, &new.name) {
+                return match there.quota {
+                    quota if quota < new.quota_gib => Err(AzureError::of_service(
+                        409,
+                        "ShareAlreadyExists",
+                        "The specified share already exists.",
+                    )),
+                    _ => Ok(Share::of(there)),
+                };
+            }
+            let asked = ShareProperties {
+                share_quota: Some(new.quota_gib),
+                enabled_protocols: new.nfs.then_some(Protocol::Nfs),
+                metadata: Some(new.metadata.clone()),
+                ..ShareProperties::default()
+            };
+            shares::check(&account, &asked)?;
+            Ok(Share::of(&shares::create(session, &account, &new.name, asked)?))
         })
     }
 
@@ -172,7 +218,7 @@ impl AzureCloud {
                 location: settings.location.clone(),
                 sku,
                 tags: new.tags.clone(),
-                zones: None,
+                zones: new.zone.clone().map(|zone| vec![zone]),
                 size_gib: new.size_gib,
                 created: session.now,
                 ready_at: session.now + settings.deletion(),
@@ -309,6 +355,7 @@ mod tests {
             name: "pvc-1".to_owned(),
             sku: "StandardSSD_LRS".to_owned(),
             size_gib: 4,
+            zone: None,
             tags: BTreeMap::new(),
         };
         let (disk, _) = cloud.create_disk(&new).unwrap();

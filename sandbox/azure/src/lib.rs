@@ -37,7 +37,7 @@ mod tls;
 mod versions;
 
 pub use cloud::{AzureCloud, Disk, Share, StorageAccount};
-pub use drivers::{AccountWish, Container, NewDisk};
+pub use drivers::{AccountWish, Container, NewDisk, NewShare};
 pub use error::AzureError;
 pub use settings::{AzureSettings, Bucket, Rates, Window};
 pub use tls::{Authority, TlsError, serve_tls};

@@ -65,10 +65,12 @@ impl Index {
             ATTACHMENTS => {
                 let volume = text(object, "/spec/source/persistentVolumeName").to_owned();
                 put(&mut self.attachments, volume, name(object).to_owned(), present);
-                let device = text(object, "/status/attachmentMetadata/devicePath");
+                // Of an EBS volume the name of the device, of a disk its number.
+                let metadata = |key: &str| text(object, &format!("/status/attachmentMetadata/{key}")).to_owned();
+                let device = format!("{}{}", metadata("devicePath"), metadata("LUN"));
                 if !device.is_empty() {
                     let node = text(object, "/spec/nodeName").to_owned();
-                    put(&mut self.node_devices, node, device.to_owned(), present);
+                    put(&mut self.node_devices, node, device, present);
                 }
             }
             _ => {}

@@ -1,4 +1,4 @@
-//! The sandbox's controllers: what the controller manager, the scheduler, the kubelets, the CSI driver of EBS and the
+//! The sandbox's controllers: what the controller manager, the scheduler, the kubelets, the CSI drivers and the
 //! cloud controller do in a real cluster, in one loop over the API server's changes.
 //!
 //! Everything is level-triggered: a controller looks at an object as it is now and takes the next step. What takes a
@@ -23,7 +23,7 @@ mod waits;
 mod wake;
 mod workload;
 
-pub use settings::ControllerSettings;
+pub use settings::{ClusterCloud, ControllerSettings};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +32,7 @@ use moorline_sandbox_aws::AwsCloud;
 use moorline_sandbox_azure::AzureCloud;
 use moorline_sandbox_core::{JournalError, World};
 use moorline_sandbox_kubernetes::ApiServer;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +41,17 @@ use crate::statistics::Statistics;
 use crate::usage::Usage;
 
 pub use usage::UsageError;
+
+/// Why the controllers cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What they remembered cannot be read.
+    #[error("what the controllers remembered cannot be read")]
+    Journal(#[from] JournalError),
+    /// What a fresh cluster has cannot be made.
+    #[error("nodes and classes of the cluster cannot be made")]
+    Furnish(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
 
 /// The clouds that the cluster's drivers work in.
 #[derive(Clone, Debug)]
@@ -68,8 +79,8 @@ struct Shared {
 /// What the handle wants of the loop.
 struct Orders {
     settings: ControllerSettings,
-    /// Forget what is under way and look at everything anew.
-    afresh: bool,
+    /// Forget what is under way, look at everything anew, and tell those who wait for it.
+    afresh: Vec<oneshot::Sender<()>>,
 }
 
 impl Shared {
@@ -87,13 +98,14 @@ pub struct Controllers {
 }
 
 impl Controllers {
-    /// Starts the controllers on the current tokio runtime. The API server reaches the simulated kubelets from then on.
+    /// Makes what a fresh cluster has, and starts the controllers on the current tokio runtime. The API server reaches the
+    /// simulated kubelets from then on.
     pub fn start(
         world: &World,
         api: ApiServer,
         clouds: Clouds,
         settings: ControllerSettings,
-    ) -> Result<Self, JournalError> {
+    ) -> Result<Self, StartError> {
         let usage = Arc::new(Usage::new(world.journal.clone(), clouds.clone()));
         api.set_kubelets(Arc::new(Statistics::new(world.clock.clone(), usage.clone())));
         let cluster = Cluster {
@@ -109,10 +121,12 @@ impl Controllers {
             under_way: HashMap::default(),
             resync_due: None,
         };
+        // Whoever comes first finds the nodes and the classes.
+        nodes::ensure(&cluster).map_err(|error| StartError::Furnish(error.into()))?;
         let shared = Arc::new(Shared {
             orders: Mutex::new(Orders {
                 settings,
-                afresh: false,
+                afresh: Vec::new(),
             }),
             poked: Notify::new(),
         });
@@ -144,14 +158,15 @@ impl Controllers {
     }
 
     /// Runs `act` while no controller works; afterwards they forget what was under way and look at everything anew.
-    /// For replacing the whole cluster.
-    pub fn paused<T>(&self, act: impl FnOnce() -> T) -> T {
+    /// For replacing the whole cluster: it has its nodes and classes again when the receiver hears of it.
+    pub fn paused<T>(&self, act: impl FnOnce() -> T) -> (T, oneshot::Receiver<()>) {
+        let (done, is_done) = oneshot::channel();
         let result = self.shared.gated(|orders| {
-            orders.afresh = true;
+            orders.afresh.push(done);
             act()
         });
         self.shared.poked.notify_one();
-        result
+        (result, is_done)
     }
 
     /// Stops the controllers after the step they are at.

@@ -19,9 +19,14 @@ pub(crate) async fn run(mut cluster: Cluster, shared: Arc<Shared>, stop: Cancell
     loop {
         let more = shared.gated(|orders| {
             cluster.settings.clone_from(&orders.settings);
-            if std::mem::take(&mut orders.afresh) {
+            let waiting = std::mem::take(&mut orders.afresh);
+            if !waiting.is_empty() {
                 cluster.under_way.clear();
                 start_afresh(&mut cluster, &mut changes);
+            }
+            for one in waiting {
+                // Whoever does not wait any longer need not know.
+                let _ = one.send(());
             }
             step(&mut cluster, &mut changes)
         });

@@ -2,10 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
+/// In which cloud the cluster is: whose machines its nodes are, and whose CSI drivers run in it. It decides what a fresh
+/// cluster is made with; a cluster that is there already keeps what it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClusterCloud {
+    /// Nodes in EC2, with the drivers of both clouds. No real cluster is like that; it serves the users of either.
+    #[default]
+    Both,
+    /// Nodes in EC2, with the driver of EBS.
+    Aws,
+    /// Virtual machines in Azure, with the drivers of disks, files and blobs. Nobody makes load balancers there.
+    Azure,
+}
+
 /// Settings of the controllers; they may change while they run. Times are of the sandbox's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ControllerSettings {
+    /// In which cloud a fresh cluster is.
+    pub cloud: ClusterCloud,
+    /// Whether a fresh cluster has the StorageClasses that come with one in its cloud: of Azure `default`, which is the default
+    /// class, and `managed-premium`; where there is AWS alone, `gp2`.
+    pub classes: bool,
     /// From the last volume attached to the pod Ready, in milliseconds.
     pub pod_start_millis: u64,
     /// From a pod's deletion to its containers stopped, in milliseconds; never more than its grace period.
@@ -18,9 +37,9 @@ pub struct ControllerSettings {
     pub load_balancer_millis: u64,
     /// How often claims that wait are looked at again without a change, in seconds; the real binder does so every 15.
     pub resync_seconds: u64,
-    /// Whether the CSI driver provisions and deletes volumes. Attaching works either way.
+    /// Whether the CSI drivers provision and delete volumes. Attaching and mounting works either way.
     pub csi: bool,
-    /// While set, the CSI driver "dies" each time between making a volume and the object that names it, as happens in
+    /// While set, the CSI drivers "die" each time between making a volume and the object that names it, as happens in
     /// life: a claim deleted meanwhile leaves a volume that no object ever named.
     pub csi_stops_after_volume: bool,
 }
@@ -28,6 +47,8 @@ pub struct ControllerSettings {
 impl Default for ControllerSettings {
     fn default() -> Self {
         Self {
+            cloud: ClusterCloud::Both,
+            classes: true,
             pod_start_millis: 300,
             pod_stop_millis: 200,
             attach_millis: 300,

@@ -31,10 +31,12 @@ use server::Server;
 /// How long the sandbox's controllers must be silent to count as done, and the real ones.
 const QUIET: [Duration; 2] = [Duration::from_millis(150), Duration::from_millis(700)];
 
-/// The sandbox without its CSI driver and with nothing that takes time: the real control plane has no driver either.
+/// The sandbox without its CSI drivers and their classes, and with nothing that takes time: the real control plane has
+/// neither.
 async fn sandbox() -> (Sandbox, Server) {
     let mut settings = SandboxSettings::instant();
     settings.controllers.csi = false;
+    settings.controllers.classes = false;
     let options = StartOptions {
         settings: Some(settings),
         ..StartOptions::default()

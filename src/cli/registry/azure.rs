@@ -1,9 +1,10 @@
 //! Azure for a run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_api::Sensitive;
+use moorline_api::{Sensitive, StorageClass};
 use moorline_azure::{
     AzureCloud, AzureProvider, AzureRules, AzureSettings, Budgets, Chain, Identity, ServicePrincipal, WindowBudget,
 };
@@ -70,8 +71,11 @@ fn run_settings(
 ) -> AzureSettings {
     let provider = profile.map(|profile| &profile.provider);
     let pinned = |pin: Option<&str>| pin.map(str::to_owned);
-    let classes = profile.into_iter().flat_map(|profile| profile.classes.values());
-    let named: std::collections::BTreeSet<&str> = classes.filter_map(AzureRules::named_account).collect();
+    let named = |name: fn(&StorageClass) -> Option<&str>| {
+        let classes = profile.into_iter().flat_map(|profile| profile.classes.values());
+        let names: BTreeSet<&str> = classes.filter_map(name).collect();
+        names.into_iter().map(str::to_owned).collect()
+    };
     let timeout = settings.limits(false).timeout;
     AzureSettings {
         subscription: place.subscription.or_else(|| pinned(provider?.account())),
@@ -85,7 +89,8 @@ fn run_settings(
             .clone()
             .or_else(|| pinned(provider?.region()))
             .or(place.location),
-        named_accounts: named.into_iter().map(str::to_owned).collect(),
+        named_accounts: named(AzureRules::named_account),
+        volume_names: named(AzureRules::named_volume),
         budgets: budgets(settings, sandbox),
         concurrency: settings.limits(false).concurrency.min(place.concurrency),
         // No call outlasts the run; one that ends with its own error says more than a deadline does.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 use http::Method;
+use moorline_api::quantity;
 use serde_json::{Value, json};
 
 use super::Embedded;
@@ -28,6 +29,22 @@ pub(crate) struct AuditArgs {
     /// Start again from zero afterwards.
     #[arg(long)]
     reset: bool,
+}
+
+/// Say how full a volume is: nobody writes files in the sandbox
+#[derive(ClapArgs, Debug)]
+#[command(after_long_help = "Example:
+  moorline sandbox usage \"$(kubectl get pvc counter-div-counter-div-0 -o jsonpath='{.spec.volumeName}')\" 45Mi")]
+pub(crate) struct UsageArgs {
+    /// Name of the PersistentVolume.
+    persistent_volume: String,
+    /// Bytes used, as a quantity: `45Mi`, `1G`, `4096`.
+    #[arg(value_parser = bytes)]
+    used: u64,
+}
+
+fn bytes(text: &str) -> Result<u64, &'static str> {
+    quantity::bytes(text).ok_or("no quantity such as 45Mi, 1G or 4096")
 }
 
 /// The sandbox's clock
@@ -93,6 +110,12 @@ pub(crate) async fn audit(app: &App, args: &AuditArgs) -> Result<Exit, Failure> 
 pub(crate) async fn state(app: &App) -> Result<Exit, Failure> {
     let state = ask(app, Method::GET, "/_sandbox/state", None).await?;
     app.show(&state, render::state)?;
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn usage(app: &App, args: &UsageArgs) -> Result<Exit, Failure> {
+    let body = json!({ "persistent_volume": args.persistent_volume, "used_bytes": args.used });
+    ask(app, Method::POST, "/_sandbox/usage", Some(body)).await?;
     Ok(Exit::Done)
 }
 

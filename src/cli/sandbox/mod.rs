@@ -35,6 +35,7 @@ enum Command {
     Audit(inspect::AuditArgs),
     /// Count volumes, load balancers, snapshots, and objects by kind
     State,
+    Usage(inspect::UsageArgs),
     Clock(inspect::ClockArgs),
     Fault(inspect::FaultArgs),
 }
@@ -48,6 +49,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         Command::Settings(args) => inspect::settings(app, &args).await,
         Command::Audit(args) => inspect::audit(app, &args).await,
         Command::State => inspect::state(app).await,
+        Command::Usage(args) => inspect::usage(app, &args).await,
         Command::Clock(args) => inspect::clock(app, &args).await,
         Command::Fault(args) => inspect::fault(app, &args).await,
     }

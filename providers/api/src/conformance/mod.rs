@@ -11,8 +11,12 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 use tokio::time::{Instant, sleep};
 
+pub mod blobs;
 pub mod cloud;
+pub mod containers;
+pub mod deviation;
 pub mod kubernetes;
+pub mod store;
 
 /// One assertion about a backend `B`.
 #[derive(Debug)]

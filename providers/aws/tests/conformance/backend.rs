@@ -12,6 +12,7 @@ use elb::types::Listener;
 use elbv2::types::LoadBalancerTypeEnum;
 use futures::{StreamExt, TryStreamExt, stream};
 use moorline_api::conformance::cloud::{Accident, CloudBackend, LABEL};
+use moorline_api::conformance::deviation::Named;
 use moorline_api::conformance::eventually;
 use moorline_api::{Accounts, LoadBalancerKind, LoadBalancers, Tags, VolumeFilter, VolumeId, VolumeState, Volumes};
 use moorline_aws::{AwsProvider, AwsSettings, Budgets, StaticKeys};
@@ -33,6 +34,16 @@ pub(crate) enum Site {
     LocalStack,
 }
 
+impl Named for Site {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sandbox => "the sandbox",
+            Self::Moto => "moto",
+            Self::LocalStack => "LocalStack",
+        }
+    }
+}
+
 impl Site {
     pub(crate) const ALL: [Self; 3] = [Self::Sandbox, Self::Moto, Self::LocalStack];
 
@@ -42,15 +53,6 @@ impl Site {
             Self::Sandbox => "sandbox",
             Self::Moto => "real::moto",
             Self::LocalStack => "real::localstack",
-        }
-    }
-
-    /// Its name, for people.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Sandbox => "the sandbox",
-            Self::Moto => "moto",
-            Self::LocalStack => "LocalStack",
         }
     }
 

@@ -1,44 +1,15 @@
 //! Where an emulator is not what AWS documents. The one table of it: the cases are run by it, and docs/deviations.md is made of it.
 
-use std::collections::BTreeSet;
-
-use libtest_mimic::Failed;
-use moorline_api::conformance::cloud;
+use moorline_api::conformance::deviation::Deviation;
 
 use crate::backend::Site;
-
-/// Cases in which emulators do something else than AWS documents.
-pub(crate) struct Deviation {
-    /// In a few words.
-    pub(crate) title: &'static str,
-    /// Who deviates.
-    pub(crate) sites: &'static [Site],
-    /// In which cases, and what each of them must say of it when it fails.
-    pub(crate) cases: &'static [(&'static str, &'static str)],
-    /// Whether it depends on the machine, so that the cases may pass too.
-    pub(crate) sometimes: bool,
-    /// What AWS documents, and where.
-    pub(crate) documented: &'static str,
-    /// What the emulator does.
-    pub(crate) instead: &'static str,
-    /// Why moorline does no harm there.
-    pub(crate) harmless: &'static str,
-}
-
-impl Deviation {
-    /// What the case must say when it fails, where this is its deviation.
-    pub(crate) fn seen(&self, site: Site, case: &str) -> Option<&'static str> {
-        let mut cases = self.cases.iter().filter(|_| self.sites.contains(&site));
-        cases.find(|(name, _)| *name == case).map(|(_, seen)| *seen)
-    }
-}
 
 const EMULATORS: &[Site] = &[Site::Moto, Site::LocalStack];
 
 /// What LocalStack answers to calls of ELB and ELBv2.
 const NO_ELB: &str = "not included in your current license plan";
 
-pub(crate) const DEVIATIONS: &[Deviation] = &[
+pub(crate) const DEVIATIONS: &[Deviation<Site>] = &[
     Deviation {
         title: "client tokens are ignored",
         sites: EMULATORS,
@@ -168,21 +139,3 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         harmless: "where STS fails, the account is that of the region's default security group; only the caller's name is unknown",
     },
 ];
-
-pub(crate) fn each_is_of_a_case_and_told_once() -> Result<(), Failed> {
-    let cases: BTreeSet<_> = cloud::cases().into_iter().map(|case| case.name).collect();
-    let mut told = BTreeSet::new();
-    for deviation in DEVIATIONS {
-        for (case, _) in deviation.cases {
-            if !cases.contains(case) {
-                return Err(format!("there is no case {case}").into());
-            }
-            for site in deviation.sites {
-                if !told.insert((site.name(), case)) {
-                    return Err(format!("{case} is told twice of {}", site.name()).into());
-                }
-            }
-        }
-    }
-    Ok(())
-}

@@ -1,25 +1,18 @@
-//! docs/deviations.md, made of the table.
+//! docs/deviations.md, made of the table: what it says around it.
 
-use std::fmt::Write as _;
-use std::path::Path;
-
-use libtest_mimic::Failed;
-
-use crate::deviations::{DEVIATIONS, Deviation};
-
-const HEAD: &str = "\
+pub(crate) const HEAD: &str = "\
 # Where the emulators are not AWS
 
 Every case of the cloud's conformance suite runs against the embedded sandbox, moto 5.2.5 and LocalStack 4.14.0. Where one of the
 two emulators does something else than AWS documents, the case is expected to fail there in exactly the way that is told here: a
 deviation that goes away, or changes, fails the tests until its line is mended. The sandbox has none: where an emulator is laxer than
-the documentation, the sandbox keeps to the documentation.
+the documentation, the sandbox keeps to the documentation. Azurite has [a page of its own](deviations-azurite.md).
 
 This page is made of the table in `providers/aws/tests/conformance/deviations.rs`; after a change there, write it anew with
 `MOORLINE_WRITE_DOCS=1 cargo test -p moorline-aws --test conformance document`.
 ";
 
-const FOOT: &str = "
+pub(crate) const FOOT: &str = "
 ## Seen beside the cases
 
 - moto and LocalStack: `DetachVolume` fails with HTTP 500 where `InstanceId` is left out, which EC2 allows. moorline detaches nothing.
@@ -28,37 +21,3 @@ const FOOT: &str = "
 - moto and LocalStack: `DescribeVolumes` takes time with the square of the volumes; on a busy machine 1,200 of them take minutes.
 - moto: ELBv2's `DescribeTags` answers for ARNs that do not exist, and for more than 20. moorline asks for 20 that were listed.
 ";
-
-/// Compares the page with the table, or writes it where `MOORLINE_WRITE_DOCS` is set.
-pub(crate) fn is_the_table() -> Result<(), Failed> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/deviations.md");
-    let page = page();
-    if std::env::var_os("MOORLINE_WRITE_DOCS").is_some() {
-        std::fs::write(&file, page)?;
-    } else if std::fs::read_to_string(&file)? != page {
-        return Err("docs/deviations.md is not what the table says; write it anew with MOORLINE_WRITE_DOCS=1".into());
-    }
-    Ok(())
-}
-
-fn page() -> String {
-    let mut page = HEAD.to_owned();
-    for deviation in DEVIATIONS {
-        section(&mut page, deviation).unwrap();
-    }
-    page + FOOT
-}
-
-fn section(page: &mut String, deviation: &Deviation) -> std::fmt::Result {
-    let sites: Vec<_> = deviation.sites.iter().map(|site| site.name()).collect();
-    writeln!(page, "\n## {}: {}\n", sites.join(" and "), deviation.title)?;
-    writeln!(page, "- Documented: {}.", deviation.documented)?;
-    writeln!(page, "- Instead: {}.", deviation.instead)?;
-    writeln!(page, "- No harm, because {}.", deviation.harmless)?;
-    let may = if deviation.sometimes { "may fail" } else { "must fail" };
-    writeln!(page, "\n| case | {may} with |\n|---|---|")?;
-    for (case, seen) in deviation.cases {
-        writeln!(page, "| `{case}` | `{seen}` |")?;
-    }
-    Ok(())
-}

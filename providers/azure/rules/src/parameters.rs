@@ -304,7 +304,8 @@ fn name(reader: &mut Reader<'_>) -> Option<String> {
         let cause = format!("{prefix} begins names that are derived, and {key} is a whole one");
         reader.wrong(prefix, cause, "keep one of them");
     }
-    let filled = azure::fill_name(&name, "x0", "x0", "x0");
+    // Names that fit: those to come may be too short or long, which only their claims show.
+    let filled = azure::fill_name(&name, "x00", "x00", "x00");
     if let Some((_, rest)) = filled.split_once("${") {
         let unknown = rest.split('}').next().unwrap_or_default();
         let cause = format!("${{{unknown}}} stands for nothing");

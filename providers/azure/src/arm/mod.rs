@@ -89,16 +89,14 @@ impl Answer {
             return Some(Duration::from_millis(millis));
         }
         let asked = self.header("retry-after")?.trim();
-        match asked.parse() {
-            Ok(seconds) => Some(Duration::from_secs(seconds)),
-            Err(_) => {
-                let date = |text: &str| rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
-                let until = date(asked)?;
-                // The service's own clock, which the date is by, where it tells that too.
-                let now = self.header("date").and_then(date).unwrap_or_else(Timestamp::now);
-                Some(until.duration_since(now).try_into().unwrap_or_default())
-            }
+        if let Ok(seconds) = asked.parse() {
+            return Some(Duration::from_secs(seconds));
         }
+        let date = |text: &str| rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
+        let until = date(asked)?;
+        // The service's own clock, which the date is by, where it tells that too.
+        let now = self.header("date").and_then(date).unwrap_or_else(Timestamp::now);
+        Some(until.duration_since(now).try_into().unwrap_or_default())
     }
 
     /// How many calls of this sort the caller still has in the subscription, where Resource Manager says so.
@@ -266,7 +264,7 @@ impl ResourceManager {
     }
 
     /// An address that an answer names, if it is Resource Manager's own: a token goes nowhere else.
-    fn follow(&self, call: &Call<'_>, address: &str) -> Result<Url> {
+    fn address(&self, call: &Call<'_>, address: &str) -> Result<Url> {
         let next = self
             .base
             .join(address)

@@ -79,7 +79,7 @@ impl ResourceManager {
                 let message = "Azure named the same next page twice, so the listing cannot be completed";
                 return Err(call.subject().error(ErrorKind::Internal, message));
             }
-            place.next = Some(self.follow(&call, &link)?);
+            place.next = Some(self.address(&call, &link)?);
         }
         Ok(Some((page.value, (place, listing))))
     }

@@ -35,6 +35,11 @@ impl ResourceManager {
     /// Makes a call and waits until its operation has ended. An operation that failed is an error with its own words.
     pub(crate) async fn complete(&self, call: &Call<'_>) -> Result<Answer> {
         let begun = self.call(call).await?;
+        self.follow(call, begun).await
+    }
+
+    /// Waits until the operation of an answer has ended, where it is not done with the answer itself.
+    pub(crate) async fn follow(&self, call: &Call<'_>, begun: Answer) -> Result<Answer> {
         if begun.status != 202 {
             return Ok(begun);
         }
@@ -85,11 +90,11 @@ impl ResourceManager {
     /// `Azure-AsyncOperation` says more than `Location` where there are both. Later answers may move either.
     fn watch(&self, call: &Call<'_>, answer: &Answer, before: Option<Watch>) -> Result<Watch> {
         if let Some(address) = answer.header("azure-asyncoperation") {
-            return self.follow(call, address).map(Watch::Operation);
+            return self.address(call, address).map(Watch::Operation);
         }
         match (answer.header("location"), before) {
             (_, Some(Watch::Operation(url))) => Ok(Watch::Operation(url)),
-            (Some(address), _) => self.follow(call, address).map(Watch::Location),
+            (Some(address), _) => self.address(call, address).map(Watch::Location),
             (None, Some(watch)) => Ok(watch),
             (None, None) => {
                 let message = "Azure accepted the call and does not say where to ask how it goes; run again to look";

@@ -16,7 +16,9 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::certificate::CertificateAssertion;
+use super::ear::Ear;
 use super::{Chain, Identity, ServicePrincipal, metadata};
+use crate::errors::root_words;
 use crate::settings::{AzureCloud, AzureSettings};
 
 /// How long the metadata address may take: nobody but Azure has one, and it is near.
@@ -56,7 +58,7 @@ struct Held {
 struct Sources {
     chain: Chain,
     cloud: AzureCloud,
-    http: Arc<dyn HttpClient>,
+    http: Arc<Ear>,
     subscription: Option<String>,
 }
 
@@ -75,7 +77,7 @@ impl Wallet {
             Identity::Chain(chain) => Source::Chain(Box::new(Sources {
                 chain: chain.within(settings.tenant.as_deref()),
                 cloud: settings.cloud.clone(),
-                http,
+                http: Arc::new(Ear::new(http)),
                 subscription: settings.subscription.clone(),
             })),
         };
@@ -99,10 +101,11 @@ impl Wallet {
         }
         let token = if let Some(credential) = &held.credential {
             let lost = |denial: Denial| {
-                let why = denial.words();
-                unauthenticated(format!("the Azure token cannot be renewed: {why}; sign in again"))
+                denial.without_verdict(&sources.authority()).unwrap_or_else(|why| {
+                    unauthenticated(format!("the Azure token cannot be renewed: {why}; sign in again"))
+                })
             };
-            ask(&**credential, &self.scope).await.map_err(lost)?
+            sources.ask(&**credential, &self.scope).await.map_err(lost)?
         } else {
             let (credential, token) = sources.find(&self.scope).await?;
             held.credential = Some(credential);
@@ -161,19 +164,16 @@ impl Sources {
         for candidate in self.candidates().await {
             let why = match candidate.credential {
                 Err(why) => why,
-                Ok(credential) => match ask(&*credential, scope).await {
+                Ok(credential) => match self.ask(&*credential, scope).await {
                     Ok(token) => {
                         tracing::debug!(credential = candidate.name, "found");
                         return Ok((credential, token));
                     }
-                    // Whoever is configured is not passed over because the network fails.
-                    Err(Denial::Unheard(why)) if candidate.configured => {
-                        let message = format!(
-                            "cannot connect to {}: {why}; check the network, any proxy, AZURE_AUTHORITY_HOST and the trusted certificates",
-                            self.authority()
-                        );
-                        return Err(Error::new(ErrorKind::Unreachable, "sign in to Azure", "", message));
-                    }
+                    // Whoever is configured is not passed over because the network or the service fails.
+                    Err(denial) if candidate.configured => match denial.without_verdict(&self.authority()) {
+                        Ok(error) => return Err(error),
+                        Err(why) => why,
+                    },
                     Err(denial) => denial.words(),
                 },
             };
@@ -352,24 +352,53 @@ enum Denial {
     Refused(String),
     /// Nothing was heard of it.
     Unheard(String),
+    /// It fails, or has no time for us: the HTTP status.
+    Failing(u16),
 }
 
 impl Denial {
     fn words(self) -> String {
         match self {
             Self::Refused(words) | Self::Unheard(words) => words,
+            Self::Failing(status) => format!("HTTP {status}"),
         }
+    }
+
+    /// The error of a sign-in that nobody decided; otherwise the words of who said no.
+    fn without_verdict(self, authority: &str) -> Result<Error, String> {
+        let (kind, message) = match self {
+            Self::Refused(words) => return Err(words),
+            Self::Unheard(why) => (
+                ErrorKind::Unreachable,
+                format!(
+                    "cannot connect to {authority}: {why}; check the network, any proxy, AZURE_AUTHORITY_HOST and the trusted certificates"
+                ),
+            ),
+            Self::Failing(429) => (
+                ErrorKind::Throttled { retry_after: None },
+                format!("{authority} has had too many sign-ins (HTTP 429); try again later"),
+            ),
+            Self::Failing(status) => (
+                ErrorKind::Unreachable,
+                format!("{authority} fails (HTTP {status}); try again later"),
+            ),
+        };
+        Ok(Error::new(kind, "sign in to Azure", "", message))
     }
 }
 
-async fn ask(credential: &dyn TokenCredential, scope: &str) -> Result<AccessToken, Denial> {
-    match timeout(SOURCE_TIMEOUT, credential.get_token(&[scope], None)).await {
-        Ok(Ok(token)) => Ok(token),
-        Ok(Err(error)) => Err(denial(&error)),
-        Err(_) => Err(Denial::Unheard(format!(
-            "no answer within {} s",
-            SOURCE_TIMEOUT.as_secs()
-        ))),
+impl Sources {
+    async fn ask(&self, credential: &dyn TokenCredential, scope: &str) -> Result<AccessToken, Denial> {
+        self.http.clear();
+        let asked = timeout(SOURCE_TIMEOUT, credential.get_token(&[scope], None)).await;
+        if let Ok(Ok(token)) = asked {
+            return Ok(token);
+        }
+        Err(match (self.http.heard(), asked) {
+            (Some(status @ (429 | 500..)), _) => Denial::Failing(status),
+            (_, Ok(Err(error))) => denial(&error),
+            _ => Denial::Unheard(format!("no answer within {} s", SOURCE_TIMEOUT.as_secs())),
+        })
     }
 }
 
@@ -387,7 +416,7 @@ fn denial(error: &azure_core::Error) -> Denial {
         }
     }
     if unheard {
-        Denial::Unheard(clean(&root.to_string()))
+        Denial::Unheard(root_words(root))
     } else {
         Denial::Refused(words(error))
     }

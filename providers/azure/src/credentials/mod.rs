@@ -2,6 +2,7 @@
 
 mod certificate;
 mod chain;
+mod ear;
 mod metadata;
 
 use std::fmt;

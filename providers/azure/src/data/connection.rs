@@ -73,7 +73,7 @@ impl StorageConnection {
         }
         Ok(Self {
             account: account.to_owned(),
-            endpoint,
+            endpoint: without_last_slash(endpoint),
             access: Access::Key(Sensitive::new(key)),
         })
     }
@@ -89,7 +89,7 @@ impl StorageConnection {
         }
         Ok(Self {
             account,
-            endpoint,
+            endpoint: without_last_slash(endpoint),
             access: Access::Sas(Sensitive::new(signature)),
         })
     }
@@ -149,6 +149,14 @@ fn address(text: &str) -> Result<Url, String> {
     right.then_some(url).ok_or_else(problem)
 }
 
+/// The client puts a slash and the container's name behind it.
+fn without_last_slash(mut endpoint: Url) -> Url {
+    if let Ok(mut parts) = endpoint.path_segments_mut() {
+        parts.pop_if_empty();
+    }
+    endpoint
+}
+
 /// The account in an endpoint: the first label of `account.blob.…`, or where the host is a number or has no account in its
 /// name, the first part of the path.
 fn account_of(endpoint: &Url) -> Option<String> {
@@ -196,7 +204,7 @@ mod tests {
                 "https://data1.blob.core.windows.net/",
             ),
             (
-                "BlobEndpoint=http://127.0.0.1:26001/devstoreaccount1;SharedAccessSignature=sv=1&sig=x".to_owned(),
+                "BlobEndpoint=http://127.0.0.1:26001/devstoreaccount1/;SharedAccessSignature=sv=1&sig=x".to_owned(),
                 "devstoreaccount1",
                 "http://127.0.0.1:26001/devstoreaccount1",
             ),

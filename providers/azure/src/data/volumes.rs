@@ -27,10 +27,16 @@ impl BlobAccount {
         self.create(name, metadata).await
     }
 
-    /// One volume by its container's name.
+    /// One volume by its container's name. One that was made for no claim says so.
     pub(crate) async fn volume(&self, name: &str) -> Result<Option<Volume>> {
         let container = self.container(name).await?;
-        Ok(container.and_then(|container| self.as_volume(&container)))
+        let mut volume = container.and_then(|container| self.as_volume(&container));
+        if let Some(volume) = &mut volume
+            && !volume.tags.contains_key(tags::CLAIM_UID)
+        {
+            volume.tags.insert(tags::ADOPTED.to_owned(), "true".to_owned());
+        }
+        Ok(volume)
     }
 
     /// Those of these containers that there are.

@@ -1,6 +1,7 @@
 //! Storage accounts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use azure_core::http::Method;
 use moorline_api::{AzureAccount, ErrorKind, Result, Sensitive};
@@ -10,6 +11,10 @@ use serde_json::json;
 use super::{AccountPlace, Storage};
 use crate::arm::{Answer, Call, Listing, Path, Version};
 use crate::governor::Family;
+
+/// How soon an account that is being made is looked at first, and how often at last.
+const FIRST_LOOK: Duration = Duration::from_millis(400);
+const LAST_LOOK: Duration = Duration::from_secs(4);
 
 /// An account as Azure shows it.
 #[derive(Clone, Debug, Deserialize)]
@@ -184,7 +189,12 @@ impl Storage<'_> {
             body: Some(body),
             ..call
         };
-        let answer = self.arm.complete(&call).await?;
+        let begun = self.arm.call(&call).await?;
+        let accepted = begun.status == 202;
+        let answer = tokio::select! {
+            answer = self.arm.follow(&call, begun) => answer?,
+            account = self.becomes_ready(place), if accepted => return Ok(account),
+        };
         // The last answer of an operation may have no body.
         match made(&answer, &call) {
             Some(account) => Ok(account),
@@ -195,12 +205,42 @@ impl Storage<'_> {
         }
     }
 
+    /// Looks at an account that is being made until it can be used. Operations ask to be looked at after whole seconds or
+    /// more, and accounts are often ready before: a look costs a read, of which there are plenty. Never ends where the account
+    /// cannot be seen: what went wrong its operation says.
+    async fn becomes_ready(&self, place: &AccountPlace) -> StorageAccount {
+        let mut pause = FIRST_LOOK;
+        loop {
+            tokio::time::sleep(pause).await;
+            match self.account(place).await {
+                Ok(Some(account)) if account.is_ready() => return account,
+                Ok(_) => pause = (pause * 5 / 4).min(LAST_LOOK),
+                Err(_) => return std::future::pending().await,
+            }
+        }
+    }
+
     pub(crate) async fn account(&self, place: &AccountPlace) -> Result<Option<StorageAccount>> {
         let path = self.account_path(place);
         let subject = ("Microsoft.Storage/storageAccounts/read", &*place.account);
         self.arm
             .get(&self.account_call(subject, (Method::Get, &path), Family::Reads)?)
             .await
+    }
+
+    /// Gives an account these tags and no others.
+    pub(crate) async fn set_account_tags(
+        &self,
+        place: &AccountPlace,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<StorageAccount> {
+        let path = self.account_path(place);
+        let subject = ("Microsoft.Storage/storageAccounts/write", &*place.account);
+        let call = Call {
+            body: Some(json!({"tags": tags})),
+            ..self.account_call(subject, (Method::Patch, &path), Family::Writes)?
+        };
+        self.arm.call(&call).await?.read(&call)
     }
 
     /// Deletes an account with everything in it; one that is absent is success.
@@ -231,7 +271,7 @@ impl Storage<'_> {
     pub(crate) async fn key(&self, place: &AccountPlace) -> Result<Sensitive> {
         let path = self.account_path(place).fixed("listKeys");
         let subject = ("Microsoft.Storage/storageAccounts/listKeys/action", &*place.account);
-        let call = self.account_call(subject, (Method::Post, &path), Family::Writes)?;
+        let call = self.account_call(subject, (Method::Post, &path), Family::Urgent)?;
         let keys: Keys = self.arm.call(&call).await?.read(&call)?;
         let first = keys.keys.into_iter().next().map(|key| Sensitive::new(key.value));
         first.ok_or_else(|| call.subject().error(ErrorKind::Internal, "the account has no keys"))

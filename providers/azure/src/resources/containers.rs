@@ -25,7 +25,14 @@ pub(crate) struct ContainerState {
     pub(crate) metadata: Option<BTreeMap<String, String>>,
     pub(crate) last_modified_time: Option<String>,
     pub(crate) deleted: Option<bool>,
+    pub(crate) remaining_retention_days: Option<u32>,
     pub(crate) lease_state: Option<String>,
+}
+
+impl Container {
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.properties.deleted == Some(true)
+    }
 }
 
 /// A container to be.
@@ -94,12 +101,16 @@ impl Storage<'_> {
         }
     }
 
-    /// The account's containers, without metadata.
-    pub(crate) async fn containers(&self, place: &AccountPlace) -> Result<Vec<Container>> {
+    /// The account's containers, without metadata; deleted ones that are kept too, where asked.
+    pub(crate) async fn containers(&self, place: &AccountPlace, deleted: bool) -> Result<Vec<Container>> {
+        let mut path = self.containers_path(place);
+        if deleted {
+            path = path.query("$include", "deleted");
+        }
         let listing = Listing {
             operation: "Microsoft.Storage/storageAccounts/blobServices/containers/read",
             resource: format!("containers of account {}", place.account),
-            path: self.containers_path(place),
+            path,
             family: Family::Lists,
         };
         self.arm.all(listing).await

@@ -5,6 +5,7 @@
 mod accounts;
 mod failures;
 mod life;
+mod named;
 mod paths;
 mod secrets;
 mod server;

@@ -106,6 +106,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         )),
     ),
     operation(("account", "GET", account!("")), STORAGE, &[], None),
+    operation(
+        ("tag account", "PATCH", account!("")),
+        STORAGE,
+        &[],
+        Some((&["tags"], &[])),
+    ),
     operation(("delete account", "DELETE", account!("")), STORAGE, &[], None),
     operation(("keys", "POST", account!("/listKeys")), STORAGE, &[], None),
     operation(

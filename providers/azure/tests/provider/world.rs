@@ -259,6 +259,10 @@ impl World {
                 account.polls = account.polls.saturating_sub(1);
                 Reply::new(200, Self::show(&name, account))
             }
+            "tag account" => {
+                account.body["tags"] = body["tags"].clone();
+                Reply::new(200, Self::show(&name, account))
+            }
             "delete account" => {
                 self.accounts.remove(&name);
                 Reply::new(200, Value::Null)

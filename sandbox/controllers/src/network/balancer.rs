@@ -11,6 +11,7 @@ use crate::object::{
     add_finalizer, annotation, child, has_finalizer, is_deleting, list, name, namespace, remove_finalizer, text, uid,
 };
 use crate::queue::Key;
+use crate::settings::ClusterCloud;
 
 const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
 /// How events name their source.
@@ -25,7 +26,7 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
         return Ok(());
     };
     let wanted = text(&service, "/spec/type") == "LoadBalancer" && !is_deleting(&service);
-    if wanted && is_served_class(&service) {
+    if wanted && is_served_class(cluster, &service) {
         ensure(cluster, key, &service)
     } else if has_finalizer(&service, FINALIZER) {
         clean_up(cluster, key, &service)
@@ -35,8 +36,9 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
 }
 
 /// A Service may name a class that some other controller serves.
-fn is_served_class(service: &Value) -> bool {
-    matches!(text(service, "/spec/loadBalancerClass"), "" | "service.k8s.aws/nlb")
+fn is_served_class(cluster: &Cluster, service: &Value) -> bool {
+    let someone = cluster.settings.cloud != ClusterCloud::Azure;
+    someone && matches!(text(service, "/spec/loadBalancerClass"), "" | "service.k8s.aws/nlb")
 }
 
 /// Whether the AWS Load Balancer Controller serves the Service, and not the cloud controller.

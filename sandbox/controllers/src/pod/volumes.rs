@@ -7,6 +7,7 @@ use crate::index::claims_of;
 use crate::kinds::{CLAIMS, KUBELET, VOLUMES};
 use crate::object::{list, name, namespace, text};
 use crate::storage::attachment::{Attached, request};
+use crate::storage::mount;
 
 /// Asks for the pod's volumes on its node; `true` once all of them are there.
 pub(super) fn are_ready(cluster: &Cluster, pod: &Value) -> Result<bool, ControlError> {
@@ -20,7 +21,12 @@ pub(super) fn are_ready(cluster: &Cluster, pod: &Value) -> Result<bool, ControlE
             continue;
         };
         match request(cluster, &volume, node)? {
-            Attached::Yes => {}
+            Attached::Yes => {
+                if let Some(why) = mount::obstacle(cluster, &volume, pod) {
+                    cluster.warn(pod, "FailedMount", &why, KUBELET);
+                    ready = false;
+                }
+            }
             Attached::NotYet => ready = false,
             Attached::Elsewhere => {
                 let message = format!(

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use moorline_sandbox_aws::AwsError;
 use serde_json::{Value, json};
 
-use super::ebs_volume_id;
+use super::backing::{Backing, DiskName};
+use super::driver::Driver;
 use crate::cluster::{Cluster, ControlError, Outcome};
-use crate::kinds::{ATTACHER, ATTACHMENTS, EBS_DRIVER, MANAGER, NODES, PODS, VOLUMES};
-use crate::nodes::instance_of;
+use crate::kinds::{ATTACHER, ATTACHMENTS, MANAGER, NODES, PODS, VOLUMES};
+use crate::nodes::{instance_of, machine_of};
 use crate::object::{annotation, has_finalizer, is_deleting, name, remove_finalizer, sha256_hex, text, time, uid};
 use crate::queue::Key;
 use crate::workload::has_ended;
 
-const FINALIZER: &str = "external-attacher/ebs-csi-aws-com";
-/// Which EBS volume it is about: the volume object may be gone before the detachment.
-const EBS_VOLUME: &str = "sandbox.moorline.dev/ebs-volume";
+/// Which volume of the cloud it is about: the volume object may be gone before the detachment.
+const HANDLE: &str = "sandbox.moorline.dev/volume-handle";
 /// How events name their source.
 const COMPONENT: &str = "attachdetach-controller";
 
@@ -29,7 +29,7 @@ pub(crate) enum Attached {
 
 /// Asks for `volume` on `node`.
 pub(crate) fn request(cluster: &Cluster, volume: &Value, node: &str) -> Result<Attached, ControlError> {
-    let Some(ebs) = ebs_volume_id(volume) else {
+    let Some((driver, handle)) = attachable(volume) else {
         // Nothing that is attached: a path, a share.
         return Ok(Attached::Yes);
     };
@@ -51,25 +51,46 @@ pub(crate) fn request(cluster: &Cluster, volume: &Value, node: &str) -> Result<A
     }
     let attachment = json!({
         "metadata": {
-            "name": format!("csi-{}", sha256_hex(&format!("{ebs}{EBS_DRIVER}{node}"))),
-            "annotations": {EBS_VOLUME: ebs}, "finalizers": [FINALIZER],
+            "name": format!("csi-{}", sha256_hex(&format!("{handle}{}{node}", driver.name()))),
+            "annotations": {HANDLE: handle}, "finalizers": [finalizer(driver)],
         },
-        "spec": {"attacher": EBS_DRIVER, "nodeName": node, "source": {"persistentVolumeName": name(volume)}},
+        "spec": {"attacher": driver.name(), "nodeName": node, "source": {"persistentVolumeName": name(volume)}},
     });
     cluster.api.create(ATTACHMENTS, attachment, MANAGER)?;
     Ok(Attached::NotYet)
+}
+
+/// The driver and the handle of a volume that has to be attached.
+fn attachable(volume: &Value) -> Option<(Driver, String)> {
+    match Backing::by_handle(volume)? {
+        Backing::Ebs(id) => Some((Driver::Ebs, id)),
+        Backing::Disk(_) => {
+            let of_forerunner = text(volume, "/spec/azureDisk/diskURI");
+            let handle = match text(volume, "/spec/csi/volumeHandle") {
+                "" => of_forerunner,
+                handle => handle,
+            };
+            Some((Driver::Disk, handle.to_owned()))
+        }
+        Backing::Share(_) | Backing::Container(_) => None,
+    }
+}
+
+fn finalizer(driver: Driver) -> String {
+    format!("external-attacher/{}", driver.name().replace('.', "-"))
 }
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
     let Some(attachment) = cluster.get(ATTACHMENTS, "", &key.name) else {
         return Ok(());
     };
-    if text(&attachment, "/spec/attacher") != EBS_DRIVER || annotation(&attachment, EBS_VOLUME).is_none() {
+    let driver = Driver::named(text(&attachment, "/spec/attacher"));
+    let (Some(driver), Some(handle)) = (driver, annotation(&attachment, HANDLE)) else {
         return Ok(());
-    }
+    };
     let pods = pods_in_need(cluster, &attachment);
     if is_deleting(&attachment) || pods.is_empty() {
-        return detach(cluster, key, &attachment);
+        return detach(cluster, key, &attachment, (driver, handle));
     }
     if attachment["status"]["attached"] == true {
         return Ok(());
@@ -77,7 +98,7 @@ pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
     if !cluster.passed(key, uid(&attachment), "attach", cluster.settings.attach_millis) {
         return Ok(());
     }
-    attach(cluster, &attachment, &pods)
+    attach(cluster, &attachment, &pods, (driver, handle))
 }
 
 /// The pods on the attachment's node that use its volume.
@@ -96,22 +117,12 @@ fn pods_in_need(cluster: &Cluster, attachment: &Value) -> Vec<Arc<Value>> {
         .collect()
 }
 
-fn attach(cluster: &Cluster, attachment: &Value, pods: &[Arc<Value>]) -> Outcome {
-    let node = text(attachment, "/spec/nodeName");
+fn attach(cluster: &Cluster, attachment: &Value, pods: &[Arc<Value>], (driver, handle): (Driver, &str)) -> Outcome {
     let volume = text(attachment, "/spec/source/persistentVolumeName");
-    let instance = cluster
-        .get(NODES, "", node)
-        .map(|node| instance_of(&node).to_owned())
-        .unwrap_or_default();
-    let ebs = annotation(attachment, EBS_VOLUME).unwrap_or_default();
-    match cluster.aws.attach(ebs, &instance, &free_device(cluster, node)) {
-        Ok(attached) => {
-            let device = attached
-                .attachment
-                .map(|attachment| attachment.device)
-                .unwrap_or_default();
+    match attach_in_cloud(cluster, driver, handle, text(attachment, "/spec/nodeName")) {
+        Ok(metadata) => {
             cluster.change_status(ATTACHMENTS, attachment, ATTACHER, |live| {
-                live["status"] = json!({"attached": true, "attachmentMetadata": {"devicePath": device}});
+                live["status"] = json!({"attached": true, "attachmentMetadata": metadata});
             })?;
             let message = format!("AttachVolume.Attach succeeded for volume \"{volume}\" ");
             for pod in pods {
@@ -119,11 +130,7 @@ fn attach(cluster: &Cluster, attachment: &Value, pods: &[Arc<Value>]) -> Outcome
             }
             Ok(())
         }
-        Err(error) => {
-            let cause = rpc_error(
-                &error,
-                &format!("Could not attach volume \"{ebs}\" to node \"{instance}\""),
-            );
+        Err((cause, error)) => {
             let now = time(cluster.now());
             cluster.change_status(ATTACHMENTS, attachment, ATTACHER, |live| {
                 live["status"] = json!({"attached": false, "attachError": {"message": cause, "time": now}});
@@ -132,33 +139,81 @@ fn attach(cluster: &Cluster, attachment: &Value, pods: &[Arc<Value>]) -> Outcome
             for pod in pods {
                 cluster.warn(pod, "FailedAttachVolume", &message, COMPONENT);
             }
-            Err(error.into())
+            Err(*error)
         }
     }
 }
 
-fn detach(cluster: &mut Cluster, key: &Key, attachment: &Value) -> Outcome {
+/// What the driver says of the attachment; or of why there is none, with the error itself.
+fn attach_in_cloud(
+    cluster: &Cluster,
+    driver: Driver,
+    handle: &str,
+    node: &str,
+) -> Result<Value, (String, Box<ControlError>)> {
+    let machine = cluster.get(NODES, "", node).unwrap_or_default();
+    if driver == Driver::Ebs {
+        let instance = instance_of(&machine);
+        let attached = cluster.aws.attach(handle, instance, &free_device(cluster, node));
+        return match attached {
+            Ok(volume) => {
+                let device = volume
+                    .attachment
+                    .map(|attachment| attachment.device)
+                    .unwrap_or_default();
+                Ok(json!({"devicePath": device}))
+            }
+            Err(error) => {
+                let what = format!("Could not attach volume \"{handle}\" to node \"{instance}\"");
+                Err((rpc_error(&error, &what), Box::new(error.into())))
+            }
+        };
+    }
+    let Some(disk) = DiskName::of_id(handle) else {
+        return Ok(json!({}));
+    };
+    let machine = machine_of(&machine);
+    let held = cluster.azure.hold_disk(&disk.resource_group, &disk.name, &[&machine]);
+    held.map(|()| json!({"LUN": free_number(cluster, node)}))
+        .map_err(|error| {
+            let cause = format!(
+                "rpc error: code = Internal desc = Attach volume {handle} to instance {node} failed with {error}"
+            );
+            (cause, Box::new(error.into()))
+        })
+}
+
+fn detach(cluster: &mut Cluster, key: &Key, attachment: &Value, (driver, handle): (Driver, &str)) -> Outcome {
     if !is_deleting(attachment) {
         cluster.delete(ATTACHMENTS, attachment)?;
     }
-    if !has_finalizer(attachment, FINALIZER) {
+    let finalizer = finalizer(driver);
+    if !has_finalizer(attachment, &finalizer) {
         return Ok(());
     }
     if attachment["status"]["attached"] == true {
         if !cluster.passed(key, uid(attachment), "detach", cluster.settings.detach_millis) {
             return Ok(());
         }
-        match cluster
-            .aws
-            .detach(annotation(attachment, EBS_VOLUME).unwrap_or_default())
-        {
-            Err(error) if !is_not_found(&error) => return Err(error.into()),
-            _ => {}
-        }
+        detach_in_cloud(cluster, driver, handle)?;
     }
     cluster.change(ATTACHMENTS, attachment, ATTACHER, |live| {
-        remove_finalizer(live, FINALIZER);
+        remove_finalizer(live, &finalizer);
     })
+}
+
+/// Detaches the volume; one that is gone is as good.
+fn detach_in_cloud(cluster: &Cluster, driver: Driver, handle: &str) -> Outcome {
+    if driver == Driver::Ebs {
+        return match cluster.aws.detach(handle) {
+            Err(error) if !is_not_found(&error) => Err(error.into()),
+            _ => Ok(()),
+        };
+    }
+    match DiskName::of_id(handle).map(|disk| cluster.azure.hold_disk(&disk.resource_group, &disk.name, &[])) {
+        Some(Err(error)) if error.code != "ResourceNotFound" => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The first device name from `/dev/xvdba` on that the node has free.
@@ -168,6 +223,13 @@ fn free_device(cluster: &Cluster, node: &str) -> String {
         .into_iter()
         .find(|device| !cluster.index.has_device(node, device))
         .unwrap_or_else(|| "/dev/xvdzz".to_owned())
+}
+
+/// The first number that the node has free for a disk.
+fn free_number(cluster: &Cluster, node: &str) -> String {
+    let mut numbers = (0..64).map(|number: u32| number.to_string());
+    let free = numbers.find(|number| !cluster.index.has_device(node, number));
+    free.unwrap_or_default()
 }
 
 /// A cloud's error as the CSI driver passes it on.

@@ -87,7 +87,7 @@ impl Inside {
 
 impl DiskName {
     /// From `/subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Compute/disks/<name>`, in any letter case.
-    fn of_id(id: &str) -> Option<Self> {
+    pub(crate) fn of_id(id: &str) -> Option<Self> {
         let parts: Vec<&str> = id.split('/').collect();
         match parts.as_slice() {
             ["", subscriptions, _, groups, group, "providers", _, disks, name]

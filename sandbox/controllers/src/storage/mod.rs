@@ -3,6 +3,8 @@
 pub(crate) mod attachment;
 pub(crate) mod backing;
 pub(crate) mod binder;
+pub(crate) mod driver;
+pub(crate) mod mount;
 pub(crate) mod protection;
 pub(crate) mod provisioner;
 
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::kinds::{CLASSES, EBS_DRIVER, EBS_IN_TREE};
+use crate::kinds::{CLASSES, NODES};
 use crate::object::{annotation, text};
 
 /// Who provisions for a claim, and who provisioned a volume.
@@ -43,43 +45,7 @@ pub(crate) fn is_bound(claim: &Value) -> bool {
     annotation(claim, binder::BIND_COMPLETED).is_some() && !text(claim, "/spec/volumeName").is_empty()
 }
 
-/// The driver that does the work of a provisioner: the in-tree one for EBS is its CSI driver's now.
-fn driver_for(provisioner: &str) -> &str {
-    if provisioner == EBS_IN_TREE {
-        EBS_DRIVER
-    } else {
-        provisioner
-    }
-}
-
-/// The EBS volume behind a volume object: a CSI handle, or an in-tree id as `aws://<zone>/vol-…` or bare.
-pub(crate) fn ebs_volume_id(volume: &Value) -> Option<&str> {
-    let id = if text(volume, "/spec/csi/driver") == EBS_DRIVER {
-        text(volume, "/spec/csi/volumeHandle")
-    } else {
-        text(volume, "/spec/awsElasticBlockStore/volumeID")
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-    };
-    (!id.is_empty()).then_some(id)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn volume_ids_of_every_form() {
-        let csi = |driver: &str| json!({"spec": {"csi": {"driver": driver, "volumeHandle": "vol-1"}}});
-        let in_tree = |id: &str| json!({"spec": {"awsElasticBlockStore": {"volumeID": id}}});
-        assert_eq!(ebs_volume_id(&csi("ebs.csi.aws.com")), Some("vol-1"));
-        assert_eq!(ebs_volume_id(&csi("other")), None);
-        for id in ["vol-1", "aws://us-east-1a/vol-1", "aws:///vol-1"] {
-            assert_eq!(ebs_volume_id(&in_tree(id)), Some("vol-1"), "{id}");
-        }
-        assert_eq!(ebs_volume_id(&json!({"spec": {"hostPath": {"path": "/"}}})), None);
-    }
+/// The node that was chosen for a claim, where one was and exists.
+fn selected_node(cluster: &Cluster, claim: &Value) -> Option<Arc<Value>> {
+    annotation(claim, SELECTED_NODE).and_then(|node| cluster.get(NODES, "", node))
 }

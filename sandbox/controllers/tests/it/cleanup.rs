@@ -127,13 +127,12 @@ async fn a_cluster_that_is_cleared_starts_afresh() {
     cluster
         .until("something was made", |cluster| !cluster.cloud.volumes().is_empty())
         .await;
-    cluster.controllers.paused(|| {
+    let ((), is_fresh) = cluster.controllers.paused(|| {
         cluster.api.clear();
         cluster.cloud.clear().unwrap();
     });
-    cluster
-        .until("the nodes are back", |cluster| cluster.names("nodes").len() == 3)
-        .await;
+    is_fresh.await.unwrap();
+    assert_eq!(cluster.names("nodes").len(), 3, "the nodes are back");
     cluster.settle().await;
     assert!(cluster.cloud.volumes().is_empty());
     assert!(cluster.names("pods").is_empty() && cluster.names("persistentvolumes").is_empty());

@@ -6,13 +6,15 @@ use super::bind::bind;
 use super::matching::{best, mismatch_of_named};
 use super::{BIND_COMPLETED, COMPONENT, names, refers_to};
 use crate::cluster::{Cluster, Outcome};
-use crate::kinds::{CLAIMS, EBS_DRIVER, MANAGER, VOLUMES};
+use crate::kinds::{CLAIMS, CLASSES, MANAGER, VOLUMES};
 use crate::object::{annotate, annotation, child, is_deleting, name, namespace, text};
 use crate::queue::Key;
-use crate::storage::{
-    SELECTED_NODE, STORAGE_PROVISIONER, STORAGE_PROVISIONER_BETA, class_name, class_of, driver_for, is_delayed,
-};
+use crate::storage::driver::{Driver, driver_for};
+use crate::storage::{SELECTED_NODE, STORAGE_PROVISIONER, STORAGE_PROVISIONER_BETA, class_name, class_of, is_delayed};
 use crate::workload::has_ended;
+
+/// Marks the class of claims that name none.
+const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
 pub(crate) fn reconcile(cluster: &mut Cluster, key: &Key) -> Outcome {
     let Some(claim) = cluster.get(CLAIMS, &key.namespace, &key.name) else {
@@ -36,6 +38,11 @@ fn find(cluster: &Cluster, claim: &Value) -> Outcome {
     if is_deleting(claim) {
         return Ok(());
     }
+    if let Some(class) = missed_class(cluster, claim) {
+        return cluster.change(CLAIMS, claim, MANAGER, |live| {
+            child(live, "spec").insert("storageClassName".to_owned(), class.into());
+        });
+    }
     if delayed && annotation(claim, SELECTED_NODE).is_none() {
         let (reason, message) = match waiting_pod(cluster, claim) {
             Some(pod) => ("WaitForPodScheduled", format!("waiting for pod {pod} to be scheduled")),
@@ -52,6 +59,17 @@ fn find(cluster: &Cluster, claim: &Value) -> Outcome {
         ask_provisioner(cluster, claim)?;
     }
     set_phase(cluster, claim, "Pending")
+}
+
+/// The default class that a claim did not get because there was none when it was made.
+fn missed_class(cluster: &Cluster, claim: &Value) -> Option<String> {
+    let said = claim["spec"].get("storageClassName").is_some() || !class_name(claim).is_empty();
+    if said {
+        return None;
+    }
+    let mut classes = cluster.api.scan(CLASSES, None);
+    let class = classes.find(|class| annotation(class, DEFAULT_CLASS) == Some("true"))?;
+    Some(name(&class).to_owned())
 }
 
 /// The first pod that waits for the claim; it has no node yet.
@@ -87,7 +105,10 @@ fn ask_provisioner(cluster: &Cluster, claim: &Value) -> Outcome {
         })?;
     }
     // Said again only where nobody seems to listen.
-    if !told || driver != EBS_DRIVER || !cluster.settings.csi {
+    let runs = Driver::of_cloud(cluster.settings.cloud)
+        .iter()
+        .any(|one| one.name() == driver);
+    if !told || !runs || !cluster.settings.csi {
         let message = format!(
             "Waiting for a volume to be created either by the external provisioner '{driver}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered."
         );

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::nodes::{EBS_ZONE, ZONE};
+use crate::nodes::{DISK_ZONE, EBS_ZONE, ZONE};
 use crate::object::{list, text};
 
 /// The zones that a class allows; `None` for all.
@@ -19,7 +19,7 @@ pub(crate) fn zones_of(class: &Value) -> Option<Vec<String>> {
         for expression in list(term, "/matchLabelExpressions") {
             if matches!(
                 text(expression, "/key"),
-                ZONE | EBS_ZONE | "failure-domain.beta.kubernetes.io/zone"
+                ZONE | EBS_ZONE | DISK_ZONE | "failure-domain.beta.kubernetes.io/zone"
             ) {
                 zones.extend(
                     list(expression, "/values")

@@ -1,51 +1,52 @@
-//! The simulated nodes: one in each zone of the account, always ready.
+//! The simulated nodes: one in each zone, always ready.
 
-use moorline_sandbox_aws::Instance;
+mod furnishings;
+mod machines;
+
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Outcome};
-use crate::kinds::{CSI_DRIVERS, CSI_NODES, EBS_DRIVER, KUBELET, NODES};
+use crate::kinds::{CSI_NODES, KUBELET, NODES};
 use crate::object::{label, list, name, text, time};
+use crate::storage::driver::Driver;
+use machines::Machine;
 
 /// The label of the zone, on nodes and in the affinity of volumes.
 pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
-/// The same in the CSI driver's own words.
+/// The same in the own words of the driver of EBS.
 pub(crate) const EBS_ZONE: &str = "topology.ebs.csi.aws.com/zone";
+/// The same in the own words of the driver of Azure's disks.
+pub(crate) const DISK_ZONE: &str = "topology.disk.csi.azure.com/zone";
 
-/// Makes the nodes, and the objects of the CSI driver on them, where they are missing.
+/// Makes the nodes, what their drivers say of them, and what a fresh cluster comes with, where they are missing.
 pub(crate) fn ensure(cluster: &Cluster) -> Outcome {
-    let region = cluster.aws.settings().region;
-    for (index, instance) in cluster.aws.instances().iter().enumerate() {
-        let node = format!("node-{}", instance.zone.strip_prefix(&region).unwrap_or(&instance.zone));
-        if cluster.get(NODES, "", &node).is_none() {
-            let made = cluster
-                .api
-                .create(NODES, node_object(&node, &region, instance, index), KUBELET)?;
-            let status = status(&node, instance, &time(cluster.now()));
+    for (index, machine) in machines::all(cluster).iter().enumerate() {
+        if cluster.get(NODES, "", &machine.node).is_none() {
+            let made = cluster.api.create(NODES, machine.node(index), KUBELET)?;
+            let status = status(machine, &time(cluster.now()));
             cluster.change_status(NODES, &made, KUBELET, |live| live["status"] = status)?;
         }
-        if cluster.get(CSI_NODES, "", &node).is_none() {
-            let driver = json!({
-                "name": EBS_DRIVER, "nodeID": instance.id, "topologyKeys": ["kubernetes.io/os", ZONE, EBS_ZONE],
-            });
-            let object = json!({"metadata": {"name": node}, "spec": {"drivers": [driver]}});
+        if cluster.get(CSI_NODES, "", &machine.node).is_none() {
+            let drivers = Driver::of_cloud(cluster.settings.cloud).iter();
+            let drivers: Vec<Value> = drivers.map(|driver| machine.registration(*driver)).collect();
+            let object = json!({"metadata": {"name": machine.node}, "spec": {"drivers": drivers}});
             cluster.api.create(CSI_NODES, object, KUBELET)?;
         }
     }
-    if cluster.get(CSI_DRIVERS, "", EBS_DRIVER).is_none() {
-        let spec = json!({"attachRequired": true, "podInfoOnMount": false, "fsGroupPolicy": "File"});
-        cluster.api.create(
-            CSI_DRIVERS,
-            json!({"metadata": {"name": EBS_DRIVER}, "spec": spec}),
-            "aws-ebs-csi-driver",
-        )?;
-    }
-    Ok(())
+    furnishings::ensure(cluster)
 }
 
 /// The EC2 instance behind a node object, from its provider id `aws:///<zone>/<instance>`.
 pub(crate) fn instance_of(node: &Value) -> &str {
     text(node, "/spec/providerID").rsplit('/').next().unwrap_or_default()
+}
+
+/// The id of the virtual machine behind a node object, from its provider id `azure://<id>`; made up for other nodes.
+pub(crate) fn machine_of(node: &Value) -> String {
+    match text(node, "/spec/providerID").strip_prefix("azure://") {
+        Some(id) => id.to_owned(),
+        None => format!("/virtualMachines/{}", name(node)),
+    }
 }
 
 pub(crate) fn zone_of(node: &Value) -> &str {
@@ -62,23 +63,7 @@ pub(crate) fn address_of(node: &Value) -> &str {
         .unwrap_or_default()
 }
 
-fn node_object(node: &str, region: &str, instance: &Instance, index: usize) -> Value {
-    let network = format!("10.244.{}.0/20", 16 * index);
-    let zone = &instance.zone;
-    json!({
-        "metadata": {
-            "name": node,
-            "labels": {
-                "beta.kubernetes.io/arch": "amd64", "beta.kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-                "kubernetes.io/os": "linux", "kubernetes.io/hostname": node, "node.kubernetes.io/instance-type": "m5.large",
-                "topology.kubernetes.io/region": region, ZONE: zone, EBS_ZONE: zone,
-            },
-        },
-        "spec": {"podCIDR": network, "podCIDRs": [network], "providerID": format!("aws:///{zone}/{}", instance.id)},
-    })
-}
-
-fn status(node: &str, instance: &Instance, now: &Value) -> Value {
+fn status(machine: &Machine, now: &Value) -> Value {
     let resources = json!({"cpu": "32", "memory": "128Gi", "ephemeral-storage": "120Gi", "pods": "1000"});
     let condition = |type_: &str, status: &str, reason: &str, message: &str| {
         json!({
@@ -88,8 +73,8 @@ fn status(node: &str, instance: &Instance, now: &Value) -> Value {
     };
     json!({
         "addresses": [
-            {"type": "InternalIP", "address": instance.private_ip},
-            {"type": "InternalDNS", "address": instance.private_dns_name}, {"type": "Hostname", "address": node},
+            {"type": "InternalIP", "address": machine.address},
+            {"type": "InternalDNS", "address": machine.host_name}, {"type": "Hostname", "address": machine.node},
         ],
         "capacity": resources, "allocatable": resources,
         "conditions": [
