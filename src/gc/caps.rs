@@ -76,7 +76,9 @@ impl Caps {
         let too_large_a_part = count > 0 && count.saturating_mul(100) > percent.saturating_mul(all);
         let too_much = self.gib.filter(|allowed| gib > *allowed);
         // Not a number is no amount that anybody allowed.
-        let too_dear = self.monthly.filter(|allowed| monthly.partial_cmp(allowed).is_none_or(Ordering::is_gt));
+        let too_dear = self
+            .monthly
+            .filter(|allowed| monthly.partial_cmp(allowed).is_none_or(Ordering::is_gt));
         [
             too_many.map(|allowed| Exceeded::Count { count, allowed }),
             too_large_a_part.then_some(Exceeded::Percent {

@@ -19,7 +19,10 @@ pub async fn objects(
     let mut pages = pages;
     while let Some(page) = pages.next().await {
         match page {
-            Ok(page) => page.objects.iter().for_each(|object| world.add(cluster, object, names_of)),
+            Ok(page) => page
+                .objects
+                .iter()
+                .for_each(|object| world.add(cluster, object, names_of)),
             Err(error) => return world.failed(cluster, kind, error.to_string()),
         }
     }

@@ -31,11 +31,16 @@ impl Maker {
         let (namespace, claim, claims_agree) = claim_names(tags);
         let uids = claim_uids(volume);
         let ids = cluster_ids(tags);
-        let trap = tags.keys().find(|key| names::TRAPS.iter().any(|trap| key.starts_with(trap)));
+        let trap = tags
+            .keys()
+            .find(|key| names::TRAPS.iter().any(|trap| key.starts_with(trap)));
         let doubt = if let Some(trap) = trap {
             Some(format!("its tag {trap} says that it is a cluster's own disk"))
         } else if !all_same(&uids) {
-            Some(format!("tags and name give it several makers: claims {}", uids.join(", ")))
+            Some(format!(
+                "tags and name give it several makers: claims {}",
+                uids.join(", ")
+            ))
         } else if !all_same(&ids) {
             Some(format!("its tags give it several clusters: {}", ids.join(", ")))
         } else if !claims_agree {
@@ -137,7 +142,14 @@ mod tests {
         ] {
             assert_eq!(uid_in_name(&name), Some(UID), "{name}");
         }
-        for name in ["pvc-", "data", "vol-0123", &format!("pvc-{UID}x"), &format!("pvc-{UID}-"), &format!("xpvc-{UID}")] {
+        for name in [
+            "pvc-",
+            "data",
+            "vol-0123",
+            &format!("pvc-{UID}x"),
+            &format!("pvc-{UID}-"),
+            &format!("xpvc-{UID}"),
+        ] {
             assert_eq!(uid_in_name(name), None, "{name}");
         }
     }

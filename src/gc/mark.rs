@@ -48,7 +48,10 @@ impl FromStr for Mark {
         }
         let verdict = word()?;
         let verdicts = [Verdict::LeftBehind, Verdict::Released, Verdict::Orphan];
-        let verdict = verdicts.into_iter().find(|known| known.word() == verdict).ok_or(Unreadable)?;
+        let verdict = verdicts
+            .into_iter()
+            .find(|known| known.word() == verdict)
+            .ok_or(Unreadable)?;
         let mark = Self {
             verdict,
             since: word()?.parse().map_err(|_| Unreadable)?,
@@ -149,7 +152,10 @@ mod tests {
         let since = now - day * 2;
         assert_eq!(life(None, None).standing(None), Standing::None);
         assert_eq!(life(None, None).standing(Some(since)), Standing::Since(since));
-        assert_eq!(life(Some(before), Some(before)).standing(Some(since)), Standing::Since(since));
+        assert_eq!(
+            life(Some(before), Some(before)).standing(Some(since)),
+            Standing::Since(since)
+        );
         assert_eq!(life(Some(since), None).standing(Some(since)), Standing::Since(since));
         // Restored from a snapshot whose tags it has; and used again between two runs.
         assert_eq!(life(Some(after), None).standing(Some(since)), Standing::None);

@@ -35,7 +35,17 @@ mod tests {
         assert_eq!(split("data-a-0"), Some(("data-a", 0)));
         assert_eq!(split("data-a-0-1"), Some(("data-a-0", 1)));
         assert_eq!(split("my-data-my-set-12"), Some(("my-data-my-set", 12)));
-        for none in ["data", "data-", "data-a", "data-a-01", "data-a--0x", "-0", "0", "d-99999999999", "d-4294967295"] {
+        for none in [
+            "data",
+            "data-",
+            "data-a",
+            "data-a-01",
+            "data-a--0x",
+            "-0",
+            "0",
+            "d-99999999999",
+            "d-4294967295",
+        ] {
             assert_eq!(split(none), None, "{none}");
         }
     }

@@ -243,7 +243,9 @@ impl Planner<'_> {
         }
         let life = Life {
             now: self.now,
-            created: (volume.created > 0).then(|| Timestamp::from_second(volume.created).ok()).flatten(),
+            created: (volume.created > 0)
+                .then(|| Timestamp::from_second(volume.created).ok())
+                .flatten(),
             last_use: judgement.last_use,
         };
         let since = match life.standing(volume.marked) {
@@ -317,12 +319,14 @@ impl Planner<'_> {
         }
         let why: Vec<String> = exceeded.iter().map(ToString::to_string).collect();
         let why = why.join("; ");
-        let held = std::mem::take(&mut self.plan.deletions).into_iter().map(|deletion| Keep {
-            volume: deletion.volume,
-            verdict: deletion.verdict,
-            kept: Kept::Capped,
-            why: why.clone(),
-        });
+        let held = std::mem::take(&mut self.plan.deletions)
+            .into_iter()
+            .map(|deletion| Keep {
+                volume: deletion.volume,
+                verdict: deletion.verdict,
+                kept: Kept::Capped,
+                why: why.clone(),
+            });
         self.plan.kept.extend(held);
         self.plan.exceeded = exceeded;
     }

@@ -26,14 +26,21 @@ pub(crate) fn of_volume(rules: &Protect, volume: &Volume) -> Option<String> {
     let (namespace, claim, _) = maker::claim_names(&volume.tags);
     namespace
         .and_then(|namespace| in_namespace(rules, namespace))
-        .or_else(|| Some(format!("the policy protects claims named {}", named(&rules.names, &[claim?])?)))
+        .or_else(|| {
+            Some(format!(
+                "the policy protects claims named {}",
+                named(&rules.names, &[claim?])?
+            ))
+        })
 }
 
 /// Why a claim or a PersistentVolume protects the volume behind it.
 pub(crate) fn of_object(rules: &Protect, object: &Object) -> Option<String> {
     let what = object.str_at(&["kind"]).unwrap_or("object");
     let name = object.name();
-    let says = object.annotation(names::PROTECT).or_else(|| object.label(names::PROTECT));
+    let says = object
+        .annotation(names::PROTECT)
+        .or_else(|| object.label(names::PROTECT));
     if let Some(value) = says.filter(|value| *value != "false") {
         return Some(format!("{what} {name} has {}={value}", names::PROTECT));
     }

@@ -70,7 +70,11 @@ impl Records {
         }
         for seen in world.sets_seen() {
             let namespaces = self.sets.entry(seen.cluster).or_default();
-            let set = namespaces.entry(seen.namespace).or_default().entry(seen.name).or_default();
+            let set = namespaces
+                .entry(seen.namespace)
+                .or_default()
+                .entry(seen.name)
+                .or_default();
             set.uid = seen.uid;
             set.templates.extend(seen.templates);
             set.selector = seen.selector;

@@ -13,8 +13,15 @@ impl Case<'_> {
         let place = world.cluster(cluster);
         let claim = &place.claims[index as usize];
         let what = format!("claim {}/{}", world.text(claim.namespace), world.text(claim.name));
-        self.link(cluster, &Kind::Claims, format!("{what} exists, with UID {}", world.text(claim.uid)));
-        self.protected = self.protected.take().or_else(|| Some(world.text(claim.protected.some()?).to_owned()));
+        self.link(
+            cluster,
+            &Kind::Claims,
+            format!("{what} exists, with UID {}", world.text(claim.uid)),
+        );
+        self.protected = self
+            .protected
+            .take()
+            .or_else(|| Some(world.text(claim.protected.some()?).to_owned()));
         self.used_at(claim.created);
         self.used_at(claim.unused_since);
         if let Some(wanted) = self.wanted(place, claim, &what) {
@@ -22,7 +29,9 @@ impl Case<'_> {
         }
         let namespace = world.text(claim.namespace);
         let users = place.readings.keys().filter(|kind| kind.may_use_claims());
-        let missing = users.into_iter().find_map(|kind| self.missing(cluster, kind, Some(namespace)));
+        let missing = users
+            .into_iter()
+            .find_map(|kind| self.missing(cluster, kind, Some(namespace)));
         if let Some(missing) = missing {
             return Finding::Unknown(missing);
         }
@@ -91,20 +100,29 @@ impl Case<'_> {
         if let StatefulClaim::ByMoorline(set) = claim.stateful {
             if place.set_by_name.contains_key(&(claim.namespace, set)) {
                 let set = world.text(set);
-                return Err(format!("StatefulSet {set} is there, though its templates do not name it"));
+                return Err(format!(
+                    "StatefulSet {set} is there, though its templates do not name it"
+                ));
             }
             if ordinals::may_be_of(stem, world.text(set)) {
-                return Ok(format!("moorline made it for StatefulSet {}, which is gone", world.text(set)));
+                return Ok(format!(
+                    "moorline made it for StatefulSet {}, which is gone",
+                    world.text(set)
+                ));
             }
         }
         if let Some(set) = self.namesake(place, claim, stem) {
-            return Err(format!("StatefulSet {set} is there and may have made it with another template"));
+            return Err(format!(
+                "StatefulSet {set} is there and may have made it with another template"
+            ));
         }
         if let Some(set) = by_owner {
             return Ok(format!("its owner, StatefulSet {set}, is gone"));
         }
         if let Some(set) = self.recorded_set(place, claim, stem) {
-            return Ok(format!("an earlier run saw StatefulSet {set}, which made it and is gone"));
+            return Ok(format!(
+                "an earlier run saw StatefulSet {set}, which made it and is gone"
+            ));
         }
         if claim.stateful == StatefulClaim::ByController {
             return Ok("a StatefulSet's controller made it, and no StatefulSet that could have is there".to_owned());
@@ -146,10 +164,13 @@ impl Case<'_> {
     /// labels are on the claim.
     fn recorded_set(&self, place: &ClusterWorld, claim: &ClaimRecord, stem: &str) -> Option<String> {
         let world = self.world;
-        let mut sets = self.records.sets_of(world.text(place.uid), world.text(claim.namespace), stem);
+        let mut sets = self
+            .records
+            .sets_of(world.text(place.uid), world.text(claim.namespace), stem);
         let labels = world.text(claim.labels);
         let (name, _) = sets.find(|(_, set)| {
-            let on_claim = |(key, value): (&String, &String)| labels.lines().any(|line| line == format!("{key}={value}"));
+            let on_claim =
+                |(key, value): (&String, &String)| labels.lines().any(|line| line == format!("{key}={value}"));
             !set.selector.is_empty() && set.selector.iter().all(on_claim)
         })?;
         Some(name.to_owned())
@@ -161,7 +182,10 @@ impl Case<'_> {
         let (cluster, index) = *world.claim_by_uid.get(&self.volume.maker.claim_uid.some()?)?;
         let place = world.cluster(cluster);
         let claim = Some(&place.claims[index as usize]).filter(|claim| claim.uid == self.volume.maker.claim_uid)?;
-        let pv = place.pv_by_name.get(&claim.volume_name).map(|pv| &place.pvs[*pv as usize]);
+        let pv = place
+            .pv_by_name
+            .get(&claim.volume_name)
+            .map(|pv| &place.pvs[*pv as usize]);
         let target = pv.map(|pv| self.target(cluster, Sym::NONE, pv.name, pv.uid));
         if target.is_some_and(|target| self.persistent_volumes.contains(&target)) {
             return None;
@@ -169,14 +193,20 @@ impl Case<'_> {
         let name = format!("claim {}/{}", world.text(claim.namespace), world.text(claim.name));
         if claim.phase == Phase::Bound && pv.is_some_and(|pv| pv.readable) {
             // What a call that was sent twice had made beside it.
-            self.link(cluster, &Kind::Claims, format!("{name}, for which it was made, has another volume"));
+            self.link(
+                cluster,
+                &Kind::Claims,
+                format!("{name}, for which it was made, has another volume"),
+            );
             return None;
         }
         self.clusters.push(cluster);
         match self.claim(cluster, index) {
             Finding::LeftBehind(_) if !claim.ours && claim.phase != Phase::Bound && claim.volume_name.is_none() => {
                 self.claims.clear();
-                Some(Finding::Claimed(format!("{name} is not bound: its provisioner may still come to it")))
+                Some(Finding::Claimed(format!(
+                    "{name} is not bound: its provisioner may still come to it"
+                )))
             }
             finding => Some(finding),
         }

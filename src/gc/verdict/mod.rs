@@ -265,7 +265,9 @@ impl Case<'_> {
             (_, None) => (Verdict::Orphan, ORPHAN.to_owned()),
         };
         let retained = self.retained && !self.policy.include_retain;
-        let withheld = unproven.map(Withheld::Unproven).or(retained.then_some(Withheld::Retain));
+        let withheld = unproven
+            .map(Withheld::Unproven)
+            .or(retained.then_some(Withheld::Retain));
         (verdict, why, withheld)
     }
 
@@ -273,9 +275,14 @@ impl Case<'_> {
     fn findings(&mut self) -> Option<Finding> {
         let world = self.world;
         let mut strongest = world.clusters.iter().find_map(|cluster| {
-            let node = [self.volume.id, self.volume.name].into_iter().find_map(|id| cluster.attached_volumes.get(&id))?;
+            let node = [self.volume.id, self.volume.name]
+                .into_iter()
+                .find_map(|id| cluster.attached_volumes.get(&id))?;
             let node = world.text(*node);
-            Some(Finding::InUse(format!("a VolumeAttachment of cluster {} has it on {node}", cluster.name)))
+            Some(Finding::InUse(format!(
+                "a VolumeAttachment of cluster {} has it on {node}",
+                cluster.name
+            )))
         });
         for pointer in world.pointers_to(self.volume.id, self.volume.name) {
             strongest = strongest.max(Some(self.pointer(&pointer)));
@@ -290,7 +297,10 @@ impl Case<'_> {
         let namespace = (!namespace.is_empty()).then_some(namespace);
         let scope = &self.world.scopes[usize::from(self.volume.scope)];
         // A scope that broke off later has shown this volume all the same; one that is stale has not shown it lately.
-        let stale = scope.reading.began().and_then(|_| scope.reading.problem(None, self.fresh));
+        let stale = scope
+            .reading
+            .began()
+            .and_then(|_| scope.reading.problem(None, self.fresh));
         let stale = stale.map(|problem| format!("{} {problem}", scope.name));
         let maker = &self.volume.maker;
         let may_be_ours = has_pointers || maker.for_a_claim;

@@ -18,7 +18,10 @@ impl Case<'_> {
             return Finding::Claimed(format!("{what} may mean it: its source has the name in it"));
         }
         self.clusters.push(pointer.cluster);
-        self.protected = self.protected.take().or_else(|| Some(world.text(pv.protected.some()?).to_owned()));
+        self.protected = self
+            .protected
+            .take()
+            .or_else(|| Some(world.text(pv.protected.some()?).to_owned()));
         self.link(pointer.cluster, &Kind::PersistentVolumes, describe(&what, pv));
         let none = crate::intern::Sym::NONE;
         let target = self.target(pointer.cluster, none, pv.name, pv.uid);
@@ -32,7 +35,9 @@ impl Case<'_> {
             return self.without_claim(pointer.cluster, pv, &what);
         }
         let findings = claims.into_iter().map(|claim| self.claim(pointer.cluster, claim));
-        findings.max().unwrap_or_else(|| Finding::Unknown(format!("{what} has no claim and has one")))
+        findings
+            .max()
+            .unwrap_or_else(|| Finding::Unknown(format!("{what} has no claim and has one")))
     }
 
     /// The claims that a PersistentVolume is bound to or reserved for, and those that name it.
@@ -71,9 +76,9 @@ impl Case<'_> {
                 self.retained |= pv.retain;
                 Finding::Released(format!("{what} is released, and claim {claim} is gone"))
             }
-            Phase::Bound | Phase::Other => {
-                Finding::Unknown(format!("{what} is not released, and claim {claim} is not there: one was read too early"))
-            }
+            Phase::Bound | Phase::Other => Finding::Unknown(format!(
+                "{what} is not released, and claim {claim} is not there: one was read too early"
+            )),
         }
     }
 }

@@ -54,7 +54,11 @@ impl Case<'_> {
                 let uid = world.text(uid);
                 return Err(format!("its tags name cluster {uid}, which the policy does not"));
             }
-            signs.extend(found.into_iter().map(|cluster| (cluster, "its tags have the cluster's UID".to_owned())));
+            signs.extend(
+                found
+                    .into_iter()
+                    .map(|cluster| (cluster, "its tags have the cluster's UID".to_owned())),
+            );
         }
         if let Some(id) = maker.cluster_id.some() {
             let found = self.clusters_where(|cluster| cluster.tag_ids.contains(&id));
@@ -62,7 +66,11 @@ impl Case<'_> {
             if found.is_empty() {
                 return Err(format!("its tags name cluster {id}, which the policy does not"));
             }
-            signs.extend(found.into_iter().map(|cluster| (cluster, format!("its tags name cluster {id}"))));
+            signs.extend(
+                found
+                    .into_iter()
+                    .map(|cluster| (cluster, format!("its tags name cluster {id}"))),
+            );
         }
         Ok(signs)
     }
@@ -78,12 +86,17 @@ impl Case<'_> {
             signs.push((*cluster, "the claim in its name or tags is there".to_owned()));
         }
         if let Some(cluster) = world.reserved.get(&uid) {
-            signs.push((*cluster, "a PersistentVolume is reserved for the claim in its name or tags".to_owned()));
+            signs.push((
+                *cluster,
+                "a PersistentVolume is reserved for the claim in its name or tags".to_owned(),
+            ));
         }
         for known in self.records.clusters_of(world.text(uid)) {
             let found = self.clusters_where(|cluster| world.text(cluster.uid) == known);
             if found.is_empty() {
-                return Err(format!("an earlier run saw its claim in cluster {known}, which the policy does not name"));
+                return Err(format!(
+                    "an earlier run saw its claim in cluster {known}, which the policy does not name"
+                ));
             }
             let how = "an earlier run saw the claim in its name or tags".to_owned();
             signs.extend(found.into_iter().map(|cluster| (cluster, how.clone())));

@@ -39,7 +39,9 @@ impl World {
             world.claims[*index as usize] = record;
             *index
         } else {
-            let Ok(index) = u32::try_from(world.claims.len()) else { return };
+            let Ok(index) = u32::try_from(world.claims.len()) else {
+                return;
+            };
             world.claims.push(record);
             world.claim_by_name.insert(key, index);
             index
@@ -100,7 +102,9 @@ impl World {
             world.sets[index as usize] = record;
             index
         } else {
-            let Ok(index) = u32::try_from(world.sets.len()) else { return };
+            let Ok(index) = u32::try_from(world.sets.len()) else {
+                return;
+            };
             world.sets.push(record);
             index
         };

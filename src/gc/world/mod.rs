@@ -57,7 +57,9 @@ pub trait VolumeNames {
 /// Every provider's rules together.
 impl VolumeNames for [&dyn StorageRules] {
     fn volume_ids(&self, persistent_volume: &Object) -> Vec<VolumeId> {
-        self.iter().filter_map(|rules| rules.volume_id(persistent_volume)).collect()
+        self.iter()
+            .filter_map(|rules| rules.volume_id(persistent_volume))
+            .collect()
     }
 }
 
@@ -196,7 +198,10 @@ impl World {
 
     /// Says that verdicts also depend on this kind of the cluster, which is not read yet.
     pub fn expect(&mut self, cluster: ClusterIndex, kind: Kind) {
-        self.clusters[usize::from(cluster.0)].readings.entry(kind).or_insert(Reading::Not);
+        self.clusters[usize::from(cluster.0)]
+            .readings
+            .entry(kind)
+            .or_insert(Reading::Not);
     }
 
     /// Says that a kind of the cluster was listed to its end. `began` is when the listing was begun.

@@ -24,7 +24,12 @@ const NAMING: [&[&str]; 9] = [
 const NAMING_ATTRIBUTES: [&str; 5] = ["sharename", "containername", "diskname", "diskuri", "volumeid"];
 
 impl World {
-    pub(super) fn add_persistent_volume(&mut self, cluster: ClusterIndex, pv: &Object, names_of: &(impl VolumeNames + ?Sized)) {
+    pub(super) fn add_persistent_volume(
+        &mut self,
+        cluster: ClusterIndex,
+        pv: &Object,
+        names_of: &(impl VolumeNames + ?Sized),
+    ) {
         let protected = protect::of_object(&self.protect, pv);
         let text = |path: &[&str]| pv.str_at(path).unwrap_or_default();
         let retain = pv.str_at(&["spec", "persistentVolumeReclaimPolicy"]) != Some("Delete");
@@ -55,7 +60,9 @@ impl World {
             world.pvs[*index as usize] = record;
             *index
         } else {
-            let Ok(index) = u32::try_from(world.pvs.len()) else { return };
+            let Ok(index) = u32::try_from(world.pvs.len()) else {
+                return;
+            };
             world.pvs.push(record);
             world.pv_by_name.insert(name, index);
             index
@@ -96,8 +103,15 @@ impl World {
         })
     }
 
-    pub(super) fn add_attachment(&mut self, cluster: ClusterIndex, attachment: &Object, names_of: &(impl VolumeNames + ?Sized)) {
-        let node = self.names.add(attachment.str_at(&["spec", "nodeName"]).unwrap_or("a node"));
+    pub(super) fn add_attachment(
+        &mut self,
+        cluster: ClusterIndex,
+        attachment: &Object,
+        names_of: &(impl VolumeNames + ?Sized),
+    ) {
+        let node = self
+            .names
+            .add(attachment.str_at(&["spec", "nodeName"]).unwrap_or("a node"));
         if let Some(pv) = attachment.str_at(&["spec", "source", "persistentVolumeName"]) {
             let pv = self.names.add(pv);
             self.clusters[usize::from(cluster.0)].attached.insert(pv, node);
@@ -109,7 +123,9 @@ impl World {
             let loose = loosely_named(&inline, exact.is_empty()).map(str::to_ascii_lowercase);
             let all: Vec<Sym> = exact.into_iter().chain(loose).map(|id| self.names.add(&id)).collect();
             let world = &mut self.clusters[usize::from(cluster.0)];
-            world.attached_volumes.extend(all.into_iter().map(|volume| (volume, node)));
+            world
+                .attached_volumes
+                .extend(all.into_iter().map(|volume| (volume, node)));
         }
     }
 
@@ -140,7 +156,11 @@ fn loosely_named(pv: &Object, unread: bool) -> impl Iterator<Item = &str> {
         value.as_str()
     });
     let parts = fields.flat_map(move |text| {
-        let (skip, take) = if unread || !text.contains('#') { (0, usize::MAX) } else { (2, 1) };
+        let (skip, take) = if unread || !text.contains('#') {
+            (0, usize::MAX)
+        } else {
+            (2, 1)
+        };
         text.split(['#', '/']).skip(skip).take(take)
     });
     let attributes = pv.at(&["spec", "csi", "volumeAttributes"]).and_then(Value::as_object);

@@ -74,7 +74,11 @@ impl World {
 
     /// Every volume.
     pub fn volumes(&self) -> impl Iterator<Item = VolumeIndex> {
-        let known = self.volumes.iter().enumerate().filter(|(_, volume)| !volume.id.is_none());
+        let known = self
+            .volumes
+            .iter()
+            .enumerate()
+            .filter(|(_, volume)| !volume.id.is_none());
         known.filter_map(|(index, _)| Some(VolumeIndex(u32::try_from(index).ok()?)))
     }
 

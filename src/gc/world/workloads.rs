@@ -34,7 +34,10 @@ impl World {
         let finished = matches!(pod.str_at(&["status", "phase"]), Some("Succeeded" | "Failed"));
         let namespace = pod.namespace().unwrap_or_default();
         for volume in pod.list_at(&["spec", "volumes"]) {
-            if let Some(claim) = volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str) {
+            if let Some(claim) = volume
+                .pointer("/persistentVolumeClaim/claimName")
+                .and_then(Value::as_str)
+            {
                 self.add_use(cluster, namespace, claim, pod, !finished);
             }
             if let (Some(_), Some(name)) = (volume.get("ephemeral"), volume.get("name").and_then(Value::as_str)) {
@@ -84,7 +87,10 @@ fn may_start_pods(workload: &Object) -> bool {
         ("batch", "Job") => {
             let conditions = workload.list_at(&["status", "conditions"]).iter();
             let is = |condition: &Value, key: &str, wanted: &[&str]| {
-                condition.get(key).and_then(Value::as_str).is_some_and(|value| wanted.contains(&value))
+                condition
+                    .get(key)
+                    .and_then(Value::as_str)
+                    .is_some_and(|value| wanted.contains(&value))
             };
             let mut over = conditions.filter(|c| is(c, "type", &["Complete", "Failed"]) && is(c, "status", &["True"]));
             over.next().is_none() && !suspended(workload)
@@ -104,7 +110,9 @@ fn claims_in<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         Value::Object(map) => {
             for (key, value) in map {
                 match value {
-                    Value::String(claim) if CLAIM_KEYS.contains(&key.as_str()) && !claim.is_empty() => found.push(claim),
+                    Value::String(claim) if CLAIM_KEYS.contains(&key.as_str()) && !claim.is_empty() => {
+                        found.push(claim)
+                    }
                     below => claims_in(below, found),
                 }
             }

@@ -1,0 +1,252 @@
+//! What proves a maker, and what only looks like it.
+
+use moorline_api::{AzureAccount, AzureShare, Object, Volume, VolumeConfig, VolumeId, tags};
+use moorline_gc::verdict::{Verdict, Withheld};
+use serde_json::json;
+
+use crate::build::*;
+
+const PVC: &str = "pvc-0b8bd6a5-2b8e-4a5e-9d2c-6f1f1a0c7d11";
+
+fn verdict(scene: &Scene) -> Verdict {
+    scene.judge().verdict
+}
+
+fn orphan(tags: &[(&str, &str)]) -> Verdict {
+    verdict(&Scene::of([]).volume(tagged(tags)))
+}
+
+#[test]
+fn a_clusters_tag_and_a_claims_together_are_proof() {
+    let owned = ("kubernetes.io/cluster/prod.example.com", "owned");
+    assert_eq!(orphan(&[owned, ("CSIVolumeName", PVC)]), Verdict::Orphan);
+    assert_eq!(
+        orphan(&[owned, ("kubernetes.io/created-for/pvc/name", "data-db-0")]),
+        Verdict::Orphan
+    );
+    assert_eq!(
+        orphan(&[owned, ("Name", &format!("kubernetes-dynamic-{PVC}"))]),
+        Verdict::Orphan
+    );
+    assert_eq!(
+        orphan(&[("KubernetesCluster", "stage.example.com"), ("CSIVolumeName", PVC)]),
+        Verdict::Orphan
+    );
+    assert_eq!(
+        orphan(&[
+            ("ebs.csi.aws.com/cluster-name", "prod.example.com"),
+            ("CSIVolumeName", PVC)
+        ]),
+        Verdict::Orphan
+    );
+}
+
+#[test]
+fn each_by_itself_is_none() {
+    let owned = ("kubernetes.io/cluster/prod.example.com", "owned");
+    assert_eq!(orphan(&[owned]), Verdict::Foreign);
+    assert_eq!(orphan(&[("CSIVolumeName", PVC)]), Verdict::Foreign);
+    assert_eq!(
+        orphan(&[("Name", &format!("kubernetes-dynamic-{PVC}"))]),
+        Verdict::Foreign
+    );
+    assert_eq!(orphan(&[(tags::CLUSTER_UID, PROD)]), Verdict::Foreign);
+    assert_eq!(
+        orphan(&[(tags::CLAIM_UID, UID), (tags::CLAIM, "data-db-0")]),
+        Verdict::Foreign
+    );
+}
+
+#[test]
+fn shared_is_no_owner() {
+    let shared = ("kubernetes.io/cluster/prod.example.com", "shared");
+    assert_eq!(orphan(&[shared, ("CSIVolumeName", PVC)]), Verdict::Foreign);
+}
+
+#[test]
+fn a_clusters_own_disks_are_traps() {
+    let owned = ("kubernetes.io/cluster/prod.example.com", "owned");
+    assert_eq!(orphan(&[owned, ("k8s.io/etcd/main", "a/a,b,c")]), Verdict::Foreign);
+    let dressed_up = [
+        owned,
+        ("k8s.io/etcd/main", "a"),
+        ("kubernetes.io/created-for/pvc/name", "data-db-0"),
+    ];
+    assert_eq!(orphan(&dressed_up), Verdict::Foreign);
+}
+
+#[test]
+fn contradictions_are_no_proof() {
+    let other = format!("pvc-{OTHER_UID}");
+    let ours = [(tags::CLUSTER_UID, PROD), (tags::CLAIM_UID, UID)];
+    let with = |more: &[(&'static str, &str)]| orphan(&[&ours[..], more].concat());
+    assert_eq!(with(&[]), Verdict::Orphan);
+    assert_eq!(with(&[("CSIVolumeName", &other)]), Verdict::Foreign);
+    assert_eq!(
+        with(&[("kubernetes.io/cluster/stage.example.com", "owned")]),
+        Verdict::Foreign
+    );
+    assert_eq!(
+        with(&[
+            ("kubernetes.io/cluster/x", "owned"),
+            ("kubernetes.io/cluster/prod.example.com", "owned")
+        ]),
+        Verdict::Foreign
+    );
+    assert_eq!(
+        with(&[(tags::CLAIM, "a"), ("kubernetes.io/created-for/pvc/name", "b")]),
+        Verdict::Foreign
+    );
+}
+
+#[test]
+fn a_claim_that_lives_in_another_cluster_contradicts_the_tags() {
+    let other = pv().with(&["spec", "csi", "volumeHandle"], json!("vol-2"));
+    let scene = Scene::of([]).stage([claim(), other]);
+    assert_eq!(verdict(&scene), Verdict::Foreign);
+}
+
+#[test]
+fn an_earlier_run_may_know_the_claim() {
+    let seen_in = |cluster: &str| {
+        let volume = tagged(&[("CSIVolumeName", PVC)]);
+        Scene::of([]).volume(volume).records(|records| {
+            records
+                .claims
+                .entry(cluster.to_owned())
+                .or_default()
+                .insert(UID.to_owned());
+        })
+    };
+    assert_eq!(verdict(&seen_in(PROD)), Verdict::Orphan);
+    assert_eq!(verdict(&seen_in("a cluster of former times")), Verdict::Foreign);
+    let copied = seen_in(PROD).records(|records| {
+        _ = records
+            .claims
+            .entry(STAGE.to_owned())
+            .or_default()
+            .insert(UID.to_owned())
+    });
+    assert_eq!(verdict(&copied), Verdict::Foreign);
+}
+
+#[test]
+fn a_persistent_volume_reserved_for_the_claim_knows_its_cluster() {
+    let csi = tagged(&[("CSIVolumeName", PVC)]);
+    let judgement = Scene::of([released(pv())]).volume(csi.clone()).judge();
+    assert_eq!((judgement.verdict, judgement.withheld), (Verdict::Released, None));
+    let hand_made = released(pv()).with(&["spec", "claimRef", "uid"], json!(OTHER_UID));
+    let judgement = Scene::of([hand_made]).volume(csi).judge();
+    assert!(
+        matches!(judgement.withheld, Some(Withheld::Unproven(_))),
+        "{judgement:?}"
+    );
+}
+
+#[test]
+fn a_volume_of_one_cluster_that_another_points_to_is_nobodys() {
+    let scene = Scene::of([]).stage([released(pv())]);
+    assert_eq!(verdict(&scene), Verdict::Foreign);
+}
+
+#[test]
+fn a_persistent_volume_of_any_cluster_keeps_it() {
+    let in_stage = pv().with(&["spec", "claimRef", "uid"], json!(OTHER_UID));
+    let its_claim = plain_claim("data-db-0").with(&["metadata", "uid"], json!(OTHER_UID));
+    let scene = Scene::of([released(pv())]).stage([in_stage, its_claim]);
+    assert_eq!(verdict(&scene), Verdict::Claimed);
+}
+
+#[test]
+fn every_form_of_an_ebs_handle_means_the_volume() {
+    for handle in ["vol-1", "aws://eu-west-1a/vol-1", "aws:///vol-1"] {
+        let source = json!({"volumeID": handle});
+        let in_tree = pv()
+            .with(&["spec", "csi"], json!(null))
+            .with(&["spec", "awsElasticBlockStore"], source);
+        assert_eq!(
+            verdict(&Scene::of([in_tree, claim(), set("db", 1)])),
+            Verdict::InUse,
+            "{handle}"
+        );
+    }
+}
+
+#[test]
+fn a_persistent_volume_that_nobody_can_read_may_still_mean_it() {
+    for source in [
+        json!({"csi": {"driver": "ebs.example.com", "volumeHandle": "region/vol-1"}}),
+        json!({"csi": {"driver": "x", "volumeHandle": "x", "volumeAttributes": {"volumeId": "VOL-1"}}}),
+        json!({"flexVolume": {"options": {"shareName": "vol-1"}}}),
+    ] {
+        let mut odd = pv();
+        odd.set(&["spec"], source.clone());
+        assert_eq!(verdict(&Scene::of([odd])), Verdict::Claimed, "{source}");
+    }
+}
+
+fn share(name: &str, tags: &[(&str, &str)]) -> Volume {
+    let mut volume = tagged(tags);
+    volume.id = VolumeId(format!("f0123.file/{name}"));
+    volume.spec.config = VolumeConfig::AzureFile(AzureShare {
+        account: AzureAccount::default(),
+        protocol: "smb".to_owned(),
+        name: None,
+        name_prefix: None,
+        access_tier: None,
+        root_squash: None,
+        iops: None,
+        bandwidth: None,
+    });
+    volume
+}
+
+fn share_pv(source: serde_json::Value) -> Object {
+    let mut pv = pv();
+    pv.set(&["spec", "csi"], json!(null));
+    let fields = source.as_object().unwrap().clone();
+    for (key, value) in fields {
+        pv.set(&["spec", &key], value);
+    }
+    pv
+}
+
+#[test]
+fn a_shares_name_joins_by_the_claims_uid_only() {
+    let alone = Scene::of([]).volume(share(PVC, &[]));
+    assert_eq!(verdict(&alone), Verdict::Foreign);
+    let known = alone.records(|records| {
+        _ = records
+            .claims
+            .entry(PROD.to_owned())
+            .or_default()
+            .insert(UID.to_owned())
+    });
+    assert_eq!(verdict(&known), Verdict::Orphan);
+    let other = pv().with(&["spec", "csi", "volumeHandle"], json!("vol-2"));
+    let spare = Scene::of([claim(), other]).volume(share(&format!("web-{PVC}"), &[]));
+    assert_eq!(verdict(&spare), Verdict::Orphan);
+}
+
+#[test]
+fn every_form_of_a_shares_handle_means_it() {
+    let driver = "file.csi.azure.com";
+    for source in [
+        json!({"csi": {"driver": driver, "volumeHandle": format!("rg#f0123#{PVC}###web")}}),
+        json!({"csi": {"driver": driver, "volumeHandle": format!("rg#f0123#{PVC}###web#sub")}}),
+        json!({"csi": {"driver": driver, "volumeHandle": "any", "volumeAttributes": {"storageAccount": "f0123", "shareName": PVC}}}),
+        json!({"azureFile": {"secretName": "azure-storage-account-f0123-secret", "shareName": PVC}}),
+    ] {
+        let scene = Scene::of([share_pv(source.clone()), claim(), set("db", 1)]).volume(share(PVC, &[]));
+        assert_eq!(verdict(&scene), Verdict::InUse, "{source}");
+    }
+    // Nothing says the account, and the share has the name.
+    for source in [
+        json!({"azureFile": {"secretName": "my-secret", "shareName": PVC}}),
+        json!({"csi": {"driver": driver, "volumeHandle": "any", "volumeAttributes": {"shareName": PVC}}}),
+        json!({"nfs": {"server": "f0123.file.core.windows.net", "path": format!("/f0123/{PVC}")}}),
+    ] {
+        let scene = Scene::of([released(share_pv(source.clone()))]).volume(share(PVC, &[]));
+        assert_eq!(verdict(&scene), Verdict::Claimed, "{source}");
+    }
+}
