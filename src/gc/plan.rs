@@ -172,32 +172,42 @@ impl Plan {
 /// Plans a run. `run` is its id: letters, digits and dashes.
 pub fn plan(world: &World, policy: &Policy, records: &Records, clock: Clock, run: &str) -> Plan {
     let now = clock.now;
-    let behind = records.last_run.filter(|last| *last > now);
-    let mut planner = Planner {
-        world,
-        policy,
-        now,
-        run,
-        plan: Plan {
-            run: run.to_owned(),
-            at: now,
-            marks: Vec::new(),
-            unmarks: Vec::new(),
-            deletions: Vec::new(),
-            kept: Vec::new(),
-            totals: BTreeMap::new(),
-            doomed: Sum::default(),
-            exceeded: Vec::new(),
-            gaps: world.gaps(policy, now),
-            clock: behind.map(|last| format!("an earlier run took place at {last}, and now it is {now}")),
-        },
-    };
+    let mut planner = Planner::new(world, (policy, records), clock, run);
+    planner.plan.gaps = world.gaps(policy, now);
     for index in world.volumes() {
         let judgement = judge(world, index, policy, records, now);
         planner.take(index, judgement);
     }
     planner.cap();
     planner.plan
+}
+
+/// Plans the deletion of one volume anew, from a world that was read for it alone just before: the second look. The error says
+/// what has changed. What comes back is what to carry out now: a claim that is gone meanwhile is no step any more.
+pub fn second_look(
+    first: &Deletion,
+    world: &World,
+    (policy, records): (&Policy, &Records),
+    clock: Clock,
+    run: &str,
+) -> Result<Deletion, String> {
+    let Some(index) = world.find_volume(&first.volume) else {
+        return Err("the cloud does not list it any more".to_owned());
+    };
+    let mut planner = Planner::new(world, (policy, records), clock, run);
+    planner.take(index, judge(world, index, policy, records, clock.now));
+    let plan = planner.plan;
+    let mark = plan.marks.first().map(|_| "its mark is gone, or was set before its last use".to_owned());
+    let kept = plan.kept.first().map(|keep| keep.why.clone());
+    let Some(again) = plan.deletions.into_iter().next() else {
+        let plain = || judge(world, index, policy, records, clock.now).why;
+        return Err(mark.or(kept).unwrap_or_else(plain));
+    };
+    let planned = |step: &Step| matches!(step, Step::Snapshot { .. }) || first.steps.contains(step);
+    match again.steps.iter().find(|step| !planned(step)) {
+        Some(step) => Err(format!("what would have to go has changed: {step:?} was not planned")),
+        None => Ok(again),
+    }
 }
 
 struct Planner<'a> {
@@ -208,7 +218,32 @@ struct Planner<'a> {
     plan: Plan,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(world: &'a World, (policy, records): (&'a Policy, &Records), clock: Clock, run: &'a str) -> Self {
+        let now = clock.now;
+        let behind = records.last_run.filter(|last| *last > now);
+        let plan = Plan {
+            run: run.to_owned(),
+            at: now,
+            marks: Vec::new(),
+            unmarks: Vec::new(),
+            deletions: Vec::new(),
+            kept: Vec::new(),
+            totals: BTreeMap::new(),
+            doomed: Sum::default(),
+            exceeded: Vec::new(),
+            gaps: Vec::new(),
+            clock: behind.map(|last| format!("an earlier run took place at {last}, and now it is {now}")),
+        };
+        Self {
+            world,
+            policy,
+            now,
+            run,
+            plan,
+        }
+    }
+
     fn take(&mut self, index: VolumeIndex, judgement: Judgement) {
         let volume = self.world.volume(index);
         let verdict = judgement.verdict;

@@ -1,0 +1,470 @@
+//! The truth about a few clusters and a cloud, as users change it. It knows who made what because it made it; nothing here is
+//! of the code under test.
+
+use std::collections::BTreeMap;
+
+pub(crate) const NAMESPACES: [&str; 2] = ["x", "y"];
+const SETS: [&str; 5] = ["a", "a-0", "db", "data-a", "0"];
+const TEMPLATES: [&str; 4] = ["data", "data-a", "d", "data-a-0"];
+pub(crate) const CLAIMS: [&str; 3] = ["data-a-0", "scratch", "d-db-1"];
+
+/// Who made a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Made {
+    /// moorline, for the set of this name.
+    ByMoorline(String),
+    /// The StatefulSet controller, for the set of this name.
+    ByController(String),
+    /// Somebody, for whatever they had in mind.
+    ByHand,
+}
+
+impl Made {
+    pub(crate) fn set(&self) -> Option<&str> {
+        match self {
+            Self::ByMoorline(set) | Self::ByController(set) => Some(set),
+            Self::ByHand => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) uid: String,
+    pub(crate) namespace: &'static str,
+    pub(crate) name: String,
+    pub(crate) made: Made,
+    pub(crate) volume_name: Option<String>,
+    pub(crate) protected: bool,
+    pub(crate) created: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Pv {
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    /// Namespace, name and UID of the claim that it is reserved for.
+    pub(crate) claim: Option<(&'static str, String, Option<String>)>,
+    pub(crate) volume: usize,
+    /// In which form it names the volume.
+    pub(crate) form: u8,
+    pub(crate) retain: bool,
+    pub(crate) created: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Set {
+    pub(crate) uid: String,
+    pub(crate) namespace: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) template: &'static str,
+    pub(crate) replicas: u8,
+    pub(crate) start: u8,
+    pub(crate) deletes_claims: bool,
+    pub(crate) by_moorline: bool,
+}
+
+/// Something else that uses a claim, or would.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    pub(crate) kind: u8,
+    pub(crate) namespace: &'static str,
+    pub(crate) name: String,
+    pub(crate) claim: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cluster {
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) pvs: Vec<Pv>,
+    pub(crate) sets: Vec<Set>,
+    pub(crate) users: Vec<User>,
+}
+
+/// How a volume says who made it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Tagging {
+    /// As moorline does.
+    Moorline,
+    /// As the EBS CSI driver does without further settings.
+    Csi,
+    /// With the cluster's id.
+    CsiWithCluster,
+    /// As the in-tree provisioner does.
+    InTree,
+    /// Not at all, or so that it proves nothing.
+    Trap(u8),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Volume {
+    /// The cluster and claim that made it; none where somebody did by hand.
+    pub(crate) made_by: Option<(usize, String)>,
+    /// Namespace and name of that claim.
+    pub(crate) made_for: (String, String),
+    pub(crate) tagging: Tagging,
+    pub(crate) attached: bool,
+    pub(crate) protected: bool,
+    pub(crate) mark: Option<String>,
+    pub(crate) gone: bool,
+    pub(crate) created: i64,
+}
+
+/// Everything there is.
+#[derive(Clone, Debug)]
+pub(crate) struct Truth {
+    pub(crate) now: i64,
+    pub(crate) clusters: Vec<Cluster>,
+    /// The last cluster is one that the policy does not name.
+    pub(crate) stranger: usize,
+    pub(crate) volumes: Vec<Volume>,
+    counter: u64,
+}
+
+/// What a user does, in four small numbers.
+pub(crate) type Op = (u8, u8, u8, u8);
+
+fn pick<T: Copy>(from: &[T], number: u8) -> T {
+    from[usize::from(number) % from.len()]
+}
+
+impl Truth {
+    pub(crate) fn new(named: usize) -> Self {
+        Self {
+            now: 1_800_000_000,
+            clusters: vec![Cluster::default(); named + 1],
+            stranger: named,
+            volumes: Vec::new(),
+            counter: 0,
+        }
+    }
+
+    pub(crate) fn uid_of_cluster(cluster: usize) -> String {
+        format!("{:08}-0000-4000-8000-000000000000", cluster + 1)
+    }
+
+    fn uid(&mut self) -> String {
+        self.counter += 1;
+        format!("{:08x}-1111-4111-8111-111111111111", self.counter)
+    }
+
+    /// Carries out what a user does.
+    pub(crate) fn act(&mut self, (what, one, two, three): Op) {
+        self.now += 1;
+        let cluster = usize::from(one) % self.clusters.len();
+        let namespace = pick(&NAMESPACES, one / 8);
+        match what % 17 {
+            0..=2 => self.create_set(cluster, namespace, two, three),
+            3 => self.scale(cluster, two, three),
+            4 | 5 => self.delete_set(cluster, two),
+            6 => self.delete_claim(cluster, two, three),
+            7 => self.delete_pv(cluster, two),
+            8 => self.use_claim(cluster, two, three),
+            9 => {
+                let users = &mut self.clusters[cluster].users;
+                if !users.is_empty() {
+                    users.remove(usize::from(two) % users.len());
+                }
+            }
+            10 => self.hand_made(cluster, namespace, two, three),
+            11 => self.half_made(cluster, namespace, two, three),
+            12 => {
+                if let Some(volume) = self.some_volume(two) {
+                    self.volumes[volume].attached = three % 3 == 0;
+                }
+            }
+            13 => self.protect(cluster, two, three),
+            14 => self.rename_template(cluster, two, three),
+            15 => self.second_pointer(cluster, namespace, two, three),
+            _ => self.spare(cluster, two),
+        }
+    }
+
+    fn some_volume(&self, number: u8) -> Option<usize> {
+        let alive: Vec<usize> = (0..self.volumes.len()).filter(|index| !self.volumes[*index].gone).collect();
+        (!alive.is_empty()).then(|| alive[usize::from(number) % alive.len()])
+    }
+
+    fn create_set(&mut self, cluster: usize, namespace: &'static str, two: u8, three: u8) {
+        let name = pick(&SETS, two);
+        let sets = &self.clusters[cluster].sets;
+        if sets.iter().any(|set| set.namespace == namespace && set.name == name) {
+            return;
+        }
+        let set = Set {
+            uid: self.uid(),
+            namespace,
+            name,
+            template: pick(&TEMPLATES, two / 8),
+            replicas: three % 3,
+            start: (three / 4) % 2,
+            deletes_claims: three % 16 == 5,
+            by_moorline: three & 64 == 0,
+        };
+        self.make_claims(cluster, &set, three);
+        self.clusters[cluster].sets.push(set);
+    }
+
+    fn make_claims(&mut self, cluster: usize, set: &Set, how: u8) {
+        for ordinal in set.start..set.start + set.replicas {
+            let name = format!("{}-{}-{ordinal}", set.template, set.name);
+            let made = if set.by_moorline {
+                Made::ByMoorline(set.name.to_owned())
+            } else {
+                Made::ByController(set.name.to_owned())
+            };
+            let tagging = match how % 8 {
+                _ if set.by_moorline => Tagging::Moorline,
+                0..=2 => Tagging::Csi,
+                3..=5 => Tagging::CsiWithCluster,
+                _ => Tagging::InTree,
+            };
+            self.make_claim(cluster, (set.namespace, &name), made, (tagging, how));
+        }
+    }
+
+    /// A claim with its volume and PersistentVolume, where there is none of the name.
+    fn make_claim(&mut self, cluster: usize, (namespace, name): (&'static str, &str), made: Made, (tagging, how): (Tagging, u8)) {
+        let exists = |claim: &Claim| claim.namespace == namespace && claim.name == name;
+        if self.clusters[cluster].claims.iter().any(exists) {
+            return;
+        }
+        let uid = self.uid();
+        let volume = self.make_volume(Some((cluster, uid.clone())), (namespace, name), tagging);
+        let pv = Pv {
+            name: format!("pvc-{uid}"),
+            uid: self.uid(),
+            claim: Some((namespace, name.to_owned(), Some(uid.clone()))),
+            volume,
+            form: how,
+            retain: how & 1 == 1,
+            created: self.now,
+        };
+        let claim = Claim {
+            uid,
+            namespace,
+            name: name.to_owned(),
+            made,
+            volume_name: Some(pv.name.clone()),
+            protected: false,
+            created: self.now,
+        };
+        self.clusters[cluster].claims.push(claim);
+        self.clusters[cluster].pvs.push(pv);
+    }
+
+    fn make_volume(&mut self, made_by: Option<(usize, String)>, (namespace, name): (&str, &str), tagging: Tagging) -> usize {
+        self.volumes.push(Volume {
+            made_by,
+            made_for: (namespace.to_owned(), name.to_owned()),
+            tagging,
+            attached: false,
+            protected: false,
+            mark: None,
+            gone: false,
+            created: self.now,
+        });
+        self.volumes.len() - 1
+    }
+
+    fn some_set(&mut self, cluster: usize, number: u8) -> Option<usize> {
+        let count = self.clusters[cluster].sets.len();
+        (count > 0).then(|| usize::from(number) % count)
+    }
+
+    fn scale(&mut self, cluster: usize, two: u8, three: u8) {
+        let Some(index) = self.some_set(cluster, two) else { return };
+        self.clusters[cluster].sets[index].replicas = three % 4;
+        let set = self.clusters[cluster].sets[index].clone();
+        self.make_claims(cluster, &set, three);
+    }
+
+    fn delete_set(&mut self, cluster: usize, two: u8) {
+        let Some(index) = self.some_set(cluster, two) else { return };
+        let set = self.clusters[cluster].sets.remove(index);
+        if set.deletes_claims {
+            let names = |claim: &Claim| claim.namespace == set.namespace && claim.made.set() == Some(set.name);
+            let gone: Vec<String> = self.clusters[cluster].claims.iter().filter(|claim| names(claim)).map(|c| c.uid.clone()).collect();
+            gone.iter().for_each(|uid| self.remove_claim(cluster, uid, true));
+        }
+    }
+
+    /// The claim goes; a driver deletes the volume and PersistentVolume where the policy says so, unless it is dead.
+    pub(crate) fn remove_claim(&mut self, cluster: usize, uid: &str, driver_lives: bool) {
+        let place = &mut self.clusters[cluster];
+        place.claims.retain(|claim| claim.uid != uid);
+        if !driver_lives {
+            return;
+        }
+        let of_claim = |pv: &Pv| pv.claim.as_ref().is_some_and(|(_, _, own)| own.as_deref() == Some(uid));
+        let volumes = &mut self.volumes;
+        place.pvs.retain(|pv| {
+            let goes = of_claim(pv) && !pv.retain && !volumes[pv.volume].attached;
+            if goes {
+                volumes[pv.volume].gone = true;
+            }
+            !goes
+        });
+    }
+
+    fn delete_claim(&mut self, cluster: usize, two: u8, three: u8) {
+        let claims = &self.clusters[cluster].claims;
+        if claims.is_empty() {
+            return;
+        }
+        let uid = claims[usize::from(two) % claims.len()].uid.clone();
+        self.remove_claim(cluster, &uid, three % 3 == 0);
+    }
+
+    fn delete_pv(&mut self, cluster: usize, two: u8) {
+        let pvs = &mut self.clusters[cluster].pvs;
+        if !pvs.is_empty() {
+            pvs.remove(usize::from(two) % pvs.len());
+        }
+    }
+
+    fn use_claim(&mut self, cluster: usize, two: u8, three: u8) {
+        let claims = &self.clusters[cluster].claims;
+        if claims.is_empty() {
+            return;
+        }
+        let claim = &claims[usize::from(two) % claims.len()];
+        let user = User {
+            kind: three,
+            namespace: claim.namespace,
+            name: format!("user-{}", self.counter),
+            claim: claim.name.clone(),
+        };
+        self.counter += 1;
+        self.clusters[cluster].users.push(user);
+    }
+
+    /// A volume that no claim made, and perhaps a PersistentVolume and a claim for it.
+    fn hand_made(&mut self, cluster: usize, namespace: &'static str, two: u8, three: u8) {
+        let name = pick(&CLAIMS, two);
+        let volume = self.make_volume(None, (namespace, name), Tagging::Trap(three));
+        if two & 8 == 0 {
+            return;
+        }
+        let taken = self.clusters[cluster].claims.iter().any(|claim| claim.namespace == namespace && claim.name == name);
+        let uid = self.uid();
+        let pv = Pv {
+            name: format!("hand-{volume}"),
+            uid: self.uid(),
+            claim: (two & 16 == 0).then(|| (namespace, name.to_owned(), (two & 32 == 0).then(|| uid.clone()))),
+            volume,
+            form: three,
+            retain: two & 64 == 0,
+            created: self.now,
+        };
+        if pv.claim.is_some() && two & 128 == 0 && !taken {
+            self.clusters[cluster].claims.push(Claim {
+                uid,
+                namespace,
+                name: name.to_owned(),
+                made: Made::ByHand,
+                volume_name: Some(pv.name.clone()),
+                protected: false,
+                created: self.now,
+            });
+        }
+        self.clusters[cluster].pvs.push(pv);
+    }
+
+    /// Killed between two calls: the volume is there and its PersistentVolume is not; the claim may be gone.
+    fn half_made(&mut self, cluster: usize, namespace: &'static str, two: u8, three: u8) {
+        let (set, template) = (pick(&SETS, two), pick(&TEMPLATES, two / 8));
+        let name = format!("{template}-{set}-{}", three % 3);
+        let by_moorline = three & 64 == 0;
+        let tagging = if by_moorline { Tagging::Moorline } else { Tagging::CsiWithCluster };
+        let made = if by_moorline { Made::ByMoorline(set.to_owned()) } else { Made::ByController(set.to_owned()) };
+        let before = self.volumes.len();
+        self.make_claim(cluster, (namespace, &name), made, (tagging, three));
+        if self.volumes.len() == before {
+            return;
+        }
+        self.clusters[cluster].pvs.pop();
+        match three & 48 {
+            0 => {
+                self.clusters[cluster].claims.pop();
+            }
+            16 if !by_moorline => {
+                if let Some(claim) = self.clusters[cluster].claims.last_mut() {
+                    claim.volume_name = None;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn protect(&mut self, cluster: usize, two: u8, three: u8) {
+        if three & 1 == 0 {
+            if let Some(volume) = self.some_volume(two) {
+                self.volumes[volume].protected = three & 2 == 0;
+            }
+            return;
+        }
+        let claims = &mut self.clusters[cluster].claims;
+        if !claims.is_empty() {
+            let index = usize::from(two) % claims.len();
+            claims[index].protected = three & 2 == 0;
+        }
+    }
+
+    fn rename_template(&mut self, cluster: usize, two: u8, three: u8) {
+        if let Some(index) = self.some_set(cluster, two) {
+            self.clusters[cluster].sets[index].template = pick(&TEMPLATES, three);
+        }
+    }
+
+    /// A static PersistentVolume in a cluster of the policy for a volume that there is, bound to somebody's claim or left.
+    fn second_pointer(&mut self, cluster: usize, namespace: &'static str, two: u8, three: u8) {
+        let Some(volume) = self.some_volume(two) else { return };
+        if cluster == self.stranger {
+            return;
+        }
+        let name = format!("second-{}", self.counter);
+        let uid = self.uid();
+        let pv = Pv {
+            name: format!("static-{}", self.counter),
+            uid: self.uid(),
+            claim: Some((namespace, name.clone(), Some(uid.clone()))),
+            volume,
+            form: three,
+            retain: three & 32 == 0,
+            created: self.now,
+        };
+        if three & 64 == 0 {
+            self.clusters[cluster].claims.push(Claim {
+                uid,
+                namespace,
+                name,
+                made: Made::ByHand,
+                volume_name: Some(pv.name.clone()),
+                protected: false,
+                created: self.now,
+            });
+        }
+        self.clusters[cluster].pvs.push(pv);
+    }
+
+    /// A volume made by a call that was sent twice.
+    fn spare(&mut self, cluster: usize, two: u8) {
+        let claims = &self.clusters[cluster].claims;
+        let Some(claim) = claims.get(usize::from(two) % claims.len().max(1)) else { return };
+        let (namespace, name, uid) = (claim.namespace, claim.name.clone(), claim.uid.clone());
+        if claim.made != Made::ByHand {
+            self.make_volume(Some((cluster, uid)), (namespace, &name), Tagging::Moorline);
+        }
+    }
+
+    /// The volumes that a cluster's PersistentVolumes name, by PersistentVolume.
+    pub(crate) fn pv_named<'a>(&'a self, cluster: usize, name: &str) -> Option<&'a Pv> {
+        self.clusters[cluster].pvs.iter().find(|pv| pv.name == name)
+    }
+
+    /// All of a claim's names in a cluster, for shows.
+    pub(crate) fn set_names(&self, cluster: usize) -> BTreeMap<(&'static str, &'static str), &Set> {
+        self.clusters[cluster].sets.iter().map(|set| ((set.namespace, set.name), set)).collect()
+    }
+}
