@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     /// PersistentVolumes.
     PersistentVolumes,
-    /// PersistentVolumeClaims.
+    /// `PersistentVolumeClaims`.
     Claims,
     /// Pods.
     Pods,
@@ -19,19 +19,19 @@ pub enum Kind {
     StatefulSets,
     /// Deployments.
     Deployments,
-    /// ReplicaSets.
+    /// `ReplicaSets`.
     ReplicaSets,
-    /// DaemonSets.
+    /// `DaemonSets`.
     DaemonSets,
     /// Jobs.
     Jobs,
-    /// CronJobs.
+    /// `CronJobs`.
     CronJobs,
-    /// ReplicationControllers.
+    /// `ReplicationControllers`.
     ReplicationControllers,
-    /// VolumeAttachments.
+    /// `VolumeAttachments`.
     VolumeAttachments,
-    /// VolumeSnapshots; complete and empty where the cluster does not serve them.
+    /// `VolumeSnapshots`; complete and empty where the cluster does not serve them.
     VolumeSnapshots,
     /// Another kind that may start pods with claims, or a group whose server does not answer: `rollouts.argoproj.io`.
     Other(String),

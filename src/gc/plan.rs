@@ -196,15 +196,16 @@ pub fn second_look(
     };
     let mut planner = Planner::new(world, (policy, records), clock, run);
     planner.take(index, judge(world, index, policy, records, clock.now));
-    let plan = planner.plan;
-    let mark = plan.marks.first().map(|_| "its mark is gone, or was set before its last use".to_owned());
-    let kept = plan.kept.first().map(|keep| keep.why.clone());
-    let Some(again) = plan.deletions.into_iter().next() else {
-        let plain = || judge(world, index, policy, records, clock.now).why;
-        return Err(mark.or(kept).unwrap_or_else(plain));
+    let found = planner.plan;
+    let mark = found.marks.first();
+    let mark = mark.map(|_| "its mark is gone, or was set before its last use".to_owned());
+    let kept = found.kept.into_iter().next().map(|keep| keep.why);
+    let Some(again) = found.deletions.into_iter().next() else {
+        let verdict = || judge(world, index, policy, records, clock.now).why;
+        return Err(mark.or(kept).unwrap_or_else(verdict));
     };
-    let planned = |step: &Step| matches!(step, Step::Snapshot { .. }) || first.steps.contains(step);
-    match again.steps.iter().find(|step| !planned(step)) {
+    let foreseen = |step: &Step| matches!(step, Step::Snapshot { .. }) || first.steps.contains(step);
+    match again.steps.iter().find(|step| !foreseen(step)) {
         Some(step) => Err(format!("what would have to go has changed: {step:?} was not planned")),
         None => Ok(again),
     }

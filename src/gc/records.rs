@@ -16,22 +16,26 @@ pub struct Records {
     pub last_run: Option<Timestamp>,
     /// The UIDs of claims, by the UID of the cluster that they lived in.
     pub claims: BTreeMap<String, BTreeSet<String>>,
-    /// StatefulSets by cluster UID, namespace and name.
-    pub sets: BTreeMap<String, BTreeMap<String, BTreeMap<String, SetRecord>>>,
+    /// StatefulSets' templates by the UID of their cluster, and then by what their claims' names begin with and their namespace:
+    /// `web/data-db` of template `data` of set `db`.
+    pub sets: BTreeMap<String, BTreeMap<String, SetRecord>>,
 }
 
-/// A StatefulSet that an earlier run saw.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A template of a StatefulSet that an earlier run saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetRecord {
-    /// Its UID when it was seen last.
-    pub uid: String,
-    /// The names of its volume claim templates, in all of its lives.
-    pub templates: BTreeSet<String>,
-    /// `spec.selector.matchLabels`, which every claim of its has too.
-    pub selector: BTreeMap<String, String>,
-    /// When it was seen last.
+    /// The set's name.
+    pub name: String,
+    /// Its `spec.selector.matchLabels`, which every claim that it makes has too: `key=value`, a line each.
+    pub selector: String,
+    /// When it, or a claim of its name, was seen last.
     pub seen: Timestamp,
+}
+
+/// The key of [`Records::sets`].
+pub(crate) fn key(namespace: &str, stem: &str) -> String {
+    format!("{namespace}/{stem}")
 }
 
 impl Records {
@@ -41,61 +45,50 @@ impl Records {
         with.map(|(cluster, _)| cluster.as_str())
     }
 
-    /// The sets of a namespace that could have made claims of this stem, all of them gone or not.
-    pub(crate) fn sets_of<'a>(
-        &'a self,
-        cluster: &str,
-        namespace: &str,
-        stem: &'a str,
-    ) -> impl Iterator<Item = (&'a str, &'a SetRecord)> {
-        let sets = self.sets.get(cluster).and_then(|of| of.get(namespace));
-        sets.into_iter()
-            .flatten()
-            .filter(move |(name, set)| {
-                let template = stem.strip_suffix(name.as_str()).and_then(|rest| rest.strip_suffix('-'));
-                template.is_some_and(|template| set.templates.contains(template))
-            })
-            .map(|(name, set)| (name.as_str(), set))
+    /// The set of a namespace that made claims of this stem.
+    pub(crate) fn set_of(&self, cluster: &str, namespace: &str, stem: &str) -> Option<&SetRecord> {
+        self.sets.get(cluster)?.get(&key(namespace, stem))
     }
 
-    /// Adds what a run sees, and forgets claims that neither the world nor any volume of it names any more: they can prove
-    /// nothing. Claims and sets of clusters that were not read whole are kept as they are.
+    /// Adds what a run sees. Where it sees everything, claims that nothing names any more and sets without a claim are forgotten:
+    /// they can prove nothing.
     pub fn observe(&mut self, world: &World, now: Timestamp) {
         self.last_run = Some(now);
         for (claim, cluster) in world.claim_homes() {
-            let known = self.claims.entry(cluster.to_owned()).or_default();
-            if !known.contains(claim) {
-                known.insert(claim.to_owned());
+            insert(&mut self.claims, cluster, claim);
+        }
+        world.each_set(|cluster, key, name, selector| {
+            let seen = SetRecord {
+                name: name.to_owned(),
+                selector: selector.to_owned(),
+                seen: now,
+            };
+            self.sets.entry(cluster.to_owned()).or_default().insert(key, seen);
+        });
+        world.each_stem(|cluster, key| {
+            let known = self.sets.get_mut(cluster).and_then(|sets| sets.get_mut(key));
+            if let Some(known) = known {
+                known.seen = now;
             }
-        }
-        for seen in world.sets_seen() {
-            let namespaces = self.sets.entry(seen.cluster).or_default();
-            let set = namespaces
-                .entry(seen.namespace)
-                .or_default()
-                .entry(seen.name)
-                .or_default();
-            set.uid = seen.uid;
-            set.templates.extend(seen.templates);
-            set.selector = seen.selector;
-            set.seen = now;
-        }
+        });
         if world.is_whole() {
             let named = world.claim_uids_named();
             for claims in self.claims.values_mut() {
-                claims.retain(|uid| named.contains(uid.as_str()));
+                claims.retain(|uid| world.names.find(uid).is_some_and(|uid| named.contains(&uid)));
+            }
+            for sets in self.sets.values_mut() {
+                sets.retain(|_, set| set.seen == now);
             }
         }
     }
 }
 
-/// A set as a world has it.
-#[derive(Debug)]
-pub(crate) struct SeenSet {
-    pub(crate) cluster: String,
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-    pub(crate) uid: String,
-    pub(crate) templates: Vec<String>,
-    pub(crate) selector: BTreeMap<String, String>,
+fn insert(claims: &mut BTreeMap<String, BTreeSet<String>>, cluster: &str, claim: &str) {
+    if let Some(known) = claims.get_mut(cluster) {
+        if !known.contains(claim) {
+            known.insert(claim.to_owned());
+        }
+        return;
+    }
+    claims.insert(cluster.to_owned(), [claim.to_owned()].into());
 }

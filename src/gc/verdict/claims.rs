@@ -138,13 +138,13 @@ impl Case<'_> {
             let mut word = || words.next().unwrap_or_default();
             let (kind, name, uid) = (word(), word(), word());
             let uid = self.world.names.find(uid).unwrap_or(Sym::NONE);
-            let is_gone = matches!(kind, "Pod" | "StatefulSet") && !place.owners.contains(&uid);
-            if !is_gone {
+            if kind == "Pod" {
+                return Err(format!("it is pod {name}'s own, and Kubernetes deletes it with that"));
+            }
+            if kind != "StatefulSet" || place.set_uids.contains(&uid) {
                 return Err(format!("its owner {kind} {name} may want it"));
             }
-            if kind == "StatefulSet" {
-                set = Some(name.to_owned());
-            }
+            set = Some(name.to_owned());
         }
         Ok(set)
     }
@@ -164,16 +164,13 @@ impl Case<'_> {
     /// labels are on the claim.
     fn recorded_set(&self, place: &ClusterWorld, claim: &ClaimRecord, stem: &str) -> Option<String> {
         let world = self.world;
-        let mut sets = self
+        let set = self
             .records
-            .sets_of(world.text(place.uid), world.text(claim.namespace), stem);
+            .set_of(world.text(place.uid), world.text(claim.namespace), stem)?;
         let labels = world.text(claim.labels);
-        let (name, _) = sets.find(|(_, set)| {
-            let on_claim =
-                |(key, value): (&String, &String)| labels.lines().any(|line| line == format!("{key}={value}"));
-            !set.selector.is_empty() && set.selector.iter().all(on_claim)
-        })?;
-        Some(name.to_owned())
+        let on_claim = |label: &str| labels.lines().any(|line| line == label);
+        let selected = !set.selector.is_empty() && set.selector.lines().all(on_claim);
+        selected.then(|| set.name.clone())
     }
 
     /// The claim for which the volume says it was made, where no PersistentVolume leads there: it may still get the volume.

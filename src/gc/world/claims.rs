@@ -90,7 +90,7 @@ impl World {
             selector: names.add(&lines_of(set, &["spec", "selector", "matchLabels"])),
         };
         let world = &mut self.clusters[usize::from(cluster.0)];
-        world.owners.insert(record.uid);
+        world.set_uids.insert(record.uid);
         let same = |known: &SetRecord| {
             known.namespace == record.namespace && known.name == record.name && known.kind == record.kind
         };
@@ -136,8 +136,7 @@ fn owners(claim: &Object) -> String {
     let lines = owners.map(|owner| {
         let text = |key: &str| owner.get(key).and_then(Value::as_str).unwrap_or_default();
         let (version, kind, name, uid) = (text("apiVersion"), text("kind"), text("name"), text("uid"));
-        let known = (kind == "Pod" && version == "v1") || (kind == "StatefulSet" && version.starts_with("apps/"));
-        if known {
+        if kind == "StatefulSet" && version.starts_with("apps/") || kind == "Pod" {
             format!("{kind} {name} {uid}")
         } else {
             format!("{version}/{kind} {name} {uid}")

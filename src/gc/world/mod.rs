@@ -116,8 +116,8 @@ pub(crate) struct ClusterWorld {
     pub(crate) attached: HashMap<Sym, Sym>,
     /// Volumes attached without a PersistentVolume, and the node.
     pub(crate) attached_volumes: HashMap<Sym, Sym>,
-    /// The UIDs of pods and StatefulSets that there are.
-    pub(crate) owners: HashSet<Sym>,
+    /// The UIDs of the sets that there are.
+    pub(crate) set_uids: HashSet<Sym>,
     /// Whether another cluster answered than the policy pins.
     pub(crate) impostor: bool,
 }

@@ -129,7 +129,7 @@ impl World {
         }
     }
 
-    /// A VolumeSnapshot that is not ready yet: what it is taken of is in use.
+    /// A `VolumeSnapshot` that is not ready yet: what it is taken of is in use.
     pub(super) fn add_snapshot(&mut self, cluster: ClusterIndex, snapshot: &Object) {
         let ready = snapshot.at(&["status", "readyToUse"]).and_then(Value::as_bool) == Some(true);
         let source = snapshot.str_at(&["spec", "source", "persistentVolumeClaimName"]);

@@ -80,7 +80,8 @@ pub(crate) struct ClaimRecord {
     /// `key=value` of all labels, sorted, a line each.
     pub(crate) labels: Sym,
     pub(crate) stateful: StatefulClaim,
-    /// Its owners, one a line: `Pod web-0 <uid>`; of kinds that are neither pods nor sets of `apps`, with their group.
+    /// Its owners, one a line: `Pod web-0 <uid>`; of kinds that are neither pods nor sets of `apps`, with their
+    /// version.
     pub(crate) owners: Sym,
     pub(crate) protected: Sym,
     pub(crate) created: i64,
@@ -137,4 +138,18 @@ pub(crate) struct VolumeRecord {
     /// Whether there is a mark at all.
     pub(crate) has_mark: bool,
     pub(crate) created: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_small() {
+        assert!(size_of::<VolumeRecord>() <= 104, "{}", size_of::<VolumeRecord>());
+        assert!(size_of::<PvRecord>() <= 40, "{}", size_of::<PvRecord>());
+        assert!(size_of::<ClaimRecord>() <= 64, "{}", size_of::<ClaimRecord>());
+        assert!(size_of::<PointerRecord>() <= 16, "{}", size_of::<PointerRecord>());
+        assert!(size_of::<UseRecord>() <= 12, "{}", size_of::<UseRecord>());
+    }
 }

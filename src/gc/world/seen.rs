@@ -1,10 +1,10 @@
 //! What a world hands to the records of runs.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use super::World;
 use crate::intern::Sym;
-use crate::records::SeenSet;
+use crate::{ordinals, records};
 
 impl World {
     /// The claims that there are, or that PersistentVolumes are reserved for, with the UIDs of their clusters.
@@ -18,31 +18,34 @@ impl World {
     }
 
     /// Every UID of a claim that a claim, a PersistentVolume or a volume names.
-    pub(crate) fn claim_uids_named(&self) -> HashSet<&str> {
+    pub(crate) fn claim_uids_named(&self) -> HashSet<Sym> {
         let volumes = self.volumes.iter().filter_map(|volume| volume.maker.claim_uid.some());
         let uids = self.claim_by_uid.keys().chain(self.reserved.keys()).copied();
-        uids.chain(volumes).map(|uid| self.text(uid)).collect()
+        uids.chain(volumes).collect()
     }
 
-    /// The sets of clusters whose UID is known.
-    pub(crate) fn sets_seen(&self) -> impl Iterator<Item = SeenSet> {
-        let clusters = self.clusters.iter().filter(|cluster| !cluster.uid.is_none());
-        clusters.flat_map(move |cluster| {
-            let text = |sym: Sym| self.text(sym).to_owned();
-            cluster.sets.iter().map(move |set| SeenSet {
-                cluster: text(cluster.uid),
-                namespace: text(set.namespace),
-                name: text(set.name),
-                uid: text(set.uid),
-                templates: set.templates.iter().map(|template| text(*template)).collect(),
-                selector: pairs(self.text(set.selector)),
-            })
-        })
+    /// Every template of the sets of clusters whose UID is known: cluster, key of the record, set and selector.
+    pub(crate) fn each_set(&self, mut see: impl FnMut(&str, String, &str, &str)) {
+        for cluster in self.clusters.iter().filter(|cluster| !cluster.uid.is_none()) {
+            for set in &cluster.sets {
+                let name = self.text(set.name);
+                for template in &set.templates {
+                    let stem = ordinals::stem(self.text(*template), name);
+                    let key = records::key(self.text(set.namespace), &stem);
+                    see(self.text(cluster.uid), key, name, self.text(set.selector));
+                }
+            }
+        }
     }
-}
 
-/// What `lines_of` wrote.
-fn pairs(lines: &str) -> BTreeMap<String, String> {
-    let pairs = lines.lines().filter_map(|line| line.split_once('='));
-    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    /// The key of the set's record that each claim would have: cluster and key.
+    pub(crate) fn each_stem(&self, mut see: impl FnMut(&str, &str)) {
+        for cluster in self.clusters.iter().filter(|cluster| !cluster.uid.is_none()) {
+            for claim in &cluster.claims {
+                if let Some((stem, _)) = ordinals::split(self.text(claim.name)) {
+                    see(self.text(cluster.uid), &records::key(self.text(claim.namespace), stem));
+                }
+            }
+        }
+    }
 }

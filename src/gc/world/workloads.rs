@@ -28,8 +28,6 @@ impl World {
     }
 
     fn add_pod(&mut self, cluster: ClusterIndex, pod: &Object) {
-        let uid = self.names.add(pod.uid().unwrap_or_default());
-        self.clusters[usize::from(cluster.0)].owners.insert(uid);
         // A finished pod uses nothing, but it still names the claim.
         let finished = matches!(pod.str_at(&["status", "phase"]), Some("Succeeded" | "Failed"));
         let namespace = pod.namespace().unwrap_or_default();
@@ -64,15 +62,15 @@ impl World {
 
     pub(super) fn add_use(&mut self, cluster: ClusterIndex, namespace: &str, claim: &str, user: &Object, now: bool) {
         let key = (self.names.add(namespace), self.names.add(claim));
-        let used = UseRecord {
+        let record = UseRecord {
             kind: self.names.add(user.str_at(&["kind"]).unwrap_or("object")),
             name: self.names.add(user.name()),
             now,
         };
         let world = &mut self.clusters[usize::from(cluster.0)];
-        let known = world.uses.entry(key).or_insert(used);
+        let known = world.uses.entry(key).or_insert(record);
         if now && !known.now {
-            *known = used;
+            *known = record;
         }
     }
 }
@@ -111,7 +109,7 @@ fn claims_in<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
             for (key, value) in map {
                 match value {
                     Value::String(claim) if CLAIM_KEYS.contains(&key.as_str()) && !claim.is_empty() => {
-                        found.push(claim)
+                        found.push(claim);
                     }
                     below => claims_in(below, found),
                 }

@@ -116,7 +116,7 @@ pub(crate) fn set(name: &str, replicas: u32) -> Object {
 }
 
 /// A workload or pod of `web` whose pods use `data-db-0`.
-pub(crate) fn user(api_version: &str, kind: &str, spec: Value) -> Object {
+pub(crate) fn user(api_version: &str, kind: &str, spec: &Value) -> Object {
     let pod = json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data-db-0"}}]});
     let mut object = object(json!({
         "apiVersion": api_version, "kind": kind, "metadata": {"namespace": "web", "name": "user", "uid": "user-uid"},
@@ -266,7 +266,9 @@ impl Scene {
         }
         for (cluster, objects) in [(0, &self.prod), (1, &self.stage)] {
             let index = ClusterIndex(cluster);
-            objects.iter().for_each(|object| world.add(index, object, &Handles));
+            for object in objects {
+                world.add(index, object, &Handles);
+            }
             for kind in Kind::BUILT_IN.iter().chain(&self.others) {
                 if self.unread.contains(&(cluster, kind.clone())) {
                     world.failed(index, kind.clone(), "403 forbidden");

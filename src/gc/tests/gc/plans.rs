@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use moorline_api::{Volume, VolumeId, VolumeSort, VolumeState};
-use moorline_gc::plan::{Clock, Kept, Plan, plan};
+use moorline_gc::plan::{Clock, Kept, Plan, plan, second_look};
 use moorline_gc::verdict::Verdict;
 use moorline_gc::{Caps, Detail, Grace, Kind, Mark, Step, names};
 use serde_json::json;
@@ -349,4 +349,43 @@ fn totals_add_up() {
     assert!((plan.doomed.monthly - 1.6).abs() < 1e-9);
     assert_eq!(plan.at, now());
     assert!(Timestamp::UNIX_EPOCH < plan.at);
+}
+
+/// The second look at what the first scene would delete, in the second.
+fn looked_at_again(first: &Scene, second: &Scene) -> Result<moorline_gc::Deletion, String> {
+    let planned = &run(first).deletions[0];
+    let rules = (&second.policy, &second.records);
+    second_look(planned, &second.world(), rules, Clock { now: now() }, "run-2")
+}
+
+#[test]
+fn a_second_look_that_sees_the_same_confirms_it() {
+    let scene = Scene::of([pv(), claim()]).volume(marked(volume(), a_week()));
+    assert_eq!(looked_at_again(&scene, &scene).as_ref(), Ok(&run(&scene).deletions[0]));
+}
+
+#[test]
+fn a_second_look_leaves_out_what_is_gone_meanwhile() {
+    let old = || marked(volume(), a_week());
+    let first = Scene::of([pv(), claim()]).volume(old());
+    let again = looked_at_again(&first, &Scene::of([released(pv())]).volume(old())).unwrap();
+    assert_eq!(again.verdict, Verdict::Released);
+    assert!(matches!(&again.steps[..], [Step::Volume, Step::PersistentVolume(_)]));
+    let again = looked_at_again(&first, &Scene::of([]).volume(old())).unwrap();
+    assert_eq!(again.steps, [Step::Volume]);
+}
+
+#[test]
+fn a_second_look_says_what_has_changed() {
+    let old = || marked(volume(), a_week());
+    let first = Scene::of([pv(), claim()]).volume(old());
+    let refused = |second: Scene| looked_at_again(&first, &second).unwrap_err();
+    assert!(refused(Scene::of([pv(), claim(), set("db", 1)]).volume(old())).contains("StatefulSet db"));
+    assert!(refused(Scene::of([pv(), claim()]).volume(attached(old()))).contains("attached to i-1"));
+    assert!(refused(Scene::of([pv(), claim()])).contains("mark is gone"));
+    assert!(refused(Scene::of([pv(), claim()]).volume(old()).without(Kind::Pods)).contains("403"));
+    assert!(refused(Scene::of([pv(), claim()]).listed(vec![])).contains("does not list it"));
+    // Another claim and PersistentVolume of the same names are others.
+    let again = pv().with(&["metadata", "uid"], json!("pv-uid-2"));
+    assert!(refused(Scene::of([again, claim()]).volume(old())).contains("was not planned"));
 }

@@ -125,7 +125,7 @@ fn an_earlier_run_may_know_the_claim() {
             .claims
             .entry(STAGE.to_owned())
             .or_default()
-            .insert(UID.to_owned())
+            .insert(UID.to_owned());
     });
     assert_eq!(verdict(&copied), Verdict::Foreign);
 }
@@ -145,8 +145,27 @@ fn a_persistent_volume_reserved_for_the_claim_knows_its_cluster() {
 
 #[test]
 fn a_volume_of_one_cluster_that_another_points_to_is_nobodys() {
-    let scene = Scene::of([]).stage([released(pv())]);
-    assert_eq!(verdict(&scene), Verdict::Foreign);
+    // Reserved for the claim that the tags of another cluster name, or for a claim of its own.
+    let other = released(pv()).with(&["spec", "claimRef", "uid"], json!(OTHER_UID));
+    for pv in [released(pv()), other] {
+        assert_eq!(verdict(&Scene::of([]).stage([pv])), Verdict::Foreign);
+    }
+}
+
+#[test]
+fn a_stranger_that_made_it_outweighs_a_persistent_volume() {
+    let strange = [(tags::CLUSTER_UID, "99999999"), (tags::CLAIM_UID, UID)];
+    let strange_id = [("kubernetes.io/cluster/elsewhere", "owned"), ("CSIVolumeName", PVC)];
+    for tags in [strange, strange_id] {
+        assert_eq!(
+            verdict(&Scene::of([released(pv())]).volume(tagged(&tags))),
+            Verdict::Foreign
+        );
+        assert_eq!(
+            verdict(&Scene::of([pv(), claim()]).volume(tagged(&tags))),
+            Verdict::Foreign
+        );
+    }
 }
 
 #[test]
@@ -201,7 +220,7 @@ fn share(name: &str, tags: &[(&str, &str)]) -> Volume {
     volume
 }
 
-fn share_pv(source: serde_json::Value) -> Object {
+fn share_pv(source: &serde_json::Value) -> Object {
     let mut pv = pv();
     pv.set(&["spec", "csi"], json!(null));
     let fields = source.as_object().unwrap().clone();
@@ -220,7 +239,7 @@ fn a_shares_name_joins_by_the_claims_uid_only() {
             .claims
             .entry(PROD.to_owned())
             .or_default()
-            .insert(UID.to_owned())
+            .insert(UID.to_owned());
     });
     assert_eq!(verdict(&known), Verdict::Orphan);
     let other = pv().with(&["spec", "csi", "volumeHandle"], json!("vol-2"));
@@ -237,7 +256,7 @@ fn every_form_of_a_shares_handle_means_it() {
         json!({"csi": {"driver": driver, "volumeHandle": "any", "volumeAttributes": {"storageAccount": "f0123", "shareName": PVC}}}),
         json!({"azureFile": {"secretName": "azure-storage-account-f0123-secret", "shareName": PVC}}),
     ] {
-        let scene = Scene::of([share_pv(source.clone()), claim(), set("db", 1)]).volume(share(PVC, &[]));
+        let scene = Scene::of([share_pv(&source), claim(), set("db", 1)]).volume(share(PVC, &[]));
         assert_eq!(verdict(&scene), Verdict::InUse, "{source}");
     }
     // Nothing says the account, and the share has the name.
@@ -246,7 +265,7 @@ fn every_form_of_a_shares_handle_means_it() {
         json!({"csi": {"driver": driver, "volumeHandle": "any", "volumeAttributes": {"shareName": PVC}}}),
         json!({"nfs": {"server": "f0123.file.core.windows.net", "path": format!("/f0123/{PVC}")}}),
     ] {
-        let scene = Scene::of([released(share_pv(source.clone()))]).volume(share(PVC, &[]));
+        let scene = Scene::of([released(share_pv(&source))]).volume(share(PVC, &[]));
         assert_eq!(verdict(&scene), Verdict::Claimed, "{source}");
     }
 }

@@ -113,17 +113,13 @@ fn a_set_that_owned_the_claim_is_proof() {
 fn a_set_that_an_earlier_run_saw_is_proof_where_the_labels_agree() {
     let seen = |app: &str| {
         let record = SetRecord {
-            uid: "set-uid-db".to_owned(),
-            templates: ["data".to_owned()].into(),
-            selector: [("app".to_owned(), app.to_owned())].into(),
+            name: "db".to_owned(),
+            selector: format!("app={app}"),
             seen: now() - hours(24),
         };
         Scene::of([pv(), plain_claim("data-db-0")]).records(|records| {
-            let namespaces = records.sets.entry(PROD.to_owned()).or_default();
-            namespaces
-                .entry("web".to_owned())
-                .or_default()
-                .insert("db".to_owned(), record);
+            let sets = records.sets.entry(PROD.to_owned()).or_default();
+            sets.insert("web/data-db".to_owned(), record);
         })
     };
     assert_eq!(verdict(&seen("db")), Verdict::LeftBehind);
@@ -147,8 +143,12 @@ fn records_remember_what_a_world_shows() {
         .records(|known| known.clone_from(&records));
     assert_eq!(verdict(&orphan), Verdict::Orphan);
     assert_eq!(verdict(&Scene::of([]).volume(csi)), Verdict::Foreign);
-    // Claims that nothing names any more are forgotten.
+    // Sets are remembered as long as there are claims of theirs, and what nothing names any more is forgotten.
     let mut records = records;
-    records.observe(&Scene::of([]).volume(tagged(&[])).world(), now());
+    records.observe(&Scene::of([pv(), plain_claim("data-db-0")]).world(), now() + hours(1));
+    assert_eq!(records.sets[PROD].len(), 1);
+    let nothing = Scene::of([]).volume(tagged(&[]));
+    records.observe(&nothing.world(), now() + hours(2));
+    assert!(records.sets.values().all(std::collections::BTreeMap::is_empty));
     assert!(records.claims.values().all(std::collections::BTreeSet::is_empty));
 }

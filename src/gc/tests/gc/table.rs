@@ -44,7 +44,7 @@ fn in_use_where_a_volume_attachment_has_it_without_a_persistent_volume() {
 #[test]
 fn in_use_where_a_pod_uses_its_claim() {
     assert_eq!(
-        verdict(&Scene::of([pv(), claim(), user("v1", "Pod", json!({}))])),
+        verdict(&Scene::of([pv(), claim(), user("v1", "Pod", &json!({}))])),
         Verdict::InUse
     );
 }
@@ -74,7 +74,7 @@ fn in_use_where_any_workload_may_start_a_pod_with_its_claim() {
         ("v1", "ReplicationController", json!({"replicas": 1})),
         ("argoproj.io/v1alpha1", "Rollout", json!({})),
     ] {
-        let scene = Scene::of([pv(), claim(), user(version, kind, spec)]);
+        let scene = Scene::of([pv(), claim(), user(version, kind, &spec)]);
         assert_eq!(verdict(&scene), Verdict::InUse, "{kind}");
     }
 }
@@ -138,11 +138,11 @@ fn claimed_whatever_the_sets_retention_policy() {
 fn claimed_where_a_workload_that_stands_still_names_it() {
     let finished = json!([{"type": "Complete", "status": "True"}]);
     for workload in [
-        user("apps/v1", "Deployment", json!({"replicas": 0})),
-        user("apps/v1", "ReplicaSet", json!({"replicas": 0})),
-        user("batch/v1", "CronJob", json!({"suspend": true})),
-        user("batch/v1", "Job", json!({})).with(&["status", "conditions"], finished),
-        user("v1", "Pod", json!({})).with(&["status", "phase"], json!("Succeeded")),
+        user("apps/v1", "Deployment", &json!({"replicas": 0})),
+        user("apps/v1", "ReplicaSet", &json!({"replicas": 0})),
+        user("batch/v1", "CronJob", &json!({"suspend": true})),
+        user("batch/v1", "Job", &json!({})).with(&["status", "conditions"], finished),
+        user("v1", "Pod", &json!({})).with(&["status", "phase"], json!("Succeeded")),
     ] {
         let kind = workload.gvk().kind;
         assert_eq!(
@@ -318,26 +318,26 @@ fn protected_by_its_tag_its_claim_or_its_persistent_volume() {
 #[test]
 fn protected_by_the_policy() {
     let pair = |key: &str| (key.to_owned(), None);
-    let rules: [(&str, fn(&mut moorline_gc::Policy)); 3] = [
-        ("volume's name", |policy| policy.protect.names.push("vol-*".to_owned())),
-        ("claim's name", |policy| {
-            policy.protect.names.push("data-db-*".to_owned())
-        }),
-        ("namespace", |policy| policy.protect.namespaces.push("web".to_owned())),
+    let rules = [
+        ("volume's name", "vol-*", ""),
+        ("claim's name", "data-db-*", ""),
+        ("namespace", "", "web"),
     ];
-    for (what, rule) in rules {
+    for (what, name, namespace) in rules {
+        let ruled = |objects: Vec<moorline_api::Object>| {
+            Scene::of(objects).policy(|policy| {
+                policy.protect.names.push(name.to_owned());
+                policy.protect.namespaces.push(namespace.to_owned());
+            })
+        };
+        assert_eq!(verdict(&ruled(vec![])), Verdict::Protected, "{what} of an orphan");
         assert_eq!(
-            verdict(&Scene::of([]).policy(rule)),
-            Verdict::Protected,
-            "{what} of an orphan"
-        );
-        assert_eq!(
-            verdict(&Scene::of([pv(), claim()]).policy(rule)),
+            verdict(&ruled(vec![pv(), claim()])),
             Verdict::Protected,
             "{what}, left behind"
         );
         assert_eq!(
-            verdict(&Scene::of([released(pv())]).policy(rule)),
+            verdict(&ruled(vec![released(pv())])),
             Verdict::Protected,
             "{what}, released"
         );

@@ -13,13 +13,22 @@ pub(crate) fn is_live(truth: &Truth, index: usize) -> bool {
         let place = &truth.clusters[cluster];
         let mut pvs = place.pvs.iter().filter(|pv| pv.volume == index);
         pvs.any(|pv| {
+            if volume.attaching {
+                return true;
+            }
             let reserved = |claim: &&Claim| {
-                let Some((namespace, name, uid)) = &pv.claim else { return false };
+                let Some((namespace, name, uid)) = &pv.claim else {
+                    return false;
+                };
                 let same = claim.namespace == *namespace && claim.name == *name;
                 same && uid.as_ref().is_none_or(|uid| *uid == claim.uid)
             };
             let naming = |claim: &&Claim| claim.volume_name.as_ref() == Some(&pv.name);
-            let mut claims = place.claims.iter().filter(|claim| reserved(claim) || naming(claim)).peekable();
+            let mut claims = place
+                .claims
+                .iter()
+                .filter(|claim| reserved(claim) || naming(claim))
+                .peekable();
             // Without a claim it is live where the next claim may get it.
             let waits = pv.claim.as_ref().is_none_or(|(_, _, uid)| uid.is_none());
             if claims.peek().is_none() {
@@ -31,7 +40,10 @@ pub(crate) fn is_live(truth: &Truth, index: usize) -> bool {
     if let Some((cluster, uid)) = &volume.made_by {
         let claims = &truth.clusters[*cluster].claims;
         let waiting = claims.iter().find(|claim| claim.uid == *uid).filter(|claim| {
-            let pv = claim.volume_name.as_ref().and_then(|name| truth.pv_named(*cluster, name));
+            let pv = claim
+                .volume_name
+                .as_ref()
+                .and_then(|name| truth.pv_named(*cluster, name));
             pv.is_none()
         });
         live |= waiting.is_some_and(|claim| is_wanted(truth, *cluster, claim));
@@ -42,14 +54,17 @@ pub(crate) fn is_live(truth: &Truth, index: usize) -> bool {
 /// Whether somebody uses a claim or may want it back.
 fn is_wanted(truth: &Truth, cluster: usize, claim: &Claim) -> bool {
     let place = &truth.clusters[cluster];
-    let used = place.users.iter().any(|user| user.namespace == claim.namespace && user.claim == claim.name);
+    let used = place
+        .users
+        .iter()
+        .any(|user| user.namespace == claim.namespace && user.claim == claim.name);
     let sets = truth.set_names(cluster);
     let mut sets = sets.values().filter(|set| set.namespace == claim.namespace);
     let by_set = sets.any(|set| {
         let made = (0..64).any(|ordinal| claim.name == format!("{}-{}-{ordinal}", set.template, set.name));
         made || claim.made.set() == Some(set.name)
     });
-    claim.protected || used || by_set || claim.made == Made::ByHand
+    claim.protected || used || by_set || claim.made == Made::Hand
 }
 
 /// Whether a claim of a cluster that the policy names made the volume.
@@ -62,7 +77,9 @@ pub(crate) fn is_ours(truth: &Truth, index: usize) -> bool {
 /// Whether everything that proves it can be read, so that it has to go.
 pub(crate) fn is_provable(truth: &Truth, index: usize) -> bool {
     let volume = &truth.volumes[index];
-    let Some((maker, uid)) = &volume.made_by else { return false };
+    let Some((maker, uid)) = &volume.made_by else {
+        return false;
+    };
     if !is_ours(truth, index) {
         return false;
     }
@@ -79,16 +96,24 @@ pub(crate) fn is_provable(truth: &Truth, index: usize) -> bool {
     let doubtful = (0..truth.stranger).any(|cluster| {
         let sets = truth.set_names(cluster);
         let claims = truth.clusters[cluster].claims.iter();
-        claims.filter(|claim| points_to(truth, cluster, claim, index)).any(|claim| {
-            let mut sets = sets.values().filter(|set| set.namespace == claim.namespace);
-            sets.any(|set| claim.name.contains(&format!("-{}-", set.name)))
-        })
+        claims
+            .filter(|claim| points_to(truth, cluster, claim, index))
+            .any(|claim| {
+                let mut sets = sets.values().filter(|set| set.namespace == claim.namespace);
+                sets.any(|set| claim.name.contains(&format!("-{}-", set.name)))
+            })
     });
     !elsewhere && (says_so || reserved) && !unfinished && !doubtful
 }
 
 fn points_to(truth: &Truth, cluster: usize, claim: &Claim, index: usize) -> bool {
-    let pv = claim.volume_name.as_ref().and_then(|name| truth.pv_named(cluster, name));
+    let pv = claim
+        .volume_name
+        .as_ref()
+        .and_then(|name| truth.pv_named(cluster, name));
     let made = truth.volumes[index].made_by.as_ref();
-    pv.map_or_else(|| made.is_some_and(|(_, uid)| *uid == claim.uid), |pv| pv.volume == index)
+    pv.map_or_else(
+        || made.is_some_and(|(_, uid)| *uid == claim.uid),
+        |pv| pv.volume == index,
+    )
 }

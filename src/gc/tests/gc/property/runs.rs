@@ -5,9 +5,7 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use moorline_gc::plan::{Clock, Plan, plan, second_look};
-use moorline_gc::{
-    ClusterIndex, Deletion, Detail, Grace, Kind, NamedCluster, Policy, Records, Step, World,
-};
+use moorline_gc::{ClusterIndex, Deletion, Detail, Grace, Kind, NamedCluster, Policy, Records, Step, World};
 
 use super::oracle;
 use super::show;
@@ -36,8 +34,8 @@ impl Noise {
         Self {
             down: (one & 7 == 1).then_some(usize::from(two)),
             broken: (one & 7 == 2).then_some((usize::from(two), usize::from(three))),
-            lags: one & 24 == 8,
-            half: one & 96 == 32,
+            lags: one & 0x18 == 0x08,
+            half: one & 0x60 == 0x20,
             killed_at: (three & 3 == 3).then_some(two % 8),
         }
     }
@@ -110,8 +108,12 @@ impl Story {
             if due && oracle::is_provable(&self.truth, index) {
                 let world = self.look(Noise::default());
                 let volume = world.find_volume(&show::volume_id(index));
-                let judged = volume.map(|volume| moorline_gc::judge(&world, volume, &self.policy, &self.records, self.now()));
-                return Err(format!("volume {index} is an orphan and stays: {judged:#?}\n{:#?}", self.truth));
+                let judged =
+                    volume.map(|volume| moorline_gc::judge(&world, volume, &self.policy, &self.records, self.now()));
+                return Err(format!(
+                    "volume {index} is an orphan and stays: {judged:#?}\n{:#?}",
+                    self.truth
+                ));
             }
         }
         Ok(self.deleted)
@@ -155,16 +157,24 @@ impl Story {
         world
     }
 
-    fn list(&self, world: &mut World, (index, truth): (ClusterIndex, &Truth), (place, kind): (usize, Kind), noise: Noise) {
+    fn list(
+        &self,
+        world: &mut World,
+        (index, truth): (ClusterIndex, &Truth),
+        (place, kind): (usize, Kind),
+        noise: Noise,
+    ) {
         let cluster = usize::from(index.0);
         let mut objects = show::objects(truth, cluster, &kind);
-        let broken = noise.broken.is_some_and(|(of, which)| {
-            of % self.truth.stranger == cluster && which % Kind::BUILT_IN.len() == place
-        });
+        let broken = noise
+            .broken
+            .is_some_and(|(of, which)| of % self.truth.stranger == cluster && which % Kind::BUILT_IN.len() == place);
         if broken {
             objects.truncate(objects.len() / 2);
         }
-        objects.iter().for_each(|object| world.add(index, object, &Handles));
+        for object in &objects {
+            world.add(index, object, &Handles);
+        }
         if broken {
             world.failed(index, kind, "broke off");
         } else {
@@ -235,7 +245,9 @@ impl Story {
                     self.deleted += 1;
                 }
                 Step::PersistentVolume(target) => {
-                    self.truth.clusters[cluster_of(&target.cluster)].pvs.retain(|pv| pv.uid != target.uid);
+                    self.truth.clusters[cluster_of(&target.cluster)]
+                        .pvs
+                        .retain(|pv| pv.uid != target.uid);
                 }
             }
         }
@@ -245,7 +257,11 @@ impl Story {
     /// What the oracle says of a deletion that is about to begin.
     fn check(&self, index: usize, deletion: &Deletion) -> Result<(), String> {
         let truth = &self.truth;
-        let wrong = |what: &str| Err(format!("volume {index} is deleted and {what}: {deletion:#?}\n{truth:#?}"));
+        let wrong = |what: &str| {
+            Err(format!(
+                "volume {index} is deleted and {what}: {deletion:#?}\n{truth:#?}"
+            ))
+        };
         if oracle::is_live(truth, index) {
             return wrong("is live");
         }
@@ -278,7 +294,10 @@ fn released_under_retain(truth: &Truth, index: usize) -> bool {
         let mut pvs = cluster.pvs.iter().filter(|pv| pv.volume == index && pv.retain);
         pvs.any(|pv| {
             let own = pv.claim.as_ref().and_then(|(_, _, uid)| uid.as_ref());
-            !cluster.claims.iter().any(|claim| Some(&claim.uid) == own || claim.volume_name.as_ref() == Some(&pv.name))
+            !cluster
+                .claims
+                .iter()
+                .any(|claim| Some(&claim.uid) == own || claim.volume_name.as_ref() == Some(&pv.name))
         })
     })
 }

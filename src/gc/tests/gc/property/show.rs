@@ -31,7 +31,16 @@ pub(crate) fn objects(truth: &Truth, cluster: usize, kind: &Kind) -> Vec<Object>
         Kind::PersistentVolumes => place.pvs.iter().map(|pv| persistent_volume(place, pv)).collect(),
         Kind::Claims => place.claims.iter().map(|c| claim(place, c)).collect(),
         Kind::StatefulSets => place.sets.iter().map(set).collect(),
-        kind => place.users.iter().filter(|user| kind_of(user) == *kind).map(user).collect(),
+        Kind::VolumeAttachments => {
+            let attached = place.pvs.iter().filter(|pv| truth.volumes[pv.volume].attaching);
+            attached.map(attachment).collect()
+        }
+        kind => place
+            .users
+            .iter()
+            .filter(|user| kind_of(user) == *kind)
+            .map(user)
+            .collect(),
     }
 }
 
@@ -48,13 +57,35 @@ fn kind_of(user: &User) -> Kind {
     }
 }
 
+fn attachment(pv: &Pv) -> Object {
+    object(json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": pv.name},
+        "spec": {"nodeName": "n", "source": {"persistentVolumeName": pv.name}},
+    }))
+}
+
 fn user(user: &User) -> Object {
     let still = user.kind & 8 != 0;
     let pod = json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": user.claim}}]});
     let (version, kind, spec, status) = match user.kind % 8 {
-        0 | 1 => ("v1", "Pod", pod, json!({"phase": if still { "Succeeded" } else { "Pending" }})),
-        2 => ("apps/v1", "Deployment", json!({"replicas": i32::from(!still), "template": {"spec": pod}}), json!({})),
-        3 => ("apps/v1", "ReplicaSet", json!({"replicas": i32::from(!still), "template": {"spec": pod}}), json!({})),
+        0 | 1 => (
+            "v1",
+            "Pod",
+            pod,
+            json!({"phase": if still { "Succeeded" } else { "Pending" }}),
+        ),
+        2 => (
+            "apps/v1",
+            "Deployment",
+            json!({"replicas": i32::from(!still), "template": {"spec": pod}}),
+            json!({}),
+        ),
+        3 => (
+            "apps/v1",
+            "ReplicaSet",
+            json!({"replicas": i32::from(!still), "template": {"spec": pod}}),
+            json!({}),
+        ),
         4 => ("apps/v1", "DaemonSet", json!({"template": {"spec": pod}}), json!({})),
         5 => {
             let done = json!({"conditions": [{"type": "Complete", "status": if still { "True" } else { "False" }}]});
@@ -64,7 +95,12 @@ fn user(user: &User) -> Object {
             let spec = json!({"suspend": still, "jobTemplate": {"spec": {"template": {"spec": pod}}}});
             ("batch/v1", "CronJob", spec, json!({}))
         }
-        _ => ("v1", "ReplicationController", json!({"replicas": i32::from(!still), "template": {"spec": pod}}), json!({})),
+        _ => (
+            "v1",
+            "ReplicationController",
+            json!({"replicas": i32::from(!still), "template": {"spec": pod}}),
+            json!({}),
+        ),
     };
     object(json!({
         "apiVersion": version, "kind": kind,
@@ -86,10 +122,13 @@ fn set(set: &Set) -> Object {
 }
 
 fn claim(place: &Cluster, claim: &Claim) -> Object {
-    let pv = claim.volume_name.as_ref().and_then(|name| place.pvs.iter().find(|pv| pv.name == *name));
+    let pv = claim
+        .volume_name
+        .as_ref()
+        .and_then(|name| place.pvs.iter().find(|pv| pv.name == *name));
     let phase = match (&claim.volume_name, pv) {
         (_, Some(_)) => "Bound",
-        (Some(_), None) if claim.uid.len() % 2 == 0 => "Pending",
+        (Some(_), None) if claim.created % 2 == 0 => "Pending",
         (Some(_), None) => "Lost",
         (None, None) => "Pending",
     };
@@ -98,15 +137,16 @@ fn claim(place: &Cluster, claim: &Claim) -> Object {
         "labels": {}, "annotations": {},
     });
     match &claim.made {
-        Made::ByMoorline(set) => {
+        Made::Moorline(set) => {
             metadata["annotations"][names::SET] = json!(set);
             metadata["labels"] = json!({"app": set, "moorline.dev/profile": "p"});
         }
-        Made::ByController(set) => {
+        Made::Controller(set) => {
             metadata["labels"] = json!({"app": set});
-            metadata["managedFields"] = json!([{"manager": "kube-controller-manager", "fieldsV1": {"f:spec": {"f:resources": {}}}}]);
+            metadata["managedFields"] =
+                json!([{"manager": "kube-controller-manager", "fieldsV1": {"f:spec": {"f:resources": {}}}}]);
         }
-        Made::ByHand => {}
+        Made::Hand => {}
     }
     if claim.protected {
         metadata["annotations"][names::PROTECT] = json!("true");
@@ -124,7 +164,10 @@ fn persistent_volume(place: &Cluster, pv: &Pv) -> Object {
     let handle = volume_id(pv.volume).0;
     let (field, source) = match pv.form / 8 % 4 {
         0 | 1 => ("csi", json!({"driver": "ebs.csi.aws.com", "volumeHandle": handle})),
-        2 => ("awsElasticBlockStore", json!({"volumeID": format!("aws://eu-west-1a/{handle}")})),
+        2 => (
+            "awsElasticBlockStore",
+            json!({"volumeID": format!("aws://eu-west-1a/{handle}")}),
+        ),
         _ => ("awsElasticBlockStore", json!({"volumeID": handle})),
     };
     let mut spec = json!({"persistentVolumeReclaimPolicy": if pv.retain { "Retain" } else { "Delete" }});
@@ -183,7 +226,10 @@ fn tags_of(volume: &Volume) -> Vec<(String, String)> {
         pair("kubernetes.io/created-for/pvc/name", name),
         pair("kubernetes.io/created-for/pvc/namespace", namespace),
     ];
-    let csi = [pair("CSIVolumeName", &format!("pvc-{uid}")), pair("ebs.csi.aws.com/cluster", "true")];
+    let csi = [
+        pair("CSIVolumeName", &format!("pvc-{uid}")),
+        pair("ebs.csi.aws.com/cluster", "true"),
+    ];
     match volume.tagging {
         Tagging::Moorline => vec![
             pair(tags::CLUSTER_UID, &Truth::uid_of_cluster(*cluster)),
@@ -199,11 +245,17 @@ fn tags_of(volume: &Volume) -> Vec<(String, String)> {
             .collect(),
         Tagging::Trap(sort) => match sort % 7 {
             0 => vec![],
-            1 => vec![owned(0), pair("k8s.io/etcd/main", "a/a")],
+            1 => [owned(0), pair("k8s.io/etcd/main", "a/a")]
+                .into_iter()
+                .chain(created_for)
+                .collect(),
             2 => created_for.to_vec(),
             3 => vec![pair("CSIVolumeName", "pvc-ffffffff-ffff-4fff-8fff-ffffffffffff")],
             4 => vec![owned(0)],
-            5 => [pair("kubernetes.io/cluster/cluster-0", "shared")].into_iter().chain(created_for).collect(),
+            5 => [pair("kubernetes.io/cluster/cluster-0", "shared")]
+                .into_iter()
+                .chain(created_for)
+                .collect(),
             _ => [owned(0), owned(1)].into_iter().chain(created_for).collect(),
         },
     }

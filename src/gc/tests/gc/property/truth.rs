@@ -12,18 +12,18 @@ pub(crate) const CLAIMS: [&str; 3] = ["data-a-0", "scratch", "d-db-1"];
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Made {
     /// moorline, for the set of this name.
-    ByMoorline(String),
+    Moorline(String),
     /// The StatefulSet controller, for the set of this name.
-    ByController(String),
+    Controller(String),
     /// Somebody, for whatever they had in mind.
-    ByHand,
+    Hand,
 }
 
 impl Made {
     pub(crate) fn set(&self) -> Option<&str> {
         match self {
-            Self::ByMoorline(set) | Self::ByController(set) => Some(set),
-            Self::ByHand => None,
+            Self::Moorline(set) | Self::Controller(set) => Some(set),
+            Self::Hand => None,
         }
     }
 }
@@ -97,13 +97,17 @@ pub(crate) enum Tagging {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false by itself")]
 pub(crate) struct Volume {
     /// The cluster and claim that made it; none where somebody did by hand.
     pub(crate) made_by: Option<(usize, String)>,
     /// Namespace and name of that claim.
     pub(crate) made_for: (String, String),
     pub(crate) tagging: Tagging,
+    /// As the cloud sees it.
     pub(crate) attached: bool,
+    /// As its clusters' `VolumeAttachment`s have it, which come before and go after.
+    pub(crate) attaching: bool,
     pub(crate) protected: bool,
     pub(crate) mark: Option<String>,
     pub(crate) gone: bool,
@@ -171,6 +175,7 @@ impl Truth {
             12 => {
                 if let Some(volume) = self.some_volume(two) {
                     self.volumes[volume].attached = three % 3 == 0;
+                    self.volumes[volume].attaching = three % 4 == 1;
                 }
             }
             13 => self.protect(cluster, two, three),
@@ -181,7 +186,9 @@ impl Truth {
     }
 
     fn some_volume(&self, number: u8) -> Option<usize> {
-        let alive: Vec<usize> = (0..self.volumes.len()).filter(|index| !self.volumes[*index].gone).collect();
+        let alive: Vec<usize> = (0..self.volumes.len())
+            .filter(|index| !self.volumes[*index].gone)
+            .collect();
         (!alive.is_empty()).then(|| alive[usize::from(number) % alive.len()])
     }
 
@@ -209,9 +216,9 @@ impl Truth {
         for ordinal in set.start..set.start + set.replicas {
             let name = format!("{}-{}-{ordinal}", set.template, set.name);
             let made = if set.by_moorline {
-                Made::ByMoorline(set.name.to_owned())
+                Made::Moorline(set.name.to_owned())
             } else {
-                Made::ByController(set.name.to_owned())
+                Made::Controller(set.name.to_owned())
             };
             let tagging = match how % 8 {
                 _ if set.by_moorline => Tagging::Moorline,
@@ -224,7 +231,13 @@ impl Truth {
     }
 
     /// A claim with its volume and PersistentVolume, where there is none of the name.
-    fn make_claim(&mut self, cluster: usize, (namespace, name): (&'static str, &str), made: Made, (tagging, how): (Tagging, u8)) {
+    fn make_claim(
+        &mut self,
+        cluster: usize,
+        (namespace, name): (&'static str, &str),
+        made: Made,
+        (tagging, how): (Tagging, u8),
+    ) {
         let exists = |claim: &Claim| claim.namespace == namespace && claim.name == name;
         if self.clusters[cluster].claims.iter().any(exists) {
             return;
@@ -253,12 +266,18 @@ impl Truth {
         self.clusters[cluster].pvs.push(pv);
     }
 
-    fn make_volume(&mut self, made_by: Option<(usize, String)>, (namespace, name): (&str, &str), tagging: Tagging) -> usize {
+    fn make_volume(
+        &mut self,
+        made_by: Option<(usize, String)>,
+        (namespace, name): (&str, &str),
+        tagging: Tagging,
+    ) -> usize {
         self.volumes.push(Volume {
             made_by,
             made_for: (namespace.to_owned(), name.to_owned()),
             tagging,
             attached: false,
+            attaching: false,
             protected: false,
             mark: None,
             gone: false,
@@ -273,19 +292,30 @@ impl Truth {
     }
 
     fn scale(&mut self, cluster: usize, two: u8, three: u8) {
-        let Some(index) = self.some_set(cluster, two) else { return };
+        let Some(index) = self.some_set(cluster, two) else {
+            return;
+        };
         self.clusters[cluster].sets[index].replicas = three % 4;
         let set = self.clusters[cluster].sets[index].clone();
         self.make_claims(cluster, &set, three);
     }
 
     fn delete_set(&mut self, cluster: usize, two: u8) {
-        let Some(index) = self.some_set(cluster, two) else { return };
+        let Some(index) = self.some_set(cluster, two) else {
+            return;
+        };
         let set = self.clusters[cluster].sets.remove(index);
         if set.deletes_claims {
             let names = |claim: &Claim| claim.namespace == set.namespace && claim.made.set() == Some(set.name);
-            let gone: Vec<String> = self.clusters[cluster].claims.iter().filter(|claim| names(claim)).map(|c| c.uid.clone()).collect();
-            gone.iter().for_each(|uid| self.remove_claim(cluster, uid, true));
+            let gone: Vec<String> = self.clusters[cluster]
+                .claims
+                .iter()
+                .filter(|claim| names(claim))
+                .map(|c| c.uid.clone())
+                .collect();
+            for uid in &gone {
+                self.remove_claim(cluster, uid, true);
+            }
         }
     }
 
@@ -313,7 +343,7 @@ impl Truth {
             return;
         }
         let uid = claims[usize::from(two) % claims.len()].uid.clone();
-        self.remove_claim(cluster, &uid, three % 3 == 0);
+        self.remove_claim(cluster, &uid, three.is_multiple_of(3));
     }
 
     fn delete_pv(&mut self, cluster: usize, two: u8) {
@@ -346,7 +376,10 @@ impl Truth {
         if two & 8 == 0 {
             return;
         }
-        let taken = self.clusters[cluster].claims.iter().any(|claim| claim.namespace == namespace && claim.name == name);
+        let taken = self.clusters[cluster]
+            .claims
+            .iter()
+            .any(|claim| claim.namespace == namespace && claim.name == name);
         let uid = self.uid();
         let pv = Pv {
             name: format!("hand-{volume}"),
@@ -362,7 +395,7 @@ impl Truth {
                 uid,
                 namespace,
                 name: name.to_owned(),
-                made: Made::ByHand,
+                made: Made::Hand,
                 volume_name: Some(pv.name.clone()),
                 protected: false,
                 created: self.now,
@@ -376,19 +409,27 @@ impl Truth {
         let (set, template) = (pick(&SETS, two), pick(&TEMPLATES, two / 8));
         let name = format!("{template}-{set}-{}", three % 3);
         let by_moorline = three & 64 == 0;
-        let tagging = if by_moorline { Tagging::Moorline } else { Tagging::CsiWithCluster };
-        let made = if by_moorline { Made::ByMoorline(set.to_owned()) } else { Made::ByController(set.to_owned()) };
+        let tagging = if by_moorline {
+            Tagging::Moorline
+        } else {
+            Tagging::CsiWithCluster
+        };
+        let made = if by_moorline {
+            Made::Moorline(set.to_owned())
+        } else {
+            Made::Controller(set.to_owned())
+        };
         let before = self.volumes.len();
         self.make_claim(cluster, (namespace, &name), made, (tagging, three));
         if self.volumes.len() == before {
             return;
         }
         self.clusters[cluster].pvs.pop();
-        match three & 48 {
+        match three & 0x30 {
             0 => {
                 self.clusters[cluster].claims.pop();
             }
-            16 if !by_moorline => {
+            0x10 if !by_moorline => {
                 if let Some(claim) = self.clusters[cluster].claims.last_mut() {
                     claim.volume_name = None;
                 }
@@ -439,7 +480,7 @@ impl Truth {
                 uid,
                 namespace,
                 name,
-                made: Made::ByHand,
+                made: Made::Hand,
                 volume_name: Some(pv.name.clone()),
                 protected: false,
                 created: self.now,
@@ -451,9 +492,11 @@ impl Truth {
     /// A volume made by a call that was sent twice.
     fn spare(&mut self, cluster: usize, two: u8) {
         let claims = &self.clusters[cluster].claims;
-        let Some(claim) = claims.get(usize::from(two) % claims.len().max(1)) else { return };
+        let Some(claim) = claims.get(usize::from(two) % claims.len().max(1)) else {
+            return;
+        };
         let (namespace, name, uid) = (claim.namespace, claim.name.clone(), claim.uid.clone());
-        if claim.made != Made::ByHand {
+        if claim.made != Made::Hand {
             self.make_volume(Some((cluster, uid)), (namespace, &name), Tagging::Moorline);
         }
     }
@@ -465,6 +508,10 @@ impl Truth {
 
     /// All of a claim's names in a cluster, for shows.
     pub(crate) fn set_names(&self, cluster: usize) -> BTreeMap<(&'static str, &'static str), &Set> {
-        self.clusters[cluster].sets.iter().map(|set| ((set.namespace, set.name), set)).collect()
+        self.clusters[cluster]
+            .sets
+            .iter()
+            .map(|set| ((set.namespace, set.name), set))
+            .collect()
     }
 }
