@@ -214,13 +214,14 @@ pub fn second_look(
 struct Planner<'a> {
     world: &'a World,
     policy: &'a Policy,
+    records: &'a Records,
     now: Timestamp,
     run: &'a str,
     plan: Plan,
 }
 
 impl<'a> Planner<'a> {
-    fn new(world: &'a World, (policy, records): (&'a Policy, &Records), clock: Clock, run: &'a str) -> Self {
+    fn new(world: &'a World, (policy, records): (&'a Policy, &'a Records), clock: Clock, run: &'a str) -> Self {
         let now = clock.now;
         let behind = records.last_run.filter(|last| *last > now);
         let plan = Plan {
@@ -239,6 +240,7 @@ impl<'a> Planner<'a> {
         Self {
             world,
             policy,
+            records,
             now,
             run,
             plan,
@@ -282,7 +284,9 @@ impl<'a> Planner<'a> {
             created: (volume.created > 0)
                 .then(|| Timestamp::from_second(volume.created).ok())
                 .flatten(),
-            last_use: judgement.last_use,
+            last_use: judgement
+                .last_use
+                .filter(|_| !self.records.begun.contains(self.world.text(volume.id))),
         };
         let since = match life.standing(volume.marked) {
             Standing::None => return self.mark(volume, judgement),

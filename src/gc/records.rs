@@ -14,6 +14,9 @@ use crate::world::World;
 pub struct Records {
     /// When the last run took place.
     pub last_run: Option<Timestamp>,
+    /// Volumes whose deletion an earlier run began and did not finish, by their ids. The claims that are gone are gone by its
+    /// hand: that begins no grace anew.
+    pub begun: BTreeSet<String>,
     /// The UIDs of claims, by the UID of the cluster that they lived in.
     pub claims: BTreeMap<String, BTreeSet<String>>,
     /// StatefulSets' templates by the UID of their cluster, and then by what their claims' names begin with and their namespace:

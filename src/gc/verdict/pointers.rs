@@ -27,6 +27,7 @@ impl Case<'_> {
         let target = self.target(pointer.cluster, none, pv.name, pv.uid);
         self.persistent_volumes.push(target);
         self.used_at(pv.created);
+        self.used_at(pv.changed);
         if let Some(node) = cluster.attached.get(&pv.name) {
             return Finding::InUse(format!("a VolumeAttachment has {what} on {}", world.text(*node)));
         }

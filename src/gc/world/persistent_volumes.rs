@@ -43,6 +43,7 @@ impl World {
             claim_uid: names.add(text(&["spec", "claimRef", "uid"])),
             protected: names.add(&protected.unwrap_or_default()),
             created: seconds(pv),
+            changed: changed(pv),
             phase: Phase::of(pv.str_at(&["status", "phase"])),
             retain,
             readable: !ids.is_empty(),
@@ -137,6 +138,14 @@ impl World {
             self.add_use(cluster, snapshot.namespace().unwrap_or_default(), claim, snapshot, true);
         }
     }
+}
+
+/// When the phase became what it is. A failed one was released before, and each try to delete its volume changes it.
+fn changed(pv: &Object) -> i64 {
+    let failed = pv.str_at(&["status", "phase"]) == Some("Failed");
+    let since = pv.str_at(&["status", "lastPhaseTransitionTime"]).filter(|_| !failed);
+    let since = since.and_then(|since| since.parse().ok());
+    since.map_or(0, jiff::Timestamp::as_second)
 }
 
 /// Whether an id has this among its parts: `account.file/share` has `account` and `share`.

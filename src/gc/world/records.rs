@@ -39,6 +39,8 @@ pub(crate) struct PvRecord {
     pub(crate) protected: Sym,
     /// In seconds since 1970; 0 where it is not known.
     pub(crate) created: i64,
+    /// When it was bound or released, as its phase is; 0 where the cluster does not say.
+    pub(crate) changed: i64,
     pub(crate) phase: Phase,
     /// Whether its reclaim policy keeps the volume.
     pub(crate) retain: bool,
@@ -147,7 +149,7 @@ mod tests {
     #[test]
     fn records_are_small() {
         assert!(size_of::<VolumeRecord>() <= 104, "{}", size_of::<VolumeRecord>());
-        assert!(size_of::<PvRecord>() <= 40, "{}", size_of::<PvRecord>());
+        assert!(size_of::<PvRecord>() <= 48, "{}", size_of::<PvRecord>());
         assert!(size_of::<ClaimRecord>() <= 64, "{}", size_of::<ClaimRecord>());
         assert!(size_of::<PointerRecord>() <= 16, "{}", size_of::<PointerRecord>());
         assert!(size_of::<UseRecord>() <= 12, "{}", size_of::<UseRecord>());

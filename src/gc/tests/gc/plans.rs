@@ -196,6 +196,29 @@ fn a_mark_from_before_the_volumes_last_use_counts_as_none() {
 }
 
 #[test]
+fn a_mark_from_before_its_claim_was_deleted_counts_as_none() {
+    // Bound again and released again between two runs.
+    let since = json!((now() - hours(1)).to_string());
+    let again = released(pv()).with(&["status", "lastPhaseTransitionTime"], since.clone());
+    let scene = Scene::of([again]).volume(marked(volume(), a_week()));
+    assert_eq!(run(&scene).marks.len(), 1);
+    // Unless an earlier run had begun to delete it, and had deleted the claim.
+    let scene = scene.records(|records| _ = records.begun.insert("vol-1".to_owned()));
+    assert_eq!(run(&scene).deletions.len(), 1);
+    // A driver that tries and fails again and again uses nothing.
+    let failed = pv().with(
+        &["status"],
+        json!({"phase": "Failed", "lastPhaseTransitionTime": since}),
+    );
+    assert_eq!(
+        run(&Scene::of([failed]).volume(marked(volume(), a_week())))
+            .deletions
+            .len(),
+        1
+    );
+}
+
+#[test]
 fn a_clock_put_back_deletes_and_marks_nothing() {
     let later_run = |records: &mut moorline_gc::Records| records.last_run = Some(now() + hours(1));
     let plan = run(&Scene::of([]).volume(marked(volume(), a_week())).records(later_run));

@@ -198,9 +198,8 @@ fn a_persistent_volume_that_nobody_can_read_may_still_mean_it() {
         json!({"csi": {"driver": "x", "volumeHandle": "x", "volumeAttributes": {"volumeId": "VOL-1"}}}),
         json!({"flexVolume": {"options": {"shareName": "vol-1"}}}),
     ] {
-        let mut odd = pv();
-        odd.set(&["spec"], source.clone());
-        assert_eq!(verdict(&Scene::of([odd])), Verdict::Claimed, "{source}");
+        let odd = sourced(&source);
+        assert_eq!(verdict(&Scene::of([released(odd)])), Verdict::Claimed, "{source}");
     }
 }
 
@@ -220,7 +219,7 @@ fn share(name: &str, tags: &[(&str, &str)]) -> Volume {
     volume
 }
 
-fn share_pv(source: &serde_json::Value) -> Object {
+fn sourced(source: &serde_json::Value) -> Object {
     let mut pv = pv();
     pv.set(&["spec", "csi"], json!(null));
     let fields = source.as_object().unwrap().clone();
@@ -256,7 +255,7 @@ fn every_form_of_a_shares_handle_means_it() {
         json!({"csi": {"driver": driver, "volumeHandle": "any", "volumeAttributes": {"storageAccount": "f0123", "shareName": PVC}}}),
         json!({"azureFile": {"secretName": "azure-storage-account-f0123-secret", "shareName": PVC}}),
     ] {
-        let scene = Scene::of([share_pv(&source), claim(), set("db", 1)]).volume(share(PVC, &[]));
+        let scene = Scene::of([sourced(&source), claim(), set("db", 1)]).volume(share(PVC, &[]));
         assert_eq!(verdict(&scene), Verdict::InUse, "{source}");
     }
     // Nothing says the account, and the share has the name.
@@ -265,7 +264,7 @@ fn every_form_of_a_shares_handle_means_it() {
         json!({"csi": {"driver": driver, "volumeHandle": "any", "volumeAttributes": {"shareName": PVC}}}),
         json!({"nfs": {"server": "f0123.file.core.windows.net", "path": format!("/f0123/{PVC}")}}),
     ] {
-        let scene = Scene::of([released(share_pv(&source))]).volume(share(PVC, &[]));
+        let scene = Scene::of([released(sourced(&source))]).volume(share(PVC, &[]));
         assert_eq!(verdict(&scene), Verdict::Claimed, "{source}");
     }
 }

@@ -324,20 +324,20 @@ fn protected_by_the_policy() {
         ("namespace", "", "web"),
     ];
     for (what, name, namespace) in rules {
-        let ruled = |objects: Vec<moorline_api::Object>| {
+        let scene = |objects: Vec<moorline_api::Object>| {
             Scene::of(objects).policy(|policy| {
                 policy.protect.names.push(name.to_owned());
                 policy.protect.namespaces.push(namespace.to_owned());
             })
         };
-        assert_eq!(verdict(&ruled(vec![])), Verdict::Protected, "{what} of an orphan");
+        assert_eq!(verdict(&scene(vec![])), Verdict::Protected, "{what} of an orphan");
         assert_eq!(
-            verdict(&ruled(vec![pv(), claim()])),
+            verdict(&scene(vec![pv(), claim()])),
             Verdict::Protected,
             "{what}, left behind"
         );
         assert_eq!(
-            verdict(&ruled(vec![released(pv())])),
+            verdict(&scene(vec![released(pv())])),
             Verdict::Protected,
             "{what}, released"
         );

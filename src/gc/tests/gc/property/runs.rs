@@ -233,6 +233,7 @@ impl Story {
         };
         let index = show::index_of(&deletion.volume);
         self.check(index, &again)?;
+        self.records.begun.insert(deletion.volume.0.clone());
         for (number, step) in again.steps.iter().enumerate() {
             if killed_at.is_some_and(|at| usize::from(at) == number) {
                 return Ok(false);
@@ -251,6 +252,7 @@ impl Story {
                 }
             }
         }
+        self.records.begun.remove(&deletion.volume.0);
         Ok(true)
     }
 

@@ -186,7 +186,7 @@ fn persistent_volume(place: &Cluster, pv: &Pv) -> Object {
     object(json!({
         "apiVersion": "v1", "kind": "PersistentVolume",
         "metadata": {"name": pv.name, "uid": pv.uid, "creationTimestamp": time(pv.created)},
-        "spec": spec, "status": {"phase": phase},
+        "spec": spec, "status": {"phase": phase, "lastPhaseTransitionTime": time(pv.created.max(pv.released))},
     }))
 }
 

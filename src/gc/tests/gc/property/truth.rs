@@ -50,6 +50,8 @@ pub(crate) struct Pv {
     pub(crate) form: u8,
     pub(crate) retain: bool,
     pub(crate) created: i64,
+    /// When its claim was deleted.
+    pub(crate) released: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -252,6 +254,7 @@ impl Truth {
             form: how,
             retain: how & 1 == 1,
             created: self.now,
+            released: 0,
         };
         let claim = Claim {
             uid,
@@ -323,10 +326,13 @@ impl Truth {
     pub(crate) fn remove_claim(&mut self, cluster: usize, uid: &str, driver_lives: bool) {
         let place = &mut self.clusters[cluster];
         place.claims.retain(|claim| claim.uid != uid);
+        let of_claim = |pv: &Pv| pv.claim.as_ref().is_some_and(|(_, _, own)| own.as_deref() == Some(uid));
+        for pv in place.pvs.iter_mut().filter(|pv| of_claim(pv)) {
+            pv.released = self.now;
+        }
         if !driver_lives {
             return;
         }
-        let of_claim = |pv: &Pv| pv.claim.as_ref().is_some_and(|(_, _, own)| own.as_deref() == Some(uid));
         let volumes = &mut self.volumes;
         place.pvs.retain(|pv| {
             let goes = of_claim(pv) && !pv.retain && !volumes[pv.volume].attached;
@@ -389,6 +395,7 @@ impl Truth {
             form: three,
             retain: two & 64 == 0,
             created: self.now,
+            released: 0,
         };
         if pv.claim.is_some() && two & 128 == 0 && !taken {
             self.clusters[cluster].claims.push(Claim {
@@ -474,6 +481,7 @@ impl Truth {
             form: three,
             retain: three & 32 == 0,
             created: self.now,
+            released: 0,
         };
         if three & 64 == 0 {
             self.clusters[cluster].claims.push(Claim {
