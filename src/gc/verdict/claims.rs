@@ -138,9 +138,6 @@ impl Case<'_> {
             let mut word = || words.next().unwrap_or_default();
             let (kind, name, uid) = (word(), word(), word());
             let uid = self.world.names.find(uid).unwrap_or(Sym::NONE);
-            if kind == "Pod" {
-                return Err(format!("it is pod {name}'s own, and Kubernetes deletes it with that"));
-            }
             if kind != "StatefulSet" || place.set_uids.contains(&uid) {
                 return Err(format!("its owner {kind} {name} may want it"));
             }

@@ -120,14 +120,14 @@ impl World {
 }
 
 /// Whether the StatefulSet controller made the claim. The binder is of the same manager and writes `volumeName`; what a claim
-/// asks for is written by whoever made it, and of Kubernetes' own controllers that make claims the other one writes owners.
+/// asks for is written by whoever made it. The other controller of Kubernetes that makes claims makes pods their owners.
 fn made_by_controller(claim: &Object) -> bool {
     let entries = claim.list_at(&["metadata", "managedFields"]).iter();
-    let makes = entries.filter(|entry| {
+    let mut entries = entries.filter(|entry| {
         entry.get("manager").and_then(Value::as_str) == Some(names::CONTROLLER_MANAGER)
             && entry.pointer("/fieldsV1/f:spec/f:resources").is_some()
     });
-    makes.count() > 0 && !owners(claim).lines().any(|owner| owner.starts_with("Pod "))
+    entries.next().is_some()
 }
 
 /// `kind name uid` of each owner, a line each.
@@ -136,7 +136,7 @@ fn owners(claim: &Object) -> String {
     let lines = owners.map(|owner| {
         let text = |key: &str| owner.get(key).and_then(Value::as_str).unwrap_or_default();
         let (version, kind, name, uid) = (text("apiVersion"), text("kind"), text("name"), text("uid"));
-        if kind == "StatefulSet" && version.starts_with("apps/") || kind == "Pod" {
+        if kind == "StatefulSet" && version.starts_with("apps/") {
             format!("{kind} {name} {uid}")
         } else {
             format!("{version}/{kind} {name} {uid}")

@@ -82,8 +82,7 @@ pub(crate) struct ClaimRecord {
     /// `key=value` of all labels, sorted, a line each.
     pub(crate) labels: Sym,
     pub(crate) stateful: StatefulClaim,
-    /// Its owners, one a line: `Pod web-0 <uid>`; of kinds that are neither pods nor sets of `apps`, with their
-    /// version.
+    /// Its owners, one a line: `StatefulSet web <uid>`; of other kinds than sets of `apps`, with their version.
     pub(crate) owners: Sym,
     pub(crate) protected: Sym,
     pub(crate) created: i64,

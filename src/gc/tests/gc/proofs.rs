@@ -268,3 +268,38 @@ fn every_form_of_a_shares_handle_means_it() {
         assert_eq!(verdict(&scene), Verdict::Claimed, "{source}");
     }
 }
+
+#[test]
+fn a_claim_bound_to_what_nobody_can_read_may_have_the_volume() {
+    let odd = pv().with(
+        &["spec", "csi"],
+        json!({"driver": "ebs.example.com", "volumeHandle": "a"}),
+    );
+    assert_eq!(
+        verdict(&Scene::of([odd.clone(), claim(), set("db", 1)])),
+        Verdict::InUse
+    );
+    assert_eq!(verdict(&Scene::of([odd, claim(), set("db", 0)])), Verdict::Claimed);
+}
+
+#[test]
+fn a_persistent_volume_made_anew_while_it_was_read_shows_nothing() {
+    // The listing began again, and the name is another's now.
+    let anew = released(pv()).with(&["metadata", "uid"], json!("pv-uid-2"));
+    let anew = anew.with(&["spec", "csi", "volumeHandle"], json!("vol-2"));
+    assert_eq!(verdict(&Scene::of([released(pv()), anew])), Verdict::Unknown);
+}
+
+#[test]
+fn an_earlier_run_that_saw_the_claim_elsewhere_outweighs_a_persistent_volume() {
+    let scene = Scene::of([released(pv())]).volume(tagged(&[("CSIVolumeName", PVC)]));
+    assert_eq!(verdict(&scene), Verdict::Released);
+    let elsewhere = scene.records(|records| {
+        _ = records
+            .claims
+            .entry("a cluster of former times".to_owned())
+            .or_default()
+            .insert(UID.to_owned());
+    });
+    assert_eq!(verdict(&elsewhere), Verdict::Foreign);
+}

@@ -187,6 +187,11 @@ fn claimed_until_an_unbound_claim_gets_its_volume() {
         .with(&["status", "phase"], json!("Pending"))
         .with(&["spec"], json!({}));
     assert_eq!(verdict(&Scene::of([provisioned])), Verdict::Claimed);
+    // Its set is gone, and its provisioner goes on all the same.
+    let controllers = controllers_claim("data-db-0")
+        .with(&["status", "phase"], json!("Pending"))
+        .with(&["spec"], json!({}));
+    assert_eq!(verdict(&Scene::of([controllers])), Verdict::Claimed);
 }
 
 #[test]
@@ -238,6 +243,8 @@ fn released_where_another_claim_of_the_name_lives() {
 
 #[test]
 fn released_under_retain_is_withheld_until_the_policy_includes_it() {
+    let silent = released(pv()).with(&["spec", "persistentVolumeReclaimPolicy"], json!(null));
+    assert_eq!(Scene::of([silent]).judge().withheld, Some(Withheld::Retain));
     let kept = released(pv()).with(&["spec", "persistentVolumeReclaimPolicy"], json!("Retain"));
     let scene = Scene::of([kept]);
     assert_eq!(scene.judge().withheld, Some(Withheld::Retain));

@@ -7,6 +7,7 @@ mod oracle;
 mod runs;
 mod show;
 mod truth;
+mod users;
 
 use std::num::NonZero;
 
