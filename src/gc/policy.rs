@@ -133,3 +133,27 @@ pub struct Protect {
     /// Labels of claims and PersistentVolumes: the key, and the value or `None` for any.
     pub labels: BTreeMap<String, Option<String>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_reads_as_it_is_written_and_has_careful_defaults() {
+        let text =
+            r#"{"clusters": [{"name": "prod"}], "grace": {"orphan": "PT48H"}, "snapshotFirst": {"disk": "P30D"}}"#;
+        // Days have no fixed length: a policy says hours.
+        assert!(serde_json::from_str::<Policy>(text).is_err());
+        let policy: Policy = serde_json::from_str(&text.replace("P30D", "PT720H")).unwrap();
+        assert_eq!(policy.grace.orphan, SignedDuration::from_hours(48));
+        assert_eq!(policy.grace.left_behind, SignedDuration::from_hours(7 * 24));
+        assert_eq!(
+            policy.snapshot_first[&VolumeSort::Disk],
+            SignedDuration::from_hours(720)
+        );
+        assert!(!policy.include_retain);
+        let again: Policy = serde_json::from_str(&serde_json::to_string(&policy).unwrap()).unwrap();
+        assert_eq!(again, policy);
+        assert!(serde_json::from_str::<Policy>(r#"{"clusters": [], "includeRetained": true}"#).is_err());
+    }
+}

@@ -119,13 +119,14 @@ impl World {
     }
 }
 
-/// Whether the StatefulSet controller made the claim. The binder is of the same manager and writes `volumeName`; what a claim
-/// asks for is written by whoever made it. The other controller of Kubernetes that makes claims makes pods their owners.
+/// Whether the StatefulSet controller made the claim. Access modes never change, so that they stay with whoever made it, as
+/// sizes do not. The binder is of the same manager and writes `volumeName` only; the other controller of Kubernetes that makes
+/// claims makes pods their owners. (Seen on Kubernetes 1.36.3.)
 fn made_by_controller(claim: &Object) -> bool {
     let entries = claim.list_at(&["metadata", "managedFields"]).iter();
     let mut entries = entries.filter(|entry| {
         entry.get("manager").and_then(Value::as_str) == Some(names::CONTROLLER_MANAGER)
-            && entry.pointer("/fieldsV1/f:spec/f:resources").is_some()
+            && entry.pointer("/fieldsV1/f:spec/f:accessModes").is_some()
     });
     entries.next().is_some()
 }

@@ -35,10 +35,7 @@ pub(crate) struct Handles;
 impl VolumeNames for Handles {
     fn volume_ids(&self, persistent_volume: &Object) -> Vec<VolumeId> {
         let rules: [&dyn StorageRules; 2] = [&EbsRules, &AzureRules];
-        rules
-            .iter()
-            .filter_map(|rules| rules.volume_id(persistent_volume))
-            .collect()
+        rules[..].volume_ids(persistent_volume)
     }
 }
 

@@ -82,7 +82,8 @@ fn what_the_controller_made_was_made_for_a_set() {
     // The binder writes as the same manager, and makes nothing.
     let bound = plain_claim("data-db-0").with(
         &["metadata", "managedFields"],
-        json!([{"manager": "kube-controller-manager", "fieldsV1": {"f:spec": {"f:volumeName": {}}}}]),
+        json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:accessModes": {}}}},
+               {"manager": "kube-controller-manager", "fieldsV1": {"f:spec": {"f:volumeName": {}, "f:resources": {}}}}]),
     );
     assert_eq!(verdict(&Scene::of([pv(), bound])), Verdict::Claimed);
     let no_ordinal = controllers_claim("scratch");

@@ -144,7 +144,7 @@ fn claim(place: &Cluster, claim: &Claim) -> Object {
         Made::Controller(set) => {
             metadata["labels"] = json!({"app": set});
             metadata["managedFields"] =
-                json!([{"manager": "kube-controller-manager", "fieldsV1": {"f:spec": {"f:resources": {}}}}]);
+                json!([{"manager": "kube-controller-manager", "fieldsV1": {"f:spec": {"f:accessModes": {}}}}]);
         }
         Made::Hand => {}
     }
