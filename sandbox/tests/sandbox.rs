@@ -104,6 +104,47 @@ async fn state_and_settings_survive_the_process() {
     second.shutdown().await;
 }
 
+/// Whether any file below `folder` holds a text.
+fn holds(folder: &Path, text: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return holds(&path, text);
+        }
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    })
+}
+
+#[tokio::test]
+async fn secrets_survive_and_are_not_seen_in_the_folder() {
+    const SECRETS: &str = "/api/v1/namespaces/default/secrets";
+    let dir = tempfile::tempdir().unwrap();
+    let first = Sandbox::start(options(Some(dir.path()))).await.unwrap();
+    let made = create(
+        &first,
+        SECRETS,
+        &json!({"metadata": {"name": "key"}, "stringData": {"password": "swordfish-of-1932"}}),
+    )
+    .await;
+    let encoded = made["data"]["password"].as_str().unwrap();
+    create(
+        &first,
+        "/api/v1/namespaces/default/configmaps",
+        &json!({"metadata": {"name": "map"}, "data": {"fish": "catfish-of-1932"}}),
+    )
+    .await;
+    first.shutdown().await;
+    assert!(holds(dir.path(), "catfish-of-1932"), "the search finds what is there");
+    for text in ["swordfish-of-1932", encoded] {
+        assert!(!holds(dir.path(), text), "{text}");
+    }
+    let second = Sandbox::start(options(Some(dir.path()))).await.unwrap();
+    let read = until(&second, &format!("{SECRETS}/key"), |_| true).await;
+    assert_eq!(read, made);
+    second.shutdown().await;
+}
+
 #[tokio::test]
 async fn one_process_at_a_time_has_a_folder() {
     let dir = tempfile::tempdir().unwrap();

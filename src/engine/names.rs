@@ -18,6 +18,8 @@ pub const NAMESPACE: &str = tags::NAMESPACE;
 pub const CLAIM: &str = tags::CLAIM;
 /// Tag: the claim's UID.
 pub const CLAIM_UID: &str = tags::CLAIM_UID;
+/// Tag of a volume that its class names and that was there before: it is mounted and never deleted.
+pub const ADOPTED: &str = tags::ADOPTED;
 /// Label of a Secret with which nodes mount volumes: the profile it was made for.
 pub const MOUNTS_FOR: &str = "moorline.dev/mounts-for";
 /// The field manager of every write.

@@ -189,10 +189,10 @@ fn claim_status(claim: &Listed, behind: &Behind) -> ClaimStatus {
         };
     };
     let cloud = behind.cloud_volume_of(live);
-    let note = match (claim.wanted, behind.id_of(live), &cloud) {
-        (_, Some(id), None) => format!("volume {id} is not in this account and region"),
-        (false, ..) => "kept: its set was scaled down".to_owned(),
-        _ => String::new(),
+    let note = match behind.id_of(live).filter(|id| behind.lacks(id)) {
+        Some(id) => format!("volume {id} is not in this account and region"),
+        None if !claim.wanted => "kept: its set was scaled down".to_owned(),
+        None => String::new(),
     };
     ClaimStatus {
         namespace,

@@ -49,7 +49,11 @@ fn cells(mount: &MountUsage, view: &View) -> Vec<String> {
         cells.extend([
             count(mount.inodes),
             count(mount.inodes_used),
-            percent(mount.inodes_used_percent),
+            match mount.inodes {
+                // What is served over the network counts none.
+                Some(0) => "-".to_owned(),
+                _ => percent(mount.inodes_used_percent),
+            },
             figure(measured),
             view.age(mount.measured_at),
             or_none(&mount.node),

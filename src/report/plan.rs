@@ -146,22 +146,27 @@ fn volume(claim: &ClaimPlan) -> String {
     )
 }
 
+/// What all of it costs, as far as anybody knows.
+fn cost(plan: &UpPlan) -> String {
+    let known = format!("about ${:.2} a month", plan.monthly_usd);
+    match plan.unpriced {
+        0 => known,
+        unpriced if unpriced == plan.volume_creates as usize => "at no known price".to_owned(),
+        unpriced => format!("{known} and {unpriced} without a known price"),
+    }
+}
+
 fn summary(plan: &UpPlan) -> String {
     if plan.changes() == 0 {
         return "no changes\n".to_owned();
     }
     let mut out = format!("{} to change", counted(plan.changes(), "thing"));
     if plan.volume_creates > 0 {
-        let unpriced = if plan.unpriced > 0 {
-            format!(" and {} without a known price", plan.unpriced)
-        } else {
-            String::new()
-        };
         let creates = counted(plan.volume_creates as usize, "volume");
         let _ = write!(
             out,
-            "; {creates} to create (as many calls to the cloud), about ${:.2} a month{unpriced}",
-            plan.monthly_usd
+            "; {creates} to create (as many calls to the cloud), {}",
+            cost(plan)
         );
         let floor = if plan.floor_seconds > 0.0 {
             format!(

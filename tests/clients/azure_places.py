@@ -90,6 +90,13 @@ class Disks(unittest.TestCase):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.1)
         self.assertIsNotNone(disks.get(GROUP, "pvc-disk").time_created)
+        for number in range(4):
+            disks.begin_create_or_update(GROUP, f"paged-{number}", asked).result()
+        end = time.monotonic() + 20
+        while len(pages := [[disk.name for disk in page] for page in disks.list().by_page()]) < 2:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
+        self.assertTrue(all(pages), pages)
         disks.begin_delete(GROUP, "pvc-disk").result()
         self.assertEqual(refused(disks.get, GROUP, "pvc-disk"), ("ResourceNotFound", 404))
 

@@ -42,6 +42,21 @@ class Accounts(unittest.TestCase):
         accounts.delete(GROUP, "lifeaccount1")
         self.assertEqual(refused(accounts.get_properties, GROUP, "lifeaccount1"), ("ResourceNotFound", 404))
 
+    def test_accounts_are_listed_page_by_page(self):
+        names = [f"pagedaccount{n}" for n in range(5)]
+        begin = storage().storage_accounts.begin_create
+        asked = {"sku": {"name": "Standard_LRS"}, "kind": "StorageV2", "location": LOCATION}
+        for poller in [begin(GROUP, name, asked) for name in names]:
+            self.assertEqual(poller.result().provisioning_state, "Succeeded")
+
+        def pages():
+            listed = [[found.name for found in page] for page in storage().storage_accounts.list().by_page()]
+            return listed if set(names) <= set(sum(listed, [])) else None
+
+        found = until(pages)
+        self.assertGreater(len(found), 1)
+        self.assertEqual(len(sum(found, [])), len(set(sum(found, []))))
+
     def test_names_are_checked(self):
         check = storage().storage_accounts.check_name_availability
         asked = lambda name: check({"name": name, "type": "Microsoft.Storage/storageAccounts"})

@@ -110,6 +110,12 @@ fn serve_prints_an_environment_for_eval_and_writes_a_kubeconfig() {
         "AWS_REGION",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
+        "AZURE_SUBSCRIPTION_ID",
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_AUTHORITY_HOST",
+        "AZURE_RESOURCE_MANAGER_ENDPOINT",
         "KUBECONFIG",
     ] {
         assert!(!served.variable(name).is_empty());

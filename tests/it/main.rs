@@ -8,7 +8,11 @@
     reason = "a test fails by panicking, and its helpers are seen by tests only"
 )]
 
+mod arm;
+mod azure;
 mod azure_crash;
+mod azure_errors;
+mod azure_stage;
 mod bad_profiles;
 mod boto;
 mod crash;

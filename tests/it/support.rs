@@ -148,23 +148,34 @@ impl Served {
         server.unwrap().to_owned()
     }
 
+    /// Reads from the API server.
+    pub fn get(&self, path: &str) -> Value {
+        let answer = self.exchange(&format!("GET {path} HTTP/1.1"), "");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
     /// Applies an object as another field manager would, taking what it wants.
     pub fn apply(&self, manager: &str, path: &str, object: &Value) {
-        let body = object.to_string();
+        let line = format!("PATCH {path}?fieldManager={manager}&force=true HTTP/1.1");
+        self.exchange(
+            &(line + "\r\nContent-Type: application/apply-patch+yaml"),
+            &object.to_string(),
+        );
+    }
+
+    /// Sends a request and gives the whole answer, which is to be a success.
+    fn exchange(&self, head: &str, body: &str) -> String {
         let api_server = self.api_server();
         let address = api_server.strip_prefix("http://").unwrap();
         let mut stream = std::net::TcpStream::connect(address).unwrap();
-        let head = format!(
-            "PATCH {path}?fieldManager={manager}&force=true HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n"
-        );
-        let length = format!(
-            "Content-Type: application/apply-patch+yaml\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all((head + &length + &body).as_bytes()).unwrap();
+        let length = body.len();
+        let request =
+            format!("{head}\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+        answer
     }
 }
 
@@ -187,7 +198,8 @@ pub fn signal(child: &Child, name: &str) -> std::io::Result<std::process::ExitSt
 /// A run that ended.
 #[derive(Debug)]
 pub struct Run {
-    line: String,
+    /// What was run.
+    pub line: String,
     /// The exit code; `None` where a signal ended it.
     pub code: Option<i32>,
     /// Data.

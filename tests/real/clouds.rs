@@ -26,6 +26,18 @@ impl Cloud {
     }
 }
 
+/// Where moorline's volumes are.
+pub trait Place {
+    /// The variables by which any client finds it.
+    fn environment(&self) -> &[(String, String)];
+}
+
+impl Place for Account {
+    fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+}
+
 /// An account of an emulator, as boto3 sees it.
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -55,11 +67,6 @@ impl Account {
     /// Where it answers.
     pub fn url(&self) -> &str {
         &self.environment[0].1
-    }
-
-    /// The variables by which any client finds it.
-    pub fn environment(&self) -> &[(String, String)] {
-        &self.environment
     }
 
     /// What a script of `tests/real` prints about it.

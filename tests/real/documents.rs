@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::clouds::Cloud;
+use crate::azure::Azurite;
+use crate::clouds::{Cloud, Place};
 use crate::stage::Stage;
 
 /// A command of a document, and what it is said to print.
@@ -113,7 +114,7 @@ fn are_as_shown(shown: &[String], lines: &[&str]) -> bool {
 
 /// Runs all commands of a document in one shell, as a reader would.
 #[track_caller]
-fn run(document: &str, stage: &Stage, edit: impl Fn(&str) -> String, prepare: impl Fn(&mut Command)) {
+fn run<P: Place>(document: &str, stage: &Stage<P>, edit: impl Fn(&str) -> String, prepare: impl Fn(&mut Command)) {
     let steps = steps(document);
     assert!(!steps.is_empty(), "{document} has no console block");
     let folder = stage.world.path().join("document");
@@ -164,7 +165,7 @@ fn a_document_is_compared_but_for_what_differs_between_runs() {
         &["NAME AGE", "vol-ab12cd   us-east-1b   10s", "error: more"]
     ));
     assert!(is_as_shown("note: …", "note: anything") && !is_as_shown("note: …", "hint: anything"));
-    assert!(!steps("docs/localstack.md").is_empty());
+    assert!(!steps("docs/localstack.md").is_empty() && !steps("docs/azurite.md").is_empty());
 }
 
 #[test]
@@ -176,6 +177,19 @@ fn localstack_is_as_documented() {
         "docs/localstack.md",
         &stage,
         |command| command.replace("http://127.0.0.1:4566", &url),
+        |_| {},
+    );
+}
+
+#[test]
+#[ignore = "needs real parts: cargo xtask test"]
+fn azurite_is_as_documented() {
+    let stage = Stage::shared_with(|parts, _| Azurite::shared(parts));
+    let url = stage.account.url().to_owned();
+    run(
+        "docs/azurite.md",
+        &stage,
+        |command| command.replace("http://127.0.0.1:10000", &url),
         |_| {},
     );
 }

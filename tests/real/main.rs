@@ -1,6 +1,7 @@
-//! The program from outside against parts that others wrote: a real control plane, moto, LocalStack.
+//! The program from outside against parts that others wrote: a real control plane, moto, LocalStack, Azurite.
 //!
-//! Each test needs real parts, which `cargo xtask test` starts and names in `MOORLINE_TEST_PARTS`.
+//! Each test needs real parts, which `cargo xtask test` starts and names in `MOORLINE_TEST_PARTS`. Azure's Resource Manager, which
+//! nobody else plays, is the sandbox's; Azure's official clients look at it, and at Azurite.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,12 +14,15 @@
 #[path = "../it/support.rs"]
 mod support;
 
+mod azure;
 mod clouds;
 mod stage;
 
 #[path = "."]
 mod real {
+    mod azure_tutorial;
     mod binding;
+    mod blobs;
     mod documents;
     mod kills;
     mod lifecycle;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use moorline_parts::{Parts, from_environment};
 use serde_json::Value;
 
-use crate::clouds::{Account, Cloud};
+use crate::clouds::{Account, Cloud, Place};
 use crate::support::{Run, World};
 
 /// Cluster and account are shared by the tests of this program, which take turns: the shipped profiles have names of their own.
@@ -25,25 +25,20 @@ pub fn parts() -> Parts {
 }
 
 /// A cluster, a cloud, and a home for moorline.
-pub struct Stage {
+pub struct Stage<P = Account> {
     /// The home.
     pub world: World,
     /// The account.
-    pub account: Account,
+    pub account: P,
     kubeconfig: PathBuf,
     kubectl: PathBuf,
-    turn: Option<MutexGuard<'static, ()>>,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
-impl Stage {
+impl Stage<Account> {
     /// The shared control plane and a shared cloud, for as long as the stage lives.
     pub fn shared(cloud: Cloud) -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts = parts();
-        let kubeconfig = parts.kubeconfig().unwrap_or_else(|error| panic!("{error}")).to_owned();
-        let mut stage = Self::new(&parts, &kubeconfig, &cloud.url(&parts));
-        stage.turn = Some(turn);
-        stage
+        Self::shared_with(|parts, _| Account::at(&cloud.url(parts), parts))
     }
 
     /// A control plane and a cloud of the test's own.
@@ -53,7 +48,29 @@ impl Stage {
             account: Account::at(url, parts),
             kubeconfig: kubeconfig.to_owned(),
             kubectl: parts.programs.path("kubectl").unwrap().to_owned(),
-            turn: None,
+            _turn: None,
+        }
+    }
+
+    /// Waits until something holds, and fails with what it was.
+    #[track_caller]
+    pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
+        eventually(what, condition);
+    }
+}
+
+impl<P: Place> Stage<P> {
+    /// The shared control plane, for as long as the stage lives, and a place that is made for the test.
+    pub fn shared_with(place: impl FnOnce(&Parts, &World) -> P) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = parts();
+        let world = World::realistic();
+        Self {
+            account: place(&parts, &world),
+            world,
+            kubeconfig: parts.kubeconfig().unwrap_or_else(|error| panic!("{error}")).to_owned(),
+            kubectl: parts.programs.path("kubectl").unwrap().to_owned(),
+            _turn: Some(turn),
         }
     }
 
@@ -151,17 +168,11 @@ impl Stage {
         };
         self.get(kinds).iter().map(version).collect()
     }
-
-    /// Waits until something holds, and fails with what it was.
-    #[track_caller]
-    pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
-        eventually(what, condition);
-    }
 }
 
 /// Waits until something holds on the other side, which tells of no change.
 #[track_caller]
-fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");

@@ -47,7 +47,11 @@ enum Command {
         build: bool,
     },
     /// Print the path of the Python that has the boto3 that the tests use
-    Python,
+    Python {
+        /// The one that has Azure's clients
+        #[arg(long)]
+        azure: bool,
+    },
     /// Real parts in the background: a Kubernetes control plane, moto, LocalStack, Azurite
     #[command(subcommand)]
     Real(Real),
@@ -96,7 +100,8 @@ fn run(command: &Command) -> Result<ExitCode> {
             let kubectl = if *build { kubectl::build() } else { kubectl::set_up() };
             print_path(kubectl)
         }
-        Command::Python => print_path(python::BOTO3.set_up()),
+        Command::Python { azure: false } => print_path(python::BOTO3.set_up()),
+        Command::Python { azure: true } => print_path(python::AZURE.set_up()),
         Command::Real(Real::Up { parts }) => real::up(parts),
         Command::Real(Real::Down { parts }) => real::down(parts),
         Command::Real(Real::Status) => real::status(),

@@ -40,7 +40,7 @@ pub(crate) const BOTO3: Environment = Environment {
 pub(crate) const AZURE: Environment = Environment {
     name: "azure",
     requirements: "xtask/clients/azure-requirements.txt",
-    import: "azure.identity, azure.mgmt.compute, azure.mgmt.resource, azure.mgmt.storage",
+    import: "azure.identity, azure.mgmt.compute, azure.mgmt.resource, azure.mgmt.storage, azure.storage.blob",
     ..BOTO3
 };
 

@@ -9,8 +9,8 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::azure::{self, AzureContainer, AzureShare};
+use crate::{Error, Result};
 
 /// Tags or metadata of a cloud resource.
 pub type Tags = BTreeMap<String, String>;
@@ -129,6 +129,15 @@ pub enum VolumeSort {
     Share,
     /// A container of objects without a bound.
     Container,
+}
+
+/// Whom volumes are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// UID of the cluster's namespace `kube-system`.
+    pub cluster: &'a str,
+    /// The profile's name.
+    pub profile: &'a str,
 }
 
 /// A volume to be.
@@ -272,6 +281,12 @@ pub trait Volumes: Send + Sync {
 
     /// Takes a snapshot and waits until it is complete. `name` finds one begun before, so that a repeat makes no second.
     async fn snapshot(&self, id: &VolumeId, name: &str, tags: &Tags) -> Result<Snapshot>;
+
+    /// What would stand in the way of making these volumes, as far as it can be read beforehand: a class may name what is not
+    /// there, or is another's. Changes nothing; that nothing is found is no promise.
+    async fn obstacles(&self, _owner: Owner<'_>, _specs: &[VolumeSpec]) -> Result<Vec<Error>> {
+        Ok(Vec::new())
+    }
 
     /// How long the published budgets allow `creates` creations to take at least, from full buckets.
     fn creation_floor(&self, creates: u32) -> Duration;

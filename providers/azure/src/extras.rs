@@ -57,6 +57,7 @@ impl AzureProvider {
 
     /// Brings a deleted share back under its own name; `ErrorKind::AlreadyExists` where another one has that name now.
     pub async fn restore_share(&self, share: &DeletedShare) -> Result<()> {
+        self.may_be_back(&share.id);
         let (name, place) = self.share_place(&share.id).await?;
         self.storage()?.restore_share(&place, &name, &share.version).await
     }

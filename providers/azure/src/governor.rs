@@ -1,20 +1,21 @@
 //! Paces calls so that neither Azure's storage provider nor Resource Manager has a reason to throttle them.
-//!
-//! Resource Manager's own buckets (250 reads and 25 a second, 200 writes and 10 a second, for each principal) are wider than
-//! the storage provider's windows and need no keeping of their own.
 
 use std::time::Duration;
 
-use moorline_pacing::{Turn, Window, WindowBudget};
+use azure_core::http::Method;
+use moorline_pacing::{Bucket, Turn, Window, WindowBudget};
 use tokio::time::Instant;
 
-use crate::settings::Budgets;
+use crate::settings::{Budgets, ManagerBudgets};
 
 /// A second in which so many writes are allowed is taken for this much longer: not every clock counts finer than this.
 const GRAIN: Duration = Duration::from_millis(2);
 
-/// How long after it left a write may have been counted, for all that is known before its answer.
-const SLACK: Duration = Duration::from_millis(150);
+/// Writes that take about as long as each other arrive in the rhythm in which they left, but for this much.
+const SLACK: Duration = Duration::from_millis(120);
+
+/// Writes that may catch up at once after the machine was busy.
+const CATCHING_UP: u32 = 3;
 
 /// Calls that share a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,8 @@ pub(crate) enum Family {
     Writes,
     /// Writes that others wait for: an account's key, without which none of its volumes can be mounted. They go before the rest.
     Urgent,
-    /// Calls so rare that they need no pacing, and polls, which say themselves when to come again.
+    /// Calls to other providers, which are rare, and polls, which say themselves when to come again: only Resource Manager's
+    /// own budgets count them.
     Unpaced,
 }
 
@@ -39,15 +41,43 @@ pub(crate) struct Governor {
     writes: Vec<Window>,
     /// The short one of the writes: it matters when a write arrives, and not only when it leaves.
     second: Option<Window>,
+    /// Spreads writes evenly over it: calls that leave at once need a connection each, and wait for each other.
+    spread: Option<Bucket>,
+    manager: Option<Manager>,
 }
 
-/// A call that was let through; its answer is worth telling.
+/// Resource Manager's buckets.
+#[derive(Debug)]
+struct Manager {
+    reads: Bucket,
+    writes: Bucket,
+    deletes: Bucket,
+}
+
+impl Manager {
+    fn new(budgets: &ManagerBudgets) -> Self {
+        Self {
+            reads: Bucket::new(budgets.reads),
+            writes: Bucket::new(budgets.writes),
+            deletes: Bucket::new(budgets.deletes),
+        }
+    }
+
+    fn of(&self, method: Method) -> &Bucket {
+        match method {
+            Method::Get | Method::Head => &self.reads,
+            Method::Delete => &self.deletes,
+            _ => &self.writes,
+        }
+    }
+}
+
+/// A call that was let through, until it is answered or given up.
 #[derive(Debug)]
 pub(crate) struct Pass<'a>(Option<(&'a Window, Turn)>);
 
-impl Pass<'_> {
-    /// The call was answered, or given up.
-    pub(crate) fn landed(self) {
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
         if let Some((window, turn)) = self.0 {
             window.landed(turn, Instant::now());
         }
@@ -66,6 +96,8 @@ impl Governor {
             lists: windows(&budgets.lists),
             writes: windows(longer),
             second: second.map(short),
+            spread: second.map(|budget| Bucket::spaced(budget.per / budget.calls.max(1), CATCHING_UP)),
+            manager: budgets.manager.as_ref().map(Manager::new),
         }
     }
 
@@ -78,8 +110,11 @@ impl Governor {
         }
     }
 
-    /// Waits for the call's turn.
-    pub(crate) async fn acquire(&self, family: Family) -> Pass<'_> {
+    /// Waits for the call's turn in the budgets that bear a moment more or less.
+    pub(crate) async fn acquire(&self, family: Family, method: Method) {
+        if let Some(manager) = &self.manager {
+            manager.of(method).acquire().await;
+        }
         let turn = async |window: &Window| match family {
             Family::Urgent => window.acquire_first().await,
             _ => window.acquire().await,
@@ -87,20 +122,31 @@ impl Governor {
         for window in self.windows(family) {
             turn(window).await;
         }
-        match (family, &self.second) {
-            // It comes last: it counts when a call goes.
-            (Family::Writes | Family::Urgent, Some(second)) => Pass(Some((second, turn(second).await))),
-            _ => Pass(None),
+        if let (Family::Writes, Some(spread)) = (family, &self.spread) {
+            spread.acquire().await;
         }
     }
 
+    /// Waits for the call's turn in the budget that does not. Nothing may hold the call up after that.
+    pub(crate) async fn depart(&self, family: Family) -> Pass<'_> {
+        Pass(match (family, &self.second) {
+            (Family::Writes, Some(second)) => Some((second, second.acquire().await)),
+            (Family::Urgent, Some(second)) => Some((second, second.acquire_first().await)),
+            _ => None,
+        })
+    }
+
     /// Azure throttled a call: nobody of this family goes on before `pause` is over.
-    pub(crate) fn throttled(&self, family: Family, pause: Duration) {
+    pub(crate) fn throttled(&self, (family, method): (Family, Method), pause: Duration) {
+        if let Some(manager) = &self.manager {
+            manager.of(method).throttled(pause);
+        }
         for window in self.windows(family) {
             window.throttled(pause);
         }
         if let (Family::Writes | Family::Urgent, Some(second)) = (family, &self.second) {
             second.throttled(pause);
+            _ = self.spread.as_ref().map(|spread| spread.throttled(pause));
         }
     }
 }
@@ -125,6 +171,9 @@ mod tests {
         let mut under_way = std::collections::VecDeque::new();
         for _ in 0..writes {
             let windows = governor.windows(Family::Writes).iter().chain(&governor.second);
+            while let Err(ready) = governor.spread.as_ref().unwrap().take(now) {
+                now = ready;
+            }
             let mut turn = None;
             for window in windows {
                 turn = loop {
@@ -144,17 +193,20 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_writes_take_what_the_budget_says() {
+    fn a_hundred_writes_are_spread_evenly_and_take_what_the_budget_says() {
         let budgets = Budgets::default();
-        for (latency, at_most) in [(5, 1.01), (100, 1.12), (3000, 1.17)] {
+        for (latency, at_most) in [(5, 1.03), (100, 1.12), (500, 1.15), (900, 1.15)] {
             let gone = reckon(&Governor::new(&budgets), 100, Duration::from_millis(latency));
             for (index, first) in gone.iter().enumerate() {
                 let within = gone[index..].iter().filter(|at| **at < *first + Duration::from_secs(1));
                 assert!(within.count() <= 10, "from call {index}");
             }
-            let (took, floor) = (*gone.last().unwrap() - gone[0], budgets.creation_floor(100));
-            assert!(took >= floor, "{took:?}");
-            assert!(took <= floor.mul_f64(at_most), "{latency} ms: {took:?}");
+            let spread = gone.windows(5).map(|few| few[4] - few[0]).min().unwrap();
+            assert!(spread >= Duration::from_millis(99), "five in {spread:?}");
+            // The hundredth goes 9.9 s after the first where each takes its tenth of a second.
+            let (took, spaced) = (*gone.last().unwrap() - gone[0], Duration::from_millis(9900));
+            assert!(took >= budgets.creation_floor(100), "{took:?}");
+            assert!(took <= spaced.mul_f64(at_most), "{latency} ms: {took:?}");
         }
     }
 
@@ -178,7 +230,8 @@ mod tests {
         let governor = &Governor::new(&budgets);
         let order = &std::sync::Mutex::new(Vec::new());
         let call = async |family| {
-            governor.acquire(family).await.landed();
+            governor.acquire(family, Method::Put).await;
+            drop(governor.depart(family).await);
             order.lock().unwrap().push(family);
         };
         let writes = futures::future::join_all((0..5).map(|_| call(Family::Writes)));
@@ -200,8 +253,8 @@ mod tests {
         let governor = Governor::new(&Budgets::unlimited());
         let start = Instant::now();
         for _ in 0..1000 {
-            governor.acquire(Family::Writes).await;
-            governor.acquire(Family::Lists).await;
+            governor.acquire(Family::Writes, Method::Put).await;
+            governor.acquire(Family::Lists, Method::Get).await;
         }
         assert!(start.elapsed() < Duration::from_secs(1));
     }

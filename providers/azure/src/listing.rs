@@ -29,7 +29,8 @@ type Part = (Arc<StorageAccount>, Service);
 impl AzureProvider {
     pub(crate) fn volumes(&self, filter: VolumeFilter) -> BoxStream<'_, Result<Vec<Volume>>> {
         let given = self.given_volumes(&filter);
-        if !self.is_managed() {
+        // A volume of another account is not known to be gone where nobody can be asked: its id goes on to that answer.
+        if !self.is_managed() && !matches!(filter, VolumeFilter::Ids(_)) {
             return given;
         }
         let pages = async move {

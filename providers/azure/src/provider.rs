@@ -1,6 +1,6 @@
 //! The provider itself: settings, Resource Manager, and what all calls share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +30,7 @@ pub struct AzureProvider {
     blobs: Mutex<HashMap<String, Arc<OnceCell<BlobAccount>>>>,
     marks: Mutex<HashMap<String, Arc<OnceCell<Arc<StorageAccount>>>>>,
     fresh: Mutex<HashMap<VolumeId, Volume>>,
+    gone: Mutex<HashSet<VolumeId>>,
 }
 
 /// Where new things go when nothing else is said.
@@ -57,6 +58,7 @@ impl AzureProvider {
             blobs: Mutex::default(),
             marks: Mutex::default(),
             fresh: Mutex::default(),
+            gone: Mutex::default(),
             settings,
         })
     }
@@ -69,7 +71,14 @@ impl AzureProvider {
     /// The operations of our subscription.
     pub(crate) fn storage(&self) -> Result<Storage<'_>> {
         let subscription = self.settings.subscription.as_deref().ok_or_else(|| {
-            let message = "no subscription is named; set AZURE_SUBSCRIPTION_ID (az account show --query id)";
+            let besides = self.given.as_ref().map_or_else(String::new, |given| {
+                format!(
+                    ", and only containers in storage account {} can do without",
+                    given.name()
+                )
+            });
+            let message =
+                format!("no subscription is named{besides}; set AZURE_SUBSCRIPTION_ID (az account show --query id)");
             Error::new(ErrorKind::Invalid, "connect to Azure", "", message)
         })?;
         Ok(Storage {
@@ -99,8 +108,24 @@ impl AzureProvider {
         Arc::clone(locked(&self.marks).entry(account.to_owned()).or_default())
     }
 
+    /// Remembers what Azure answered of a deletion: that the volume is gone, which no list may show yet.
+    pub(crate) fn note_gone(&self, id: &VolumeId) {
+        locked(&self.gone).insert(id.clone());
+    }
+
+    /// Whether Azure answered that the volume is gone.
+    pub(crate) fn is_gone(&self, id: &VolumeId) -> bool {
+        locked(&self.gone).contains(id)
+    }
+
+    /// A volume of that name may be there again.
+    pub(crate) fn may_be_back(&self, id: &VolumeId) {
+        locked(&self.gone).remove(id);
+    }
+
     /// Remembers a volume that was just made: it can be used at once, and asking for it would cost a read.
     pub(crate) fn remember(&self, volume: &Volume) {
+        self.may_be_back(&volume.id);
         locked(&self.fresh).insert(volume.id.clone(), volume.clone());
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use moorline_api::Sensitive;
-use moorline_pacing::WindowBudget;
+use moorline_pacing::{Budget, WindowBudget};
 
 use crate::credentials::Identity;
 use crate::data::StorageConnection;
@@ -89,7 +89,7 @@ pub struct AzureSettings {
     pub keep_deleted_shares_days: Option<u32>,
     /// Call budgets of the subscription and region.
     pub budgets: Budgets,
-    /// Calls under way at once.
+    /// Calls under way at once: so many that read, and as many that write.
     pub concurrency: usize,
     /// How long a connection may take to open.
     pub connect_timeout: Duration,
@@ -171,6 +171,30 @@ pub struct Budgets {
     /// Creations, changes, deletions and actions of the storage provider; empty is unlimited. The first is the one that
     /// bounds a burst: it is spent evenly.
     pub writes: Vec<WindowBudget>,
+    /// Resource Manager's own, for all providers together; `None` is unlimited.
+    pub manager: Option<ManagerBudgets>,
+}
+
+/// What Resource Manager allows a caller in a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ManagerBudgets {
+    /// Calls that read.
+    pub reads: Budget,
+    /// Calls that write.
+    pub writes: Budget,
+    /// Calls that delete.
+    pub deletes: Budget,
+}
+
+impl Default for ManagerBudgets {
+    fn default() -> Self {
+        let budget = |burst, per_second| Budget { burst, per_second };
+        Self {
+            reads: budget(250, 25),
+            writes: budget(200, 10),
+            deletes: budget(200, 10),
+        }
+    }
 }
 
 impl Default for Budgets {
@@ -183,6 +207,7 @@ impl Default for Budgets {
                 budget(10, Duration::from_secs(1)),
                 budget(1200, Duration::from_hours(1)),
             ],
+            manager: Some(ManagerBudgets::default()),
         }
     }
 }
@@ -194,6 +219,7 @@ impl Budgets {
             reads: Vec::new(),
             lists: Vec::new(),
             writes: Vec::new(),
+            manager: None,
         }
     }
 

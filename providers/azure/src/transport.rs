@@ -79,7 +79,7 @@ impl HyperTransport {
         let built = self.client.get_or_init(|| self.settings.build());
         built
             .as_ref()
-            .map_err(|why| Error::with_message(ErrorKind::Other, why.clone()))
+            .map_err(|why| Error::with_message(ErrorKind::Connection, why.clone()))
     }
 }
 

@@ -1,8 +1,13 @@
 //! Accounts that hold nothing any more, and marks on those that we use no more.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use moorline_api::{Result, Swept, Tags, Upkeep, tags};
+use moorline_azure_rules::{Service, VolumeName};
+use tokio::time::sleep;
 
 use crate::metadata;
 use crate::named::User;
@@ -13,6 +18,9 @@ use crate::resources::{Container, Retention, Share, ShareListing, StorageAccount
 const AT_ONCE: usize = 8;
 /// Lists lag: what one still shows is read. Where it shows more than this, some of it is there.
 const MOST_READS: usize = 200;
+
+/// How long a list may take to show deletions, look by look: each costs a call of the scarcest budget.
+const SETTLING: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// What is in an account.
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,17 +116,21 @@ impl AzureProvider {
         Ok(contents)
     }
 
+    /// Whether Azure told this run that the volume is gone.
+    fn was_deleted(&self, account: &StorageAccount, service: Service, name: &str) -> bool {
+        VolumeName::new(&account.name, service, name).is_some_and(|name| self.is_gone(&name.id()))
+    }
+
     async fn count_shares(&self, account: &StorageAccount, contents: &mut Contents) -> Result<()> {
         let (storage, place) = (self.storage()?, account.place());
         let listing = ShareListing {
             deleted: true,
             ..ShareListing::default()
         };
-        let (deleted, listed): (Vec<Share>, Vec<Share>) = storage
-            .shares(&place, listing)
-            .await?
-            .into_iter()
-            .partition(Share::is_deleted);
+        let list = || storage.shares(&place, listing).boxed();
+        let lags = |share: &Share| !share.is_deleted() && self.was_deleted(account, Service::Files, &share.name);
+        let all = settled(list, lags).await?;
+        let (deleted, listed): (Vec<Share>, Vec<Share>) = all.into_iter().partition(Share::is_deleted);
         let shown = listed.len();
         let held = if shown > MOST_READS {
             shown
@@ -149,11 +161,10 @@ impl AzureProvider {
 
     async fn count_containers(&self, account: &StorageAccount, contents: &mut Contents) -> Result<()> {
         let (storage, place) = (self.storage()?, account.place());
-        let (deleted, listed): (Vec<Container>, Vec<Container>) = storage
-            .containers(&place, true)
-            .await?
-            .into_iter()
-            .partition(Container::is_deleted);
+        let list = || storage.containers(&place, true).boxed();
+        let lags = |one: &Container| !one.is_deleted() && self.was_deleted(account, Service::Blobs, &one.name);
+        let all = settled(list, lags).await?;
+        let (deleted, listed): (Vec<Container>, Vec<Container>) = all.into_iter().partition(Container::is_deleted);
         contents.held += if listed.len() > MOST_READS {
             listed.len()
         } else {
@@ -170,6 +181,18 @@ impl AzureProvider {
         contents.days = contents.days.max(days.max().unwrap_or_default());
         Ok(())
     }
+}
+
+/// What a list shows, once it shows no more what lags; after a few looks, what it shows then.
+async fn settled<'a, T>(list: impl Fn() -> BoxFuture<'a, Result<Vec<T>>>, lags: impl Fn(&T) -> bool) -> Result<Vec<T>> {
+    for pause in SETTLING {
+        let all = list().await?;
+        if !all.iter().any(&lags) {
+            return Ok(all);
+        }
+        sleep(pause).await;
+    }
+    list().await
 }
 
 /// `1 volume`, `2 volumes`.

@@ -69,19 +69,27 @@ impl Volumes for AzureProvider {
                 Some(_) => {}
             }
         }
-        match (holder, name.service) {
-            (None, _) => Ok(()),
-            (Some(Holder::Given(given)), _) => given.delete(&name.name).await,
+        let is_gone = match (holder, name.service) {
+            (None, _) => return Ok(()),
+            (Some(Holder::Given(given)), _) => return given.delete(&name.name).await,
             (Some(Holder::Managed(account)), Service::Files) => {
-                self.storage()?.delete_share(&account.place(), &name.name).await
+                self.storage()?.delete_share(&account.place(), &name.name).await?
             }
             (Some(Holder::Managed(account)), Service::Blobs) => {
-                self.storage()?.delete_container(&account.place(), &name.name).await
+                self.storage()?.delete_container(&account.place(), &name.name).await?
             }
+        };
+        if is_gone {
+            self.note_gone(id);
         }
+        Ok(())
     }
 
+    /// Resource Manager answers a deletion when it is done: what it said is remembered, and nobody needs to ask again.
     async fn wait_gone(&self, id: &VolumeId) -> Result<()> {
+        if self.is_gone(id) {
+            return Ok(());
+        }
         let (name, holder) = self.whereabouts(id).await?;
         let Some(holder) = holder else { return Ok(()) };
         let mut pause = FIRST_PAUSE;

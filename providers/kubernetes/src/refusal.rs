@@ -177,6 +177,27 @@ impl Refusal {
         call.error(kind, message)
     }
 
+    /// This refusal of a call that the server at `server` was to hand on to a kubelet: what is no `Status` is the kubelet's own.
+    pub(crate) fn into_error_of_kubelet(self, call: &Call, server: &str) -> Error {
+        let text = &self.message;
+        match (self.genuine, self.code.as_u16()) {
+            (false, 401 | 403) => call.error(
+                ErrorKind::Forbidden,
+                format!("the kubelet does not let the API server ask ({text})"),
+            ),
+            (false, 500..) => call.error(ErrorKind::Internal, format!("the kubelet failed ({text})")),
+            (false, code) => call.error(
+                ErrorKind::Unsupported,
+                format!("the kubelet keeps no statistics (it answers {code}: {text})"),
+            ),
+            (true, 500..) if !self.is_etcd_lost() => call.error(
+                ErrorKind::Unreachable,
+                format!("the API server cannot reach the kubelet ({text})"),
+            ),
+            (true, _) => self.into_error(call, server),
+        }
+    }
+
     fn meaning(&self, call: &Call, server: &str) -> (ErrorKind, String) {
         let text = self.message.clone();
         match self.code.as_u16() {

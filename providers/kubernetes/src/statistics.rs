@@ -61,7 +61,10 @@ pub(crate) async fn of_node(transport: &Transport, node: &str) -> Result<Vec<Mou
     subject.resource += "/proxy";
     let path = object_path("get", &target)? + "/proxy/stats/summary";
     let call = Call::read("get", subject, path).at_most(LARGEST_SUMMARY);
-    let answer = transport.send(&call).await?;
+    let answer = match transport.try_send(&call).await? {
+        Ok(answer) => answer,
+        Err(refusal) => return Err(refusal.into_error_of_kubelet(&call, &transport.access().server)),
+    };
     read(&answer.body).map_err(|error| {
         let message = "the kubelet's answer is not a summary of statistics";
         call.error(ErrorKind::Internal, message).with_source(error)

@@ -59,6 +59,20 @@ impl Bucket {
         }
     }
 
+    /// A bucket that lets one call pass in each interval. A few that come late, because the machine was busy, may catch up at once:
+    /// `burst` of them.
+    pub fn spaced(interval: Duration, burst: u32) -> Self {
+        Self {
+            burst: f64::from(burst.max(1)),
+            per_second: 1.0 / interval.as_secs_f64().max(0.000_001),
+            level: Mutex::new(Level {
+                tokens: 1.0,
+                at: Instant::now(),
+            }),
+            turn: tokio::sync::Mutex::new(()),
+        }
+    }
+
     fn level(&self) -> MutexGuard<'_, Level> {
         self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,8 +93,8 @@ impl Bucket {
         }
     }
 
-    /// Takes a token, or says when there will be one.
-    fn take(&self, now: Instant) -> Result<(), Instant> {
+    /// Takes a token at `now`, or says when to ask again. Nobody is queued: it is for schedules that are reckoned, not kept.
+    pub fn take(&self, now: Instant) -> Result<(), Instant> {
         let mut level = self.level();
         self.refill(&mut level, now);
         if level.at <= now && level.tokens >= 1.0 {
@@ -191,6 +205,22 @@ mod tests {
         );
         assert!(bucket.take(ready).is_ok());
         assert!(bucket.take(ready).is_err());
+    }
+
+    #[test]
+    fn spaced_calls_keep_their_distance() {
+        let interval = Duration::from_millis(106);
+        let bucket = Bucket::spaced(interval, 1);
+        let mut now = Instant::now() + Duration::from_secs(5);
+        let start = now;
+        for _ in 0..50 {
+            let before = now;
+            while let Err(ready) = bucket.take(now) {
+                now = ready;
+            }
+            assert!(before == start || now - before >= interval, "{:?}", now - before);
+        }
+        assert!(now - start < interval * 52, "{:?}", now - start);
     }
 
     #[test]

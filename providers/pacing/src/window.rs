@@ -13,6 +13,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// Of how many calls it is remembered how long they took.
+const LATENCIES: usize = 32;
+/// A call that takes this much longer than the longest of late is held up somewhere.
+const USUAL: f64 = 1.5;
+
 /// A budget as a cloud publishes it: so many calls in so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowBudget {
@@ -34,8 +39,9 @@ impl WindowBudget {
 pub struct Window {
     calls: usize,
     per: Duration,
-    /// How long after it left a call may have arrived, for all that is known before its answer.
-    slack: Duration,
+    /// How long after it left an answered call may have been counted at least; `None` where it does not matter when calls
+    /// arrive.
+    slack: Option<Duration>,
     log: Mutex<Log>,
     /// Held by the caller whose turn is next; tokio's mutex queues the others in order.
     turn: tokio::sync::Mutex<()>,
@@ -57,12 +63,17 @@ impl Drop for First<'_> {
 
 /// A call that was let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn(u64);
+pub struct Turn {
+    number: u64,
+    left: Instant,
+}
 
 #[derive(Debug, Default)]
 struct Log {
     calls: VecDeque<Passed>,
     turns: u64,
+    /// How long the last calls took.
+    latencies: VecDeque<Duration>,
     /// Nobody goes before.
     paused_until: Option<Instant>,
 }
@@ -71,8 +82,30 @@ struct Log {
 #[derive(Debug)]
 struct Passed {
     turn: Turn,
-    /// The latest moment at which the cloud may have counted it.
-    counted: Instant,
+    /// The latest moment at which the cloud may have counted it; `None` while it is under way.
+    counted: Option<Instant>,
+}
+
+impl Log {
+    fn shortest(&self) -> Duration {
+        self.latencies.iter().min().copied().unwrap_or_default()
+    }
+
+    fn longest(&self) -> Duration {
+        self.latencies.iter().max().copied().unwrap_or_default()
+    }
+
+    /// The latest moment at which the cloud may have counted a call, or may count it yet. A call that takes longer than
+    /// others did is held up somewhere, and may not have arrived.
+    fn counted(&self, call: &Passed, slack: Duration, now: Instant) -> Instant {
+        let left = call.turn.left;
+        let is_usual = now.saturating_duration_since(left) <= self.longest().mul_f64(USUAL);
+        match call.counted {
+            Some(counted) => counted,
+            None if is_usual => left + slack.max(self.longest().saturating_sub(self.shortest())),
+            None => now,
+        }
+    }
 }
 
 impl Window {
@@ -87,22 +120,27 @@ impl Window {
 
     /// A window that keeps this very budget: the margin is the caller's.
     pub fn exact(budget: WindowBudget) -> Self {
-        Self::answered(budget, Duration::ZERO)
-    }
-
-    /// A window so short that it matters when a call arrives, and not only when it leaves. The cloud counted it between its
-    /// leaving and its answer: it is taken for counted when it is answered ([`Window::landed`]), and no later than `slack`
-    /// after it left. Where answers come within `slack`, no stretch of the cloud's own clock holds more calls than the budget,
-    /// in whatever order they arrive.
-    pub fn answered(budget: WindowBudget, slack: Duration) -> Self {
         Self {
             calls: budget.calls.max(1) as usize,
             per: budget.per,
-            slack,
+            slack: None,
             log: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
             first: AtomicUsize::new(0),
             sooner: Notify::new(),
+        }
+    }
+
+    /// A window so short that it matters when a call arrives, and not only when it leaves.
+    ///
+    /// The cloud counted a call between its leaving and its answer ([`Window::landed`]). It is taken for counted `slack` after
+    /// it left, or as much later as it took longer than the quickest of late, and no later than it was answered. Where calls
+    /// take about as long as each other, or no longer than `slack`, no stretch of the cloud's own clock holds more calls than
+    /// the budget, in whatever order they arrive; and calls that take long do not make the window longer.
+    pub fn answered(budget: WindowBudget, slack: Duration) -> Self {
+        Self {
+            slack: Some(slack),
+            ..Self::exact(budget)
         }
     }
 
@@ -149,32 +187,38 @@ impl Window {
         if let Some(until) = log.paused_until.filter(|until| *until > now) {
             return Err(until);
         }
-        log.calls.retain(|call| call.counted + self.per > now);
-        if log.calls.len() >= self.calls
-            && let Some(first) = log.calls.iter().map(|call| call.counted).min()
-        {
-            return Err(first + self.per);
+        let mut calls = std::mem::take(&mut log.calls);
+        let free = |call: &Passed| log.counted(call, self.slack.unwrap_or_default(), now) + self.per;
+        calls.retain(|call| free(call) > now);
+        let first_free = calls.iter().map(free).min();
+        log.calls = calls;
+        if let Some(free) = first_free.filter(|_| log.calls.len() >= self.calls) {
+            return Err(free);
         }
         log.turns += 1;
-        let turn = Turn(log.turns);
-        log.calls.push_back(Passed {
-            turn,
-            counted: now + self.slack,
-        });
+        let turn = Turn {
+            number: log.turns,
+            left: now,
+        };
+        let counted = self.slack.is_none().then_some(now);
+        log.calls.push_back(Passed { turn, counted });
         Ok(turn)
     }
 
-    /// Notes that a call was answered at `now`: it was counted before.
+    /// Notes that a call was answered, or given up, at `now`.
     pub fn landed(&self, turn: Turn, now: Instant) {
+        let Some(slack) = self.slack else { return };
         let mut log = self.log();
-        if let Some(call) = log
-            .calls
-            .iter_mut()
-            .find(|call| call.turn == turn && call.counted > now)
-        {
-            call.counted = now;
-            self.sooner.notify_waiters();
+        let took = now.saturating_duration_since(turn.left);
+        log.latencies.push_back(took.min(self.per));
+        if log.latencies.len() > LATENCIES {
+            log.latencies.pop_front();
         }
+        let later = slack.max(took.saturating_sub(log.shortest())).min(took);
+        if let Some(call) = log.calls.iter_mut().find(|call| call.turn == turn) {
+            call.counted = Some(turn.left + later);
+        }
+        self.sooner.notify_waiters();
     }
 
     /// The cloud throttled a call all the same: someone else uses the budget too. Nobody goes on before `pause` is over.
@@ -188,7 +232,12 @@ impl Window {
     pub fn is_relaxed(&self) -> bool {
         let now = Instant::now();
         let log = self.log();
-        let recent = log.calls.iter().filter(|call| call.counted + self.per > now).count();
+        let slack = self.slack.unwrap_or_default();
+        let recent = log
+            .calls
+            .iter()
+            .filter(|call| log.counted(call, slack, now) + self.per > now);
+        let recent = recent.count();
         recent * 2 < self.calls && log.paused_until.is_none_or(|until| until <= now)
     }
 }
@@ -267,27 +316,52 @@ mod tests {
         assert!(took <= (second.per + slack) * 20, "{took:?}");
     }
 
-    #[test]
-    fn quick_answers_cost_nothing_and_missing_ones_the_slack() {
+    const SLACK: Duration = Duration::from_millis(150);
+
+    fn one_a_second() -> Window {
         let budget = WindowBudget {
             calls: 1,
             per: Duration::from_secs(1),
         };
-        let slack = Duration::from_millis(150);
-        let window = Window::answered(budget, slack);
+        Window::answered(budget, SLACK)
+    }
+
+    fn millis(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    #[test]
+    fn a_call_counts_from_its_answer_and_no_later_than_it_is_slower_than_others() {
+        let window = one_a_second();
         let start = Instant::now();
+        // Nothing is known yet: it may arrive at any time.
         let first = window.take(start).unwrap();
-        assert_eq!(window.take(start), Err(start + budget.per + slack));
-        let answered = start + Duration::from_millis(5);
-        window.landed(first, answered);
-        assert_eq!(window.take(start), Err(answered + budget.per));
-        let second = window.take(answered + budget.per).unwrap();
-        // An answer that comes late says nothing new.
-        window.landed(second, start + Duration::from_mins(1));
-        assert_eq!(
-            window.take(answered + budget.per),
-            Err(answered + budget.per * 2 + slack)
-        );
+        assert_eq!(window.take(start + millis(700)), Err(start + millis(1700)));
+        window.landed(first, start + millis(705));
+        assert_eq!(window.take(start + millis(710)), Err(start + millis(1150)));
+        // A quick one: it was counted before its answer.
+        let next = start + millis(1150);
+        let second = window.take(next).unwrap();
+        window.landed(second, next + millis(5));
+        assert_eq!(window.take(next), Err(next + millis(1005)));
+        // A slow one after it: the cloud may have counted it late.
+        let next = next + millis(1005);
+        let third = window.take(next).unwrap();
+        window.landed(third, next + millis(805));
+        assert_eq!(window.take(next + millis(900)), Err(next + millis(1800)));
+    }
+
+    #[test]
+    fn a_call_that_is_held_up_somewhere_may_not_have_arrived() {
+        let window = one_a_second();
+        let start = Instant::now();
+        let quick = window.take(start).unwrap();
+        window.landed(quick, start + millis(10));
+        let next = start + millis(1010);
+        window.take(next).unwrap();
+        assert_eq!(window.take(next + millis(15)), Err(next + millis(1150)));
+        assert_eq!(window.take(next + millis(1150)), Err(next + millis(2150)));
+        assert_eq!(window.take(next + millis(5000)), Err(next + millis(6000)));
     }
 
     #[test]

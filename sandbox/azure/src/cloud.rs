@@ -13,6 +13,8 @@ use crate::compute::disk::DiskRecord;
 use crate::error::AzureError;
 use crate::estate::Estate;
 use crate::http;
+use crate::operation::Rate;
+use crate::resources::locks;
 use crate::session::{Place, Session};
 use crate::settings::AzureSettings;
 use crate::storage::account::AccountRecord;
@@ -200,6 +202,7 @@ impl AzureCloud {
     ) -> Result<Share, AzureError> {
         self.at_home(|session| {
             let found = session.estate.accounts.get(account).filter(|account| account.exists());
+            locks::check_drivers(session, Rate::Write, found, ["fileServices", "default", "shares", name])?;
             let account = found
                 .cloned()
                 .ok_or_else(|| AzureError::resource_not_found("Microsoft.Storage/storageAccounts", account, ""))?;
@@ -232,11 +235,10 @@ impl AzureCloud {
     /// Deletes a share, which is kept as the account's policy says; success also where there is none.
     pub fn delete_share(&self, account: &str, name: &str) -> Result<(), AzureError> {
         self.at_home(|session| {
-            let retention = session
-                .estate
-                .accounts
-                .get(account)
-                .and_then(|account| account.share_retention);
+            let around = session.estate.accounts.get(account);
+            let path = ["fileServices", "default", "shares", name];
+            locks::check_drivers(session, Rate::Delete, around, path)?;
+            let retention = around.and_then(|account| account.share_retention);
             let Ok(share) = share::living(session, account, name) else {
                 return Ok(());
             };

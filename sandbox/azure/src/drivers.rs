@@ -9,6 +9,8 @@ use serde::Serialize;
 use crate::cloud::{AzureCloud, Disk, Share, StorageAccount};
 use crate::compute::disk::{DiskRecord, DiskSku};
 use crate::error::AzureError;
+use crate::operation::Rate;
+use crate::resources::locks;
 use crate::session::{Place, Session};
 use crate::storage::account::AccountRecord;
 use crate::storage::accounts::{self, NewAccount};
@@ -136,6 +138,8 @@ impl AzureCloud {
             let account = living(session, &new.account)
                 .cloned()
                 .ok_or_else(|| gone(&new.account))?;
+            let path = ["fileServices", "default", "shares", &new.name];
+            locks::check_drivers(session, Rate::Write, Some(&account), path)?;
             names::check_child(&new.name)?;
             if let Ok(there) = share::living(session, &account.name, &new.name) {
                 return match there.quota {
@@ -168,6 +172,8 @@ impl AzureCloud {
         self.at_home(|session| {
             let account = living(session, account).cloned().ok_or_else(|| gone(account))?;
             account.must_have_blobs()?;
+            let path = ["blobServices", "default", "containers", name];
+            locks::check_drivers(session, Rate::Write, Some(&account), path)?;
             names::check_child(name)?;
             let made = container::create(session, &account, name, BTreeMap::new())?;
             Ok(Container::of(&made))
@@ -191,7 +197,10 @@ impl AzureCloud {
     /// Deletes a container, which is kept as the account's policy says; success also where there is none.
     pub fn delete_container(&self, account: &str, name: &str) -> Result<(), AzureError> {
         self.at_home(|session| {
-            let retention = living(session, account).and_then(|account| account.container_retention);
+            let around = living(session, account);
+            let path = ["blobServices", "default", "containers", name];
+            locks::check_drivers(session, Rate::Delete, around, path)?;
+            let retention = around.and_then(|account| account.container_retention);
             if container::living(session, account, name).is_ok() {
                 let deletion = deletion::Deletion::new(session, retention);
                 container::end(session, account, name, deletion)?;

@@ -17,7 +17,12 @@ async fn script(name: &'static str) {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::open(folder.path()).unwrap();
     let world = World::new(Journal::in_memory()).unwrap();
-    let cloud = AzureCloud::open(world, AzureSettings::default()).unwrap();
+    // Pages so small that the clients have to follow links.
+    let settings = AzureSettings {
+        page_size_cap: 3,
+        ..AzureSettings::default()
+    };
+    let cloud = AzureCloud::open(world, settings).unwrap();
     let manager = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let metadata = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("https://{}", manager.local_addr().unwrap());

@@ -5,6 +5,7 @@ use std::path::Path;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
 use crate::JournalError;
+use crate::seal::Seal;
 
 const CACHE_BYTES: u64 = 2 << 20;
 const MEMTABLE_BYTES: u64 = 4 << 20;
@@ -14,6 +15,7 @@ pub(crate) struct Disk {
     // Dropped before the database, whose drop releases the folder.
     rows: Keyspace,
     database: Database,
+    seal: Seal,
 }
 
 impl Disk {
@@ -35,7 +37,12 @@ impl Disk {
                 KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
             })
             .map_err(|error| open_error(folder, error))?;
-        Ok(Self { rows, database })
+        let seal = Seal::open(folder).map_err(|error| open_error(folder, error))?;
+        Ok(Self { rows, database, seal })
+    }
+
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.seal
     }
 
     pub(crate) fn put(&self, path: String, bytes: Vec<u8>) -> Result<(), JournalError> {

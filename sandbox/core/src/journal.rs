@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::disk::Disk;
+use crate::seal::Broken;
 
 /// Why the journal could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,18 @@ pub enum JournalError {
         key: String,
         /// What serde says.
         source: serde_json::Error,
+    },
+    /// A sealed value cannot be opened.
+    #[error(
+        "the sandbox's state holds a value that cannot be opened: {table}/{key}; `moorline sandbox reset` starts afresh"
+    )]
+    Sealed {
+        /// Table.
+        table: String,
+        /// Key.
+        key: String,
+        /// What is known about it.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Another process has the folder open.
     #[error("the sandbox's state in {} is in use by another process; stop that one or use its endpoints", folder.display())]
@@ -54,7 +67,7 @@ pub struct Journal {
 /// Where the values are. Keys on both shelves are `table NUL key`.
 enum Shelf {
     Memory(Mutex<BTreeMap<String, Vec<u8>>>),
-    Disk(Disk),
+    Disk(Box<Disk>),
 }
 
 impl Journal {
@@ -69,7 +82,7 @@ impl Journal {
     /// for any other this is [`JournalError::Held`], after a moment's patience.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, JournalError> {
         Ok(Self {
-            shelf: Shelf::Disk(Disk::open(folder.as_ref())?),
+            shelf: Shelf::Disk(Box::new(Disk::open(folder.as_ref())?)),
         })
     }
 
@@ -84,6 +97,40 @@ impl Journal {
             }
             Shelf::Disk(disk) => disk.put(path, bytes),
         }
+    }
+
+    /// Writes one value so that the files do not show it: Secrets of the cluster. In memory it is as it is.
+    pub fn put_sealed<T: Serialize>(&self, table: &str, key: &str, value: &T) -> Result<(), JournalError> {
+        let Shelf::Disk(disk) = &self.shelf else {
+            return self.put(table, key, value);
+        };
+        let bytes = serde_json::to_vec(value).map_err(|source| decode(table, key, source))?;
+        let path = path(table, key);
+        let sealed = disk
+            .seal()
+            .seal(&path, bytes)
+            .map_err(|error| broken(table, key, error))?;
+        disk.put(path, sealed)
+    }
+
+    /// Every value of a table of sealed ones, in the order of the keys.
+    pub fn load_sealed<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<(String, T)>, JournalError> {
+        let Shelf::Disk(disk) = &self.shelf else {
+            return self.load(table);
+        };
+        let prefix = path(table, "");
+        let mut rows = Vec::new();
+        disk.each(&prefix, |path, sealed| {
+            let key = &path[prefix.len()..];
+            let bytes = disk
+                .seal()
+                .unseal(path, sealed)
+                .map_err(|error| broken(table, key, error))?;
+            let value = serde_json::from_slice(&bytes).map_err(|source| decode(table, key, source))?;
+            rows.push((key.to_owned(), value));
+            Ok(())
+        })?;
+        Ok(rows)
     }
 
     /// Forgets one value.
@@ -171,6 +218,14 @@ fn bounds<'a>(from: &'a str, to: &'a str) -> (Bound<&'a str>, Bound<&'a str>) {
     (Bound::Included(from), Bound::Excluded(to))
 }
 
+fn broken(table: &str, key: &str, source: Broken) -> JournalError {
+    JournalError::Sealed {
+        table: table.to_owned(),
+        key: key.to_owned(),
+        source: Box::new(source),
+    }
+}
+
 fn decode(table: &str, key: &str, source: serde_json::Error) -> JournalError {
     JournalError::Decode {
         table: table.to_owned(),
@@ -217,6 +272,34 @@ mod tests {
             journal.delete("t", "k").unwrap();
             assert_eq!(journal.get::<i32>("t", "k").unwrap(), None);
         }
+    }
+
+    #[test]
+    fn sealed_values_are_read_back_and_not_seen_in_the_files() {
+        let (folder, journals) = journals();
+        for journal in &journals {
+            journal.put_sealed("t", "a", &"swordfish").unwrap();
+            journal.put("u", "a", &"plainfish").unwrap();
+            let rows: Vec<(String, String)> = journal.load_sealed("t").unwrap();
+            assert_eq!(rows, [("a".to_owned(), "swordfish".to_owned())]);
+        }
+        drop(journals);
+        let again = Journal::open(folder.path()).unwrap();
+        assert_eq!(again.load_sealed::<String>("t").unwrap().len(), 1);
+        drop(again);
+        assert!(holds(folder.path(), "plainfish") && !holds(folder.path(), "swordfish"));
+    }
+
+    /// Whether any file below `folder` holds a text.
+    fn holds(folder: &Path, text: &str) -> bool {
+        std::fs::read_dir(folder).unwrap().any(|entry| {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                return holds(&path, text);
+            }
+            let bytes = std::fs::read(path).unwrap();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        })
     }
 
     #[test]

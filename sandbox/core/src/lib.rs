@@ -10,6 +10,7 @@ mod disk;
 mod faults;
 mod journal;
 mod lagged;
+mod seal;
 mod serve;
 
 pub use audit::{Audit, AuditRow, Outcome};

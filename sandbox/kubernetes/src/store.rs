@@ -13,6 +13,9 @@ use crate::object;
 use crate::{Change, ChangeKind, OpenError};
 
 const TABLE: &str = "objects";
+/// Where the objects of [`SECRETS`] are, whom the files of the state do not show.
+const SEALED: &str = "sealed-objects";
+const SECRETS: &str = "secrets";
 
 /// A stored object: its JSON, made once for all readers, and its value.
 ///
@@ -121,7 +124,8 @@ impl Store {
     pub(crate) fn open(journal: Arc<Journal>, limit: usize) -> Result<Self, OpenError> {
         let mut version = journal.get::<u64>("kubernetes", "version")?.unwrap_or(0);
         let mut tables: HashMap<Arc<str>, Table> = HashMap::new();
-        for (key, row) in journal.load::<Row>(TABLE)? {
+        let rows = journal.load::<Row>(TABLE)?.into_iter();
+        for (key, row) in rows.chain(journal.load_sealed::<Row>(SEALED)?) {
             let mut parts = key.splitn(3, '/');
             let (Some(resource), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
                 return Err(OpenError::Object { key });
@@ -205,8 +209,11 @@ impl Store {
         let version = self.version + 1;
         object["metadata"]["resourceVersion"] = Value::from(version.to_string());
         let (namespace, name) = (object::namespace(&object).to_owned(), object::name(&object).to_owned());
-        self.journal
-            .put(TABLE, &format!("{resource}/{namespace}/{name}"), &object)?;
+        let key = format!("{resource}/{namespace}/{name}");
+        match &**resource {
+            SECRETS => self.journal.put_sealed(SEALED, &key, &object)?,
+            _ => self.journal.put(TABLE, &key, &object)?,
+        }
         let value = Arc::new(object);
         let entry = Entry::written(value.clone());
         let names = self
@@ -228,7 +235,8 @@ impl Store {
     /// Removes an object; its last state gets the deletion's version.
     pub(crate) fn remove(&mut self, resource: &Arc<str>, last: &Value) -> Result<Arc<Value>, JournalError> {
         let (namespace, name) = (object::namespace(last).to_owned(), object::name(last).to_owned());
-        self.journal.delete(TABLE, &format!("{resource}/{namespace}/{name}"))?;
+        let table = if &**resource == SECRETS { SEALED } else { TABLE };
+        self.journal.delete(table, &format!("{resource}/{namespace}/{name}"))?;
         let old = self.tables.get_mut(resource).and_then(|table| {
             let names = table.get_mut(&namespace)?;
             let old = names.remove(&name);

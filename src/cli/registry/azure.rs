@@ -27,6 +27,13 @@ pub(super) fn cloud(
         None => in_environment()?,
     };
     let azure = run_settings(place, settings, profile, sandbox);
+    let azure = match profile {
+        // Which account a profile pins, and what the cluster's own classes need, nobody but Resource Manager says.
+        Some(profile) if profile.provider.account().is_none() && profile.external_classes.is_empty() => {
+            azure.serving(profile.classes.values())
+        }
+        _ => azure,
+    };
     let provider = AzureProvider::connect(azure)?;
     Ok(Cloud::of(Arc::new(provider), Arc::new(AzureRules)))
 }

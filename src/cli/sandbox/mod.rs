@@ -13,7 +13,7 @@ use super::failure::Failure;
 
 pub(crate) use embedded::Embedded;
 
-/// The embedded cloud and cluster: serve them to kubectl and boto3, look into them, make them fail
+/// The embedded clouds and cluster: serve them to kubectl and the clouds' own tools, look into them, make them fail
 ///
 /// Every command takes --sandbox to use it. Its state is kept in the folder of --sandbox-dir between commands.
 #[derive(ClapArgs, Debug)]
@@ -29,11 +29,11 @@ enum Command {
     Stop,
     /// Print the environment of the sandbox that is being served, to eval in a shell
     Env,
-    /// Forget everything: volumes, load balancers, objects, audit, faults; the clock's offset too where nothing serves it
+    /// Forget everything: what is in the clouds, objects, audit, faults; the clock's offset too where nothing serves it
     Reset,
     Settings(inspect::SettingsArgs),
     Audit(inspect::AuditArgs),
-    /// Count volumes, load balancers, snapshots, and objects by kind
+    /// Count volumes, shares, containers, accounts, load balancers, snapshots, and objects by kind
     State,
     Usage(inspect::UsageArgs),
     Clock(inspect::ClockArgs),

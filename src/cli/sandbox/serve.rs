@@ -17,7 +17,7 @@ use crate::cli::app::{App, print};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 
-/// Serve the sandbox to kubectl, boto3 and every other client, until Ctrl-C
+/// Serve the sandbox to kubectl, boto3, Azure's SDKs and every other client, until Ctrl-C
 ///
 /// stdout gets the environment to use it with, ready to eval, and nothing else; a kubeconfig is written into the state's
 /// folder. Other moorline commands with --sandbox use the served one.
@@ -27,7 +27,8 @@ use crate::cli::failure::Failure;
   moorline sandbox stop
   moorline sandbox serve --instant              no throttling, no latency, no lag")]
 pub(crate) struct Args {
-    /// Where the cloud listens; the cluster takes a port of its own. Port 0 takes any that is free.
+    /// Where the AWS account listens; the cluster, Azure and its metadata service take the next three ports. Port 0 takes any that
+    /// are free.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     address: SocketAddr,
 
@@ -70,8 +71,9 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     .await?;
     print(&exports(&sandbox.environment()))?;
     app.tell(&format!(
-        "serving EC2, ELB and STS at {}, Kubernetes at {}; Ctrl-C stops",
+        "serving EC2, ELB and STS at {}, Azure at {}, Kubernetes at {}; Ctrl-C stops",
         sandbox.aws_endpoint(),
+        sandbox.azure_endpoint(),
         sandbox.kubernetes_endpoint()
     ));
     app.stop.cancelled().await;

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use moorline_api::{
-    ClientToken, Error, ErrorKind, NewVolume, Object, ObjectRef, ResourceKind, Tags, Volume, VolumeId, VolumeSpec,
+    ClientToken, Error, ErrorKind, NewVolume, Object, ObjectRef, ReclaimPolicy, ResourceKind, Tags, Volume, VolumeId,
+    VolumeSpec,
 };
 use serde_json::json;
 
@@ -179,9 +180,15 @@ impl Run<'_> {
             };
             match self.ctx.cloud.volumes.create(&new).await {
                 Ok(volume) => {
+                    self.pace();
+                    if volume.tags.contains_key(names::ADOPTED) {
+                        Tally::add(&self.tally.volumes_adopted);
+                        let detail = format!("for {}; it was there before, and stays", plan.name);
+                        self.done(Stage::Volumes, format!("volume/{}", volume.id), Change::Adopted, detail);
+                        return self.usable(&volume.id, &what).await;
+                    }
                     Tally::add(&self.tally.changed);
                     Tally::add(&self.tally.volumes_created);
-                    self.pace();
                     let zone = volume
                         .spec
                         .zone
@@ -316,11 +323,16 @@ impl Run<'_> {
         volume: &Volume,
     ) -> Result<(), Error> {
         let target = ObjectRef::new(ResourceKind::persistent_volume(), "", anchor.persistent_volume.clone());
+        let mut storage = storage.clone();
+        if volume.tags.contains_key(names::ADOPTED) {
+            // Whatever the class says: nobody may delete what was not made for the claim, a CSI driver neither.
+            storage.class.reclaim_policy = ReclaimPolicy::Retain;
+        }
         let recipe = Recipe {
             rules: &*self.ctx.cloud.rules,
             profile: self.profile,
             plan,
-            storage,
+            storage: &storage,
         };
         let made = recipe.persistent_volume(anchor, &volume.id, &volume.spec);
         if let Some(secret) = &made.secret {

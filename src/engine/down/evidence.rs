@@ -39,6 +39,9 @@ pub(super) fn foreign(volume: &Volume, cluster: &str, claim: &str, claim_uid: Op
     if let Some(other) = tag(names::CLUSTER_UID).filter(|uid| *uid != cluster) {
         return Some(format!("its tags say that it belongs to cluster {other}"));
     }
+    if tag(names::ADOPTED).is_some() {
+        return Some("it was there before, and was made for no claim".to_owned());
+    }
     if claim_uid.is_some() && tag(names::CLAIM_UID) == claim_uid {
         return None;
     }
@@ -92,6 +95,11 @@ mod tests {
         assert_eq!(says(&[], "ns/data-0", Some("u")), None);
         assert!(says(&ours, "ns/data-1", Some("v")).unwrap().contains("ns/data-0"));
         assert!(says(&ours, "ns/data-1", None).is_some());
+        assert!(
+            says(&[(names::ADOPTED, "true")], "ns/data-0", Some("u"))
+                .unwrap()
+                .contains("was there before")
+        );
         let elsewhere = [(names::CLUSTER_UID, "other"), (names::CLAIM_UID, "u")];
         assert!(
             says(&elsewhere, "ns/data-0", Some("u"))

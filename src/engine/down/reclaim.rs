@@ -198,18 +198,7 @@ async fn volume(ground: &Ground<'_>, removal: &ClaimRemoval, outcome: &mut DownO
             }
         }
         if Instant::now() + DETACH_LOOK >= deadline {
-            let where_ = seen
-                .attachments
-                .iter()
-                .map(|a| &*a.instance)
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(fail(refusal(
-                ErrorKind::InUse,
-                "delete",
-                &id.0,
-                format!("still {} at {where_}", seen.state),
-            )));
+            return Err(fail(refusal(ErrorKind::InUse, "delete", &id.0, still_used(&seen))));
         }
         tokio::time::sleep(DETACH_LOOK).await;
     }
@@ -224,6 +213,16 @@ async fn volume(ground: &Ground<'_>, removal: &ClaimRemoval, outcome: &mut DownO
         why: "no longer listed by the cloud".to_owned(),
     });
     Ok(())
+}
+
+/// Who uses it, where the cloud says so: a lease has no name.
+fn still_used(volume: &Volume) -> String {
+    let state = volume.state;
+    let machines: Vec<&str> = volume.attachments.iter().map(|a| &*a.instance).collect();
+    if machines.is_empty() {
+        return format!("still {state}");
+    }
+    format!("still {state} at {}", machines.join(", "))
 }
 
 async fn look(ctx: &Context, id: &VolumeId) -> Result<Option<Volume>, Error> {

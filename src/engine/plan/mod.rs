@@ -125,6 +125,21 @@ pub struct ClaimPlan {
     pub storage: Option<ClaimStorage>,
 }
 
+impl ClaimPlan {
+    /// Whether a volume is made for it.
+    pub(crate) fn makes_volume(&self) -> bool {
+        matches!(
+            self.action,
+            ClaimAction::Create
+                | ClaimAction::Resume {
+                    volume: None,
+                    persistent_volume: false,
+                    ..
+                }
+        )
+    }
+}
+
 /// What a claim's PersistentVolume needs beside the volume.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClaimStorage {

@@ -115,7 +115,13 @@ impl Behind {
         }
     }
 
-    /// The same as an outcome.
+    /// Whether the cloud was asked for a volume and does not have it.
+    pub(super) fn lacks(&self, id: &VolumeId) -> bool {
+        let asked = self.asked.as_ref().is_some_and(|asked| asked.about.contains(id));
+        asked && self.failure.is_none() && self.volumes.get(id).is_none()
+    }
+
+    /// The cloud's volume behind a claim, as an outcome.
     pub(super) fn cloud_volume_of(&self, claim: &ClaimView) -> Option<CloudVolume> {
         self.volume_of(claim).map(|volume| CloudVolume {
             id: volume.id.to_string(),
@@ -149,6 +155,24 @@ fn failure(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_volume_is_missing_only_where_the_cloud_was_asked_and_answered() {
+        let id = VolumeId("vol-1".to_owned());
+        let mut behind = Behind::default();
+        assert!(!behind.lacks(&id), "not asked");
+        behind.asked = Some(Asked {
+            at: Instant::now(),
+            about: BTreeSet::from([id.clone()]),
+        });
+        assert!(behind.lacks(&id));
+        assert!(
+            !behind.lacks(&VolumeId("vol-2".to_owned())),
+            "not asked for this one yet"
+        );
+        behind.failure = Some("no answer".to_owned());
+        assert!(!behind.lacks(&id), "no answer");
+    }
 
     #[test]
     fn the_cloud_is_left_alone_for_a_while() {

@@ -1,9 +1,9 @@
 //! What claims need to be planned: themselves, their volumes, classes and nodes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::future;
-use moorline_api::{Error, ErrorKind, StorageClass};
+use moorline_api::{Error, ErrorKind, Owner, StorageClass, VolumeSpec};
 use moorline_profile::{ClassRef, Profile};
 
 use crate::context::Context;
@@ -11,7 +11,8 @@ use crate::error::EngineError;
 use crate::fold::Key;
 use crate::mounts;
 use crate::observe::{self, CloudVolumes, Site};
-use crate::plan::{ClaimInputs, PlannedClaims, plan_claims};
+use crate::outcome::Cause;
+use crate::plan::{ClaimInputs, ClaimPlan, PlannedClaims, plan_claims};
 
 /// Reads what claims need and plans them.
 pub(crate) async fn observe_claims(
@@ -83,8 +84,37 @@ pub(crate) async fn observe_claims(
         entropy: (ctx.entropy)(),
     });
     planned.notices.extend(notices);
+    let obstacles = obstacles(ctx, profile, site, &planned.claims).await?;
+    planned.blocked.extend(obstacles);
     planned.mounts = mounts::missing(ctx, profile, persistent_volumes.values()).await?;
     Ok(planned)
+}
+
+/// What the cloud can tell beforehand of the volumes that would be made.
+async fn obstacles(
+    ctx: &Context,
+    profile: &Profile,
+    site: &Site,
+    claims: &[ClaimPlan],
+) -> Result<Vec<Cause>, EngineError> {
+    let made = claims.iter().filter(|claim| claim.makes_volume());
+    let specs: HashSet<&VolumeSpec> = made.filter_map(|claim| claim.volume.as_ref()).collect();
+    if specs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let specs: Vec<VolumeSpec> = specs.into_iter().cloned().collect();
+    let owner = Owner {
+        cluster: &site.cluster.uid,
+        profile: &profile.name,
+    };
+    let found = ctx.cloud.volumes.obstacles(owner, &specs).await?;
+    let cause = |error: Error| Cause {
+        what: "volumes to create".to_owned(),
+        why: error.to_string(),
+        hint: None,
+        fatal: true,
+    };
+    Ok(found.into_iter().map(cause).collect())
 }
 
 /// The classes that claims name.

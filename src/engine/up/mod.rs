@@ -20,7 +20,7 @@ use crate::event::{Event, Stage};
 use crate::fold::Place;
 use crate::observe::{self, Catalog, Site};
 use crate::outcome::{Cause, UpOutcome};
-use crate::plan::{ClaimAction, ClaimPlan, ClaimRemoval, ObjectAction, ObjectPlan, UpPlan};
+use crate::plan::{ClaimPlan, ClaimRemoval, ObjectAction, ObjectPlan, UpPlan};
 use crate::preflight;
 use crate::readiness::{self, Balancers};
 use crate::scale;
@@ -135,22 +135,11 @@ pub(crate) fn assemble(
     objects: Vec<ObjectPlan>,
     claims: Vec<ClaimPlan>,
 ) -> UpPlan {
-    let creates: Vec<&ClaimPlan> = claims
-        .iter()
-        .filter(|c| {
-            matches!(
-                c.action,
-                ClaimAction::Create
-                    | ClaimAction::Resume {
-                        volume: None,
-                        persistent_volume: false,
-                        ..
-                    }
-            )
-        })
-        .collect();
+    let creates: Vec<&ClaimPlan> = claims.iter().filter(|claim| claim.makes_volume()).collect();
     let volume_creates = u32::try_from(creates.len()).unwrap_or(u32::MAX);
-    let monthly_usd = creates.iter().filter_map(|claim| claim.monthly_usd).sum();
+    let prices = creates.iter().filter_map(|claim| claim.monthly_usd);
+    // A sum of nothing would be -0.0.
+    let monthly_usd = prices.fold(0.0, |sum, price| sum + price);
     let unpriced = creates.iter().filter(|claim| claim.monthly_usd.is_none()).count();
     UpPlan {
         profile: profile.name.clone(),

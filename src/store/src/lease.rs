@@ -116,55 +116,24 @@ impl Lease {
             return Err(Error::new(ErrorKind::Invalid, "acquire", key.as_str(), why).into());
         }
         let token = uuid::Uuid::new_v4().to_string();
-        let mut unknown = None;
-        for _ in 0..ATTEMPTS {
-            let found = store.read(&key).await?;
-            let before = (clock.wall(), clock.running());
-            let last = found.as_ref().map(|found| parsed(&key, &found.value)).transpose()?;
-            let running_until = before.1 + terms.span;
-            let held = |note: Note, version: StoreVersion| Self {
-                fence: note.fence,
-                held: Mutex::new(Held {
-                    note,
-                    version,
-                    running_until,
-                    lost: None,
-                }),
-                store: Arc::clone(&store),
-                key: key.clone(),
-                clock: Arc::clone(&clock),
-                terms: terms.clone(),
-                changing: tokio::sync::Mutex::default(),
-            };
-            let note = Note::first(&key, &terms, &token, before.0, last.as_ref())?;
-            let written = match (found, last) {
-                // By an attempt whose answer was lost; its time began then.
-                (Some(found), Some(last)) if last.token == token => {
-                    let lease = held(last, found.version);
-                    lease.renew().await?;
-                    return Ok(lease);
-                }
-                (Some(_), Some(last)) if !last.is_free(before.0, terms.margin) => {
-                    return Err(last.into_holder(terms.margin));
-                }
-                (Some(found), _) => store.replace(&key, &note.bytes(), &found.version).await,
-                (None, _) => store.create(&key, &note.bytes()).await,
-            };
-            match written {
-                Ok(version) => return Ok(held(note, version)),
-                Err(error) if error.is_transient() || error.kind == ErrorKind::AlreadyExists => unknown = Some(error),
-                Err(error) => return Err(error.into()),
+        let contender = Contender {
+            store,
+            key,
+            terms,
+            clock,
+            token,
+        };
+        let mut looked_again = false;
+        for _ in 1..ATTEMPTS {
+            match contender.attempt().await {
+                // Somebody else was faster, and might have released it already.
+                Err(LeaseError::Store(error)) if matches!(error.kind, ErrorKind::Stale | ErrorKind::AlreadyExists) => {}
+                // What was written may be there: the next look shows it.
+                Err(LeaseError::Store(error)) if error.is_transient() && !looked_again => looked_again = true,
+                outcome => return outcome,
             }
         }
-        let busy = || {
-            Error::new(
-                ErrorKind::Stale,
-                "acquire",
-                key.as_str(),
-                "others change it all the time",
-            )
-        };
-        Err(unknown.unwrap_or_else(busy).into())
+        contender.attempt().await
     }
 
     /// The number of this tenure: larger than that of everyone who held the lease before, even where someone deleted the lease
@@ -294,6 +263,58 @@ impl Lease {
         };
         self.held().lost = Some(why.clone());
         self.lost(&why)
+    }
+}
+
+/// Someone who wants the lease.
+struct Contender {
+    store: Arc<dyn RunStore>,
+    key: StoreKey,
+    terms: Terms,
+    clock: Arc<dyn Clock>,
+    token: String,
+}
+
+impl Contender {
+    async fn attempt(&self) -> Result<Lease> {
+        let found = self.store.read(&self.key).await?;
+        // The time of a lease begins before its request is sent.
+        let (wall, running) = (self.clock.wall(), self.clock.running());
+        let Some(found) = found else {
+            let note = Note::first(&self.key, &self.terms, &self.token, wall, None)?;
+            let version = self.store.create(&self.key, &note.bytes()).await?;
+            return Ok(self.holding(note, version, running));
+        };
+        let last = parsed(&self.key, &found.value)?;
+        if last.token == self.token {
+            // By the attempt whose answer was lost; its time began then.
+            let lease = self.holding(last, found.version, running);
+            lease.renew().await?;
+            return Ok(lease);
+        }
+        if !last.is_free(wall, self.terms.margin) {
+            return Err(last.into_holder(self.terms.margin));
+        }
+        let note = Note::first(&self.key, &self.terms, &self.token, wall, Some(&last))?;
+        let version = self.store.replace(&self.key, &note.bytes(), &found.version).await?;
+        Ok(self.holding(note, version, running))
+    }
+
+    fn holding(&self, note: Note, version: StoreVersion, since: Duration) -> Lease {
+        Lease {
+            fence: note.fence,
+            held: Mutex::new(Held {
+                note,
+                version,
+                running_until: since + self.terms.span,
+                lost: None,
+            }),
+            store: Arc::clone(&self.store),
+            key: self.key.clone(),
+            clock: Arc::clone(&self.clock),
+            terms: self.terms.clone(),
+            changing: tokio::sync::Mutex::default(),
+        }
     }
 }
 

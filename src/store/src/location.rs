@@ -105,6 +105,9 @@ fn s3(rest: &str, query: &str) -> Result<Location> {
     if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(good) || bucket.contains("..") {
         return wrong("after s3:// stands a bucket, 3 to 63 of a-z, 0-9, - and .: s3://bucket/prefix");
     }
+    if bucket.ends_with("--x-s3") {
+        return wrong("a directory bucket of S3 Express does not list in order; name a general purpose bucket");
+    }
     let region = match query.split_once('=') {
         None if query.is_empty() => None,
         Some(("region", region)) if is_word(region) => Some(region.to_owned()),
@@ -269,6 +272,7 @@ mod tests {
             ("file://runs", "full path"),
             ("s3://", "bucket"),
             ("s3://UPPER/x", "bucket"),
+            ("s3://runs--use1-az4--x-s3", "general purpose"),
             ("s3://a..b/x", "bucket"),
             ("s3://bucket/a//b", "prefix"),
             ("s3://bucket/../b", "prefix"),

@@ -127,7 +127,9 @@ pub(crate) struct ResourceManager {
     pipeline: Pipeline,
     wallet: Arc<Wallet>,
     governor: Governor,
-    under_way: Semaphore,
+    reads_under_way: Semaphore,
+    /// A write waits for its second with its place in hand: that must not hold up reads.
+    writes_under_way: Semaphore,
     call_timeout: Duration,
     patience: Duration,
     account_timeout: Duration,
@@ -158,7 +160,8 @@ impl ResourceManager {
             pipeline,
             wallet,
             governor: Governor::new(&settings.budgets),
-            under_way: Semaphore::new(settings.concurrency.max(1)),
+            reads_under_way: Semaphore::new(settings.concurrency.max(1)),
+            writes_under_way: Semaphore::new(settings.concurrency.max(1)),
             call_timeout: settings.call_timeout,
             patience: settings.patience,
             account_timeout: settings.account_timeout,
@@ -182,19 +185,22 @@ impl ResourceManager {
         loop {
             // The budget's turn comes first: a call that waits for its turn must not keep others from being under way. Nor is
             // it the call that takes long, however many are before it.
-            let pass = self.governor.acquire(call.family).await;
+            self.governor.acquire(call.family, call.method).await;
+            let places = match call.method {
+                Method::Get | Method::Head => &self.reads_under_way,
+                _ => &self.writes_under_way,
+            };
+            let place = places.acquire().await;
+            let pass = self.governor.depart(call.family).await;
             let started = Instant::now();
             let deadline = *deadline.get_or_insert(started + self.patience);
-            let outcome = {
-                let _place = self.under_way.acquire().await;
-                timeout(self.call_timeout, self.once(call)).await
-            };
-            pass.landed();
+            let outcome = timeout(self.call_timeout, self.once(call)).await;
+            drop((pass, place));
             if let Ok(Ok(answer)) = &outcome
                 && answer.remaining(call.method).is_some_and(|left| left < FEW_LEFT)
             {
                 tracing::debug!(operation = call.operation, "few calls are left, a pause is made");
-                self.governor.throttled(call.family, REFILL);
+                self.governor.throttled((call.family, call.method), REFILL);
             }
             let Call {
                 operation, resource, ..
@@ -214,7 +220,7 @@ impl ResourceManager {
             let pause = match &error.kind {
                 ErrorKind::Throttled { retry_after } => {
                     let pause = retry_after.unwrap_or_else(|| backoff(attempt));
-                    self.governor.throttled(call.family, pause);
+                    self.governor.throttled((call.family, call.method), pause);
                     pause
                 }
                 // What is stale is busy: an account that another operation holds for a moment.

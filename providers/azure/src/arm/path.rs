@@ -130,7 +130,9 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// Whether a token for `base` may go to `url`.
 pub(crate) fn same_host(base: &Url, url: &Url) -> bool {
-    base.scheme() == url.scheme()
+    url.username().is_empty()
+        && url.password().is_none()
+        && base.scheme() == url.scheme()
         && base.host_str() == url.host_str()
         && base.port_or_known_default() == url.port_or_known_default()
 }
@@ -194,6 +196,7 @@ mod tests {
             ("https://arm.example.com:8443/x", false),
             ("https://arm.example.com.evil.org/x", false),
             ("https://arm.example.com@evil.org/x", false),
+            ("https://me:too@arm.example.com/x", false),
         ] {
             assert_eq!(same_host(&base, &Url::parse(address).unwrap()), same, "{address}");
         }

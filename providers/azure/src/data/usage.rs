@@ -37,7 +37,7 @@ impl BlobAccount {
             };
             let blobs = page.into_model()?.blob_items.into_iter();
             let sizes = blobs.filter_map(|blob| blob.properties?.content_length);
-            sum = sizes.fold(sum, |sum, size| sum.saturating_add(size));
+            sum = sizes.fold(sum, u64::saturating_add);
         }
         // The pager says only when asked again that there are no more.
         Ok(pages.try_next().await?.is_none().then_some(sum))

@@ -91,13 +91,15 @@ impl Storage<'_> {
         self.arm.get(&self.container_call(subject, Method::Get, place)?).await
     }
 
-    /// Deletes a container; one that is absent is success.
-    pub(crate) async fn delete_container(&self, place: &AccountPlace, name: &str) -> Result<()> {
+    /// Deletes a container; one that is absent is success. `true` where Azure answered that it is gone, `false` where it is on
+    /// its way out.
+    pub(crate) async fn delete_container(&self, place: &AccountPlace, name: &str) -> Result<bool> {
         let subject = ("Microsoft.Storage/storageAccounts/blobServices/containers/delete", name);
         let call = self.container_call(subject, Method::Delete, place)?;
         match self.arm.call(&call).await {
-            Err(error) if error.is_not_found() || error.kind == moorline_api::ErrorKind::TokenBurnt => Ok(()),
-            other => other.map(drop),
+            Err(error) if error.is_not_found() => Ok(true),
+            Err(error) if error.kind == moorline_api::ErrorKind::TokenBurnt => Ok(false),
+            other => other.map(|answer| answer.status != 202),
         }
     }
 

@@ -184,15 +184,16 @@ impl Storage<'_> {
         self.arm.call(&call).await.map(drop)
     }
 
-    /// Deletes a share with its snapshots; one that is absent is success.
-    pub(crate) async fn delete_share(&self, place: &AccountPlace, share: &str) -> Result<()> {
+    /// Deletes a share with its snapshots; one that is absent is success. `true` where Azure answered that it is gone, `false`
+    /// where it is on its way out.
+    pub(crate) async fn delete_share(&self, place: &AccountPlace, share: &str) -> Result<bool> {
         let path = self.share_path(place, share).query("$include", "snapshots");
         let subject = ("Microsoft.Storage/storageAccounts/fileServices/shares/delete", share);
         let call = self.share_call(subject, (Method::Delete, &path))?;
         match self.arm.call(&call).await {
-            // A share on its way out is as good as deleted.
-            Err(error) if error.is_not_found() || error.kind == ErrorKind::TokenBurnt => Ok(()),
-            other => other.map(drop),
+            Err(error) if error.is_not_found() => Ok(true),
+            Err(error) if error.kind == ErrorKind::TokenBurnt => Ok(false),
+            other => other.map(|answer| answer.status != 202),
         }
     }
 

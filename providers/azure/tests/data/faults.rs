@@ -2,8 +2,11 @@
 
 use futures::TryStreamExt as _;
 use moorline_api::{
-    Accounts as _, ErrorKind, Upkeep as _, Usage as _, Volume, VolumeFilter, VolumeId, VolumeState, Volumes as _,
+    Accounts as _, ErrorKind, Object, StorageClass, Upkeep as _, Usage as _, Volume, VolumeFilter, VolumeId,
+    VolumeState, Volumes as _,
 };
+use moorline_azure::{AzureProvider, AzureSettings, StorageConnection};
+use serde_json::json;
 
 use crate::desk::{Desk, container, refusal, status, xml};
 use crate::{CLUSTER, UID, new_volume};
@@ -151,6 +154,53 @@ async fn shares_and_other_accounts_need_resource_manager() {
 }
 
 #[tokio::test]
+async fn volumes_of_other_accounts_are_unknown_and_not_gone() {
+    let desk = Desk::with([]).await;
+    let elsewhere = VolumeId(format!("other1.blob/pvc-{UID}"));
+    let provider = desk.provider();
+    let listed: Result<Vec<Volume>, _> = provider
+        .list(VolumeFilter::Ids(vec![elsewhere.clone()]))
+        .try_concat()
+        .await;
+    for error in [listed.unwrap_err(), provider.wait_gone(&elsewhere).await.unwrap_err()] {
+        assert_eq!(error.kind, ErrorKind::Invalid);
+        assert!(error.message.contains("data1 can do without"), "{error}");
+    }
+    assert!(desk.lines().is_empty());
+}
+
+fn class(provisioner: &str, parameters: &serde_json::Value) -> StorageClass {
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "c"},
+        "provisioner": provisioner, "parameters": parameters,
+    });
+    StorageClass::from_object(&Object::from_value(class).unwrap())
+}
+
+#[test]
+fn classes_say_whether_the_account_is_enough() {
+    let connection = StorageConnection::parse("AccountName=data1;AccountKey=aHVzaA==").unwrap();
+    let settings = |subscription: Option<&str>| AzureSettings {
+        connection: Some(connection.clone()),
+        subscription: subscription.map(str::to_owned),
+        ..AzureSettings::default()
+    };
+    let blobs = class("blob.csi.azure.com", &json!({"storageAccount": "data1"}));
+    let others = class("blob.csi.azure.com", &json!({"storageAccount": "other1"}));
+    let shares = class("file.csi.azure.com", &json!({}));
+    for (classes, subscription, left) in [
+        (vec![&blobs], None, (true, false)),
+        (vec![&blobs], Some("s"), (true, false)),
+        (vec![&blobs, &shares], Some("s"), (true, true)),
+        (vec![&blobs, &others], Some("s"), (true, true)),
+        (vec![&blobs, &shares], None, (false, false)),
+    ] {
+        let settings = settings(subscription).serving(classes);
+        assert_eq!((settings.connection.is_some(), settings.subscription.is_some()), left);
+    }
+}
+
+#[tokio::test]
 async fn nobody_there_is_told_with_the_address() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let free = listener.local_addr().unwrap();
@@ -159,12 +209,12 @@ async fn nobody_there_is_told_with_the_address() {
         "AccountName=data1;AccountKey={};BlobEndpoint=http://{free}/data1",
         crate::desk::KEY
     );
-    let settings = moorline_azure::AzureSettings {
-        connection: Some(moorline_azure::StorageConnection::parse(&text).unwrap()),
+    let settings = AzureSettings {
+        connection: Some(StorageConnection::parse(&text).unwrap()),
         patience: std::time::Duration::from_millis(1),
-        ..moorline_azure::AzureSettings::default()
+        ..AzureSettings::default()
     };
-    let provider = moorline_azure::AzureProvider::connect(settings).unwrap();
+    let provider = AzureProvider::connect(settings).unwrap();
     let refused = provider.create(&new_volume(None)).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Unreachable);
     assert!(refused.message.contains(&free.to_string()), "{refused}");

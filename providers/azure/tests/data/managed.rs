@@ -1,22 +1,23 @@
 //! How full the containers are of accounts that Resource Manager has: by their keys.
 
+use axum::body::Body;
+use axum::response::Response;
 use moorline_api::{Sensitive, Usage as _, VolumeId};
 use moorline_azure::{AzureProvider, AzureSettings, Budgets};
 use serde_json::json;
 
-use crate::desk::{Answer, Desk, KEY, refusal, xml};
+use crate::desk::{Desk, KEY, refusal, xml};
 
 const BLOBS: &str = "<?xml version=\"1.0\"?><EnumerationResults><Blobs>\
     <Blob><Name>a</Name><Properties><Content-Length>1000</Content-Length></Properties></Blob>\
     <Blob><Name>b</Name><Properties><Content-Length>234</Content-Length></Properties></Blob>\
     </Blobs><NextMarker/></EnumerationResults>";
 
-fn json(value: &serde_json::Value) -> Answer {
-    let body = axum::body::Body::from(value.to_string());
-    Some(axum::response::Response::new(body))
+fn json(value: &serde_json::Value) -> Response {
+    Response::new(Body::from(value.to_string()))
 }
 
-fn accounts(endpoint: &str) -> Answer {
+fn accounts(endpoint: &str) -> Response {
     json(&json!({"value": [{
         "id": "/subscriptions/s/resourceGroups/data/providers/Microsoft.Storage/storageAccounts/data1",
         "name": "data1", "kind": "StorageV2", "location": "eastus", "sku": {"name": "Standard_LRS"},
@@ -25,8 +26,8 @@ fn accounts(endpoint: &str) -> Answer {
 }
 
 /// Bytes used, where Resource Manager and blobs give these answers.
-async fn used(manager: Vec<Answer>, subscription: &str) -> Option<u64> {
-    let manager = Desk::with(manager).await;
+async fn used(manager: Vec<Response>, subscription: &str) -> Option<u64> {
+    let manager = Desk::with(manager.into_iter().map(Some)).await;
     let settings = AzureSettings {
         budgets: Budgets::unlimited(),
         ..AzureSettings::local(&manager.address, subscription, Sensitive::new("token"))
@@ -56,12 +57,10 @@ async fn the_blobs_are_added_up() {
 #[tokio::test]
 async fn without_the_key_nobody_knows() {
     let blobs = Desk::with([]).await;
-    let forbidden = axum::response::Response::builder()
-        .status(403)
-        .body(axum::body::Body::from(
-            json!({"error": {"code": "AuthorizationFailed", "message": "no"}}).to_string(),
-        ));
-    let manager = vec![accounts(&format!("{}/data1/", blobs.address)), Some(forbidden.unwrap())];
+    let forbidden = Response::builder().status(403).body(Body::from(
+        json!({"error": {"code": "AuthorizationFailed", "message": "no"}}).to_string(),
+    ));
+    let manager = vec![accounts(&format!("{}/data1/", blobs.address)), forbidden.unwrap()];
     assert_eq!(used(manager, "s").await, None);
     assert!(blobs.asked().is_empty());
 }
@@ -71,7 +70,7 @@ async fn an_account_that_only_plays_to_be_azures_is_not_asked_for_at_azure() {
     // No second answer: whoever asked for the key would be refused.
     let manager = vec![
         accounts("https://data1.blob.core.windows.net/"),
-        Some(refusal(500, "Unexpected", "the key was asked for")),
+        refusal(500, "Unexpected", "the key was asked for"),
     ];
     assert_eq!(used(manager, "s").await, None);
     assert_eq!(used(vec![accounts("http://blobs.example/data1")], "s").await, None);

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod failures;
+mod hostile;
 mod life;
 mod named;
 mod paths;

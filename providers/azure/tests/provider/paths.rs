@@ -54,6 +54,7 @@ async fn all_of_the_table_is_made_use_of() {
     let account = share.id.0.split('.').next().unwrap();
     let deleted = provider.deleted_shares(account).await.unwrap();
     provider.restore_share(&deleted[0]).await.unwrap();
+    server.provider().wait_usable(&container.id).await.unwrap();
     provider.delete(&container.id).await.unwrap();
     provider.wait_gone(&container.id).await.unwrap();
     provider.sweep("cluster-1", "web").await.unwrap();

@@ -122,6 +122,15 @@ impl Desk {
                 .unwrap()
                 .push(format!("{method} {uri}: no token"));
         }
+        let is_json = headers
+            .get("content-type")
+            .is_some_and(|value| value == "application/json");
+        if body.is_some() && !is_json {
+            self.violations
+                .lock()
+                .unwrap()
+                .push(format!("{method} {uri}: a body that is not said to be JSON"));
+        }
         let (operation, parts) = match table::find(method.as_str(), uri.path(), &query, body.as_ref()) {
             Ok(found) => found,
             Err(violation) => {

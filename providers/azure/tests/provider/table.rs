@@ -10,20 +10,21 @@ pub(crate) struct Operation {
     method: &'static str,
     path: &'static str,
     version: &'static str,
+    /// Parameters beside the version, each with what it may be: `$expand=stats`, or anything.
     query: &'static [&'static str],
-    /// Required fields of the body, with dots, then those that may be there; `None` where there is no body.
+    /// Required fields of the body, with dots, then those that may be there, each with its form; `None` where there is no body.
     body: Option<(&'static [&'static str], &'static [&'static str])>,
 }
 
 const STORAGE: &str = "2026-09-01";
 const SHARE_FIELDS: &[&str] = &[
-    "properties.shareQuota",
-    "properties.enabledProtocols",
-    "properties.accessTier",
-    "properties.rootSquash",
-    "properties.provisionedIops",
-    "properties.provisionedBandwidthMibps",
-    "properties.metadata",
+    "properties.shareQuota:number",
+    "properties.enabledProtocols=SMB|NFS",
+    "properties.accessTier=TransactionOptimized|Hot|Cool|Premium",
+    "properties.rootSquash=NoRootSquash|RootSquash|AllSquash",
+    "properties.provisionedIops:number",
+    "properties.provisionedBandwidthMibps:number",
+    "properties.metadata:strings",
 ];
 
 macro_rules! account {
@@ -63,7 +64,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         ("create group", "PUT", "/subscriptions/{s}/resourceGroups/{g}"),
         "2021-04-01",
         &[],
-        Some((&["location"], &["tags"])),
+        Some((&["location:string"], &["tags:strings"])),
     ),
     operation(
         (
@@ -73,7 +74,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         ),
         STORAGE,
         &[],
-        Some((&["name", "type"], &[])),
+        Some((&["name:string", "type=Microsoft.Storage/storageAccounts"], &[])),
     ),
     operation(
         (
@@ -90,18 +91,23 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         STORAGE,
         &[],
         Some((
-            &["sku.name", "kind", "location"],
             &[
-                "tags",
-                "properties.supportsHttpsTrafficOnly",
-                "properties.minimumTlsVersion",
-                "properties.allowBlobPublicAccess",
-                "properties.allowSharedKeyAccess",
-                "properties.publicNetworkAccess",
-                "properties.largeFileSharesState",
-                "properties.accessTier",
-                "properties.isHnsEnabled",
-                "properties.encryption",
+                "sku.name:string",
+                "kind=StorageV2|FileStorage|BlockBlobStorage",
+                "location:string",
+            ],
+            &[
+                "tags:strings",
+                "properties.supportsHttpsTrafficOnly:boolean",
+                "properties.minimumTlsVersion=TLS1_2",
+                "properties.allowBlobPublicAccess:boolean",
+                "properties.allowSharedKeyAccess:boolean",
+                "properties.publicNetworkAccess=Enabled|Disabled|SecuredByPerimeter",
+                "properties.largeFileSharesState=Enabled",
+                "properties.accessTier=Hot|Cool",
+                "properties.isHnsEnabled:boolean",
+                "properties.encryption.keySource=Microsoft.Storage",
+                "properties.encryption.requireInfrastructureEncryption:boolean",
             ],
         )),
     ),
@@ -110,7 +116,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         ("tag account", "PATCH", account!("")),
         STORAGE,
         &[],
-        Some((&["tags"], &[])),
+        Some((&["tags:strings"], &[])),
     ),
     operation(("delete account", "DELETE", account!("")), STORAGE, &[], None),
     operation(("keys", "POST", account!("/listKeys")), STORAGE, &[], None),
@@ -121,7 +127,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             "/subscriptions/{s}/providers/Microsoft.Storage/locations/{l}/asyncoperations/{o}",
         ),
         STORAGE,
-        &["monitor"],
+        &["monitor=true"],
         None,
     ),
     operation(
@@ -134,24 +140,32 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         ("set file service", "PUT", account!("/fileServices/default")),
         STORAGE,
         &[],
-        Some((&["properties.shareDeleteRetentionPolicy"], &[])),
+        Some((
+            &["properties.shareDeleteRetentionPolicy.enabled:boolean"],
+            &["properties.shareDeleteRetentionPolicy.days:number"],
+        )),
     ),
     operation(
         ("list shares", "GET", account!("/fileServices/default/shares")),
         STORAGE,
-        &["$maxpagesize", "$filter", "$expand", "$skiptoken"],
+        &[
+            "$maxpagesize",
+            "$filter",
+            "$expand=deleted|snapshots|deleted,snapshots",
+            "$skiptoken",
+        ],
         None,
     ),
     operation(
         ("create share", "PUT", account!("/fileServices/default/shares/{n}")),
         STORAGE,
-        &["$expand"],
+        &["$expand=snapshots"],
         Some((&[], SHARE_FIELDS)),
     ),
     operation(
         ("share", "GET", account!("/fileServices/default/shares/{n}")),
         STORAGE,
-        &["$expand"],
+        &["$expand=stats"],
         None,
     ),
     operation(
@@ -163,7 +177,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     operation(
         ("delete share", "DELETE", account!("/fileServices/default/shares/{n}")),
         STORAGE,
-        &["$include"],
+        &["$include=snapshots|leased-snapshots|none"],
         None,
     ),
     operation(
@@ -174,12 +188,12 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         ),
         STORAGE,
         &[],
-        Some((&["deletedShareName", "deletedShareVersion"], &[])),
+        Some((&["deletedShareName:string", "deletedShareVersion:string"], &[])),
     ),
     operation(
         ("list containers", "GET", account!("/blobServices/default/containers")),
         STORAGE,
-        &["$maxpagesize", "$filter", "$include", "$skiptoken"],
+        &["$maxpagesize", "$filter", "$include=deleted", "$skiptoken"],
         None,
     ),
     operation(
@@ -190,7 +204,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         ),
         STORAGE,
         &[],
-        Some((&[], &["properties.publicAccess", "properties.metadata"])),
+        Some((&[], &["properties.publicAccess=None", "properties.metadata:strings"])),
     ),
     operation(
         ("container", "GET", account!("/blobServices/default/containers/{n}")),
@@ -284,33 +298,79 @@ impl Operation {
         if query.get("api-version").map(String::as_str) != Some(self.version) {
             return Err(format!("{}: api-version is {:?}", self.name, query.get("api-version")));
         }
-        let unknown = query
-            .keys()
-            .find(|key| *key != "api-version" && !self.query.contains(&key.as_str()));
-        if let Some(unknown) = unknown {
-            return Err(format!("{}: query parameter {unknown}", self.name));
+        for (key, value) in query.iter().filter(|(key, _)| *key != "api-version") {
+            let rule = self
+                .query
+                .iter()
+                .map(|rule| Rule::of(rule))
+                .find(|rule| rule.name == key);
+            let rule = rule.ok_or_else(|| format!("{}: query parameter {key}", self.name))?;
+            if !rule.allows(&Value::String(value.clone())) {
+                return Err(format!("{}: {key} is {value}", self.name));
+            }
         }
         match (self.body, body) {
             (None, None) => Ok(()),
             (None, Some(_)) => Err(format!("{}: a body", self.name)),
             (Some(_), None) => Err(format!("{}: no body", self.name)),
-            (Some((required, optional)), Some(body)) => {
-                let pointer = |field: &&str| format!("/{}", field.replace('.', "/"));
-                if let Some(missing) = required
-                    .iter()
-                    .find(|field| body.pointer(&pointer(field)).is_none_or(Value::is_null))
-                {
-                    return Err(format!("{}: no {missing}", self.name));
-                }
-                let known = |field: &str| {
-                    let mut all = required.iter().chain(optional);
-                    all.any(|known| *known == field || field.starts_with(&format!("{known}.")))
-                };
-                match leaves(body).into_iter().find(|leaf| !known(leaf)) {
-                    Some(unknown) => Err(format!("{}: body field {unknown}", self.name)),
-                    None => Ok(()),
-                }
-            }
+            (Some((required, optional)), Some(body)) => self.check_body(required, optional, body),
+        }
+    }
+
+    fn check_body(&self, required: &[&str], optional: &[&str], body: &Value) -> Result<(), String> {
+        let at = |name: &str| body.pointer(&format!("/{}", name.replace('.', "/")));
+        let required: Vec<_> = required.iter().map(|rule| Rule::of(rule)).collect();
+        if let Some(missing) = required.iter().find(|rule| at(rule.name).is_none()) {
+            return Err(format!("{}: no {}", self.name, missing.name));
+        }
+        let rules: Vec<_> = required
+            .into_iter()
+            .chain(optional.iter().map(|rule| Rule::of(rule)))
+            .collect();
+        let wrong = |rule: &&Rule<'_>| at(rule.name).is_some_and(|value| !rule.allows(value));
+        if let Some(wrong) = rules.iter().find(wrong) {
+            return Err(format!("{}: {} is {}", self.name, wrong.name, at(wrong.name).unwrap()));
+        }
+        let known = |leaf: &str| {
+            let mut rules = rules.iter();
+            rules
+                .any(|rule| rule.name == leaf || rule.form == "strings" && leaf.starts_with(&format!("{}.", rule.name)))
+        };
+        match leaves(body).into_iter().find(|leaf| !known(leaf)) {
+            Some(unknown) => Err(format!("{}: body field {unknown}", self.name)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a value may be: `name`, `name:form` or `name=one|of|these`.
+struct Rule<'a> {
+    name: &'a str,
+    form: &'a str,
+    choices: Option<&'a str>,
+}
+
+impl<'a> Rule<'a> {
+    fn of(text: &'a str) -> Self {
+        let (name, choices) = text
+            .split_once('=')
+            .map_or((text, None), |(name, choices)| (name, Some(choices)));
+        let (name, form) = name.split_once(':').unwrap_or((name, ""));
+        Self { name, form, choices }
+    }
+
+    fn allows(&self, value: &Value) -> bool {
+        if let Some(choices) = self.choices {
+            return value
+                .as_str()
+                .is_some_and(|value| choices.split('|').any(|choice| choice == value));
+        }
+        match self.form {
+            "number" => value.is_u64(),
+            "boolean" => value.is_boolean(),
+            "string" => value.is_string(),
+            "strings" => value.as_object().is_some_and(|all| all.values().all(Value::is_string)),
+            _ => true,
         }
     }
 }
@@ -347,4 +407,121 @@ pub(crate) fn find(
     let (operation, parts) = found.next().ok_or_else(|| format!("no operation is {method} {path}"))?;
     operation.check(query, body)?;
     Ok((operation.name, parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ACCOUNT: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a";
+
+    fn judge(method: &str, path: &str, query: &[(&str, &str)], body: Option<Value>) -> Result<&'static str, String> {
+        let query = query
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        find(method, path, &query, body.as_ref()).map(|(name, _)| name)
+    }
+
+    #[test]
+    fn what_is_not_documented_is_a_violation() {
+        let version = [("api-version", STORAGE)];
+        let shares = format!("{ACCOUNT}/fileServices/default/shares");
+        let share = format!("{shares}/pvc-1");
+        let quota = |quota: Value| Some(json!({"properties": {"shareQuota": quota}}));
+        assert_eq!(judge("PUT", &share, &version, quota(json!(1))), Ok("create share"));
+        assert_eq!(judge("GET", &shares, &version, None), Ok("list shares"));
+        let stats = [version[0], ("$expand", "stats")];
+        assert_eq!(judge("GET", &share, &stats, None), Ok("share"));
+        for (method, path, query, body, words) in [
+            (
+                "POST",
+                share.as_str(),
+                &version[..],
+                quota(json!(1)),
+                "no operation is POST",
+            ),
+            (
+                "PUT",
+                &format!("{share}/more"),
+                &version,
+                quota(json!(1)),
+                "no operation is PUT",
+            ),
+            (
+                "PUT",
+                &format!("{shares}/"),
+                &version,
+                quota(json!(1)),
+                "no operation is PUT",
+            ),
+            (
+                "PUT",
+                &share,
+                &[("api-version", "2023-01-01")],
+                quota(json!(1)),
+                "api-version",
+            ),
+            ("PUT", &share, &[], quota(json!(1)), "api-version"),
+            ("PUT", &share, &stats, quota(json!(1)), "$expand is stats"),
+            (
+                "GET",
+                &share,
+                &[version[0], ("$expand", "everything")],
+                None,
+                "$expand is everything",
+            ),
+            (
+                "GET",
+                &share,
+                &[version[0], ("$top", "3")],
+                None,
+                "query parameter $top",
+            ),
+            ("GET", &share, &version, quota(json!(1)), "a body"),
+            ("PUT", &share, &version, None, "no body"),
+            ("PUT", &share, &version, quota(json!("1")), "properties.shareQuota is"),
+            ("PUT", &share, &version, quota(json!(null)), "properties.shareQuota is"),
+            (
+                "PUT",
+                &share,
+                &version,
+                Some(json!({"shareQuota": 1})),
+                "body field shareQuota",
+            ),
+            (
+                "PUT",
+                &share,
+                &version,
+                Some(json!({"properties": {"metadata": {"size": 1}}})),
+                "properties.metadata is",
+            ),
+            (
+                "PUT",
+                ACCOUNT,
+                &version,
+                Some(json!({"kind": "StorageV2", "location": "eastus"})),
+                "no sku.name",
+            ),
+            (
+                "PUT",
+                ACCOUNT,
+                &version,
+                Some(json!({"sku": {"name": "Standard_LRS"}, "kind": "Storage", "location": "eastus"})),
+                "kind is",
+            ),
+            (
+                "POST",
+                &format!("{ACCOUNT}/listKeys"),
+                &version,
+                Some(json!({})),
+                "a body",
+            ),
+        ] {
+            let violation = judge(method, path, query, body).unwrap_err();
+            assert!(violation.contains(words), "{method} {path}: {violation}");
+        }
+    }
 }

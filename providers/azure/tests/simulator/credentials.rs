@@ -103,3 +103,55 @@ async fn nobody_is_told_what_was_tried() {
         assert!(error.message.contains(words), "{words}: {error}");
     }
 }
+
+#[tokio::test]
+async fn a_machine_has_an_identity() {
+    let azure = Azure::start(SandboxSettings::instant()).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("http://{}", listener.local_addr().unwrap());
+    let metadata = azure.cloud.metadata_router();
+    tokio::spawn(async move { moorline_sandbox_core::serve(listener, metadata, std::future::pending()).await });
+    let machine = [
+        ("AZURE_CLIENT_ID", ""),
+        ("AZURE_CLIENT_SECRET", ""),
+        ("AZURE_POD_IDENTITY_AUTHORITY_HOST", host.as_str()),
+    ];
+    azure.provider(&machine).account().await.unwrap();
+    let nowhere = [
+        ("AZURE_CLIENT_ID", ""),
+        ("AZURE_CLIENT_SECRET", ""),
+        ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "nowhere"),
+    ];
+    let error = azure.provider(&nowhere).account().await.unwrap_err();
+    assert!(
+        error
+            .message
+            .contains("managed identity (AZURE_POD_IDENTITY_AUTHORITY_HOST is"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn certificates_to_trust_may_be_in_a_file() {
+    let azure = Azure::start(SandboxSettings::instant()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("ca.pem");
+    let settings = || moorline_azure::AzureSettings {
+        extra_roots: None,
+        patience: std::time::Duration::from_secs(1),
+        ..azure.settings(&[("REQUESTS_CA_BUNDLE", bundle.to_str().unwrap())])
+    };
+    let connect = async || {
+        moorline_azure::AzureProvider::connect(settings())
+            .unwrap()
+            .account()
+            .await
+    };
+    let error = connect().await.unwrap_err();
+    assert!(error.message.contains("REQUESTS_CA_BUNDLE"), "{error}");
+    std::fs::write(&bundle, "no certificate").unwrap();
+    let error = connect().await.unwrap_err();
+    assert!(error.message.contains("no certificate that can be trusted"), "{error}");
+    std::fs::write(&bundle, azure.settings(&[]).extra_roots.unwrap()).unwrap();
+    connect().await.unwrap();
+}

@@ -46,6 +46,32 @@ async fn a_hundred_shares_at_the_published_rates() {
     assert_eq!(found.len(), 100);
     assert_eq!(again.create(&volumes[60]).await.unwrap().id, made[60].id);
     assert_eq!(azure.throttled(), 0);
+
+    // As `down` goes: each is looked at, deleted and waited for; then what is around them is cleared away.
+    let before = azure.calls("FileShares_Get");
+    let gone = made.iter().map(|volume| async {
+        let seen: Vec<_> = again
+            .list(VolumeFilter::Ids(vec![volume.id.clone()]))
+            .try_concat()
+            .await?;
+        assert_eq!(seen.len(), 1);
+        again.delete(&volume.id).await?;
+        again.wait_gone(&volume.id).await
+    });
+    try_join_all(gone).await.unwrap();
+    let swept = again.sweep(CLUSTER, "azure-counter").await.unwrap();
+    assert!(
+        swept.iter().all(|swept| swept.why.contains("50 deleted volumes")),
+        "{swept:?}"
+    );
+    let reads = azure.calls("FileShares_Get") - before;
+    assert!(reads <= 105, "{reads} reads");
+    assert!(
+        azure.calls("FileShares_List") <= 20,
+        "{}",
+        azure.calls("FileShares_List")
+    );
+    assert_eq!(azure.throttled(), 0);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod credentials;
 mod life;
+mod refusals;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use tokio::net::TcpListener;
 /// A running Azure.
 pub(crate) struct Azure {
     pub(crate) world: World,
+    pub(crate) cloud: AzureCloud,
     endpoint: String,
     certificate: String,
     settings: SandboxSettings,
@@ -30,9 +32,11 @@ impl Azure {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("https://{}", listener.local_addr().unwrap());
         let certificate = authority.certificate().to_owned();
-        tokio::spawn(async move { serve_tls(listener, &authority, cloud.router(), std::future::pending()).await });
+        let served = cloud.clone();
+        tokio::spawn(async move { serve_tls(listener, &authority, served.router(), std::future::pending()).await });
         Self {
             world,
+            cloud,
             endpoint,
             certificate,
             settings,
@@ -62,17 +66,34 @@ impl Azure {
         AzureProvider::connect(self.settings(variables)).unwrap()
     }
 
+    /// How often an operation was called.
+    pub(crate) fn calls(&self, operation: &str) -> u64 {
+        let rows = self.world.audit.rows();
+        rows.iter()
+            .filter(|row| row.operation == operation)
+            .map(|row| row.calls)
+            .sum()
+    }
+
     /// Calls that came too fast.
     pub(crate) fn throttled(&self) -> u64 {
-        self.world.audit.rows().iter().map(|row| row.throttled).sum()
+        let rows = self.world.audit.rows();
+        let slowed: Vec<_> = rows.iter().filter(|row| row.throttled > 0).collect();
+        assert!(slowed.is_empty(), "{slowed:?}");
+        rows.iter().map(|row| row.throttled).sum()
     }
 }
 
 /// The volume of a claim of the tutorial's size.
 pub(crate) fn new_volume(provisioner: &str, number: u32) -> NewVolume {
+    volume_of(provisioner, &[("skuName", "Standard_LRS")], number)
+}
+
+/// The volume of such a claim, of a class with these parameters.
+pub(crate) fn volume_of(provisioner: &str, parameters: &[(&str, &str)], number: u32) -> NewVolume {
     let class = json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "azurefile-div"},
-        "provisioner": provisioner, "parameters": {"skuName": "Standard_LRS"},
+        "provisioner": provisioner, "parameters": parameters.iter().copied().collect::<BTreeMap<_, _>>(),
     });
     let class = StorageClass::from_object(&Object::from_value(class).unwrap());
     let shape = moorline_api::ClaimShape {

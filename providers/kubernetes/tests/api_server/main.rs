@@ -12,4 +12,5 @@ mod many;
 mod refusals;
 mod retries;
 mod server;
+mod statistics;
 mod tls;

@@ -10,6 +10,7 @@ use crate::http::request::Request;
 use crate::operation::{Operation, Rate};
 use crate::session::Session;
 use crate::shelf::Mortal;
+use crate::storage::account::AccountRecord;
 use crate::versions::Provider;
 
 pub(crate) const OPERATIONS: &[Operation] = &[
@@ -92,11 +93,11 @@ impl LockRecord {
         body
     }
 
-    fn forbids(&self, operation: &Operation) -> bool {
+    fn forbids(&self, rate: Rate) -> bool {
         match self.level {
-            Level::CanNotDelete => operation.rate == Rate::Delete,
+            Level::CanNotDelete => rate == Rate::Delete,
             // Keys are asked for with POST, so a lock that allows reading only keeps them back too.
-            Level::ReadOnly => operation.rate.mutating() || operation.rate == Rate::Keys,
+            Level::ReadOnly => rate.mutating() || rate == Rate::Keys,
         }
     }
 }
@@ -110,24 +111,51 @@ pub(crate) fn check(session: &Session, operation: &Operation, segments: &[String
     {
         return Ok(());
     }
+    refuse(
+        session,
+        operation.rate,
+        segments,
+        operation.name == "ResourceGroups_Delete",
+    )
+}
+
+/// The same for what the drivers of a cluster do to the shares and containers of an account: they go through Resource Manager,
+/// too.
+pub(crate) fn check_drivers(
+    session: &Session,
+    rate: Rate,
+    account: Option<&AccountRecord>,
+    child: [&str; 4],
+) -> Result<(), AzureError> {
+    let Some(account) = account else { return Ok(()) };
+    let above = [
+        "subscriptions",
+        &account.subscription,
+        "resourceGroups",
+        &account.group,
+        "providers",
+        "Microsoft.Storage",
+        "storageAccounts",
+        &account.name,
+    ];
+    let segments: Vec<_> = above.iter().chain(&child).map(|&part| part.to_owned()).collect();
+    refuse(session, rate, &segments, false)
+}
+
+fn refuse(session: &Session, rate: Rate, segments: &[String], deletes_group: bool) -> Result<(), AzureError> {
     let target = format!("{}/", segments.join("/").to_ascii_lowercase());
-    let deletes_group = operation.name == "ResourceGroups_Delete";
     let locks = session.estate.locks.all().map(|(_, lock)| lock);
     let holding: Vec<_> = locks
         .filter(|lock| {
             let scope = format!("{}/", lock.scope.to_ascii_lowercase());
-            lock.forbids(operation) && (target.starts_with(&scope) || deletes_group && scope.starts_with(&target))
+            lock.forbids(rate) && (target.starts_with(&scope) || deletes_group && scope.starts_with(&target))
         })
         .map(|lock| format!("/{}", lock.scope))
         .collect();
     if holding.is_empty() {
         return Ok(());
     }
-    let verb = if operation.rate == Rate::Delete {
-        "delete"
-    } else {
-        "write"
-    };
+    let verb = if rate == Rate::Delete { "delete" } else { "write" };
     Err(AzureError::new(
         409,
         "ScopeLocked",

@@ -122,8 +122,12 @@ async fn a_lock_keeps_what_is_under_it() {
         "{message}"
     );
     client.call("PATCH", &share, Some(json!({}))).await.ok();
+    let by_driver = client.cloud.delete_share("locked1", "pvc-1").unwrap_err();
+    assert!(by_driver.to_string().contains("locked"), "{by_driver}");
+    assert_eq!(client.cloud.shares("locked1").len(), 1);
 
     assert_eq!(client.at("PUT", &lock, level("ReadOnly")).await.status, 200);
+    assert!(client.cloud.create_container("locked1", "data").is_err());
     assert_eq!(
         client.call("PATCH", &share, Some(json!({}))).await.refusal(),
         (409, "ScopeLocked")

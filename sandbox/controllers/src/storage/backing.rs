@@ -36,11 +36,7 @@ impl Backing {
     /// What a pod gets to see of a volume object: of a share or a container the attributes count for more than the handle,
     /// which may be any text where a person wrote it.
     pub(crate) fn mounted(volume: &Value) -> Option<Self> {
-        let attribute = |key: &str| {
-            let attributes = volume.pointer("/spec/csi/volumeAttributes")?.as_object()?;
-            let (_, value) = attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
-            value.as_str().filter(|value| !value.is_empty())
-        };
+        let attribute = |key: &str| attribute(volume, key);
         let handle = text(volume, "/spec/csi/volumeHandle");
         let inside = |key: &str| {
             let named = Inside::of_handle(handle);
@@ -103,6 +99,13 @@ impl DiskName {
             _ => None,
         }
     }
+}
+
+/// An attribute of a CSI volume, whose name may be in any letter case.
+pub(crate) fn attribute<'a>(volume: &'a Value, key: &str) -> Option<&'a str> {
+    let attributes = volume.pointer("/spec/csi/volumeAttributes")?.as_object()?;
+    let (_, value) = attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
+    value.as_str().filter(|value| !value.is_empty())
 }
 
 /// The sources that clusters used before there were drivers, and still understand.

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::backing::{Backing, Inside};
+use super::backing::{Backing, Inside, attribute};
 use crate::cluster::Cluster;
-use crate::object::{name, namespace, sha256_hex, text};
+use crate::object::{self, name, sha256_hex, text};
 
 /// Why a volume cannot be mounted for a pod, in the kubelet's words; `None` when it can. Volumes that are attached to a node
 /// can always be mounted there.
@@ -58,19 +58,18 @@ fn staged_secret(cluster: &Cluster, volume: &Value) -> Result<Option<Value>, Str
 /// Whether the node has a key that opens the account: from the Secret it was given, or else from the usual one. Where there
 /// is none the driver asks the cloud for the key, as the cluster.
 fn is_open(cluster: &Cluster, volume: &Value, pod: &Value, (inside, given): (&Inside, Option<&Value>)) -> bool {
-    let attribute = |key: &str| {
-        let attributes = volume.pointer("/spec/csi/volumeAttributes")?.as_object()?;
-        let (_, value) = attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(key))?;
-        value.as_str().map(str::to_owned)
-    };
-    if attribute("protocol").is_some_and(|protocol| protocol.ends_with("nfs")) {
+    if attribute(volume, "protocol").is_some_and(|protocol| protocol.ends_with("nfs")) {
         return true;
     }
     let usual = || {
-        let name =
-            attribute("secretname").unwrap_or_else(|| format!("azure-storage-account-{}-secret", inside.account));
-        let namespace = attribute("secretnamespace").unwrap_or_else(|| namespace(pod).to_owned());
-        cluster.get("secrets", &namespace, &name)
+        let name = format!("azure-storage-account-{}-secret", inside.account);
+        let of_forerunner = Some(text(volume, "/spec/azureFile/secretNamespace")).filter(|name| !name.is_empty());
+        let namespace = attribute(volume, "secretnamespace").or(of_forerunner);
+        cluster.get(
+            "secrets",
+            namespace.unwrap_or_else(|| object::namespace(pod)),
+            attribute(volume, "secretname").unwrap_or(&name),
+        )
     };
     let secret = match given {
         Some(given) => given.clone(),

@@ -8,6 +8,49 @@ use proptest::prelude::*;
 
 const SEED: &str = include_str!("../../../../profiles/aws-nginx-stateful/statefulset.yml");
 
+const AZURE: &str = "name: web
+provider:
+  azure:
+    subscription: 0b1f6471-1bf0-4dda-aec3-cb9272f09590
+    tenant: 0b1f6471-1bf0-4dda-aec3-cb9272f09591
+    resourceGroup: shop
+    location: westeurope
+    createResourceGroup: true
+";
+
+/// Every sort of parameter that Azure's classes have.
+const AZURE_SEED: &str = "apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: files}
+provisioner: file.csi.azure.com
+mountOptions: [dir_mode=0777, uid=1000]
+parameters:
+  skuName: Premium_LRS
+  storageAccount: shopdata
+  shareName: of-${pvc.metadata.name}
+  resourceGroup: shop
+  subscriptionID: 0b1f6471-1bf0-4dda-aec3-cb9272f09590
+  secretName: key
+  secretNamespace: kube-system
+  mountPermissions: \"0755\"
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: blobs}
+provisioner: blob.csi.azure.com
+parameters: {protocol: fuse2, containerNamePrefix: web, location: East US, tags: \"team=web,cost=12\", storeAccountKey: \"true\"}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: one}
+spec: {accessModes: [ReadWriteMany], storageClassName: files, resources: {requests: {storage: 200Gi}}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: two}
+spec: {accessModes: [ReadWriteMany], storageClassName: blobs, resources: {requests: {storage: 1Gi}}}
+";
+
 /// Bits of YAML that break things when they stand where they should not.
 const SPLINTERS: &[&str] = &[
     "\t",
@@ -58,10 +101,10 @@ const SPLINTERS: &[&str] = &[
     "\r\n",
 ];
 
-fn mutated() -> impl Strategy<Value = String> {
-    let edit = (0..SEED.len(), 0..40_usize, prop::sample::select(SPLINTERS));
+fn mutated(seed: &'static str) -> impl Strategy<Value = String> {
+    let edit = (0..seed.len(), 0..40_usize, prop::sample::select(SPLINTERS));
     prop::collection::vec(edit, 1..6).prop_map(|edits| {
-        let mut text = SEED.to_owned();
+        let mut text = seed.to_owned();
         for (at, cut, splinter) in edits {
             let at = (0..=at.min(text.len()))
                 .rev()
@@ -77,7 +120,11 @@ fn mutated() -> impl Strategy<Value = String> {
 }
 
 fn assert_survives(name: &str, bytes: &[u8]) {
-    let folder = folder(&[("other.yaml", &CONFIG_MAP.replace("settings", "other"))]);
+    assert_survives_with(&[], name, bytes);
+}
+
+fn assert_survives_with(files: &[(&str, &str)], name: &str, bytes: &[u8]) {
+    let folder = folder(&[files, &[("other.yaml", &CONFIG_MAP.replace("settings", "other"))]].concat());
     std::fs::write(folder.path().join(name), bytes).unwrap();
     if let Err(diagnostics) = read(folder.path()) {
         assert!(diagnostics.has_errors());
@@ -90,8 +137,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn mutated_manifests_are_survived(text in mutated()) {
+    fn mutated_manifests_are_survived(text in mutated(SEED)) {
         assert_survives("a.yaml", text.as_bytes());
+    }
+
+    #[test]
+    fn mutated_profiles_of_azure_are_survived(classes in mutated(AZURE_SEED), block in mutated(AZURE)) {
+        assert_survives_with(&[("profile.yaml", AZURE)], "a.yaml", classes.as_bytes());
+        assert_survives_with(&[("a.yaml", AZURE_SEED)], "profile.yaml", block.as_bytes());
     }
 
     #[test]
@@ -104,6 +157,18 @@ proptest! {
     fn any_splinters_are_survived(parts in prop::collection::vec(prop::sample::select(SPLINTERS), 0..30)) {
         assert_survives("a.yaml", parts.concat().as_bytes());
         assert_survives("profile.yaml", format!("{PROFILE}{}", parts.concat()).as_bytes());
+    }
+}
+
+/// What is mutated is right before: or nothing would be reached behind the first error.
+#[test]
+fn the_seeds_have_nothing_wrong() {
+    for files in [
+        &[("a.yaml", SEED)][..],
+        &[("profile.yaml", AZURE), ("a.yaml", AZURE_SEED)],
+    ] {
+        let read = read(folder(files).path());
+        assert!(read.is_ok(), "{}", read.unwrap_err());
     }
 }
 

@@ -7,16 +7,16 @@ use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderValue, Method, header};
+use http::HeaderValue;
 use moorline_api::words::clean;
-use moorline_api::{Error, ErrorKind, Result, Sensitive, StoreVersion};
+use moorline_api::{Error, ErrorKind, Result, Sensitive};
 use moorline_http::Network;
 use object_store::CredentialProvider;
 use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential, MicrosoftAzureBuilder};
-use object_store::client::{HttpRequest, HttpRequestBody};
+use object_store::client::HttpRequest;
 use thiserror::Error as ThisError;
 
-use super::http::{Http, root_cause};
+use super::transport::{Http, root_cause};
 use super::{Call, CloudStore, Dialect, repeats};
 
 /// What tokens are asked for, in each of Azure's clouds.
@@ -161,8 +161,9 @@ pub(crate) fn open(place: AzurePlace<'_>, access: &AzureAccess, network: Network
         .endpoint
         .or(access.endpoint.as_deref())
         .map_or_else(default, str::to_owned);
-    if matches!(access.identity, AzureIdentity::Token(_)) && !is_private(&endpoint) {
-        let why = "tokens go over https:// only; for Azurite set AZURE_STORAGE_CONNECTION_STRING".to_owned();
+    // A key only signs; the others are sent along.
+    if !matches!(access.identity, AzureIdentity::Key(_)) && !is_private(&endpoint) {
+        let why = "tokens and shared access signatures go over https:// only".to_owned();
         return Err(refused(why));
     }
     let http = Http::new(network);
@@ -235,18 +236,16 @@ impl Dialect for Azure {
         "the role Storage Blob Data Contributor on the container, or a shared access signature with rwdl"
     }
 
-    async fn deletion(&self, name: &str, version: &StoreVersion) -> object_store::Result<HttpRequest> {
-        let mut request = HttpRequest::new(HttpRequestBody::empty());
-        *request.method_mut() = Method::DELETE;
-        *request.uri_mut() = super::understood(format!("{}/{name}", self.address).parse())?;
-        let etag = super::understood(HeaderValue::from_str(version.as_str()))?;
-        request.headers_mut().insert(header::IF_MATCH, etag);
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    async fn sign_deletion(&self, request: &mut HttpRequest) -> object_store::Result<()> {
         // Else a blob of which someone made a snapshot could not be deleted.
         let include = HeaderValue::from_static("include");
         request.headers_mut().insert("x-ms-delete-snapshots", include);
         let credential = self.credentials.get_credential().await?;
-        AzureAuthorizer::new(&credential, &self.account).try_authorize(&mut request)?;
-        Ok(request)
+        AzureAuthorizer::new(&credential, &self.account).try_authorize(request)
     }
 }
 
@@ -391,6 +390,10 @@ mod tests {
             (opened(shared("hush"), None, None), "sig="),
             (opened(shared("se=hush%ZZ"), None, None), "sig="),
             (opened(key("aGk="), Some("other"), None), "account other"),
+            (
+                opened(shared("sig=hush"), None, Some("http://blobs.example.com/acct1")),
+                "https://",
+            ),
         ] {
             let problem = outcome.unwrap_err();
             assert!(problem.contains(why) && !problem.contains("hush"), "{problem}");

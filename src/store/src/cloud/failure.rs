@@ -2,7 +2,7 @@
 
 use moorline_api::{Error, ErrorKind};
 
-use super::http::{Accident, Refusal, Witness, root_cause};
+use super::transport::{Accident, Refusal, Witness, root_cause};
 use super::{Call, CloudStore};
 
 /// What comes of a request.

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use http::header::IF_MATCH;
+use http::{HeaderValue, Method};
 use moorline_api::store::MAX_VALUE;
 use moorline_api::{Error, ErrorKind, Result, RunStore, StoreKey, StoreVersion, Stored};
-use object_store::client::{HttpRequest, HttpService as _};
+use object_store::client::{HttpRequest, HttpRequestBody, HttpService as _};
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{
@@ -21,9 +23,9 @@ use tokio::time::sleep;
 
 mod azure;
 mod failure;
-mod http;
 mod proof;
 mod s3;
+mod transport;
 
 pub use azure::{AzureAccess, AzureIdentity, ConnectionStringError};
 pub(crate) use azure::{AzurePlace, open as open_azure};
@@ -31,8 +33,8 @@ pub use s3::S3Access;
 pub(crate) use s3::{S3Place, open as open_s3};
 
 use self::failure::{Failure, Outcome};
-use self::http::{Http, Witness};
 use self::proof::Proof;
+use self::transport::{Http, Witness};
 
 /// How often a write is sent whose fate is unknown. `object_store` repeats the harmless failures by itself.
 const ATTEMPTS: u32 = 4;
@@ -62,8 +64,11 @@ pub(super) trait Dialect: Send + Sync {
     /// The rights that all of it takes.
     fn rights(&self) -> &'static str;
 
-    /// The signed request that deletes an object of this version.
-    async fn deletion(&self, name: &str, version: &StoreVersion) -> object_store::Result<HttpRequest>;
+    /// The bucket's or container's address, without a slash at its end.
+    fn address(&self) -> &str;
+
+    /// Signs the request of a deletion.
+    async fn sign_deletion(&self, request: &mut HttpRequest) -> object_store::Result<()>;
 }
 
 /// What can be asked of a service.
@@ -287,7 +292,8 @@ impl CloudStore {
     async fn delete_once(&self, name: &str, expected: &StoreVersion) -> Outcome<()> {
         let witness = Witness::default();
         let failed = |error: object_store::Error| self.judge(Call::Delete, name, &witness, &error);
-        let mut request = self.dialect.deletion(name, expected).await.map_err(failed)?;
+        let mut request = self.deletion(name, expected).map_err(failed)?;
+        self.dialect.sign_deletion(&mut request).await.map_err(failed)?;
         request.extensions_mut().extend(witness.carried());
         // What the witness saw says more than the error.
         _ = self.http.call(request).await;
@@ -295,6 +301,24 @@ impl CloudStore {
             None => Ok(()),
             Some(accident) => Err(self.judge_accident(Call::Delete, name, &accident)),
         }
+    }
+
+    /// The request that deletes an object of this version, unsigned.
+    fn deletion(&self, name: &str, expected: &StoreVersion) -> object_store::Result<HttpRequest> {
+        fn made<T>(
+            part: std::result::Result<T, impl std::error::Error + Send + Sync + 'static>,
+        ) -> object_store::Result<T> {
+            part.map_err(|error| object_store::Error::Generic {
+                store: "deletion",
+                source: Box::new(error),
+            })
+        }
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.method_mut() = Method::DELETE;
+        *request.uri_mut() = made(format!("{}/{name}", self.dialect.address()).parse())?;
+        let version = made(HeaderValue::from_str(expected.as_str()))?;
+        request.headers_mut().insert(IF_MATCH, version);
+        Ok(request)
     }
 
     /// One page of a listing, and how it goes on.
@@ -378,16 +402,6 @@ async fn pause(attempt: u32, after: Option<&Error>) {
     // Those that were refused together do not come back together.
     let spread = own.mul_f64(fastrand::f64());
     sleep((own + spread).max(asked).min(LONGEST_PAUSE)).await;
-}
-
-/// What we put together ourselves, as `object_store` would have it.
-fn understood<T, E: std::error::Error + Send + Sync + 'static>(
-    made: std::result::Result<T, E>,
-) -> object_store::Result<T> {
-    made.map_err(|error| object_store::Error::Generic {
-        store: "deletion",
-        source: Box::new(error),
-    })
 }
 
 /// Repeats of what can be repeated without a thought: refused connections, failures of reads, throttling.

@@ -7,16 +7,15 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
-use http::{HeaderValue, Method, header};
 use moorline_api::words::clean;
-use moorline_api::{Error, ErrorKind, Result, StoreVersion};
+use moorline_api::{Error, ErrorKind, Result};
 use moorline_http::Network;
 use object_store::CredentialProvider;
 use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredential, Checksum, S3ConditionalPut};
-use object_store::client::{HttpRequest, HttpRequestBody};
+use object_store::client::HttpRequest;
 use tokio::sync::Mutex;
 
-use super::http::{Http, root_cause};
+use super::transport::{Http, root_cause};
 use super::{Call, CloudStore, Dialect, repeats};
 
 /// Credentials are had anew when they are valid for less than this: longer than a request takes with its repeats.
@@ -173,15 +172,13 @@ impl Dialect for S3 {
         "s3:ListBucket on the bucket, and s3:GetObject, s3:PutObject and s3:DeleteObject on what is in it"
     }
 
-    async fn deletion(&self, name: &str, version: &StoreVersion) -> object_store::Result<HttpRequest> {
-        let mut request = HttpRequest::new(HttpRequestBody::empty());
-        *request.method_mut() = Method::DELETE;
-        *request.uri_mut() = super::understood(format!("{}/{name}", self.address).parse())?;
-        let etag = super::understood(HeaderValue::from_str(version.as_str()))?;
-        request.headers_mut().insert(header::IF_MATCH, etag);
+    fn address(&self) -> &str {
+        &self.address
+    }
+
+    async fn sign_deletion(&self, request: &mut HttpRequest) -> object_store::Result<()> {
         let credential = self.credentials.get_credential().await?;
-        AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(&mut request, None)?;
-        Ok(request)
+        AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(request, None)
     }
 }
 

@@ -15,7 +15,7 @@ use moorline_sandbox_core::serve;
 use moorline_store::{Access, S3Access, open};
 use tokio::net::TcpListener;
 
-/// Values and ETags by name.
+/// Values and their versions by name.
 type Objects = BTreeMap<String, (Vec<u8>, String)>;
 
 /// What a service does instead of what it should.

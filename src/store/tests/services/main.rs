@@ -1,6 +1,6 @@
 //! Stores on services that misbehave: what they do then, and that nobody learns a secret by it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod conditions;
 mod fake;

@@ -9,8 +9,8 @@ use super::{Backend, Condition, container, name, refusal};
 pub(super) async fn one_of_two_creations_wins(backend: Backend) {
     let name = container(&backend, "box").await;
     let writers = ["a", "b", "c", "d"];
-    let writes = writers.map(|writer| backend.put((&name, "lock"), writer, Condition::Absent, None));
-    let outcomes = join_all(writes).await;
+    let pending = writers.map(|writer| backend.put((&name, "lock"), writer, Condition::Absent, None));
+    let outcomes = join_all(pending).await;
     let won: Vec<_> = writers.iter().zip(&outcomes).filter(|(_, it)| it.is_ok()).collect();
     assert_eq!(won.len(), 1, "{outcomes:?}");
     for lost in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
@@ -27,8 +27,8 @@ pub(super) async fn of_two_changes_of_one_state_one_wins(backend: Backend) {
         .await
         .unwrap();
     let writers = ["a", "b", "c", "d"];
-    let writes = writers.map(|writer| backend.put((&name, "record"), writer, Condition::Unchanged(&first), None));
-    let outcomes = join_all(writes).await;
+    let pending = writers.map(|writer| backend.put((&name, "record"), writer, Condition::Unchanged(&first), None));
+    let outcomes = join_all(pending).await;
     assert_eq!(outcomes.iter().filter(|it| it.is_ok()).count(), 1, "{outcomes:?}");
     for lost in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
         assert_eq!(*lost, refusal(412, "ConditionNotMet"));

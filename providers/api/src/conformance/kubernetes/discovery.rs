@@ -5,14 +5,15 @@ use std::collections::HashSet;
 use super::backend::Backend;
 use super::discovery;
 use super::manifests::{config_map, lease};
-use crate::ResourceKind;
 use crate::conformance::{Case, cases};
+use crate::{ErrorKind, ResourceKind};
 
 pub(super) fn cases() -> Vec<Case<Backend>> {
     cases![
         discovery::finds_what_moorline_is_about,
         discovery::names_each_kind_once,
-        discovery::tells_the_cluster
+        discovery::tells_the_cluster,
+        discovery::a_node_that_is_not_there_has_no_statistics
     ]
 }
 
@@ -61,4 +62,13 @@ async fn tells_the_cluster(on: Backend) {
     let system = crate::ObjectRef::new(ResourceKind::namespace(), "", "kube-system");
     assert_eq!(Some(&*identity.uid), on.get(&system).await.uid());
     assert!(identity.version.starts_with("v1."), "{}", identity.version);
+}
+
+async fn a_node_that_is_not_there_has_no_statistics(on: Backend) {
+    let error = on
+        .cluster()
+        .mount_statistics("moorline-no-such-node")
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
 }

@@ -90,9 +90,13 @@ struct Inner {
 
 impl Http {
     pub(super) fn new(network: Network) -> Self {
+        Self::with_attempt(network, ATTEMPT)
+    }
+
+    fn with_attempt(network: Network, attempt: Duration) -> Self {
         Self(Arc::new(Inner {
             network,
-            attempt: ATTEMPT,
+            attempt,
             client: OnceLock::new(),
         }))
     }
@@ -223,7 +227,7 @@ fn safe(text: &str) -> String {
         shown.push_str("sig=(redacted)");
         shown.push_str(&part[end..]);
     }
-    clean(&shown)
+    clean(&shown).trim_end_matches('.').to_owned()
 }
 
 /// What stands between the first tags of this name. S3 and Azure tell errors in the same simple XML.
@@ -246,6 +250,23 @@ pub(super) fn root_cause(error: &(dyn StdError + 'static)) -> String {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_service_that_does_not_answer_is_not_waited_for_for_ever() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let witness = Witness::default();
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.uri_mut() = format!("http://{}/", silent.local_addr().unwrap()).parse().unwrap();
+        request.extensions_mut().extend(witness.carried());
+        let network = Network {
+            machine_roots: false,
+            ..Network::default()
+        };
+        let http = Http::with_attempt(network, Duration::from_millis(50));
+        let error = http.call(request).await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::Interrupted);
+        assert!(matches!(witness.accident(), Some(Accident::NoAnswer(_))));
+    }
+
     #[test]
     fn refusals_are_read_from_the_body_or_the_headers() {
         let mut headers = HeaderMap::new();
@@ -253,7 +274,7 @@ mod tests {
         headers.insert("x-amz-bucket-region", HeaderValue::from_static("eu-central-1"));
         let body = b"<?xml version=\"1.0\"?><Error><Code>SlowDown</Code><Message>Reduce your rate.\nTime:now</Message></Error>";
         let refusal = Refusal::of(StatusCode::SERVICE_UNAVAILABLE, &headers, body);
-        assert_eq!(refusal.words(), "SlowDown: Reduce your rate.");
+        assert_eq!(refusal.words(), "SlowDown: Reduce your rate");
         assert_eq!(refusal.retry_after, Some(Duration::from_secs(7)));
         assert_eq!(refusal.region.as_deref(), Some("eu-central-1"));
         headers.insert("x-ms-error-code", HeaderValue::from_static("BlobNotFound"));
