@@ -62,7 +62,7 @@ impl AzureSettings {
             identity: Identity::Chain(chain),
             connection: connection(&given)?,
             extra_roots_file: given("REQUESTS_CA_BUNDLE").map(Into::into),
-            proxy: either(["HTTPS_PROXY", "https_proxy"]),
+            proxy: either(["HTTPS_PROXY", "https_proxy"]).map(Sensitive::new),
             no_proxy: either(["NO_PROXY", "no_proxy"]).unwrap_or_default(),
             ..Self::default()
         })
@@ -151,11 +151,12 @@ mod tests {
             ("AZURE_CLIENT_SECRET", "hush"),
             ("AZURE_DEFAULTS_GROUP", "group"),
             ("AZURE_DEFAULTS_LOCATION", ""),
+            ("HTTPS_PROXY", "http://me:hush@proxy.example.com"),
         ])
         .unwrap();
         assert_eq!(settings.subscription.as_deref(), Some("sub"));
         assert_eq!(
-            (settings.resource_group.as_deref(), settings.location),
+            (settings.resource_group.as_deref(), settings.location.as_deref()),
             (Some("group"), None)
         );
         let Identity::Chain(chain) = &settings.identity else {
@@ -163,7 +164,7 @@ mod tests {
         };
         assert_eq!(chain.principal.as_ref().unwrap().client, "client");
         assert_eq!(chain.secret.as_ref().unwrap().expose(), "hush");
-        assert!(!format!("{:?}", settings.identity).contains("hush"));
+        assert!(!format!("{settings:?}").contains("hush"));
     }
 
     #[test]

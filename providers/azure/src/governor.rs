@@ -33,6 +33,16 @@ pub(crate) enum Family {
     Unpaced,
 }
 
+impl Family {
+    /// The family of a call about one thing of the storage provider.
+    pub(crate) fn of_one(method: Method) -> Self {
+        match method {
+            Method::Get => Self::Reads,
+            _ => Self::Writes,
+        }
+    }
+}
+
 /// All budgets of a subscription and region, shared by every task of a provider.
 #[derive(Debug)]
 pub(crate) struct Governor {

@@ -105,8 +105,8 @@ pub struct AzureSettings {
     pub extra_roots: Option<String>,
     /// A PEM file with more of them, as `REQUESTS_CA_BUNDLE` names it to the tools of Azure. It is read at the first call.
     pub extra_roots_file: Option<PathBuf>,
-    /// The proxy for HTTPS, as an address.
-    pub proxy: Option<String>,
+    /// The proxy for HTTPS, as an address; there may be a password in it.
+    pub proxy: Option<Sensitive>,
     /// Hosts that are reached without it, as `NO_PROXY` lists them.
     pub no_proxy: String,
 }

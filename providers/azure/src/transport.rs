@@ -4,27 +4,17 @@
 //! followed: Resource Manager sends none, and a token must not go where it did not mean to.
 
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::sync::OnceLock;
 
 use azure_core::error::{Error, ErrorKind};
 use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::http::request::{Body, Request};
 use azure_core::http::{AsyncRawResponse, HttpClient, Method};
 use bytes::Bytes;
-use http::Uri;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::proxy::matcher::Matcher;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
-use tokio::net::TcpStream;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use moorline_http::{HttpsConnector, Network, Road};
 
 use crate::settings::AzureSettings;
 
@@ -32,24 +22,14 @@ use crate::settings::AzureSettings;
 const LARGEST_ANSWER: usize = 32 << 20;
 
 type HyperClient = Client<HttpsConnector<Road>, Full<Bytes>>;
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sends requests. The first one builds what it takes, because reading the machine's certificates takes a while.
 #[derive(Debug)]
 pub(crate) struct HyperTransport {
-    settings: TransportSettings,
+    network: Network,
+    /// A file with more root certificates.
+    roots: Option<PathBuf>,
     client: OnceLock<Result<HyperClient, String>>,
-}
-
-#[derive(Clone, Debug)]
-struct TransportSettings {
-    connect_timeout: std::time::Duration,
-    extra_roots: Option<String>,
-    extra_roots_file: Option<PathBuf>,
-    proxy: Option<String>,
-    no_proxy: String,
-    /// Whether TLS is used at all.
-    tls: bool,
 }
 
 impl HyperTransport {
@@ -63,114 +43,39 @@ impl HyperTransport {
     /// One of which is known whether TLS is used at all.
     pub(crate) fn of(settings: &AzureSettings, tls: bool) -> Self {
         Self {
-            settings: TransportSettings {
+            network: Network {
                 connect_timeout: settings.connect_timeout,
                 extra_roots: settings.extra_roots.clone(),
-                extra_roots_file: settings.extra_roots_file.clone(),
-                proxy: settings.proxy.clone(),
+                proxy: settings.proxy.as_ref().map(|proxy| proxy.expose().to_owned()),
                 no_proxy: settings.no_proxy.clone(),
-                tls,
+                machine_roots: tls,
             },
+            roots: settings.extra_roots_file.clone().filter(|_| tls),
             client: OnceLock::new(),
         }
     }
 
     fn client(&self) -> Result<&HyperClient, Error> {
-        let built = self.client.get_or_init(|| self.settings.build());
+        let built = self.client.get_or_init(|| self.build());
         built
             .as_ref()
             .map_err(|why| Error::with_message(ErrorKind::Connection, why.clone()))
     }
-}
 
-impl TransportSettings {
     fn build(&self) -> Result<HyperClient, String> {
-        let mut direct = HttpConnector::new();
-        direct.enforce_http(false);
-        direct.set_nodelay(true);
-        direct.set_connect_timeout(Some(self.connect_timeout));
-        let proxy = self.proxy.as_ref().map(|proxy| {
-            Arc::new(
-                Matcher::builder()
-                    .https(proxy.clone())
-                    .no(self.no_proxy.clone())
-                    .build(),
-            )
-        });
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(self.tls()?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(Road { direct, proxy });
+        let mut network = self.network.clone();
+        if let Some(path) = &self.roots {
+            let shown = format!("{}, which REQUESTS_CA_BUNDLE names,", path.display());
+            let more = std::fs::read_to_string(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+            if !more.contains("BEGIN CERTIFICATE") {
+                return Err(format!("{shown} has no certificate that can be trusted"));
+            }
+            let roots = network.extra_roots.get_or_insert_default();
+            *roots = format!("{roots}\n{more}");
+        }
         Ok(Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .build(connector))
-    }
-
-    fn tls(&self) -> Result<ClientConfig, String> {
-        let mut roots = RootCertStore::empty();
-        if self.tls {
-            // Some of a machine's certificates being unreadable is common, and no reason to trust none.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-        if let Some(pem) = &self.extra_roots {
-            trust(&mut roots, pem.as_bytes(), "the extra root certificates")?;
-        }
-        if let Some(path) = self.extra_roots_file.as_ref().filter(|_| self.tls) {
-            let shown = format!("{}, which REQUESTS_CA_BUNDLE names,", path.display());
-            let pem = std::fs::read(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
-            trust(&mut roots, &pem, &shown)?;
-        }
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(ring)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?;
-        Ok(config.with_root_certificates(roots).with_no_client_auth())
-    }
-}
-
-/// Adds the certificates of a PEM text. A bundle may hold some that nobody can use, and must hold one that can be.
-fn trust(roots: &mut RootCertStore, pem: &[u8], what: &str) -> Result<(), String> {
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let certificates = certificates.map_err(|_| format!("{what} is no PEM"))?;
-    match roots.add_parsable_certificates(certificates) {
-        (0, _) => Err(format!("{what} has no certificate that can be trusted")),
-        _ => Ok(()),
-    }
-}
-
-/// The way to a server: direct, or through a proxy's tunnel.
-#[derive(Clone, Debug)]
-struct Road {
-    direct: HttpConnector,
-    proxy: Option<Arc<Matcher>>,
-}
-
-impl tower_service::Service<Uri> for Road {
-    type Response = TokioIo<TcpStream>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        tower_service::Service::<Uri>::poll_ready(&mut self.direct, cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, server: Uri) -> Self::Future {
-        let mut direct = self.direct.clone();
-        match self.proxy.as_ref().and_then(|proxy| proxy.intercept(&server)) {
-            None => {
-                let road = tower_service::Service::call(&mut direct, server);
-                Box::pin(async move { Ok(road.await?) })
-            }
-            Some(proxy) => {
-                let mut tunnel = Tunnel::new(proxy.uri().clone(), direct);
-                if let Some(auth) = proxy.basic_auth() {
-                    tunnel = tunnel.with_auth(auth.clone());
-                }
-                let road = tower_service::Service::call(&mut tunnel, server);
-                Box::pin(async move { Ok(road.await?) })
-            }
-        }
+            .build(network.connector()?))
     }
 }
 

@@ -100,11 +100,11 @@ impl Network {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
         if let Some(pem) = &self.extra_roots {
-            for root in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let root = root.map_err(|_| "the extra root certificates are no PEM".to_owned())?;
-                roots
-                    .add(root)
-                    .map_err(|error| format!("an extra root certificate is of no use: {error}"))?;
+            let extra: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+            let extra = extra.map_err(|_| "the extra root certificates are no PEM".to_owned())?;
+            // A bundle may hold some that nobody can use, and must hold one that can be.
+            if let (0, _) = roots.add_parsable_certificates(extra) {
+                return Err("none of the extra root certificates can be trusted".to_owned());
             }
         }
         let ring = Arc::new(rustls::crypto::ring::default_provider());

@@ -145,30 +145,12 @@ struct Availability {
 }
 
 impl Storage<'_> {
-    fn account_call<'a>(
-        &self,
-        (operation, resource): (&'static str, &'a str),
-        (method, path): (Method, &Path),
-        family: Family,
-    ) -> Result<Call<'a>> {
-        Ok(Call {
-            operation,
-            resource,
-            method,
-            url: self.arm.url(path)?,
-            body: None,
-            header: None,
-            family,
-            repeatable: true,
-        })
-    }
-
     /// Why nobody could make an account of this name now; `None` where it is free.
     pub(crate) async fn name_taken(&self, name: &str) -> Result<Option<String>> {
         let path = Path::subscription(Version::Storage, self.subscription)
             .fixed("providers/Microsoft.Storage/checkNameAvailability");
         let subject = ("Microsoft.Storage/checkNameAvailability/action", name);
-        let call = self.account_call(subject, (Method::Post, &path), Family::Reads)?;
+        let call = self.request(subject, (Method::Post, &path), Family::Reads)?;
         let call = Call {
             body: Some(json!({"name": name, "type": "Microsoft.Storage/storageAccounts"})),
             ..call
@@ -182,7 +164,7 @@ impl Storage<'_> {
     pub(crate) async fn create_account(&self, place: &AccountPlace, body: &AccountBody) -> Result<StorageAccount> {
         let path = self.account_path(place);
         let subject = ("Microsoft.Storage/storageAccounts/write", &*place.account);
-        let call = self.account_call(subject, (Method::Put, &path), Family::Writes)?;
+        let call = self.request(subject, (Method::Put, &path), Family::Writes)?;
         let body =
             serde_json::to_value(body).map_err(|error| call.subject().error(ErrorKind::Invalid, error.to_string()))?;
         let call = Call {
@@ -224,7 +206,7 @@ impl Storage<'_> {
         let path = self.account_path(place);
         let subject = ("Microsoft.Storage/storageAccounts/read", &*place.account);
         self.arm
-            .get(&self.account_call(subject, (Method::Get, &path), Family::Reads)?)
+            .get(&self.request(subject, (Method::Get, &path), Family::Reads)?)
             .await
     }
 
@@ -238,7 +220,7 @@ impl Storage<'_> {
         let subject = ("Microsoft.Storage/storageAccounts/write", &*place.account);
         let call = Call {
             body: Some(json!({"tags": tags})),
-            ..self.account_call(subject, (Method::Patch, &path), Family::Writes)?
+            ..self.request(subject, (Method::Patch, &path), Family::Writes)?
         };
         self.arm.call(&call).await?.read(&call)
     }
@@ -247,7 +229,7 @@ impl Storage<'_> {
     pub(crate) async fn delete_account(&self, place: &AccountPlace) -> Result<()> {
         let path = self.account_path(place);
         let subject = ("Microsoft.Storage/storageAccounts/delete", &*place.account);
-        let call = self.account_call(subject, (Method::Delete, &path), Family::Writes)?;
+        let call = self.request(subject, (Method::Delete, &path), Family::Writes)?;
         match self.arm.complete(&call).await {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
@@ -271,7 +253,7 @@ impl Storage<'_> {
     pub(crate) async fn key(&self, place: &AccountPlace) -> Result<Sensitive> {
         let path = self.account_path(place).fixed("listKeys");
         let subject = ("Microsoft.Storage/storageAccounts/listKeys/action", &*place.account);
-        let call = self.account_call(subject, (Method::Post, &path), Family::Urgent)?;
+        let call = self.request(subject, (Method::Post, &path), Family::Urgent)?;
         let keys: Keys = self.arm.call(&call).await?.read(&call)?;
         let first = keys.keys.into_iter().next().map(|key| Sensitive::new(key.value));
         first.ok_or_else(|| call.subject().error(ErrorKind::Internal, "the account has no keys"))

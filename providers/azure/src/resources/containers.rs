@@ -54,21 +54,8 @@ impl Storage<'_> {
         method: Method,
         place: &AccountPlace,
     ) -> Result<Call<'a>> {
-        let family = if method == Method::Get {
-            Family::Reads
-        } else {
-            Family::Writes
-        };
-        Ok(Call {
-            operation,
-            resource: container,
-            method,
-            url: self.arm.url(&self.containers_path(place).named(container))?,
-            body: None,
-            header: None,
-            family,
-            repeatable: true,
-        })
+        let path = self.containers_path(place).named(container);
+        self.request((operation, container), (method, &path), Family::of_one(method))
     }
 
     /// Makes a container. `true` where it is new, `false` where one of that name was there already.

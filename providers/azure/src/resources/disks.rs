@@ -77,16 +77,7 @@ impl Storage<'_> {
         let path = Path::group(Version::Disks, self.subscription, group)
             .fixed("providers/Microsoft.Compute/disks")
             .named(name);
-        Ok(Call {
-            operation,
-            resource: name,
-            method,
-            url: self.arm.url(&path)?,
-            body: None,
-            header: None,
-            family: Family::Unpaced,
-            repeatable: true,
-        })
+        self.request((operation, name), (method, &path), Family::Unpaced)
     }
 
     pub(crate) async fn disk(&self, group: &str, name: &str) -> Result<Option<ManagedDisk>> {

@@ -61,29 +61,11 @@ impl Claims {
 }
 
 impl Storage<'_> {
-    fn group_call<'a>(
-        &self,
-        (operation, resource): (&'static str, &'a str),
-        method: Method,
-        path: &Path,
-    ) -> Result<Call<'a>> {
-        Ok(Call {
-            operation,
-            resource,
-            method,
-            url: self.arm.url(path)?,
-            body: None,
-            header: None,
-            family: Family::Unpaced,
-            repeatable: true,
-        })
-    }
-
     /// The subscription itself; one that cannot be seen is an error.
     pub(crate) async fn subscription(&self) -> Result<Subscription> {
         let path = Path::subscription(Version::Subscriptions, self.subscription);
         let subject = ("Microsoft.Resources/subscriptions/read", self.subscription);
-        let call = self.group_call(subject, Method::Get, &path)?;
+        let call = self.request(subject, (Method::Get, &path), Family::Unpaced)?;
         self.arm.call(&call).await?.read(&call)
     }
 
@@ -91,7 +73,7 @@ impl Storage<'_> {
     pub(crate) async fn group(&self, group: &str) -> Result<ResourceGroup> {
         let path = Path::group(Version::Groups, self.subscription, group);
         let subject = ("Microsoft.Resources/subscriptions/resourceGroups/read", group);
-        let call = self.group_call(subject, Method::Get, &path)?;
+        let call = self.request(subject, (Method::Get, &path), Family::Unpaced)?;
         self.arm.call(&call).await?.read(&call)
     }
 
@@ -101,7 +83,7 @@ impl Storage<'_> {
         let subject = ("Microsoft.Resources/subscriptions/resourceGroups/write", group);
         let call = Call {
             body: Some(json!({"location": location})),
-            ..self.group_call(subject, Method::Put, &path)?
+            ..self.request(subject, (Method::Put, &path), Family::Unpaced)?
         };
         self.arm.call(&call).await?.read(&call)
     }

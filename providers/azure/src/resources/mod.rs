@@ -15,7 +15,11 @@ pub use disks::{DiskProperties, ManagedDisk};
 pub(crate) use groups::Claims;
 pub(crate) use shares::{Retention, Share, ShareBody, ShareListing};
 
-use crate::arm::{Path, ResourceManager, Version};
+use azure_core::http::Method;
+use moorline_api::Result;
+
+use crate::arm::{Call, Path, ResourceManager, Version};
+use crate::governor::Family;
 
 /// Where an account is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +38,25 @@ pub(crate) struct Storage<'a> {
 }
 
 impl Storage<'_> {
+    /// A call without a body that may be repeated: `subject` is the action, as Azure's roles name it, and the thing.
+    fn request<'a>(
+        &self,
+        (operation, resource): (&'static str, &'a str),
+        (method, path): (Method, &Path),
+        family: Family,
+    ) -> Result<Call<'a>> {
+        Ok(Call {
+            operation,
+            resource,
+            method,
+            url: self.arm.url(path)?,
+            body: None,
+            header: None,
+            family,
+            repeatable: true,
+        })
+    }
+
     /// `P/{account}` of `facts/azure.md`.
     fn account_path(&self, place: &AccountPlace) -> Path {
         Path::group(Version::Storage, self.subscription, &place.group)

@@ -110,26 +110,8 @@ impl Storage<'_> {
         self.service_path(place).fixed("shares").named(share)
     }
 
-    fn share_call<'a>(
-        &self,
-        (operation, resource): (&'static str, &'a str),
-        (method, path): (Method, &Path),
-    ) -> Result<Call<'a>> {
-        let family = if method == Method::Get {
-            Family::Reads
-        } else {
-            Family::Writes
-        };
-        Ok(Call {
-            operation,
-            resource,
-            method,
-            url: self.arm.url(path)?,
-            body: None,
-            header: None,
-            family,
-            repeatable: true,
-        })
+    fn share_call<'a>(&self, subject: (&'static str, &'a str), (method, path): (Method, &Path)) -> Result<Call<'a>> {
+        self.request(subject, (method, path), Family::of_one(method))
     }
 
     /// How long the account keeps deleted shares.

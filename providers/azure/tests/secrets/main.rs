@@ -125,7 +125,7 @@ async fn no_secret_is_shown_or_kept() {
     heard
         .secrets
         .extend([CLIENT_SECRET.to_owned(), EXPIRED_SECRET.to_owned()]);
-    let files = contents(folder.path());
+    let files = String::from_utf8_lossy(&contents(folder.path())).into_owned();
     assert!(!files.is_empty());
     // One that knows no key yet. The faults quote a key, and are kept in files themselves: those are read before.
     let other = AzureProvider::connect(settings(CLIENT_SECRET)).unwrap();
@@ -150,10 +150,7 @@ async fn no_secret_is_shown_or_kept() {
             !heard.shown.iter().any(|shown| shown.contains(secret.as_str())),
             "an answer shows {secret}"
         );
-        assert!(
-            !files.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()),
-            "a file keeps {secret}"
-        );
+        assert!(!files.contains(secret.as_str()), "a file keeps {secret}");
     }
 }
 
