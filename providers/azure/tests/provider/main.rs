@@ -11,4 +11,5 @@ mod paths;
 mod secrets;
 mod server;
 mod table;
+mod violations;
 mod world;
