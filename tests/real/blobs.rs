@@ -99,7 +99,7 @@ fn a_container_in_use_stays_until_it_is_free() {
     let leased = container_of(&claims(&stage)[0]);
     stage.account.lease(&leased);
     let down = stage.run(&format!("down {PROFILE} --yes --timeout 20s")).exits(3);
-    assert!(down.stdout.contains("1 remaining"), "{}", down.stdout);
+    assert!(down.stdout.contains("still in-use"), "{}", down.stdout);
     let left = stage.account.containers(PREFIX);
     assert_eq!(left.len(), 1, "{left:?}");
     assert_eq!(
@@ -132,7 +132,6 @@ fn shares_need_more_than_a_connection_string_and_nothing_is_begun_without() {
     let refused = stage.run("up profiles/azure-counter");
     assert_ne!(refused.code, Some(0));
     assert!(refused.stderr.contains("AZURE_SUBSCRIPTION_ID"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("nothing was changed"), "{}", refused.stderr);
     assert_eq!(stage.names(KINDS), ["service/kubernetes"]);
 }
 
