@@ -78,7 +78,7 @@ impl AwsCloud {
     /// One volume, if it exists; one whose deletion was accepted exists for a moment more.
     pub fn volume(&self, id: &str) -> Option<Volume> {
         self.look(|session| {
-            let volume = session.account.volumes.get(id)?.current();
+            let volume = session.account.volumes.get(id)?;
             if volume.region == session.region {
                 volume.at(session.now).map(Standing::volume)
             } else {
@@ -90,7 +90,7 @@ impl AwsCloud {
     /// Every volume of the home region, by id.
     pub fn volumes(&self) -> Vec<Volume> {
         self.look(|session| {
-            let current = session.account.volumes.all().map(|(_, volume)| volume.current());
+            let current = session.account.volumes.all().map(|(_, volume)| volume);
             current
                 .filter(|v| v.region == session.region)
                 .filter_map(|v| v.at(session.now))
@@ -128,7 +128,7 @@ impl AwsCloud {
     /// Every snapshot of the home region, by id.
     pub fn snapshots(&self) -> Vec<Snapshot> {
         self.look(|session| {
-            let current = session.account.snapshots.all().map(|(_, snapshot)| snapshot.current());
+            let current = session.account.snapshots.all().map(|(_, snapshot)| snapshot);
             let living = current.filter(|s| s.region == session.region && s.exists(session.now));
             living
                 .map(|s| Snapshot {
@@ -157,7 +157,7 @@ impl AwsCloud {
     /// Every load balancer of the home region, by kind and name; one whose deletion was accepted exists for a moment more.
     pub fn load_balancers(&self) -> Vec<LoadBalancer> {
         self.look(|session| {
-            let current = session.account.balancers.all().map(|(_, balancer)| balancer.current());
+            let current = session.account.balancers.all().map(|(_, balancer)| balancer);
             current
                 .filter(|lb| lb.region == session.region && lb.exists(session.now))
                 .cloned()

@@ -3,7 +3,6 @@
 use std::sync::{Arc, MutexGuard};
 
 use jiff::Timestamp;
-use moorline_sandbox_core::Lagged;
 
 use crate::account::Account;
 use crate::error::AwsError;
@@ -46,7 +45,7 @@ impl Session<'_> {
 
     /// The volume as it really is; deleted ones do not exist.
     pub(crate) fn volume(&self, id: &str) -> Result<Standing<'_>, AwsError> {
-        let record = self.account.volumes.get(id).map(Lagged::current);
+        let record = self.account.volumes.get(id);
         record
             .filter(|volume| volume.region == self.region && volume.gone_at.is_none())
             .and_then(|volume| volume.at(self.now))
@@ -55,7 +54,7 @@ impl Session<'_> {
 
     /// How many volumes count against the region's limit.
     pub(crate) fn volumes_held(&self) -> usize {
-        let volumes = self.account.volumes.all().map(|(_, volume)| volume.current());
+        let volumes = self.account.volumes.all().map(|(_, volume)| volume);
         volumes
             .filter(|volume| volume.region == self.region && volume.gone_at.is_none())
             .count()
@@ -69,27 +68,23 @@ impl Session<'_> {
 
     /// The volumes of the region as readers see them now, by id.
     pub(crate) fn visible_volumes(&self) -> impl Iterator<Item = Standing<'_>> {
-        self.account
-            .volumes
-            .all()
-            .filter_map(|(_, volume)| self.visible(volume))
+        let seen = self.account.volumes.seen("", self.horizon());
+        seen.filter_map(|(_, volume)| self.here(volume))
     }
 
     /// One volume of the region as readers see it now.
     pub(crate) fn visible_volume(&self, id: &str) -> Option<Standing<'_>> {
-        self.visible(self.account.volumes.get(id)?)
+        self.here(self.account.volumes.sight(id, self.horizon())?)
     }
 
-    fn visible<'a>(&self, volume: &'a Lagged<VolumeRecord>) -> Option<Standing<'a>> {
-        volume
-            .seen(self.horizon())
-            .filter(|volume| volume.region == self.region)?
-            .at(self.now)
+    /// The volume as it stands now, if it is in this region.
+    fn here<'a>(&self, volume: &'a VolumeRecord) -> Option<Standing<'a>> {
+        (volume.region == self.region).then(|| volume.at(self.now)).flatten()
     }
 
     /// The snapshot as it really is; deleted ones do not exist.
     pub(crate) fn snapshot(&self, id: &str) -> Result<&SnapshotRecord, AwsError> {
-        let record = self.account.snapshots.get(id).map(Lagged::current);
+        let record = self.account.snapshots.get(id);
         record
             .filter(|snapshot| snapshot.region == self.region && snapshot.gone_at.is_none())
             .ok_or_else(|| {
@@ -102,22 +97,20 @@ impl Session<'_> {
 
     /// The snapshots of the region as readers see them now, by id.
     pub(crate) fn visible_snapshots(&self) -> impl Iterator<Item = &SnapshotRecord> {
-        let horizon = self.horizon();
         self.account
             .snapshots
-            .all()
-            .filter_map(move |(_, snapshot)| snapshot.seen(horizon))
+            .seen("", self.horizon())
+            .map(|(_, snapshot)| snapshot)
             // A snapshot has no state for being deleted: it is there, or it is not.
             .filter(|snapshot| snapshot.region == self.region && snapshot.gone_at.is_none())
     }
 
     /// The load balancers of the region as readers see them now, by key.
     pub(crate) fn visible_balancers(&self) -> impl Iterator<Item = &LoadBalancer> {
-        let horizon = self.horizon();
         self.account
             .balancers
-            .all()
-            .filter_map(move |(_, balancer)| balancer.seen(horizon))
+            .seen("", self.horizon())
+            .map(|(_, balancer)| balancer)
             .filter(|balancer| balancer.region == self.region && balancer.gone_at.is_none())
     }
 }

@@ -10,11 +10,11 @@ use crate::polling::OperationRecord;
 use crate::resources::groups::GroupRecord;
 use crate::resources::locks::LockRecord;
 use crate::settings::AzureSettings;
-use crate::shelf::Shelf;
 use crate::storage::account::AccountRecord;
 use crate::storage::container::ContainerRecord;
 use crate::storage::share::ShareRecord;
 use crate::throttle::Throttle;
+use moorline_sandbox_core::Shelf;
 
 const WORLD: &str = "azure-world";
 

@@ -29,7 +29,6 @@ mod polling;
 mod resources;
 mod session;
 mod settings;
-mod shelf;
 mod storage;
 mod throttle;
 mod times;

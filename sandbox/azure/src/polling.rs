@@ -9,9 +9,9 @@ use crate::http::answer::Answer;
 use crate::http::request::Request;
 use crate::operation::{Operation, Rate};
 use crate::session::Session;
-use crate::shelf::Mortal;
 use crate::times::stamp;
 use crate::versions::Provider;
+use moorline_sandbox_core::Mortal;
 
 /// How long an operation that has ended can be asked about.
 const MEMORY: SignedDuration = SignedDuration::from_hours(24);

@@ -12,6 +12,7 @@ mod journal;
 mod lagged;
 mod seal;
 mod serve;
+mod shelf;
 
 pub use audit::{Audit, AuditRow, Outcome};
 pub use clock::Clock;
@@ -19,6 +20,7 @@ pub use faults::{Effect, Fault, Faults, Moment};
 pub use journal::{Journal, JournalError};
 pub use lagged::Lagged;
 pub use serve::{cut_connection, serve, serve_connection};
+pub use shelf::{Mortal, Shelf};
 
 use std::sync::Arc;
 

@@ -252,7 +252,7 @@ fn named(session: &Session, params: &Params) -> Result<Vec<String>, AwsError> {
             .account
             .balancers
             .get(key)
-            .is_some_and(|lb| lb.current().gone_at.is_none())
+            .is_some_and(|lb| lb.gone_at.is_none())
     };
     let keys = names.into_iter().map(|name| {
         let key = key(&session.region, LoadBalancerKind::Classic, name);

@@ -70,12 +70,7 @@ pub(super) fn too_many_tags() -> AwsError {
 }
 
 fn existing<'s>(session: &'s Session, key: &str) -> Option<&'s LoadBalancer> {
-    session
-        .account
-        .balancers
-        .get(key)
-        .map(moorline_sandbox_core::Lagged::current)
-        .filter(|lb| lb.gone_at.is_none())
+    session.account.balancers.get(key).filter(|lb| lb.gone_at.is_none())
 }
 
 fn same(existing: &LoadBalancer, new: &NewLoadBalancer) -> bool {

@@ -24,7 +24,7 @@ pub(super) fn add(session: &mut Session, params: &Params, keys: &[String]) -> Re
             .account
             .balancers
             .get(key)
-            .map(|lb| lb.current().tags.clone())
+            .map(|lb| lb.tags.clone())
             .unwrap_or_default();
         tags.extend(new.clone());
         if tags.len() > LIMIT {

@@ -140,10 +140,9 @@ fn arn(text: &str) -> Result<&str, AwsError> {
 /// Where the load balancer with this ARN is kept, if it really exists.
 fn key_of(session: &Session, arn: &str) -> Option<String> {
     let found = session.account.balancers.all().find(|(_, lb)| {
-        let lb = lb.current();
         lb.arn == arn && lb.region == session.region && lb.gone_at.is_none() && lb.kind != LoadBalancerKind::Classic
     });
-    found.map(|(key, _)| key.clone())
+    found.map(|(key, _)| key.to_owned())
 }
 
 fn write(xml: &mut Xml, session: &Session, lb: &LoadBalancer) {

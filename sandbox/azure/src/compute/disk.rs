@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::error::AzureError;
 use crate::resources::tags::Tags;
 use crate::session::Session;
-use crate::shelf::Mortal;
 use crate::times::stamp;
+use moorline_sandbox_core::Mortal;
 
 /// A managed disk.
 #[derive(Clone, Debug, Serialize, Deserialize)]

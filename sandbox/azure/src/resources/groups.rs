@@ -12,7 +12,7 @@ use crate::locations;
 use crate::paging;
 use crate::polling::{self, Subject};
 use crate::session::Session;
-use crate::shelf::Mortal;
+use moorline_sandbox_core::Mortal;
 
 /// A resource group.
 #[derive(Clone, Debug, Serialize, Deserialize)]

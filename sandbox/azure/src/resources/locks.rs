@@ -9,9 +9,9 @@ use crate::http::answer::Answer;
 use crate::http::request::Request;
 use crate::operation::{Operation, Rate};
 use crate::session::Session;
-use crate::shelf::Mortal;
 use crate::storage::account::AccountRecord;
 use crate::versions::Provider;
+use moorline_sandbox_core::Mortal;
 
 pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {

@@ -10,8 +10,8 @@ use crate::error::AzureError;
 use crate::locations;
 use crate::resources::tags::Tags;
 use crate::session::{Place, Session};
-use crate::shelf::Mortal;
 use crate::times::stamp;
+use moorline_sandbox_core::Mortal;
 
 /// A storage account.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -12,8 +12,8 @@ use crate::http::answer::Answer;
 use crate::http::request::Request;
 use crate::paging;
 use crate::session::Session;
-use crate::shelf::Mortal;
 use crate::times::{etag, stamp, whole_second};
+use moorline_sandbox_core::Mortal;
 
 /// A blob container, living or deleted.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -10,8 +10,8 @@ use super::names::Metadata;
 use super::sku::Billing;
 use crate::error::AzureError;
 use crate::session::Session;
-use crate::shelf::Mortal;
 use crate::times::{etag, stamp, whole_second};
+use moorline_sandbox_core::Mortal;
 
 /// A file share, living or deleted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
