@@ -142,7 +142,6 @@ impl<T: Mortal + Clone + Serialize + DeserializeOwned> Shelf<T> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
