@@ -340,7 +340,7 @@ fn a_share_being_deleted_holds_its_name() {
     let stage = stage.class(NAMED_IN_SHOPDATA);
     arm.delete_share("shopdata", "data-web-0");
     let run = stage.run(&format!("up {} --timeout 5s", stage.folder.display()));
-    says(run, 1, &["name of a deleted one", "some minutes"]);
+    says(run, 3, &["name of a deleted one", "some minutes"]);
     stage.world.run("sandbox clock advance 20m").succeeds();
     stage.finishes();
 }

@@ -262,14 +262,62 @@ fn dedupe(failures: Vec<Failure>) -> Vec<Failure> {
     kept.into_iter().map(said).collect()
 }
 
-/// Whether one cause is behind both. A service that dies fails calls in several ways, by what they were doing then; a
-/// cloud's operations name their service (`ec2:CreateVolume`), the cluster's do not.
+/// Whether one cause is behind both. A service that dies fails calls in several ways, by what they were doing then.
 fn is_same_trouble(a: &Error, b: &Error) -> bool {
-    let service = |error: &Error| error.operation.split_once(':').map(|(service, _)| service.to_owned());
-    a.kind == b.kind && (a.message == b.message || (a.kind == ErrorKind::Unreachable && service(a) == service(b)))
+    a.kind == b.kind && (words(a) == words(b) || (a.kind == ErrorKind::Unreachable && service(a) == service(b)))
+}
+
+/// What happened, whatever it happened to.
+fn words(error: &Error) -> String {
+    if error.resource.is_empty() {
+        return error.message.clone();
+    }
+    error.message.replace(&error.resource, "it")
+}
+
+/// A cloud's operations name their service (`ec2:CreateVolume`, `Microsoft.Storage/storageAccounts/write`), the cluster's do not.
+fn service(error: &Error) -> Option<&str> {
+    let name = error.operation.split(' ').next()?;
+    Some(name.split_once([':', '/'])?.0)
 }
 
 /// An error of ours in the shape of a provider's.
 pub(crate) fn refusal(kind: ErrorKind, operation: &str, resource: &str, message: impl Into<String>) -> Error {
     Error::new(kind, operation, resource, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(kind: ErrorKind, operation: &str, resource: &str, message: &str) -> Failure {
+        Failure {
+            what: format!("volume {resource}"),
+            error: Error::new(kind, operation, resource, message),
+        }
+    }
+
+    #[test]
+    fn one_cause_is_said_once_whatever_it_struck() {
+        let denied = |share: &str| {
+            let message = format!("no right over shares/{share}");
+            failure(ErrorKind::Forbidden, "Microsoft.Storage/shares/write", share, &message)
+        };
+        let said = dedupe(vec![denied("pvc-1"), denied("pvc-2"), denied("pvc-3")]);
+        assert_eq!(said.len(), 1);
+        assert_eq!(said[0].what, "volume pvc-1 and 2 more");
+    }
+
+    #[test]
+    fn services_that_do_not_answer_are_told_apart() {
+        let lost = |operation, message| failure(ErrorKind::Unreachable, operation, "x", message);
+        let said = dedupe(vec![
+            lost("Microsoft.Storage/shares/write", "reset"),
+            lost("Microsoft.Storage/shares/read", "refused"),
+            lost("ec2:CreateVolume", "refused by peer"),
+            lost("patch statefulsets/scale", "no route"),
+            lost("get namespaces", "timed out"),
+        ]);
+        assert_eq!(said.len(), 3, "{said:?}");
+    }
 }
