@@ -40,6 +40,6 @@ pub use storage::{
 pub use store::{RunStore, StoreKey, StoreVersion, Stored};
 pub use upkeep::{Swept, Upkeep};
 pub use volume::{
-    Attachment, ClientToken, NewVolume, Owner, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSort,
-    VolumeSpec, VolumeState, Volumes,
+    Attachment, ClientToken, NewVolume, Owner, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId,
+    VolumeSort, VolumeSpec, VolumeState, Volumes,
 };

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use moorline_api::{
-    BindingMode, ClaimShape, FieldPath, FieldProblem, Object, Placement, PvRequest, ReclaimPolicy, StorageClass, StorageRules,
-    VolumeConfig, VolumeId, VolumeSpec,
+    BindingMode, ClaimShape, FieldPath, FieldProblem, Object, Placement, PvRequest, ReclaimPolicy, StorageClass,
+    StorageRules, VolumeConfig, VolumeId, VolumeSpec,
 };
 use moorline_aws_rules::{CSI_DRIVER, EbsRules, IN_TREE_PROVISIONER};
 use serde_json::{Value, json};
