@@ -36,7 +36,7 @@ use admin::Admin;
 use files::Folder;
 
 /// The application that callers are in the Azure cloud; any id would do.
-const AZURE_CLIENT: &str = "44444444-dddd-4000-8000-000000000001";
+pub const AZURE_CLIENT: &str = "44444444-dddd-4000-8000-000000000001";
 
 /// How to start.
 #[derive(Clone, Debug)]

@@ -92,6 +92,7 @@ async fn persistent_volume(ctx: &Context, profile: &Profile, claim: &ClaimPlan) 
         profile,
         plan: claim,
         storage,
+        adopted: false,
     };
     let made = recipe.persistent_volume(&anchor, &VolumeId(VOLUME_TO_COME.to_owned()), volume);
     if let Some(secret) = &made.secret {

@@ -19,6 +19,21 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
+/// A service's refusal in one line: what it says, its code, and what helps. `status` stands in where it explains nothing.
+pub fn refusal((code, message): (&str, &str), status: u16, cure: &str) -> String {
+    let words = match (clean(code), clean(message)) {
+        (code, message) if code.is_empty() && message.is_empty() => format!("HTTP {status} without an explanation"),
+        (code, message) if message.is_empty() => code,
+        (code, message) if code.is_empty() => message,
+        (code, message) => format!("{} ({code})", message.trim_end_matches('.')),
+    };
+    if cure.is_empty() {
+        words
+    } else {
+        format!("{words}; {cure}")
+    }
+}
+
 fn without_controls(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();

@@ -10,7 +10,7 @@ use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use moorline_api::{Error, ErrorKind};
 
-use crate::words::clean;
+use crate::words::{clean, refusal};
 
 /// What a call was about.
 #[derive(Clone, Copy, Debug)]
@@ -121,19 +121,7 @@ struct Refusal<'a> {
 impl Refusal<'_> {
     fn into_error(self, subject: &Subject<'_>) -> Error {
         let (kind, cure) = self.meaning();
-        let words = match (clean(self.code), clean(self.message)) {
-            (code, message) if code.is_empty() && message.is_empty() => {
-                format!("HTTP {} without an explanation", self.status)
-            }
-            (code, message) if message.is_empty() => code,
-            (code, message) if code.is_empty() => message,
-            (code, message) => format!("{} ({code})", message.trim_end_matches('.')),
-        };
-        let message = if cure.is_empty() {
-            words
-        } else {
-            format!("{words}; {cure}")
-        };
+        let message = refusal((self.code, self.message), self.status, cure);
         subject.error(kind, message)
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use azure_core::error::ErrorKind as CoreKind;
 use azure_core::http::Url;
-use moorline_api::words::clean;
+use moorline_api::words::{clean, refusal};
 use moorline_api::{Error, ErrorKind};
 use serde_json::Value;
 
@@ -163,19 +163,7 @@ impl Refusal<'_> {
             other => other,
         };
         let first_line = self.message.unwrap_or_default().lines().next().unwrap_or_default();
-        let words = match (clean(self.code), clean(first_line)) {
-            (code, message) if code.is_empty() && message.is_empty() => {
-                format!("HTTP {} without an explanation", self.status)
-            }
-            (code, message) if message.is_empty() => code,
-            (code, message) if code.is_empty() => message,
-            (code, message) => format!("{} ({code})", message.trim_end_matches('.')),
-        };
-        let message = if cure.is_empty() {
-            words
-        } else {
-            format!("{words}; {cure}")
-        };
+        let message = refusal((self.code, first_line), self.status, cure);
         subject.error(kind, message)
     }
 

@@ -1,5 +1,7 @@
 //! The regions that exist.
 
+use crate::error::AzureError;
+
 /// Name, display name, and the region its copies go to.
 const LOCATIONS: &[(&str, &str, &str)] = &[
     ("brazilsouth", "Brazil South", "southcentralus"),
@@ -25,6 +27,18 @@ const LOCATIONS: &[(&str, &str, &str)] = &[
 pub(crate) fn normal(location: &str) -> String {
     let letters = location.chars().filter(|c| !c.is_whitespace());
     letters.map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// The location that a body has to have, by its name.
+pub(crate) fn required(location: Option<String>) -> Result<String, AzureError> {
+    let missing = || {
+        AzureError::new(
+            400,
+            "LocationRequired",
+            "The location property is required for this definition.",
+        )
+    };
+    location.map(|location| normal(&location)).ok_or_else(missing)
 }
 
 /// Whether there is such a region.

@@ -10,6 +10,7 @@ use moorline_azure::{
 };
 use moorline_engine::Cloud;
 use moorline_profile::Profile;
+use moorline_sandbox::AZURE_CLIENT;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -57,7 +58,7 @@ fn in_sandbox(sandbox: &Embedded) -> AzureSettings {
         identity: Identity::Chain(Chain {
             principal: Some(ServicePrincipal {
                 tenant: simulated.tenant.clone(),
-                client: Embedded::AZURE_CLIENT.to_owned(),
+                client: AZURE_CLIENT.to_owned(),
             }),
             // The sandbox knows no secrets: any one is as good.
             secret: Some(Sensitive::new("sandbox")),

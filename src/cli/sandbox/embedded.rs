@@ -25,8 +25,6 @@ enum Host {
 impl Embedded {
     /// The name of its context, in messages and kubeconfigs.
     pub(crate) const CONTEXT: &str = "moorline-sandbox";
-    /// The application that moorline is in its Azure.
-    pub(crate) const AZURE_CLIENT: &str = "44444444-dddd-4000-8000-000000000001";
 
     /// The sandbox being served over the state's folder; where there is none, one is started here until
     /// [`close`](Self::close).

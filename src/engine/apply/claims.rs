@@ -5,8 +5,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use moorline_api::{
-    ClientToken, Error, ErrorKind, NewVolume, Object, ObjectRef, ReclaimPolicy, ResourceKind, Tags, Volume, VolumeId,
-    VolumeSpec,
+    ClientToken, Error, ErrorKind, NewVolume, Object, ObjectRef, ResourceKind, Tags, Volume, VolumeId, VolumeSpec,
 };
 use serde_json::json;
 
@@ -323,16 +322,12 @@ impl Run<'_> {
         volume: &Volume,
     ) -> Result<(), Error> {
         let target = ObjectRef::new(ResourceKind::persistent_volume(), "", anchor.persistent_volume.clone());
-        let mut storage = storage.clone();
-        if volume.tags.contains_key(names::ADOPTED) {
-            // Whatever the class says: nobody may delete what was not made for the claim, a CSI driver neither.
-            storage.class.reclaim_policy = ReclaimPolicy::Retain;
-        }
         let recipe = Recipe {
             rules: &*self.ctx.cloud.rules,
             profile: self.profile,
             plan,
-            storage: &storage,
+            storage,
+            adopted: volume.tags.contains_key(names::ADOPTED),
         };
         let made = recipe.persistent_volume(anchor, &volume.id, &volume.spec);
         if let Some(secret) = &made.secret {

@@ -21,6 +21,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) profile: &'a Profile,
     pub(crate) plan: &'a ClaimPlan,
     pub(crate) storage: &'a ClaimStorage,
+    /// Whether the volume was there before and made for no claim.
+    pub(crate) adopted: bool,
 }
 
 /// A PersistentVolume, and what has to be there before it.
@@ -44,6 +46,8 @@ impl Recipe<'_> {
             persistent_volume: &anchor.persistent_volume,
         });
         let reclaim = match class.reclaim_policy {
+            // Whatever the class says: nobody may delete what was not made for the claim, a CSI driver neither.
+            _ if self.adopted => "Retain",
             ReclaimPolicy::Delete => "Delete",
             ReclaimPolicy::Retain => "Retain",
         };

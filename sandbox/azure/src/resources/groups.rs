@@ -125,14 +125,7 @@ pub(super) fn put(session: &mut Session, request: &Request) -> Result<Answer, Az
         );
         return Err(AzureError::new(400, "InvalidResourceGroup", message));
     }
-    let location = location.ok_or_else(|| {
-        AzureError::new(
-            400,
-            "LocationRequired",
-            "The location property is required for this definition.",
-        )
-    })?;
-    let location = locations::normal(&location);
+    let location = locations::required(location)?;
     if !locations::exists(&location) {
         let message = format!(
             "The provided location '{location}' is not available for resource group. List of available regions is '{}'.",

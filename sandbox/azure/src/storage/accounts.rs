@@ -64,14 +64,7 @@ impl NewAccount {
         if body.extended_location.is_some() {
             return Err(AzureError::values("extendedLocation"));
         }
-        let location = body.location.ok_or_else(|| {
-            AzureError::new(
-                400,
-                "LocationRequired",
-                "The location property is required for this definition.",
-            )
-        })?;
-        let location = locations::normal(&location);
+        let location = locations::required(body.location)?;
         if !locations::exists(&location) {
             let message = format!(
                 "The provided location '{location}' is not available for resource type 'Microsoft.Storage/storageAccounts'. List of available regions for the resource type is '{}'.",
