@@ -9,7 +9,7 @@ pub const OWNER: &str = tags::OWNER;
 /// Annotation of a claim, written when its PersistentVolume exists: the volume's id. Writing it makes Kubernetes bind at once.
 pub const VOLUME: &str = "moorline.dev/volume";
 /// Annotation of a claim: the StatefulSet it was made for, `<name>`; outlives the set.
-pub const SET: &str = "moorline.dev/stateful-set";
+pub const SET: &str = tags::SET;
 /// Tag: UID of the cluster's namespace `kube-system`.
 pub const CLUSTER_UID: &str = tags::CLUSTER_UID;
 /// Tag: the claim's namespace. Label of objects that have no namespace: that of the profile which made them.

@@ -1,11 +1,13 @@
 //! The tags, labels and annotations by which volumes, claims and PersistentVolumes say whose they are.
 
+use moorline_api::tags;
+
 /// Tag of a volume: since when runs have seen it unused; its value is a [`Mark`](crate::Mark).
-pub const UNUSED: &str = "moorline.dev/unused";
+pub const UNUSED: &str = tags::UNUSED;
 /// Tag of a volume, annotation or label of a claim or PersistentVolume: never delete it. Any value but `false` counts.
-pub const PROTECT: &str = "moorline.dev/protect";
+pub const PROTECT: &str = tags::PROTECT;
 /// Annotation of a claim that moorline made: the StatefulSet it was made for.
-pub const SET: &str = "moorline.dev/stateful-set";
+pub const SET: &str = tags::SET;
 /// The field manager under which the StatefulSet controller makes claims.
 pub(crate) const CONTROLLER_MANAGER: &str = "kube-controller-manager";
 

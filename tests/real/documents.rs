@@ -61,12 +61,19 @@ fn steps(document: &str) -> Vec<Step> {
     steps
 }
 
-/// A word with everything that differs from run to run taken out: ids, ages, ports, addresses all have digits in them.
+/// A word with everything that differs from run to run taken out: ids, ages, ports, addresses all have digits in them, but for
+/// a part of a UUID now and then.
 fn shape(word: &str) -> String {
     let mut shape = String::new();
     let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
     let mut rest = word;
     while !rest.is_empty() {
+        if let Some((uuid, after)) = rest.split_at_checked(36).filter(|(head, _)| is_uuid(head)) {
+            shape.push_str(&"#-".repeat(uuid.matches('-').count()));
+            shape.push('#');
+            rest = after;
+            continue;
+        }
         let hex: &str = &rest[..rest.find(|c| !is_hex(c)).unwrap_or(rest.len())];
         if hex.contains(|c: char| c.is_ascii_digit()) {
             shape.push('#');
@@ -78,6 +85,11 @@ fn shape(word: &str) -> String {
         }
     }
     shape
+}
+
+fn is_uuid(word: &str) -> bool {
+    let lengths = word.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && word.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
 /// Whether a line is as shown; `…` stands for anything.
@@ -164,6 +176,11 @@ fn a_document_is_compared_but_for_what_differs_between_runs() {
         &shown,
         &["NAME AGE", "vol-ab12cd   us-east-1b   10s", "error: more"]
     ));
+    let uuids = [
+        "pvc-bceb8f67-4335-48d6-9ea1-ee7b714f927a",
+        "pvc-e8344f62-afef-41d9-face-7f83afe73639",
+    ];
+    assert!(is_as_shown(uuids[0], uuids[1]) && is_as_shown("pvc-…", uuids[1]));
     assert!(is_as_shown("note: …", "note: anything") && !is_as_shown("note: …", "hint: anything"));
     assert!(!steps("docs/localstack.md").is_empty() && !steps("docs/azurite.md").is_empty());
 }

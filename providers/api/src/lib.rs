@@ -9,11 +9,13 @@ pub mod cluster;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod inventory;
 pub mod load_balancer;
 pub mod mount;
 pub mod object;
 pub mod places;
 pub mod quantity;
+pub mod recovery;
 pub mod statistics;
 pub mod storage;
 pub mod store;
@@ -29,9 +31,13 @@ pub use cluster::{
     WatchEvent, Write,
 };
 pub use error::{Error, ErrorKind, FieldConflict, Result};
+pub use inventory::{
+    Content, Detail, Holder, HolderMaker, Holders, Inventoried, Inventory, Resource, TagChange, Tagged, Tagging,
+};
 pub use load_balancer::{LoadBalancer, LoadBalancerKind, LoadBalancers};
 pub use mount::{MountSecrets, SecretRef, Sensitive, Usage};
 pub use object::{Gvk, Object, ObjectRef, ResourceKind};
+pub use recovery::{Origin, Recoverable, Recovery};
 pub use statistics::MountStatistics;
 pub use storage::{
     BindingMode, ClaimShape, CloudName, FieldPath, FieldProblem, Placement, PvRequest, PvSource, ReclaimPolicy,

@@ -5,7 +5,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, Tags};
+use crate::{Error, ErrorKind, Result, Tags};
 
 /// The sort of load balancer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,4 +80,10 @@ pub trait LoadBalancers: Send + Sync {
     /// Every load balancer of the region with its tags, page by page; ends early only with an `Err`.
     /// An API that the backend lacks is one `ErrorKind::Unsupported` after what the others had.
     fn list(&self) -> BoxStream<'_, Result<Vec<LoadBalancer>>>;
+
+    /// Deletes a load balancer; one that is absent is success. Waits until the cloud no longer lists it; the caller bounds it in time.
+    async fn delete(&self, balancer: &LoadBalancer) -> Result<()> {
+        let why = "moorline cannot delete load balancers of this cloud";
+        Err(Error::new(ErrorKind::Unsupported, "delete", &balancer.name, why))
+    }
 }

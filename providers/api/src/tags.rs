@@ -18,3 +18,11 @@ pub const CLAIM_UID: &str = "moorline.dev/claim-uid";
 pub const ADOPTED: &str = "moorline.dev/adopted";
 /// Who the profile says owns it.
 pub const OWNER: &str = "moorline.dev/owner";
+/// Annotation of a claim that moorline made: the StatefulSet it was made for. Outlives the set.
+pub const SET: &str = "moorline.dev/stateful-set";
+/// Since when runs of the garbage collector have seen the thing unused.
+pub const UNUSED: &str = "moorline.dev/unused";
+/// Never delete this; on volumes a tag, on claims and PersistentVolumes an annotation or a label. Any value but `false` counts.
+pub const PROTECT: &str = "moorline.dev/protect";
+/// Tag of a snapshot that the garbage collector took: when it may go, in RFC 3339.
+pub const EXPIRES: &str = "moorline.dev/expires";

@@ -13,6 +13,7 @@ mod workloads;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
+pub use moorline_api::Detail;
 use moorline_api::{Object, StorageRules, VolumeId};
 use serde::{Deserialize, Serialize};
 
@@ -37,15 +38,6 @@ pub struct ScopeIndex(u16);
 /// A volume of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VolumeIndex(u32);
-
-/// How much of a volume a listing showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Detail {
-    /// All of its tags.
-    Full,
-    /// Without its tags or metadata, as Azure lists shares: before it is marked or deleted it has to be read by itself.
-    Listed,
-}
 
 /// Tells which volumes an object means.
 pub trait VolumeNames {
