@@ -1,6 +1,7 @@
 //! Everything that must pass, in the order in which a failure costs least.
 
 use std::ffi::OsString;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -41,6 +42,12 @@ const CLIENTS: [Needed; 3] = [
 
 /// The modules, in any package, whose tests need real parts.
 const REAL_TESTS: &str = "real::";
+
+/// The variable by which test programs are told how many tests run at once.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+
+/// How many tests run at once for each processor: most of them wait, for a sandbox's lag or for a real part.
+const TESTS_A_PROCESSOR: usize = 2;
 
 /// What was run and how it went.
 #[derive(Default)]
@@ -104,13 +111,21 @@ pub(crate) fn everything() -> ExitCode {
     let mut report = Report::default();
     format(&mut report);
     let outside = Outside::set_up(&mut report);
-    report.step(
-        "tests",
-        process::cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]),
-    );
+    let mut tests = process::cargo();
+    tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    report.step("tests", many_at_once(&mut tests));
     outside.test(&mut report);
     lint(&mut report);
     report.end(is_ci())
+}
+
+/// Lets more tests wait at the same time than there are processors, unless the caller says how many.
+fn many_at_once(command: &mut Command) -> &mut Command {
+    if std::env::var_os(TEST_THREADS).is_none() {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        command.env(TEST_THREADS, (processors * TESTS_A_PROCESSOR).to_string());
+    }
+    command
 }
 
 fn format(report: &mut Report) {
@@ -244,7 +259,7 @@ impl Outside {
                 tests,
             ]);
             command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-            match counted::run(&mut command, &[tests], &mut std::io::stdout()) {
+            match counted::run(many_at_once(&mut command), &[tests], &mut std::io::stdout()) {
                 Err(error) => failed.push(format!("{error:#}")),
                 Ok(counts) if counts.iter().any(|(_, count)| *count == 0) => {
                     failed.push(format!("no test of {tests} was run: the filter matches none"));
