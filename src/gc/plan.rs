@@ -85,6 +85,9 @@ pub struct Deletion {
     pub since: Timestamp,
     /// What to do, in order.
     pub steps: Vec<Step>,
+    /// Its type or SKU in one word: `gp3`.
+    #[serde(rename = "type")]
+    pub type_name: String,
     /// Its size.
     pub gib: u32,
     /// What it costs in US dollars a month, where that is known.
@@ -119,6 +122,17 @@ pub enum Kept {
 pub struct Keep {
     /// The volume.
     pub volume: VolumeId,
+    /// Its scope.
+    pub scope: String,
+    /// Its type or SKU in one word: `gp3`.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Its size.
+    pub gib: u32,
+    /// What it costs in US dollars a month, where that is known.
+    pub monthly: Option<f64>,
+    /// Since when runs have seen it unused, where they have.
+    pub since: Option<Timestamp>,
     /// Its verdict.
     pub verdict: Verdict,
     /// Which sort of reason.
@@ -297,17 +311,17 @@ impl<'a> Planner<'a> {
             Standing::Since(since) => since,
         };
         if let Some(withheld) = judgement.withheld {
-            return self.keep(volume, verdict, Kept::Withheld, withheld.to_string());
+            return self.keep_since(volume, verdict, (Kept::Withheld, withheld.to_string()), since);
         }
         let grace = self.policy.grace.of(verdict).unwrap_or(SignedDuration::MAX);
         if self.now.duration_since(since) < grace {
             let until = since.saturating_add(grace).unwrap_or(Timestamp::MAX);
             let why = format!("{}; unused since {since}", judgement.why);
-            return self.keep(volume, verdict, Kept::Waiting(until), why);
+            return self.keep_since(volume, verdict, (Kept::Waiting(until), why), since);
         }
         if self.policy.caps.monthly.is_some() && price(volume).is_none() {
             let why = "the policy caps money, and its price is not known".to_owned();
-            return self.keep(volume, verdict, Kept::Unpriced, why);
+            return self.keep_since(volume, verdict, (Kept::Unpriced, why), since);
         }
         self.delete(volume, judgement, since);
     }
@@ -325,7 +339,7 @@ impl<'a> Planner<'a> {
             verdict: judgement.verdict,
             why: judgement.why.clone(),
         });
-        self.keep(volume, judgement.verdict, Kept::Marked, judgement.why);
+        self.keep_since(volume, judgement.verdict, (Kept::Marked, judgement.why), self.now);
     }
 
     fn delete(&mut self, volume: &VolumeRecord, judgement: Judgement, since: Timestamp) {
@@ -343,6 +357,7 @@ impl<'a> Planner<'a> {
             chain: judgement.chain,
             since,
             steps: steps.collect(),
+            type_name: self.type_name(volume),
             gib: volume.gib,
             monthly: price(volume),
         };
@@ -363,6 +378,11 @@ impl<'a> Planner<'a> {
             .into_iter()
             .map(|deletion| Keep {
                 volume: deletion.volume,
+                scope: deletion.scope,
+                type_name: deletion.type_name,
+                gib: deletion.gib,
+                monthly: deletion.monthly,
+                since: Some(deletion.since),
                 verdict: deletion.verdict,
                 kept: Kept::Capped,
                 why: why.clone(),
@@ -372,13 +392,28 @@ impl<'a> Planner<'a> {
     }
 
     fn keep(&mut self, volume: &VolumeRecord, verdict: Verdict, kept: Kept, why: String) {
-        let volume = self.id(volume);
         self.plan.kept.push(Keep {
-            volume,
+            volume: self.id(volume),
+            scope: self.scope(volume),
+            type_name: self.type_name(volume),
+            gib: volume.gib,
+            monthly: price(volume),
+            since: None,
             verdict,
             kept,
             why,
         });
+    }
+
+    fn keep_since(&mut self, volume: &VolumeRecord, verdict: Verdict, (kept, why): (Kept, String), since: Timestamp) {
+        self.keep(volume, verdict, kept, why);
+        if let Some(keep) = self.plan.kept.last_mut() {
+            keep.since = Some(since);
+        }
+    }
+
+    fn type_name(&self, volume: &VolumeRecord) -> String {
+        self.world.text(volume.type_name).to_owned()
     }
 
     fn id(&self, volume: &VolumeRecord) -> VolumeId {

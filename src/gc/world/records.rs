@@ -124,6 +124,8 @@ pub(crate) struct VolumeRecord {
     pub(crate) name: Sym,
     pub(crate) scope: u16,
     pub(crate) sort: VolumeSort,
+    /// Its type or SKU in one word.
+    pub(crate) type_name: Sym,
     pub(crate) full: bool,
     pub(crate) gib: u32,
     /// US dollars a month; negative where it is not known.

@@ -53,6 +53,7 @@ impl World {
             name: names.add(volume.id.name()),
             scope: scope.0,
             sort: volume.spec.config.sort(),
+            type_name: names.add(volume.spec.config.type_name()),
             full: detail == Detail::Full,
             gib: volume.spec.size_gib,
             monthly: monthly.filter(|cost| cost.is_finite() && *cost >= 0.0).unwrap_or(-1.0),
