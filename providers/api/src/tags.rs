@@ -3,6 +3,8 @@
 //! The engine writes them in the creating call. A provider may read them, for instance to keep the volumes of two clusters in
 //! different accounts; it must hand them back as they were given, even where its own names for them have to look different.
 
+use crate::{Object, Tags};
+
 /// UID of the cluster's namespace `kube-system`.
 pub const CLUSTER_UID: &str = "moorline.dev/cluster-uid";
 /// The profile's name.
@@ -26,3 +28,76 @@ pub const UNUSED: &str = "moorline.dev/unused";
 pub const PROTECT: &str = "moorline.dev/protect";
 /// Tag of a snapshot that the garbage collector took: when it may go, in RFC 3339.
 pub const EXPIRES: &str = "moorline.dev/expires";
+/// Tag of a snapshot that the garbage collector took: the volume that it was. A copy that somebody makes is of another one.
+pub const SNAPSHOT_OF: &str = "moorline.dev/snapshot-of";
+/// What [`of_persistent_volume`] remembers: the claim's StorageClass, by name.
+pub const STORAGE_CLASS: &str = "moorline.dev/storage-class";
+/// The claim's access modes with a space between them: `ReadWriteOnce ReadOnlyMany`.
+pub const ACCESS_MODES: &str = "moorline.dev/access-modes";
+/// `Filesystem` or `Block`.
+pub const VOLUME_MODE: &str = "moorline.dev/volume-mode";
+/// The file system that the volume was formatted with, where the PersistentVolume said so.
+pub const FS_TYPE: &str = "moorline.dev/fs-type";
+/// Annotation of a claim: the snapshot or deleted volume that it is being, or was, brought back from.
+pub const RESTORED_FROM: &str = "moorline.dev/restored-from";
+
+/// What a volume's tags have to remember so that `restore` can make the claim again: read off its PersistentVolume, which is
+/// still there when a snapshot is taken before a deletion. Whoever takes one adds these to the volume's own tags.
+pub fn of_persistent_volume(persistent_volume: &Object) -> Tags {
+    let text = |path: &[&str]| persistent_volume.str_at(path).map(str::to_owned);
+    let modes: Vec<&str> = persistent_volume
+        .list_at(&["spec", "accessModes"])
+        .iter()
+        .filter_map(|mode| mode.as_str())
+        .collect();
+    let known = [
+        (STORAGE_CLASS, text(&["spec", "storageClassName"])),
+        (ACCESS_MODES, Some(modes.join(" "))),
+        (VOLUME_MODE, text(&["spec", "volumeMode"])),
+        (FS_TYPE, text(&["spec", "csi", "fsType"])),
+        (NAMESPACE, text(&["spec", "claimRef", "namespace"])),
+        (CLAIM, text(&["spec", "claimRef", "name"])),
+        (CLAIM_UID, text(&["spec", "claimRef", "uid"])),
+        (PROFILE, persistent_volume.label(PROFILE).map(str::to_owned)),
+        (OWNER, persistent_volume.annotation(OWNER).map(str::to_owned)),
+    ];
+    known
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value.filter(|value| !value.is_empty())?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_persistent_volume_says_what_its_claim_was() {
+        let pv = json!({
+            "apiVersion": "v1", "kind": "PersistentVolume",
+            "metadata": {"name": "pv", "labels": {PROFILE: "web"}},
+            "spec": {
+                "storageClassName": "gp3",
+                "accessModes": ["ReadWriteOnce", "ReadOnlyMany"],
+                "claimRef": {"namespace": "ns", "name": "data-0", "uid": "u"},
+                "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1", "fsType": "xfs"},
+            },
+        });
+        let tags = of_persistent_volume(&Object::from_value(pv).unwrap());
+        let expected = [
+            (STORAGE_CLASS, "gp3"),
+            (ACCESS_MODES, "ReadWriteOnce ReadOnlyMany"),
+            (FS_TYPE, "xfs"),
+            (NAMESPACE, "ns"),
+            (CLAIM, "data-0"),
+            (CLAIM_UID, "u"),
+            (PROFILE, "web"),
+        ];
+        assert_eq!(
+            tags,
+            expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+        );
+    }
+}

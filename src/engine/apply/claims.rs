@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use moorline_api::{
-    ClientToken, Error, ErrorKind, NewVolume, Object, ObjectRef, ResourceKind, Tags, Volume, VolumeId, VolumeSpec,
+    ClientToken, Error, ErrorKind, NewVolume, Object, ObjectRef, ResourceKind, Tags, Volume, VolumeId, VolumeSpec, tags,
 };
 use serde_json::json;
 
@@ -303,6 +303,7 @@ impl Run<'_> {
             (names::PROFILE, self.profile.name.clone()),
         ];
         tags.extend(ours.map(|(key, value)| (key.to_owned(), value)));
+        tags.extend(remembered(plan));
         tags.extend(
             self.profile
                 .owner
@@ -415,4 +416,18 @@ impl Run<'_> {
             Waited::Lost(error) => Err(Halt::failed("waiting until claims are bound", error)),
         }
     }
+}
+
+/// What nothing but the volume knows any more when claim and PersistentVolume are gone, and `restore` needs.
+fn remembered(plan: &ClaimPlan) -> Tags {
+    let Some(storage) = &plan.storage else {
+        return Tags::new();
+    };
+    let mut tags = Tags::from([
+        (tags::STORAGE_CLASS.to_owned(), storage.class.name.clone()),
+        (tags::ACCESS_MODES.to_owned(), storage.shape.access_modes.join(" ")),
+        (tags::VOLUME_MODE.to_owned(), storage.shape.volume_mode.clone()),
+    ]);
+    tags.extend(plan.set.iter().map(|set| (tags::SET.to_owned(), set.clone())));
+    tags
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use moorline_api::{
-    Error, ErrorKind, ObjectRef, Propagation, ResourceKind, Volume, VolumeFilter, VolumeId, VolumeState,
+    Error, ErrorKind, ObjectRef, Propagation, ResourceKind, Volume, VolumeFilter, VolumeId, VolumeState, tags,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -324,6 +324,11 @@ async fn snapshot(
     outcome: &mut DownOutcome,
 ) -> Result<(), Error> {
     let mut tags = volume.tags.clone();
+    if let Some(pv) = &removal.persistent_volume
+        && let Some(live) = ctx.cluster.get(&pv.target).await?
+    {
+        tags.extend(tags::of_persistent_volume(&live));
+    }
     tags.insert(names::CLUSTER_UID.to_owned(), site.cluster.uid.clone());
     let name = format!("moorline-down-{}", volume.id);
     let snapshot = ctx.cloud.volumes.snapshot(&volume.id, &name, &tags).await?;
