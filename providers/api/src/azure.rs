@@ -1,4 +1,4 @@
-//! The Azure part of a [`VolumeConfig`](crate::VolumeConfig): a share or a container, and the storage account around it.
+//! The Azure part of a [`VolumeConfig`](crate::VolumeConfig): a share or a container and the storage account around it, or a disk.
 
 use std::collections::BTreeMap;
 
@@ -79,6 +79,24 @@ pub struct AzureContainer {
     pub name: Option<String>,
     /// Put before the container's name, as `<prefix>-pvc-<uid>`.
     pub name_prefix: Option<String>,
+}
+
+/// A managed disk, which stands by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AzureDisk {
+    /// `StandardSSD_LRS`, `Premium_ZRS`, `PremiumV2_LRS` …, in Azure's own spelling.
+    pub sku: String,
+    /// The subscription.
+    pub subscription: Option<String>,
+    /// The resource group.
+    pub resource_group: Option<String>,
+    /// Azure's region.
+    pub location: Option<String>,
+    /// Provisioned operations a second (ultra disks and Premium SSD v2); the others' follow from their size.
+    pub iops: Option<u32>,
+    /// Provisioned MB a second, of the same disks.
+    pub bandwidth: Option<u32>,
 }
 
 /// What the name that a class gives a share or a container may have in it: the claim's name, its namespace, and the name of its

@@ -25,7 +25,7 @@ pub mod volume;
 pub mod words;
 
 pub use account::{Account, AccountId, Accounts};
-pub use azure::{AzureAccount, AzureContainer, AzureShare};
+pub use azure::{AzureAccount, AzureContainer, AzureDisk, AzureShare};
 pub use cluster::{
     Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Kinds, ListQuery, Page, Propagation,
     WatchEvent, Write,

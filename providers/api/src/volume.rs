@@ -9,13 +9,13 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::azure::{self, AzureContainer, AzureShare};
+use crate::azure::{self, AzureContainer, AzureDisk, AzureShare};
 use crate::{Error, Result};
 
 /// Tags or metadata of a cloud resource.
 pub type Tags = BTreeMap<String, String>;
 
-/// The provider's name for a volume: `vol-0123456789abcdef0`, `account.file/share`.
+/// The provider's name for a volume: `vol-0123456789abcdef0`, `account.file/share`, or a managed disk's resource id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VolumeId(pub String);
@@ -76,6 +76,8 @@ pub enum VolumeConfig {
     AzureFile(AzureShare),
     /// An Azure blob container. Azure bounds no container: its size is what the claim asked for, and only written down.
     AzureBlob(AzureContainer),
+    /// An Azure managed disk. Only garbage collection and recovery know of them: no class gets one.
+    AzureDisk(AzureDisk),
 }
 
 impl VolumeConfig {
@@ -85,13 +87,14 @@ impl VolumeConfig {
             Self::Ebs { volume_type, .. } => volume_type,
             Self::AzureFile(share) => &share.account.sku,
             Self::AzureBlob(container) => &container.account.sku,
+            Self::AzureDisk(disk) => &disk.sku,
         }
     }
 
     /// What it is for those who use it.
     pub fn sort(&self) -> VolumeSort {
         match self {
-            Self::Ebs { .. } => VolumeSort::Disk,
+            Self::Ebs { .. } | Self::AzureDisk(_) => VolumeSort::Disk,
             Self::AzureFile(_) => VolumeSort::Share,
             Self::AzureBlob(_) => VolumeSort::Container,
         }
@@ -101,7 +104,7 @@ impl VolumeConfig {
     /// volume. `None` where each claim has one of its own.
     pub fn named_for(&self, namespace: &str, claim: &str) -> Option<String> {
         let name = match self {
-            Self::Ebs { .. } => None,
+            Self::Ebs { .. } | Self::AzureDisk(_) => None,
             Self::AzureFile(share) => share.name.as_deref(),
             Self::AzureBlob(container) => container.name.as_deref(),
         }?;
@@ -112,7 +115,7 @@ impl VolumeConfig {
     /// What holds it, such as the storage account of a share; `None` where it stands by itself.
     pub fn holder(&self) -> Option<&str> {
         match self {
-            Self::Ebs { .. } => None,
+            Self::Ebs { .. } | Self::AzureDisk(_) => None,
             Self::AzureFile(share) => share.account.name.as_deref(),
             Self::AzureBlob(container) => container.account.name.as_deref(),
         }

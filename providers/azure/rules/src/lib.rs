@@ -23,7 +23,7 @@ use moorline_api::{
     VolumeSpec,
 };
 
-pub use names::{Service, VolumeName, account_name_problem, volume_name_problem};
+pub use names::{DiskName, Service, VolumeName, account_name_problem, volume_name_problem};
 
 /// The in-tree provisioner's name; its classes mean what the CSI driver makes of them.
 pub const IN_TREE_PROVISIONER: &str = "kubernetes.io/azure-file";
@@ -31,6 +31,8 @@ pub const IN_TREE_PROVISIONER: &str = "kubernetes.io/azure-file";
 pub const FILE_DRIVER: &str = "file.csi.azure.com";
 /// The Azure Blob CSI driver.
 pub const BLOB_DRIVER: &str = "blob.csi.azure.com";
+/// The Azure Disk CSI driver. No class of it is served; what it leaves behind is known.
+pub const DISK_DRIVER: &str = "disk.csi.azure.com";
 
 /// The storage rules of Azure.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,4 +1,4 @@
-//! The names of accounts, shares and containers, and a volume's id made of them.
+//! The names of accounts, shares, containers and disks, and a volume's id made of them.
 
 use std::fmt;
 
@@ -70,6 +70,79 @@ impl fmt::Display for VolumeName {
     }
 }
 
+/// A managed disk by its resource id.
+///
+/// Resource Manager takes ids in any letter case and answers now with one, now with another (`MC_Group`, `mc_group`): here, and
+/// nowhere else, they become one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DiskName {
+    subscription: String,
+    group: String,
+    name: String,
+}
+
+impl DiskName {
+    /// Reads a disk's id, as Resource Manager, the CSI driver and the in-tree source write it:
+    /// `/subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Compute/disks/<name>`.
+    pub fn parse(id: &str) -> Option<Self> {
+        let parts: Vec<&str> = id.strip_prefix('/')?.split('/').collect();
+        let [
+            subscriptions,
+            subscription,
+            groups,
+            group,
+            providers,
+            compute,
+            disks,
+            name,
+        ] = parts[..]
+        else {
+            return None;
+        };
+        let fixed = [
+            (subscriptions, "subscriptions"),
+            (groups, "resourceGroups"),
+            (providers, "providers"),
+            (compute, "Microsoft.Compute"),
+            (disks, "disks"),
+        ];
+        let right = fixed.iter().all(|(word, known)| word.eq_ignore_ascii_case(known));
+        let named = [subscription, group, name].iter().all(|part| !part.is_empty());
+        (right && named).then(|| Self {
+            subscription: subscription.to_ascii_lowercase(),
+            group: group.to_ascii_lowercase(),
+            name: name.to_ascii_lowercase(),
+        })
+    }
+
+    /// The subscription, in lower case.
+    pub fn subscription(&self) -> &str {
+        &self.subscription
+    }
+
+    /// The resource group, in lower case.
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// The disk's own name, in lower case.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The volume's id.
+    pub fn id(&self) -> VolumeId {
+        let Self {
+            subscription,
+            group,
+            name,
+        } = self;
+        VolumeId(format!(
+            "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/disks/{name}"
+        ))
+    }
+}
+
 /// Why a storage account cannot have this name: 3 to 24 lower-case letters and digits.
 pub fn account_name_problem(name: &str) -> Option<&'static str> {
     if !(3..=24).contains(&name.len()) {
@@ -119,6 +192,31 @@ mod tests {
             "abc/data",
         ] {
             assert_eq!(VolumeName::parse(&VolumeId(wrong.to_owned())), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_disk_has_one_id_however_it_is_written() {
+        let id = "/subscriptions/2222-bbbb/resourceGroups/mc_web_eastus/providers/Microsoft.Compute/disks/pvc-1";
+        for written in [
+            id,
+            "/subscriptions/2222-BBBB/resourceGroups/MC_web_eastus/providers/Microsoft.Compute/disks/PVC-1",
+            "/SUBSCRIPTIONS/2222-bbbb/resourcegroups/MC_WEB_EASTUS/providers/microsoft.compute/Disks/pvc-1",
+        ] {
+            assert_eq!(DiskName::parse(written).unwrap().id().0, id, "{written}");
+        }
+        for wrong in [
+            "",
+            "/",
+            "pvc-1",
+            "subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/d",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/",
+            "/subscriptions/s/resourceGroups//providers/Microsoft.Compute/disks/d",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/snapshots/d",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/d/more",
+            "abc.file/data",
+        ] {
+            assert_eq!(DiskName::parse(wrong), None, "{wrong:?}");
         }
     }
 

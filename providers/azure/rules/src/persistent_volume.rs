@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use moorline_api::{AzureAccount, Object, PvRequest, PvSource, SecretRef, VolumeConfig, VolumeId};
 use serde_json::{Map, Value, json};
 
-use crate::names::{Service, VolumeName};
-use crate::{BLOB_DRIVER, FILE_DRIVER, parameters};
+use crate::names::{DiskName, Service, VolumeName};
+use crate::{BLOB_DRIVER, DISK_DRIVER, FILE_DRIVER, parameters};
 
 /// What the CSI drivers call the Secret with an account's key.
 const SECRET: (&str, &str) = ("azure-storage-account-", "-secret");
@@ -139,6 +139,7 @@ pub(crate) fn volume_id(persistent_volume: &Object) -> Option<VolumeId> {
     let service = match persistent_volume.str_at(&["spec", "csi", "driver"]) {
         Some(FILE_DRIVER) => Service::Files,
         Some(BLOB_DRIVER) => Service::Blobs,
+        Some(DISK_DRIVER) => return disk_at(persistent_volume.str_at(&["spec", "csi", "volumeHandle"])?),
         Some(_) => return None,
         None => return in_tree(persistent_volume),
     };
@@ -161,13 +162,35 @@ pub(crate) fn volume_id(persistent_volume: &Object) -> Option<VolumeId> {
         .or(handle_account)
         .or_else(|| account_of_secret(secret?))?;
     let volume = attribute(volume_key(service)).or(handle_volume)?;
-    Some(VolumeName::new(account, service, volume)?.id())
+    named(account, service, volume)
+}
+
+/// Azure knows no upper case in these names, and whoever writes a PersistentVolume by hand may.
+fn named(account: &str, service: Service, volume: &str) -> Option<VolumeId> {
+    Some(VolumeName::new(&account.to_ascii_lowercase(), service, &volume.to_ascii_lowercase())?.id())
 }
 
 fn in_tree(persistent_volume: &Object) -> Option<VolumeId> {
+    if let Some(uri) = persistent_volume.str_at(&["spec", "azureDisk", "diskURI"]) {
+        return disk_at(uri);
+    }
     let share = persistent_volume.str_at(&["spec", "azureFile", "shareName"])?;
     let secret = persistent_volume.str_at(&["spec", "azureFile", "secretName"])?;
-    Some(VolumeName::new(account_of_secret(secret)?, Service::Files, share)?.id())
+    named(account_of_secret(secret)?, Service::Files, share)
+}
+
+/// What a disk's address means: a managed disk, or the container that an unmanaged one is a blob of.
+fn disk_at(uri: &str) -> Option<VolumeId> {
+    if let Some(disk) = DiskName::parse(uri) {
+        return Some(disk.id());
+    }
+    let (_, address) = uri.split_once("://")?;
+    let (host, path) = address.split_once('/')?;
+    let (account, service) = host.split_once('.')?;
+    let (container, _) = path.split_once('/')?;
+    service
+        .starts_with("blob.")
+        .then(|| named(account, Service::Blobs, container))?
 }
 
 /// What Azure's own tools write on what was made for a claim. The Files driver itself writes none of it on shares.

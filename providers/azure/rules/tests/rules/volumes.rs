@@ -156,6 +156,30 @@ fn a_container_has_the_blob_drivers_form() {
 }
 
 #[test]
+fn a_disk_is_one_however_a_persistent_volume_writes_it() {
+    let id = "/subscriptions/2222-bbbb/resourceGroups/nodes/providers/Microsoft.Compute/disks/pvc-1";
+    let shouted = "/subscriptions/2222-BBBB/resourcegroups/Nodes/providers/microsoft.compute/disks/PVC-1";
+    for handle in [id, shouted] {
+        for spec in [
+            json!({"csi": {"driver": "disk.csi.azure.com", "volumeHandle": handle}}),
+            json!({"azureDisk": {"diskName": "pvc-1", "diskURI": handle, "kind": "Managed"}}),
+        ] {
+            assert_eq!(volume_id(&spec).as_deref(), Some(id), "{spec}");
+        }
+    }
+    let unmanaged = |uri: &str| volume_id(&json!({"azureDisk": {"diskName": "a.vhd", "diskURI": uri}}));
+    let vhd = "https://acct.blob.core.windows.net/vhds/a.vhd";
+    assert_eq!(unmanaged(vhd).as_deref(), Some("acct.blob/vhds"));
+    for other in [
+        "https://acct.file.core.windows.net/vhds/a.vhd",
+        "https://acct/vhds/a.vhd",
+        "a.vhd",
+    ] {
+        assert_eq!(unmanaged(other), None, "{other}");
+    }
+}
+
+#[test]
 fn finds_the_volume_behind_a_persistent_volume() {
     let csi = |driver: &str, handle: &str, attributes: Value| json!({"csi": {"driver": driver, "volumeHandle": handle, "volumeAttributes": attributes}});
     let none = || json!({});
@@ -167,6 +191,7 @@ fn finds_the_volume_behind_a_persistent_volume() {
             Some("acct.file/pvc-1"),
         ),
         (csi(FILE, "#acct#pvc-1##ns", none()), Some("acct.file/pvc-1")),
+        (csi(FILE, "RG#Acct#PVC-1#", none()), Some("acct.file/pvc-1")),
         (
             csi(
                 FILE,
