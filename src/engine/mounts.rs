@@ -49,13 +49,13 @@ pub(crate) fn target_of(secret: &SecretRef) -> ObjectRef {
     ObjectRef::new(ResourceKind::secret(), &secret.namespace, secret.name.clone())
 }
 
-/// The Secret as it is created.
-pub(crate) fn object(profile: &Profile, secret: &SecretRef, values: &BTreeMap<String, Sensitive>) -> Object {
+/// The Secret as it is created, for a profile.
+pub(crate) fn object(profile: &str, secret: &SecretRef, values: &BTreeMap<String, Sensitive>) -> Object {
     let mut object = Object::default();
     object.set(&["apiVersion"], json!("v1"));
     object.set(&["kind"], json!("Secret"));
     object.set(&["type"], json!("Opaque"));
-    let labels = json!({ names::MOUNTS_FOR: profile.name });
+    let labels = json!({ names::MOUNTS_FOR: profile });
     object.set(
         &["metadata"],
         json!({"namespace": secret.namespace, "name": secret.name, "labels": labels}),
@@ -77,57 +77,53 @@ impl Run<'_> {
     }
 
     async fn make_secret(&self, secret: &SecretRef, volume: &VolumeId) -> Result<(), Error> {
-        let values = self.ctx.cloud.mount_secrets.mount_secret(volume).await?;
-        if values.is_empty() {
-            return Ok(());
+        if let Some(change) = ensure(self.ctx, &self.profile.name, secret, volume).await? {
+            Tally::add(&self.tally.changed);
+            let what = apply::kubectl_name(&target_of(secret));
+            self.done(Stage::Volumes, what, change, "with which nodes mount");
         }
-        let target = target_of(secret);
-        match self
-            .ctx
-            .cluster
-            .create(&target, &object(self.profile, secret, &values))
-            .await
-        {
-            Ok(_) => {
-                self.told(&target, Change::Created);
-                Ok(())
-            }
-            Err(error) if error.kind == ErrorKind::AlreadyExists => self.renew_secret(&target, &data(&values)).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A Secret that is there holds what it should, or what the cloud had changed since we wrote it. One that somebody else
-    /// wrote is theirs.
-    async fn renew_secret(&self, target: &ObjectRef, data: &Value) -> Result<(), Error> {
-        let Some(live) = self.ctx.cluster.get(target).await? else {
-            let message = "it was deleted a moment ago; run again";
-            return Err(Error::new(ErrorKind::Stale, "create", target.to_string(), message));
-        };
-        if live.at(&["data"]) == Some(data) {
-            return Ok(());
-        }
-        if live.label(names::MOUNTS_FOR).is_none() {
-            self.ctx.notice(format!(
-                "{target} was not made by moorline and holds something else than the cloud gives out now; it is left as it is"
-            ));
-            return Ok(());
-        }
-        let patch = json!({"metadata": {"uid": live.uid()}, "data": data});
-        self.ctx.cluster.merge(target, &patch).await?;
-        self.told(target, Change::Configured);
         Ok(())
     }
+}
 
-    fn told(&self, target: &ObjectRef, change: Change) {
-        Tally::add(&self.tally.changed);
-        self.done(
-            Stage::Volumes,
-            apply::kubectl_name(target),
-            change,
-            "with which nodes mount",
-        );
+/// Makes sure of the Secret with which nodes mount a volume, and says what that changed.
+pub(crate) async fn ensure(
+    ctx: &Context,
+    profile: &str,
+    secret: &SecretRef,
+    volume: &VolumeId,
+) -> Result<Option<Change>, Error> {
+    let values = ctx.cloud.mount_secrets.mount_secret(volume).await?;
+    if values.is_empty() {
+        return Ok(None);
     }
+    let target = target_of(secret);
+    match ctx.cluster.create(&target, &object(profile, secret, &values)).await {
+        Ok(_) => Ok(Some(Change::Created)),
+        Err(error) if error.kind == ErrorKind::AlreadyExists => renew(ctx, &target, &data(&values)).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// A Secret that is there holds what it should, or what the cloud had changed since we wrote it. One that somebody else
+/// wrote is theirs.
+async fn renew(ctx: &Context, target: &ObjectRef, data: &Value) -> Result<Option<Change>, Error> {
+    let Some(live) = ctx.cluster.get(target).await? else {
+        let message = "it was deleted a moment ago; run again";
+        return Err(Error::new(ErrorKind::Stale, "create", target.to_string(), message));
+    };
+    if live.at(&["data"]) == Some(data) {
+        return Ok(None);
+    }
+    if live.label(names::MOUNTS_FOR).is_none() {
+        ctx.notice(format!(
+            "{target} was not made by moorline and holds something else than the cloud gives out now; it is left as it is"
+        ));
+        return Ok(None);
+    }
+    let patch = json!({"metadata": {"uid": live.uid()}, "data": data});
+    ctx.cluster.merge(target, &patch).await?;
+    Ok(Some(Change::Configured))
 }
 
 /// The Secrets that PersistentVolumes of this profile name and that are not there, with a volume of each. Where Secrets may not

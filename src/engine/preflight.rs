@@ -89,14 +89,15 @@ async fn persistent_volume(ctx: &Context, profile: &Profile, claim: &ClaimPlan) 
     };
     let recipe = Recipe {
         rules: &*ctx.cloud.rules,
-        profile,
-        plan: claim,
+        profile: Some(&profile.name),
+        owner: profile.owner.as_deref(),
+        claim: (&claim.namespace, &claim.name),
         storage,
         adopted: false,
     };
     let made = recipe.persistent_volume(&anchor, &VolumeId(VOLUME_TO_COME.to_owned()), volume);
     if let Some(secret) = &made.secret {
-        let object = mounts::object(profile, secret, &BTreeMap::new());
+        let object = mounts::object(&profile.name, secret, &BTreeMap::new());
         rehearse(ctx, &mounts::target_of(secret), Write::Create(&object)).await?;
     }
     let target = ObjectRef::new(ResourceKind::persistent_volume(), "", claim.persistent_volume.clone());

@@ -325,8 +325,9 @@ impl Run<'_> {
         let target = ObjectRef::new(ResourceKind::persistent_volume(), "", anchor.persistent_volume.clone());
         let recipe = Recipe {
             rules: &*self.ctx.cloud.rules,
-            profile: self.profile,
-            plan,
+            profile: Some(&self.profile.name),
+            owner: self.profile.owner.as_deref(),
+            claim: (&plan.namespace, &plan.name),
             storage,
             adopted: volume.tags.contains_key(names::ADOPTED),
         };

@@ -1,11 +1,10 @@
 //! The PersistentVolume of a claim.
 
 use moorline_api::{Object, PvRequest, ReclaimPolicy, SecretRef, StorageRules, VolumeId, VolumeSpec};
-use moorline_profile::Profile;
 use serde_json::{Value, json};
 
 use crate::names;
-use crate::plan::{ClaimPlan, ClaimStorage};
+use crate::plan::ClaimStorage;
 
 /// One life of a claim, and the PersistentVolume that it names.
 pub(crate) struct Anchor {
@@ -18,8 +17,12 @@ pub(crate) struct Anchor {
 /// What a PersistentVolume is made of beside its volume.
 pub(crate) struct Recipe<'a> {
     pub(crate) rules: &'a dyn StorageRules,
-    pub(crate) profile: &'a Profile,
-    pub(crate) plan: &'a ClaimPlan,
+    /// The profile that it belongs to, where it belongs to any.
+    pub(crate) profile: Option<&'a str>,
+    /// Who owns it.
+    pub(crate) owner: Option<&'a str>,
+    /// Namespace and name of the claim.
+    pub(crate) claim: (&'a str, &'a str),
     pub(crate) storage: &'a ClaimStorage,
     /// Whether the volume was there before and made for no claim.
     pub(crate) adopted: bool,
@@ -36,13 +39,14 @@ impl Recipe<'_> {
     /// The PersistentVolume, reserved for this life of the claim and pointing to this volume.
     pub(crate) fn persistent_volume(&self, anchor: &Anchor, id: &VolumeId, volume: &VolumeSpec) -> Made {
         let (class, shape) = (&self.storage.class, &self.storage.shape);
+        let (namespace, name) = self.claim;
         let source = self.rules.pv_source(&PvRequest {
             class,
             id,
             spec: volume,
             shape,
-            namespace: &self.plan.namespace,
-            claim: &self.plan.name,
+            namespace,
+            claim: name,
             persistent_volume: &anchor.persistent_volume,
         });
         let reclaim = match class.reclaim_policy {
@@ -52,7 +56,7 @@ impl Recipe<'_> {
             ReclaimPolicy::Retain => "Retain",
         };
         let mut annotations = json!({ names::PROVISIONED_BY: source.provisioned_by });
-        if let Some(owner) = &self.profile.owner {
+        if let Some(owner) = self.owner {
             annotations[names::OWNER] = json!(owner);
         }
         let mut spec = json!({
@@ -64,8 +68,8 @@ impl Recipe<'_> {
             "claimRef": {
                 "apiVersion": "v1",
                 "kind": "PersistentVolumeClaim",
-                "namespace": self.plan.namespace,
-                "name": self.plan.name,
+                "namespace": namespace,
+                "name": name,
                 "uid": anchor.uid,
             },
             source.source.0: source.source.1,
@@ -76,11 +80,10 @@ impl Recipe<'_> {
         if let Some(affinity) = source.node_affinity {
             spec["nodeAffinity"] = affinity;
         }
-        let metadata = json!({
-            "name": anchor.persistent_volume,
-            "labels": { names::PROFILE: self.profile.name },
-            "annotations": annotations,
-        });
+        let mut metadata = json!({"name": anchor.persistent_volume, "annotations": annotations});
+        if let Some(profile) = self.profile {
+            metadata["labels"] = json!({ names::PROFILE: profile });
+        }
         let fields = [
             ("apiVersion", json!("v1")),
             ("kind", json!("PersistentVolume")),
