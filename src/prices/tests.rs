@@ -1,0 +1,2 @@
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! What things cost.
