@@ -1,0 +1,125 @@
+//! What a run stands on: the policy, scopes and clusters, the run store, where events go, and when to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moorline_api::{RunStore, StorageRules, VolumeId};
+use moorline_gc::Policy;
+use moorline_store::{Clock, SystemClock};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Result;
+use crate::event::{Event, EventSink};
+use crate::{ClusterLink, Explanation, Prices, Report, RunHistory, Scope, Selection, Tagging};
+
+/// How a run goes about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Listings and reads under way at once, over all clouds and clusters.
+    pub concurrency: usize,
+    /// For how long the lease is taken, without renewal.
+    pub lock_span: Duration,
+    /// How far clocks may be wrong.
+    pub lock_margin: Duration,
+    /// How long one deletion may take, claim, volume and PersistentVolume together, before it is left for the next run.
+    pub deletion_timeout: Duration,
+    /// How long deletions under way may take to end when the run is told to stop.
+    pub drain: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrency: 16,
+            lock_span: Duration::from_mins(2),
+            lock_margin: Duration::from_secs(15),
+            deletion_timeout: Duration::from_mins(5),
+            drain: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Garbage collection of the scopes of one policy.
+pub struct Collector {
+    /// What may be done. Its clusters are those of `clusters`, in the same order.
+    pub policy: Policy,
+    /// How.
+    pub settings: Settings,
+    /// Where volumes are.
+    pub scopes: Vec<Scope>,
+    /// Who may use them.
+    pub clusters: Vec<ClusterLink>,
+    /// The rules of all providers, whatever clouds the scopes are of: PersistentVolumes name volumes in their forms.
+    pub rules: Vec<Arc<dyn StorageRules>>,
+    /// Where the lease, the records and the journal are. One policy to a store.
+    pub store: Arc<dyn RunStore>,
+    /// What things cost.
+    pub prices: Arc<dyn Prices>,
+    /// Where events go.
+    pub events: Arc<dyn EventSink>,
+    /// Cancelled by the first Ctrl-C: no deletion begins after it, and those under way are finished.
+    pub stop: CancellationToken,
+    /// Who runs it, for the lease: `gc on build-7, process 4711`.
+    pub holder: String,
+    /// The run's id: letters, digits and dashes, lower case, another one for each run.
+    pub run: String,
+    /// The clocks of this machine, for the lease.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Collector {
+    /// The real clocks of this machine.
+    pub fn system_clock() -> Arc<dyn Clock> {
+        Arc::new(SystemClock::default())
+    }
+
+    pub(crate) fn emit(&self, event: Event) {
+        self.events.emit(event);
+    }
+}
+
+// The calls follow with the next commits; until then each says that it saw nothing.
+impl Collector {
+    fn unseen(what: &str) -> crate::CollectError {
+        crate::CollectError::NotSeen {
+            what: what.to_owned(),
+            why: "this version makes no calls yet".to_owned(),
+        }
+    }
+
+    /// What a run would do. Nothing is written anywhere.
+    pub async fn dry_run(&self) -> Result<Report> {
+        Err(Self::unseen("anything"))
+    }
+
+    /// A run: marks, then deletions, under the lease.
+    pub async fn apply(&self) -> Result<Report> {
+        Err(Self::unseen("anything"))
+    }
+
+    /// The evidence for one volume: by its id or name, by `namespace/claim`, or by its PersistentVolume's name. More than one where
+    /// several clusters have such a claim.
+    pub async fn explain(&self, subject: &str) -> Result<Vec<Explanation>> {
+        Err(Self::unseen(subject))
+    }
+
+    /// Takes marks off, so that grace begins anew.
+    pub async fn unmark(&self, _volumes: Selection) -> Result<Vec<Tagging>> {
+        Err(Self::unseen("anything"))
+    }
+
+    /// Protects volumes from every run, or takes that protection off.
+    pub async fn protect(&self, _volumes: Vec<VolumeId>, _on: bool) -> Result<Vec<Tagging>> {
+        Err(Self::unseen("anything"))
+    }
+
+    /// The last runs that did or could have done something, the newest first.
+    pub async fn history(&self, _most: usize) -> Result<Vec<RunHistory>> {
+        Err(Self::unseen("anything"))
+    }
+
+    /// One run by its id.
+    pub async fn history_of(&self, run: &str) -> Result<RunHistory> {
+        Err(Self::unseen(run))
+    }
+}
