@@ -3,8 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
-use moorline_api::{Accounts, Cluster, LoadBalancers, MountSecrets, StorageRules, Upkeep, Usage, Volumes};
+use moorline_api::{
+    Accounts, Cluster, Error, ErrorKind, LoadBalancers, MountSecrets, NewVolume, Origin, Recoverable, Recovery,
+    StorageRules, Tags, Upkeep, Usage, Volume, Volumes,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, EventSink};
@@ -22,6 +27,8 @@ pub struct Cloud {
     pub mount_secrets: Arc<dyn MountSecrets>,
     /// How full volumes are.
     pub usage: Arc<dyn Usage>,
+    /// What volumes can be brought back from.
+    pub recovery: Arc<dyn Recovery>,
     /// What holds volumes.
     pub upkeep: Arc<dyn Upkeep>,
     /// Storage rules.
@@ -39,11 +46,39 @@ impl Cloud {
             volumes: provider.clone(),
             load_balancers: provider.clone(),
             mount_secrets: provider.clone(),
+            recovery: Arc::new(NoRecovery),
             usage: provider.clone(),
             upkeep: provider,
             rules,
         }
     }
+}
+
+/// A cloud whose provider cannot bring anything back yet.
+struct NoRecovery;
+
+#[async_trait]
+impl Recovery for NoRecovery {
+    fn recoverable(&self, _tags: Tags) -> BoxStream<'_, moorline_api::Result<Vec<Recoverable>>> {
+        stream::once(async { Err(lacking()) }).boxed()
+    }
+
+    async fn recover(&self, _origin: &Origin, _new: &NewVolume) -> moorline_api::Result<Volume> {
+        Err(lacking())
+    }
+
+    async fn delete_snapshot(&self, _id: &str) -> moorline_api::Result<()> {
+        Err(lacking())
+    }
+}
+
+fn lacking() -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "restore",
+        "",
+        "moorline cannot restore volumes of this cloud",
+    )
 }
 
 /// Bounds of a run.

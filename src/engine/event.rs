@@ -48,6 +48,8 @@ pub enum Change {
     Kept,
     /// A snapshot of it is complete.
     Snapshotted,
+    /// Brought back after it was deleted.
+    Restored,
 }
 
 /// One event.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use moorline_api::{Object, ObjectRef, ReclaimPolicy, SecretRef, StorageRules, VolumeId, quantity};
+use moorline_api::{Object, ObjectRef, ReclaimPolicy, SecretRef, StorageRules, VolumeId, quantity, tags};
 use moorline_profile::Profile;
 
 use crate::{mounts, names};
@@ -46,6 +46,8 @@ pub(crate) struct ClaimView {
     pub(crate) labels: BTreeMap<String, String>,
     /// Who was chosen to provision it, where Kubernetes has chosen.
     pub(crate) provisioner: Option<String>,
+    /// The snapshot or deleted volume that `restore` brings it back from.
+    pub(crate) restored_from: Option<String>,
     pub(crate) terminating: bool,
     pub(crate) created: Option<Timestamp>,
 }
@@ -86,6 +88,7 @@ impl ClaimView {
             .iter()
             .find_map(|key| claim.annotation(key))
             .map(str::to_owned),
+            restored_from: claim.annotation(tags::RESTORED_FROM).map(str::to_owned),
             terminating: claim.is_terminating(),
             created: claim.created(),
         }

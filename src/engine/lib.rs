@@ -9,6 +9,7 @@ pub mod event;
 pub mod names;
 pub mod outcome;
 pub mod plan;
+pub mod restore;
 
 mod apply;
 mod balancers;
@@ -32,6 +33,7 @@ pub use df::df;
 pub use down::{execute_down, plan_down};
 pub use error::{EngineError, Failure};
 pub use event::{Event, EventSink};
+pub use restore::{execute_restore, plan_restore, restorable};
 pub use scale::{execute_scale, plan_scale};
 pub use status::{status, watch_status};
 pub use up::{execute_up, plan_up};

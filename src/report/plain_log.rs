@@ -59,6 +59,7 @@ fn verb(change: Change) -> &'static str {
         Change::Deleted => "deleted",
         Change::Kept => "kept",
         Change::Snapshotted => "snapshotted",
+        Change::Restored => "restored",
     }
 }
 

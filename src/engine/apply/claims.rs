@@ -107,7 +107,8 @@ impl Run<'_> {
                 continue;
             }
             let view = ClaimView::of(&live);
-            if view.profile() == Some(&*self.profile.name) && !view.volume_name.is_empty() && !view.is_bound() {
+            let ours = view.profile() == Some(&*self.profile.name) && view.restored_from.is_none();
+            if ours && !view.volume_name.is_empty() && !view.is_bound() {
                 return Self::anchor(&live).map_err(|error| Halt::failed(what, error));
             }
             let message = "someone else made it after this run was planned; run again to plan with it";

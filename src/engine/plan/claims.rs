@@ -364,6 +364,10 @@ fn resume(
             persistent_volume: true,
         });
     }
+    if let Some(origin) = &live.restored_from {
+        let why = format!("it is being brought back from {origin}, and that run did not finish");
+        return Err((why, "run the same `moorline restore` again, or delete the claim"));
+    }
     let made = inputs.volumes.of_claim(&live.uid);
     let volume = made.into_iter().find(|volume| volume.state.is_alive());
     let volume = volume.map(|volume| volume.id.clone());
@@ -443,7 +447,7 @@ fn claim_object(profile: &Profile, wanted: &Wanted<'_>, class: &StorageClass, pe
 }
 
 /// A name that no PersistentVolume has had: a claim deleted and made again must not meet the Released volume of its former life.
-fn new_name(entropy: u64, key: &Key) -> String {
+pub(crate) fn new_name(entropy: u64, key: &Key) -> String {
     let mixed = scattered(fnv1a(&format!("{entropy:016x}/{}/{}", key.0, key.1)));
     format!("moorline-{mixed:016x}")
 }

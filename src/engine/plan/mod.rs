@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::outcome::Cause;
 
 pub use changes::field_changes;
-pub(crate) use claims::{ClaimInputs, PlannedClaims, plan_claims};
+pub(crate) use claims::{ClaimInputs, PlannedClaims, new_name, plan_claims};
 pub(crate) use objects::{DryRun, Obstacle, plan_object, prepared};
 pub(crate) use unchanged::is_proved;
 
