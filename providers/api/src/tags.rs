@@ -30,6 +30,14 @@ pub const PROTECT: &str = "moorline.dev/protect";
 pub const EXPIRES: &str = "moorline.dev/expires";
 /// Tag of a snapshot that the garbage collector took: the volume that it was. A copy that somebody makes is of another one.
 pub const SNAPSHOT_OF: &str = "moorline.dev/snapshot-of";
+/// Tag of a snapshot: the type of the volume that it was taken of, for the cloud forgets that.
+pub const VOLUME_TYPE: &str = "moorline.dev/volume-type";
+/// Tag of a snapshot: the volume's operations a second, where its type lets one choose.
+pub const VOLUME_IOPS: &str = "moorline.dev/volume-iops";
+/// Tag of a snapshot: the volume's MiB a second, where its type lets one choose.
+pub const VOLUME_THROUGHPUT: &str = "moorline.dev/volume-throughput";
+/// Tag of a snapshot: the zone that the volume was in.
+pub const VOLUME_ZONE: &str = "moorline.dev/volume-zone";
 /// What [`of_persistent_volume`] remembers: the claim's StorageClass, by name.
 pub const STORAGE_CLASS: &str = "moorline.dev/storage-class";
 /// The claim's access modes with a space between them: `ReadWriteOnce ReadOnlyMany`.

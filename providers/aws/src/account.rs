@@ -9,6 +9,7 @@ use crate::clients::Clients;
 use crate::governor::Family;
 use crate::listing::exactly;
 use crate::provider::AwsProvider;
+use crate::words::clean;
 
 /// STS is asked once: where it fails, EC2 knows the account too.
 const IDENTITY: Manner = Manner {
@@ -39,6 +40,24 @@ impl AwsProvider {
             region: clients.region.clone(),
             zones,
         })
+    }
+
+    /// Fails where the settings name an account and the credentials are of another one.
+    pub(crate) async fn check_account(&self, clients: &Clients) -> Result<()> {
+        let Some(expected) = &self.settings.account else {
+            return Ok(());
+        };
+        let found = self.identity(clients).await?.account;
+        if found == *expected {
+            return Ok(());
+        }
+        let message = format!(
+            "the credentials are of account {}, and the account asked for is {expected}; check profile and role",
+            clean(&found)
+        );
+        Err(clients
+            .subject("sts:GetCallerIdentity", "")
+            .error(ErrorKind::Invalid, message))
     }
 
     /// Who we are. An STS that cannot be reached, as in a network with an endpoint for EC2 alone, or is broken or missing, as in

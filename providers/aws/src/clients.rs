@@ -9,22 +9,27 @@ use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_sdk_ec2::config::{Credentials, IdentityCache, SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient};
+use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider as Tls;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector};
 use moorline_api::{Error, ErrorKind, Result};
 
-use crate::settings::{AwsSettings, StaticKeys};
+use crate::clock::Listener;
+use crate::settings::{AssumedRole, AwsSettings, StaticKeys};
 
 /// How long the instance's metadata service may take: elsewhere than on EC2 nobody answers there.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long credentials may take: a profile may call STS or a program.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(15);
+/// How the account's logs name a session of an assumed role.
+const SESSION_NAME: &str = "moorline";
 
 /// One client for each service.
 #[derive(Debug)]
@@ -32,6 +37,7 @@ pub(crate) struct Clients {
     pub(crate) region: String,
     /// Where calls go, for messages.
     pub(crate) place: String,
+    pub(crate) credentials: Option<SharedCredentialsProvider>,
     pub(crate) ec2: aws_sdk_ec2::Client,
     pub(crate) elb: aws_sdk_elasticloadbalancing::Client,
     pub(crate) elbv2: aws_sdk_elasticloadbalancingv2::Client,
@@ -39,8 +45,8 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Finds region and credentials; fails where there is no region.
-    pub(crate) async fn find(settings: &AwsSettings) -> Result<Self> {
+    /// Finds region and credentials; fails where there is no region. `listener` hears of every answer.
+    pub(crate) async fn find(settings: &AwsSettings, listener: &Listener) -> Result<Self> {
         let config = match (&settings.keys, &settings.region) {
             (Some(keys), Some(region)) => fixed(settings, keys, region),
             _ => found(settings).await,
@@ -49,18 +55,44 @@ impl Clients {
             let message = "no AWS region is set; set AWS_REGION, or region in the profile or in profile.yaml";
             return Err(Error::new(ErrorKind::Invalid, "aws configuration", "", message));
         };
+        let config = match &settings.role {
+            Some(role) => in_role(&config, role).await,
+            None => config,
+        };
         let place = config
             .endpoint_url()
             .map_or_else(|| format!("AWS in region {region}"), str::to_owned);
+        macro_rules! client {
+            ($sdk:ident) => {{
+                let config = $sdk::config::Builder::from(&config).interceptor(listener.clone());
+                $sdk::Client::from_conf(config.build())
+            }};
+        }
         Ok(Self {
-            ec2: aws_sdk_ec2::Client::new(&config),
-            elb: aws_sdk_elasticloadbalancing::Client::new(&config),
-            elbv2: aws_sdk_elasticloadbalancingv2::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
+            ec2: client!(aws_sdk_ec2),
+            elb: client!(aws_sdk_elasticloadbalancing),
+            elbv2: client!(aws_sdk_elasticloadbalancingv2),
+            sts: client!(aws_sdk_sts),
+            credentials: config.credentials_provider(),
             region,
             place,
         })
     }
+}
+
+/// The same, with the credentials of a role. One call gets them for an hour: it is worth repeating.
+async fn in_role(config: &SdkConfig, role: &AssumedRole) -> SdkConfig {
+    let own = config.clone().into_builder().retry_config(RetryConfig::standard());
+    let mut provider = AssumeRoleProvider::builder(&role.arn)
+        .session_name(SESSION_NAME)
+        .configure(&own.build());
+    if let Some(id) = &role.external_id {
+        provider = provider.external_id(id);
+    }
+    let credentials = SharedCredentialsProvider::new(provider.build().await);
+    let cache = IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build();
+    let config = config.clone().into_builder().identity_cache(cache);
+    config.credentials_provider(credentials).build()
 }
 
 fn http_client(settings: &AwsSettings) -> SharedHttpClient {
@@ -93,6 +125,7 @@ fn fixed(settings: &AwsSettings, keys: &StaticKeys, region: &str) -> SdkConfig {
         .identity_cache(IdentityCache::lazy().build())
         .http_client(http_client(settings))
         .sleep_impl(sleep())
+        .time_source(SharedTimeSource::default())
         .timeout_config(timeouts(settings))
         .retry_config(RetryConfig::disabled());
     config.set_endpoint_url(settings.endpoint.clone());

@@ -4,7 +4,10 @@ use aws_sdk_ec2::operation::create_volume::CreateVolumeOutput;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types as ec2;
 use jiff::Timestamp;
-use moorline_api::{Attachment, Snapshot, Tags, Volume, VolumeConfig, VolumeId, VolumeSpec, VolumeState};
+use moorline_api::{
+    Attachment, Origin, Recoverable, Snapshot, Tags, Volume, VolumeConfig, VolumeId, VolumeSpec, VolumeState,
+    tags as keys,
+};
 
 pub(crate) fn timestamp(at: &DateTime) -> Option<Timestamp> {
     Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
@@ -121,5 +124,35 @@ pub(crate) fn snapshot(snapshot: ec2::Snapshot) -> Option<Snapshot> {
         volume: VolumeId(snapshot.volume_id.unwrap_or_default()),
         completed: snapshot.state == Some(ec2::SnapshotState::Completed),
         tags: tags(snapshot.tags),
+    })
+}
+
+/// A snapshot as something to make a volume of; `None` where it has no id.
+pub(crate) fn recoverable(snapshot: ec2::Snapshot) -> Option<Recoverable> {
+    // One in the archive has to be brought back from there first, which takes days.
+    let at_hand = !matches!(snapshot.storage_tier, Some(ec2::StorageTier::Archive));
+    let size_gib = number(snapshot.volume_size).unwrap_or_default();
+    let tags = tags(snapshot.tags);
+    let written = |key| tags.get(key).and_then(|value| value.parse().ok());
+    let spec = tags.get(keys::VOLUME_TYPE).map(|volume_type| VolumeSpec {
+        size_gib,
+        zone: tags.get(keys::VOLUME_ZONE).cloned(),
+        config: VolumeConfig::Ebs {
+            volume_type: volume_type.clone(),
+            iops: written(keys::VOLUME_IOPS),
+            throughput: written(keys::VOLUME_THROUGHPUT),
+            encrypted: snapshot.encrypted,
+            kms_key_id: snapshot.kms_key_id,
+        },
+    });
+    Some(Recoverable {
+        origin: Origin::Snapshot(snapshot.snapshot_id?),
+        volume: VolumeId(snapshot.volume_id.unwrap_or_default()),
+        ready: snapshot.state == Some(ec2::SnapshotState::Completed) && at_hand,
+        taken: snapshot.start_time.as_ref().and_then(timestamp),
+        removed: None,
+        size_gib,
+        spec,
+        tags,
     })
 }

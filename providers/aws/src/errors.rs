@@ -174,7 +174,8 @@ impl Refusal<'_> {
                 (ErrorKind::Forbidden, "ask for this permission in the account")
             }
             "IdempotentParameterMismatch" => (ErrorKind::TokenBurnt, ""),
-            "VolumeInUse" => (ErrorKind::InUse, ""),
+            "VolumeInUse" | "InvalidSnapshot.InUse" | "ResourceInUse" => (ErrorKind::InUse, ""),
+            "OperationNotPermitted" => (ErrorKind::InUse, "switch its protection off first, if it may go"),
             "IncorrectState" | "IncorrectStateException" => (ErrorKind::Stale, ""),
             "InsufficientVolumeCapacity" => (ErrorKind::LimitExceeded, "try another zone or volume type"),
             "InvalidAction" | "UnknownAction" | "UnsupportedOperation" | "NotImplemented" => {
@@ -271,7 +272,8 @@ mod tests {
             ("InvalidVolume.NotFound", 400, "", ErrorKind::NotFound),
             ("InvalidVolume.ZoneMismatch", 400, "", ErrorKind::Invalid),
             ("InvalidVolumeID.Malformed", 400, "", ErrorKind::Invalid),
-            ("InvalidSnapshot.InUse", 400, "", ErrorKind::Invalid),
+            ("InvalidSnapshot.InUse", 400, "", ErrorKind::InUse),
+            ("OperationNotPermitted", 400, "", ErrorKind::InUse),
             ("InvalidZone.NotFound", 400, "", ErrorKind::Invalid),
             ("VolumeInUse", 400, "", ErrorKind::InUse),
             ("AuthFailure", 401, "", ErrorKind::Unauthenticated),

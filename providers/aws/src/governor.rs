@@ -15,6 +15,10 @@ pub(crate) enum Family {
     Delete,
     /// `CreateSnapshot`.
     Snapshot,
+    /// `CreateTags` and `DeleteTags`.
+    Tags,
+    /// Other calls that change something, of the load balancer APIs too.
+    Writes,
     /// `Describe*`, of the load balancer APIs too: they publish no budget of their own.
     Reads,
     /// Calls so rare that they need no pacing.
@@ -27,6 +31,8 @@ pub(crate) struct Governor {
     create: Option<Bucket>,
     delete: Option<Bucket>,
     snapshot: Option<Bucket>,
+    tags: Option<Bucket>,
+    writes: Option<Bucket>,
     reads: Option<Bucket>,
 }
 
@@ -37,6 +43,8 @@ impl Governor {
             create: write(),
             delete: write(),
             snapshot: write(),
+            tags: budgets.tags.map(Bucket::new),
+            writes: budgets.writes.map(Bucket::new),
             reads: budgets.reads.map(Bucket::new),
         }
     }
@@ -46,6 +54,8 @@ impl Governor {
             Family::Create => self.create.as_ref(),
             Family::Delete => self.delete.as_ref(),
             Family::Snapshot => self.snapshot.as_ref(),
+            Family::Tags => self.tags.as_ref(),
+            Family::Writes => self.writes.as_ref(),
             Family::Reads => self.reads.as_ref(),
             Family::Unpaced => None,
         }
@@ -87,7 +97,7 @@ mod tests {
                 burst: 2,
                 per_second: 20,
             }),
-            reads: None,
+            ..Budgets::unlimited()
         };
         let governor = Arc::new(Governor::new(&budgets));
         governor.acquire(Family::Create).await;

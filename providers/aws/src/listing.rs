@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use aws_sdk_ec2::types::Filter;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use moorline_api::{Error, ErrorKind, Result, Volume, VolumeFilter, VolumeId};
+use moorline_api::{Error, ErrorKind, Result, Tags, Volume, VolumeFilter, VolumeId};
 
 use crate::call::READ;
 use crate::convert;
@@ -21,11 +21,7 @@ const FILTER_VALUES: usize = 200;
 pub(crate) fn queries(filter: &VolumeFilter) -> Vec<Vec<Filter>> {
     match filter {
         VolumeFilter::All => vec![Vec::new()],
-        VolumeFilter::Tagged(tags) => vec![
-            tags.iter()
-                .map(|(key, value)| exactly(&format!("tag:{key}"), value))
-                .collect(),
-        ],
+        VolumeFilter::Tagged(tags) => vec![by_tags(tags)],
         VolumeFilter::Ids(ids) => ids.chunks(FILTER_VALUES).map(|ids| vec![by_ids(ids)]).collect(),
     }
 }
@@ -40,6 +36,19 @@ fn by_ids(ids: &[VolumeId]) -> Filter {
 /// A filter for one value as it stands.
 pub(crate) fn exactly(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(literal(value)).build()
+}
+
+/// Those tags that need no escaping: emulators find no value that does. The others are to be compared where the answer is read.
+pub(crate) fn plain(tags: &Tags) -> Tags {
+    let plain = tags.iter().filter(|(_, value)| literal(value) == **value);
+    plain.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Filters for things that have all of these tags.
+pub(crate) fn by_tags(tags: &Tags) -> Vec<Filter> {
+    tags.iter()
+        .map(|(key, value)| exactly(&format!("tag:{key}"), value))
+        .collect()
 }
 
 /// Filter values are patterns: `*`, `?` and `\` are escaped.

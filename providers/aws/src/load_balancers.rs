@@ -49,6 +49,10 @@ impl LoadBalancers for AwsProvider {
         )
         .boxed()
     }
+
+    async fn delete(&self, balancer: &LoadBalancer) -> Result<()> {
+        self.remove_balancer(balancer).await
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use moorline_api::{Account, Result};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use moorline_api::{Account, Error, ErrorKind, Result};
 use tokio::sync::OnceCell;
 
 use crate::call::Caller;
 use crate::clients::Clients;
+use crate::clock::Listener;
 use crate::errors::Subject;
 use crate::governor::Governor;
 use crate::settings::AwsSettings;
@@ -17,6 +19,7 @@ use crate::waiting::Waiting;
 pub struct AwsProvider {
     pub(crate) settings: AwsSettings,
     clients: OnceCell<Clients>,
+    pub(crate) clock: Listener,
     pub(crate) account: OnceCell<Account>,
     pub(crate) caller: Caller,
     pub(crate) waiting: Waiting,
@@ -31,15 +34,37 @@ impl AwsProvider {
         Self {
             settings,
             clients: OnceCell::new(),
+            clock: Listener::default(),
             account: OnceCell::new(),
             caller,
             waiting,
         }
     }
 
-    /// The clients; a failure to make them is not remembered.
+    /// The clients; a failure to make them is not remembered. Nobody gets them before it is sure that they are of the account
+    /// that the settings name.
     pub(crate) async fn clients(&self) -> Result<&Clients> {
-        self.clients.get_or_try_init(|| Clients::find(&self.settings)).await
+        let find = || async {
+            let clients = Clients::find(&self.settings, &self.clock).await?;
+            self.check_account(&clients).await?;
+            Ok(clients)
+        };
+        self.clients.get_or_try_init(find).await
+    }
+
+    /// The credentials of all calls, for what else is kept in the account, such as a bucket; and the region.
+    pub async fn credentials(&self) -> Result<(SharedCredentialsProvider, String)> {
+        let clients = self.clients().await?;
+        let lacking = || {
+            Error::new(
+                ErrorKind::Unauthenticated,
+                "aws configuration",
+                "",
+                "no AWS credentials found",
+            )
+        };
+        let credentials = clients.credentials.clone().ok_or_else(lacking)?;
+        Ok((credentials, clients.region.clone()))
     }
 }
 

@@ -17,6 +17,10 @@ pub struct AwsSettings {
     pub endpoint: Option<String>,
     /// Keys to use instead of looking for any. With these, a region and an endpoint, nothing outside is read.
     pub keys: Option<StaticKeys>,
+    /// Role to take on with the credentials that are found.
+    pub role: Option<AssumedRole>,
+    /// The account that all calls must go to: where the credentials are of another one, every call fails before it is made.
+    pub account: Option<String>,
     /// Call budgets of the account and region.
     pub budgets: Budgets,
     /// Calls under way at once.
@@ -38,6 +42,8 @@ impl Default for AwsSettings {
             profile: None,
             endpoint: None,
             keys: None,
+            role: None,
+            account: None,
             budgets: Budgets::default(),
             concurrency: 32,
             connect_timeout: Duration::from_secs(3),
@@ -46,6 +52,15 @@ impl Default for AwsSettings {
             visibility_grace: Duration::from_mins(1),
         }
     }
+}
+
+/// A role of this or another account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssumedRole {
+    /// `arn:aws:iam::<account>:role/<name>`.
+    pub arn: String,
+    /// What the role's trust policy asks for, where it asks for anything.
+    pub external_id: Option<String>,
 }
 
 /// Fixed keys, for the sandbox and for emulators. `Debug` shows none of them.
@@ -70,21 +85,22 @@ impl fmt::Debug for StaticKeys {
 pub struct Budgets {
     /// `CreateVolume`, `DeleteVolume` and `CreateSnapshot`, each; `None` is unlimited.
     pub volume_writes: Option<Budget>,
+    /// `CreateTags` and `DeleteTags`, together; `None` is unlimited.
+    pub tags: Option<Budget>,
+    /// Other calls that change something, together; `None` is unlimited. Elastic Load Balancing publishes no rates: EC2's are kept.
+    pub writes: Option<Budget>,
     /// `Describe*`, together; `None` is unlimited.
     pub reads: Option<Budget>,
 }
 
 impl Default for Budgets {
     fn default() -> Self {
+        let budget = |burst, per_second| Some(Budget { burst, per_second });
         Self {
-            volume_writes: Some(Budget {
-                burst: 100,
-                per_second: 5,
-            }),
-            reads: Some(Budget {
-                burst: 100,
-                per_second: 20,
-            }),
+            volume_writes: budget(100, 5),
+            tags: budget(100, 10),
+            writes: budget(50, 5),
+            reads: budget(100, 20),
         }
     }
 }
@@ -94,6 +110,8 @@ impl Budgets {
     pub fn unlimited() -> Self {
         Self {
             volume_writes: None,
+            tags: None,
+            writes: None,
             reads: None,
         }
     }

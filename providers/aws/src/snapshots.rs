@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{self as ec2, Filter, ResourceType, SnapshotState};
-use moorline_api::{ErrorKind, Result, Snapshot, Tags, VolumeId};
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use moorline_api::{ErrorKind, Result, Snapshot, Tags, Volume, VolumeConfig, VolumeId, VolumeSpec, tags};
 use tokio::time::sleep;
 
 use crate::call::{Manner, READ};
@@ -15,6 +17,11 @@ use crate::words::clean;
 
 /// The tag by which the EBS CSI driver names its snapshots too.
 const NAME_TAG: &str = "CSIVolumeSnapshotName";
+
+/// Snapshots a page; EC2 takes 5 to 1000.
+const PAGE: i32 = 1000;
+/// Tags that a snapshot can have.
+const MOST_TAGS: usize = 50;
 
 /// Creation is not sent again blindly: a second snapshot would be made.
 const CREATE: Manner = Manner {
@@ -47,10 +54,8 @@ impl AwsProvider {
 
     async fn create_snapshot(&self, id: &VolumeId, name: &str, tags: &Tags) -> Result<ec2::Snapshot> {
         let clients = self.clients().await?;
-        // What AWS itself wrote on the volume nobody else may write.
-        let own = tags.iter().filter(|(key, _)| !key.starts_with("aws:"));
-        let mut tags: Tags = own.map(|(key, value)| (key.clone(), value.clone())).collect();
-        tags.insert(NAME_TAG.to_owned(), name.to_owned());
+        let volume = self.volumes_of(vec![id.clone()]).await?.pop();
+        let tags = snapshot_tags(volume.as_ref(), name, tags);
         let request = || {
             let tags = convert::tag_specification(ResourceType::Snapshot, &tags);
             clients
@@ -104,29 +109,86 @@ impl AwsProvider {
     }
 
     async fn snapshots(&self, filters: Vec<Filter>) -> Result<Vec<ec2::Snapshot>> {
-        let clients = self.clients().await?;
-        let mut pages = Pages::of("ec2:DescribeSnapshots");
-        let mut found = Vec::new();
-        while !pages.finished() {
-            let request = || {
-                clients
-                    .ec2
-                    .describe_snapshots()
-                    .owner_ids("self")
-                    .set_filters(Some(filters.clone()))
-                    .max_results(500)
-                    .set_next_token(pages.token())
-                    .send()
-            };
-            let answer = self
-                .caller
-                .call(clients.subject("ec2:DescribeSnapshots", ""), READ, request)
-                .await?;
-            found.extend(answer.snapshots.unwrap_or_default());
-            pages = pages.advance(answer.next_token)?;
-        }
-        Ok(found)
+        self.snapshot_pages(filters).try_concat().await
     }
+
+    /// Pages of our own snapshots.
+    pub(crate) fn snapshot_pages(&self, filters: Vec<Filter>) -> BoxStream<'_, Result<Vec<ec2::Snapshot>>> {
+        stream::try_unfold(Pages::of("ec2:DescribeSnapshots"), move |pages| {
+            let filters = filters.clone();
+            async move {
+                if pages.finished() {
+                    Ok(None)
+                } else {
+                    self.snapshot_page(filters, pages).await.map(Some)
+                }
+            }
+        })
+        .boxed()
+    }
+
+    async fn snapshot_page(&self, filters: Vec<Filter>, pages: Pages) -> Result<(Vec<ec2::Snapshot>, Pages)> {
+        let clients = self.clients().await?;
+        let filters = (!filters.is_empty()).then_some(filters);
+        let request = || {
+            clients
+                .ec2
+                .describe_snapshots()
+                .owner_ids("self")
+                .set_filters(filters.clone())
+                .max_results(PAGE)
+                .set_next_token(pages.token())
+                .send()
+        };
+        let subject = clients.subject("ec2:DescribeSnapshots", "");
+        let answer = self.caller.call(subject, READ, request).await?;
+        Ok((answer.snapshots.unwrap_or_default(), pages.advance(answer.next_token)?))
+    }
+}
+
+/// The tags of a snapshot: those of its volume, what the volume was like, and what the caller says, which counts most. Of more than
+/// EC2 takes, the volume's own go first.
+fn snapshot_tags(volume: Option<&Volume>, name: &str, of_caller: &Tags) -> Tags {
+    // What AWS itself wrote on the volume nobody else may write.
+    let free = |key: &str| !key.starts_with("aws:");
+    let of_caller = of_caller.iter().filter(|(key, _)| free(key));
+    let mut tags: Tags = of_caller.map(|(key, value)| (key.clone(), value.clone())).collect();
+    tags.insert(NAME_TAG.to_owned(), name.to_owned());
+    let Some(volume) = volume else { return tags };
+    for (key, value) in likeness(&volume.spec) {
+        tags.insert(key.to_owned(), value);
+    }
+    // A mark says of the volume since when it is unused, and of nothing else.
+    let own = volume.tags.iter().filter(|(key, _)| free(key) && *key != tags::UNUSED);
+    for (key, value) in own {
+        if tags.len() >= MOST_TAGS && !tags.contains_key(key) {
+            tracing::warn!(volume = %volume.id, key, "a snapshot has no room for this tag of its volume");
+        } else {
+            tags.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    tags
+}
+
+/// What a volume is like beside its size and its key, which EC2 itself remembers with a snapshot.
+fn likeness(spec: &VolumeSpec) -> impl Iterator<Item = (&'static str, String)> {
+    let (volume_type, iops, throughput) = match &spec.config {
+        VolumeConfig::Ebs {
+            volume_type,
+            iops,
+            throughput,
+            ..
+        } => (Some(volume_type.clone()), *iops, *throughput),
+        _ => (None, None, None),
+    };
+    let number = |number: u32| number.to_string();
+    let known = [
+        (tags::VOLUME_TYPE, volume_type),
+        (tags::VOLUME_IOPS, iops.map(number)),
+        (tags::VOLUME_THROUGHPUT, throughput.map(number)),
+        (tags::VOLUME_ZONE, spec.zone.clone()),
+    ];
+    known.into_iter().filter_map(|(key, value)| Some((key, value?)))
 }
 
 /// A snapshot that failed is no snapshot: another one is begun.

@@ -17,7 +17,7 @@ use crate::call::Manner;
 use crate::clients::Clients;
 use crate::convert;
 use crate::governor::Family;
-use crate::listing::{queries, until_error};
+use crate::listing::{plain, queries, until_error};
 use crate::provider::AwsProvider;
 use crate::waiting::{Goal, Reader};
 
@@ -37,57 +37,7 @@ const STATE_PATIENCE: Duration = Duration::from_secs(15);
 #[async_trait]
 impl Volumes for AwsProvider {
     async fn create(&self, new: &NewVolume) -> Result<Volume> {
-        let clients = self.clients().await?;
-        let token = client_token(&new.token);
-        let subject = clients.subject("ec2:CreateVolume", &token);
-        let VolumeConfig::Ebs {
-            volume_type,
-            iops,
-            throughput,
-            encrypted,
-            kms_key_id,
-        } = &new.spec.config
-        else {
-            return Err(subject.error(ErrorKind::Invalid, "this is no EBS volume"));
-        };
-        let number = |value: u32| {
-            i32::try_from(value).map_err(|_| subject.error(ErrorKind::Invalid, format!("{value} is too large")))
-        };
-        let (size, iops) = (number(new.spec.size_gib)?, iops.map(number).transpose()?);
-        let throughput = throughput.map(number).transpose()?;
-        let request = || {
-            clients
-                .ec2
-                .create_volume()
-                .client_token(&token)
-                .size(size)
-                .set_availability_zone(new.spec.zone.clone())
-                .volume_type(VolumeType::from(volume_type.as_str()))
-                .set_iops(iops)
-                .set_throughput(throughput)
-                .set_encrypted(*encrypted)
-                .set_kms_key_id(kms_key_id.clone())
-                .set_tag_specifications(convert::tag_specification(ResourceType::Volume, &new.tags))
-                .send()
-                .map_ok(convert::created_volume)
-        };
-        // AWS would know the token again; emulators make another volume.
-        let made_already = || self.made_already(new).map(|volume| volume.map(Some));
-        let answer = self.caller.call_unless(subject, CREATE, request, made_already).await?;
-        let volume = answer.ok_or_else(|| {
-            subject.error(
-                ErrorKind::Internal,
-                "the answer names no volume; run again to find it by its tags",
-            )
-        })?;
-        match volume.state {
-            // The token found the volume that it made before, and that one is lost.
-            VolumeState::Deleting | VolumeState::Deleted | VolumeState::Error => {
-                let message = format!("the token belongs to {}, which is {}", volume.id, volume.state);
-                Err(subject.error(ErrorKind::TokenBurnt, message))
-            }
-            _ => Ok(volume),
-        }
+        self.create_volume(new, None).await
     }
 
     fn list(&self, filter: VolumeFilter) -> BoxStream<'_, Result<Vec<Volume>>> {
@@ -152,13 +102,68 @@ impl Volumes for AwsProvider {
 }
 
 impl AwsProvider {
+    /// Makes a volume, empty or of a snapshot.
+    pub(crate) async fn create_volume(&self, new: &NewVolume, snapshot: Option<&str>) -> Result<Volume> {
+        let clients = self.clients().await?;
+        let token = client_token(&new.token);
+        let subject = clients.subject("ec2:CreateVolume", &token);
+        let VolumeConfig::Ebs {
+            volume_type,
+            iops,
+            throughput,
+            encrypted,
+            kms_key_id,
+        } = &new.spec.config
+        else {
+            return Err(subject.error(ErrorKind::Invalid, "this is no EBS volume"));
+        };
+        let number = |value: u32| {
+            i32::try_from(value).map_err(|_| subject.error(ErrorKind::Invalid, format!("{value} is too large")))
+        };
+        let (size, iops) = (number(new.spec.size_gib)?, iops.map(number).transpose()?);
+        let throughput = throughput.map(number).transpose()?;
+        // What a snapshot holds stays encrypted: there is nothing to say but that it is to be.
+        let encrypted = encrypted.filter(|encrypted| *encrypted || snapshot.is_none());
+        let request = || {
+            clients
+                .ec2
+                .create_volume()
+                .client_token(&token)
+                .set_snapshot_id(snapshot.map(str::to_owned))
+                .size(size)
+                .set_availability_zone(new.spec.zone.clone())
+                .volume_type(VolumeType::from(volume_type.as_str()))
+                .set_iops(iops)
+                .set_throughput(throughput)
+                .set_encrypted(encrypted)
+                .set_kms_key_id(kms_key_id.clone())
+                .set_tag_specifications(convert::tag_specification(ResourceType::Volume, &new.tags))
+                .send()
+                .map_ok(convert::created_volume)
+        };
+        // AWS would know the token again; emulators make another volume.
+        let made_already = || self.made_already(new).map(|volume| volume.map(Some));
+        let answer = self.caller.call_unless(subject, CREATE, request, made_already).await?;
+        let volume = answer.ok_or_else(|| {
+            subject.error(
+                ErrorKind::Internal,
+                "the answer names no volume; run again to find it by its tags",
+            )
+        })?;
+        match volume.state {
+            // The token found the volume that it made before, and that one is lost.
+            VolumeState::Deleting | VolumeState::Deleted | VolumeState::Error => {
+                let message = format!("the token belongs to {}, which is {}", volume.id, volume.state);
+                Err(subject.error(ErrorKind::TokenBurnt, message))
+            }
+            _ => Ok(volume),
+        }
+    }
+
     /// The volume that a creation made whose answer was lost: alive, as asked for, and with all of its tags; of several the
     /// oldest. A listing that fails is no reason not to try again: the token is there too.
     async fn made_already(&self, new: &NewVolume) -> Option<Volume> {
-        // Emulators do not find a value that has to be escaped: such tags are compared here alone.
-        let is_plain = |value: &String| !value.contains(['*', '?', '\\']);
-        let plain = new.tags.iter().filter(|(_, value)| is_plain(value));
-        let plain: Tags = plain.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let plain = plain(&new.tags);
         if plain.is_empty() {
             return None;
         }
