@@ -5,12 +5,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::diagnostic::{Diagnostic, Findings};
 use crate::model::{ClusterPins, OnDown, ProviderBlock};
-use crate::shape::Shapes;
-use crate::source::{Source, Span};
-use crate::words::{dns_label, dns_subdomain, quote};
-use crate::yaml::{Entry, Node, Value};
+use moorline_yaml::diagnostic::{Diagnostic, Findings};
+use moorline_yaml::shape::Shapes;
+use moorline_yaml::source::{Source, Span};
+use moorline_yaml::words::{account, dns_label, dns_subdomain, not_blank, quote, region};
+use moorline_yaml::{Entry, Node, Value};
 
 /// A moorline profile: which cloud and cluster a folder of Kubernetes manifests is for, and what happens to its volumes.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -266,14 +266,6 @@ impl Checker<'_> {
 /// The clouds that a profile may name.
 const CLOUDS: [CloudName; 2] = [CloudName::Aws, CloudName::Azure];
 
-fn not_blank(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        Err("it is blank".to_owned())
-    } else {
-        Ok(())
-    }
-}
-
 /// What a tag's value may be in every cloud.
 fn owner(text: &str) -> Result<(), String> {
     not_blank(text)?;
@@ -285,41 +277,6 @@ fn owner(text: &str) -> Result<(), String> {
     match text.chars().find(|c| !allowed(c)) {
         Some(wrong) => Err(format!("a tag may not contain {wrong:?}")),
         None => Ok(()),
-    }
-}
-
-/// `us-east-1`, `us-gov-west-1`, `ap-southeast-5`.
-fn region(text: &str) -> Result<(), String> {
-    let parts: Vec<_> = text.split('-').collect();
-    let is_region = match &parts[..] {
-        [area, middle @ .., number] => {
-            !middle.is_empty()
-                && [*area]
-                    .iter()
-                    .chain(middle)
-                    .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
-                && !number.is_empty()
-                && number.bytes().all(|b| b.is_ascii_digit())
-        }
-        _ => false,
-    };
-    if is_region {
-        return Ok(());
-    }
-    let zone = text
-        .strip_suffix(|last: char| last.is_ascii_lowercase())
-        .filter(|rest| region(rest).is_ok());
-    Err(zone.map_or_else(
-        || "it is no region".to_owned(),
-        |region| format!("it is a zone; its region is {region}"),
-    ))
-}
-
-fn account(text: &str) -> Result<(), String> {
-    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        Ok(())
-    } else {
-        Err("an AWS account number has twelve digits".to_owned())
     }
 }
 
@@ -345,18 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_accounts_and_uids_are_recognised() {
-        for right in ["us-east-1", "us-gov-west-1", "ap-southeast-5", "us-iso-east-1"] {
-            assert_eq!(region(right), Ok(()), "{right}");
-        }
-        assert_eq!(
-            region("us-east-1a"),
-            Err("it is a zone; its region is us-east-1".to_owned())
-        );
-        for wrong in ["", "us", "us-east", "US-EAST-1", "us--1", "-", "1"] {
-            assert!(region(wrong).is_err(), "{wrong:?}");
-        }
-        assert!(account("012345678901").is_ok() && account("12345678901").is_err() && account("12345678901a").is_err());
+    fn uids_and_places_are_recognised() {
         assert!(uuid("3f0c8a1e-0d5b-4a7e-9a53-0a1b2c3d4e5f").is_ok() && uuid("3f0c").is_err());
         assert_eq!(location("eastus2"), Ok(()));
         assert!(location("East US").is_err_and(|why| why.contains("shows")));

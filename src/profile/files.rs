@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 use sha2::{Digest, Sha256};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Findings, Location};
-use crate::source::{Source, Span};
-use crate::words::{nearest, quote};
-use crate::yaml::Node;
+use moorline_yaml::Node;
+use moorline_yaml::diagnostic::{Diagnostics, Findings};
+use moorline_yaml::file::{self, MIB, decode, problem, unreadable};
+use moorline_yaml::source::Source;
+use moorline_yaml::words::{nearest, quote};
 
 /// The name of the file that makes a folder a profile.
 pub(crate) const PROFILE_FILE: &str = "profile.yaml";
 
-const MIB: u64 = 1 << 20;
 const LARGEST_PROFILE: u64 = MIB;
 const LARGEST_MANIFEST: u64 = 16 * MIB;
 const LARGEST_FOLDER: u64 = 64 * MIB;
@@ -42,9 +42,9 @@ impl Folder {
             io::ErrorKind::NotFound => {
                 let cure =
                     known_profiles_near(given).unwrap_or_else(|| "pass the path of a profile's folder".to_owned());
-                of_file(given, "there is no such folder", cure)
+                problem(given, "there is no such folder", cure)
             }
-            _ => of_file(
+            _ => problem(
                 given,
                 format!("cannot be opened: {}", error.kind()),
                 "check the path and its permissions",
@@ -55,7 +55,7 @@ impl Folder {
                 .parent()
                 .filter(|parent| !parent.as_os_str().is_empty())
                 .unwrap_or(Path::new("."));
-            return Err(of_file(
+            return Err(problem(
                 given,
                 "a profile is a folder, and this is a file",
                 format!("pass {}", parent.display()),
@@ -116,7 +116,7 @@ impl Folder {
                 "add it, at least with name: and provider: with aws: {} or azure: {} below".to_owned()
             }),
         };
-        of_file(&self.given.join(PROFILE_FILE), "the folder has no profile.yaml", cure)
+        problem(&self.given.join(PROFILE_FILE), "the folder has no profile.yaml", cure)
     }
 
     fn beside(&self, findings: &mut Findings) -> Vec<PathBuf> {
@@ -135,7 +135,7 @@ impl Folder {
             }
             Err(error) => {
                 let cause = format!("the folder cannot be read: {}", error.kind());
-                findings.extend(of_file(&self.given, cause, "check its permissions"));
+                findings.extend(problem(&self.given, cause, "check its permissions"));
                 Vec::new()
             }
         }
@@ -195,8 +195,8 @@ impl Folder {
 
     fn read(&mut self, name: &Path, largest: u64) -> Result<Source, Diagnostics> {
         let shown = self.given.join(name);
-        let file = self.regular_file(name, &shown)?;
-        let bytes = self.bytes_of(&file, &shown, largest)?;
+        let path = self.real_file(name, &shown)?;
+        let bytes = self.bytes_of(&path, &shown, largest)?;
         self.bytes_read += bytes.len() as u64;
         self.digest.update(name.as_os_str().as_encoded_bytes());
         self.digest.update([0]);
@@ -205,10 +205,10 @@ impl Folder {
         decode(shown, bytes)
     }
 
-    /// The real path of a file that lies inside the folder and can be read to an end.
-    fn regular_file(&self, name: &Path, shown: &Path) -> Result<PathBuf, Diagnostics> {
+    /// The real path of a file that lies inside the folder.
+    fn real_file(&self, name: &Path, shown: &Path) -> Result<PathBuf, Diagnostics> {
         if name.to_str().is_none() {
-            return Err(of_file(shown, "the file's name is not UTF-8", "rename it"));
+            return Err(problem(shown, "the file's name is not UTF-8", "rename it"));
         }
         let real = self
             .real
@@ -216,107 +216,26 @@ impl Folder {
             .canonicalize()
             .map_err(|error| unreadable(shown, &error))?;
         if !real.starts_with(&self.real) {
-            return Err(of_file(
+            return Err(problem(
                 shown,
                 "a link that leads out of the profile's folder",
                 "copy the file into the folder",
-            ));
-        }
-        let metadata = fs::metadata(&real).map_err(|error| unreadable(shown, &error))?;
-        if !metadata.is_file() {
-            let what = if metadata.is_dir() {
-                "a folder"
-            } else {
-                "a pipe, socket or device"
-            };
-            return Err(of_file(
-                shown,
-                format!("{what}, not a file"),
-                "replace it by a file, or rename it",
             ));
         }
         Ok(real)
     }
 
     /// The content of a file, as long as it stays within the limits of the file and of the folder.
-    fn bytes_of(&self, file: &Path, shown: &Path, largest: u64) -> Result<Vec<u8>, Diagnostics> {
-        let too_large = |size: String, most: u64| {
-            let cause = format!("the file is too large: {size}; {} MiB are read", most / MIB);
-            of_file(
-                shown,
-                cause,
-                "split it, or leave out what is no manifest with manifests: in profile.yaml",
-            )
-        };
-        let size = fs::metadata(file).map_err(|error| unreadable(shown, &error))?.len();
-        if size > largest {
-            return Err(too_large(format!("{} MiB", size.div_ceil(MIB)), largest));
+    fn bytes_of(&self, path: &Path, shown: &Path, largest: u64) -> Result<Vec<u8>, Diagnostics> {
+        let cure = "split it, or leave out what is no manifest with manifests: in profile.yaml";
+        let bytes = file::read(path, shown, largest, cure)?;
+        if bytes.len() as u64 > LARGEST_FOLDER - self.bytes_read {
+            let most = LARGEST_FOLDER / MIB;
+            let cause = format!("the file is too large: all files together pass the limit; {most} MiB are read");
+            return Err(problem(shown, cause, cure));
         }
-        let most = largest.min(LARGEST_FOLDER - self.bytes_read);
-        let mut bytes = Vec::new();
-        let content = File::open(file).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
-        let length = content.map_err(|error| unreadable(shown, &error))? as u64;
-        match length <= most {
-            true => Ok(bytes),
-            false if most < largest => Err(too_large(
-                "all files together pass the limit".to_owned(),
-                LARGEST_FOLDER,
-            )),
-            false => Err(too_large("it grew while it was read".to_owned(), largest)),
-        }
+        Ok(bytes)
     }
-}
-
-/// A problem of a file as a whole.
-fn of_file(shown: &Path, cause: impl Into<String>, cure: impl Into<String>) -> Diagnostics {
-    Diagnostic::new(Location::of_file(shown), cause, cure).into()
-}
-
-fn unreadable(shown: &Path, error: &io::Error) -> Diagnostics {
-    let cure = match error.kind() {
-        io::ErrorKind::PermissionDenied => "give yourself permission to read it: chmod u+r",
-        io::ErrorKind::NotFound => "it is a link to nothing: mend or remove it",
-        _ => "check the file",
-    };
-    of_file(shown, format!("cannot be read: {}", error.kind()), cure)
-}
-
-/// Bytes as text: UTF-8, with or without a byte order mark.
-fn decode(path: PathBuf, mut bytes: Vec<u8>) -> Result<Source, Diagnostics> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(of_file(&path, "the file is UTF-16", "save it as UTF-8"));
-    }
-    if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
-        bytes.drain(..3);
-    }
-    let (text, wrong) = match String::from_utf8(bytes) {
-        Ok(text) => {
-            let zero = text.find('\0');
-            (text, zero)
-        }
-        Err(error) => (
-            String::from_utf8_lossy(error.as_bytes()).into_owned(),
-            Some(error.utf8_error().valid_up_to()),
-        ),
-    };
-    let Some(offset) = wrong else {
-        return Ok(Source::new(path, text));
-    };
-    let (cause, cure) = if text.contains('\0') {
-        (
-            "bytes that are no text: this is a binary file",
-            "move it out of the folder, or save it as UTF-8",
-        )
-    } else {
-        ("bytes that are not UTF-8", "save it as UTF-8")
-    };
-    let mut location = Source::new(path, text).locate(Span {
-        start: offset,
-        end: offset,
-    });
-    // A line of a binary file is nothing to look at.
-    location.snippet = None;
-    Err(Diagnostic::new(location, cause, cure).into())
 }
 
 /// Walks a folder for the files that a glob matches. Linked folders are not entered.

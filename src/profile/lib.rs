@@ -1,7 +1,7 @@
 //! Profiles: a folder with a thin `profile.yaml` beside ordinary Kubernetes manifests.
 //!
-//! The flow is **parse → resolve**: `files` reads the folder and nothing outside of it, `yaml` turns text into values that
-//! know their places, `config` reads `profile.yaml`, `manifests` collects the objects, `shape` and `checks` find what is
+//! The flow is **parse → resolve**: `files` reads the folder and nothing outside of it, `moorline_yaml` turns text into
+//! values that know their places, `config` reads `profile.yaml`, `manifests` collects the objects, shapes and `checks` find what is
 //! wrong, and `resolve` makes the [`Profile`] that the engine plans from. Nothing here calls a cluster or a cloud, and nothing
 //! depends on the process: what decides beside the folder is in [`Surroundings`].
 //!
@@ -9,34 +9,35 @@
 
 mod checks;
 mod config;
-mod diagnostic;
 mod files;
+#[cfg(test)]
+mod generate;
 mod manifests;
 mod model;
 mod resolve;
-mod shape;
-mod source;
-mod words;
-mod yaml;
 
 use std::path::Path;
 use std::rc::Rc;
 
 use moorline_api::StorageRules;
+use moorline_yaml::Node;
+use moorline_yaml::diagnostic::Findings;
+use moorline_yaml::shape::Shapes;
+use moorline_yaml::source::{Source, Span};
 
-pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity, Snippet};
 pub use model::{
     ClaimTemplate, ClassRef, ClusterPins, Manifest, OnDown, Origin, Profile, ProviderBlock, Retention, SetClaims,
     StandaloneClaim,
 };
+pub use moorline_yaml::diagnostic::{Diagnostic, Diagnostics, Location, Severity, Snippet};
 
 use config::ProfileFile;
-use diagnostic::Findings;
 use files::{Folder, PROFILE_FILE};
 use manifests::{Collector, Item};
-use shape::Shapes;
-use source::{Source, Span};
-use yaml::Node;
+
+/// The shapes of built-in kinds and of `profile.yaml`: generated from Kubernetes' OpenAPI and from the structs of `config`;
+/// `generate.rs` says how.
+const SHAPES: &str = include_str!("shapes.txt");
 
 /// What decides about a profile beside its folder. All of it is known before the first call.
 #[derive(Clone, Copy, Default)]
@@ -54,8 +55,8 @@ pub fn load(folder: &Path, surroundings: &Surroundings<'_>) -> Result<Profile, D
     let mut opened = Folder::open(folder)?;
     let source = opened.read_profile()?;
     let mut findings = Findings::default();
-    let shapes = Shapes::new();
-    let documents = yaml::read(&source, &mut findings);
+    let shapes = Shapes::read(SHAPES);
+    let documents = moorline_yaml::read(&source, &mut findings);
     let is_broken = findings.has_errors();
     let config = if documents.iter().all(Node::is_null) && is_broken {
         None
@@ -99,7 +100,7 @@ fn read_manifests(
             Ok(source) => {
                 let source = Rc::new(source);
                 let before = collector.findings.len();
-                let documents = yaml::read(&source, collector.findings);
+                let documents = moorline_yaml::read(&source, collector.findings);
                 let is_broken = collector.findings.len() > before;
                 collector.file(&source, documents, is_broken);
             }

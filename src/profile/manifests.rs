@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use moorline_api::Gvk;
 
-use crate::diagnostic::{Diagnostic, Findings};
-use crate::shape::Shapes;
-use crate::source::{Source, Span};
-use crate::words::{nearest, quote};
-use crate::yaml::{Node, Value};
+use moorline_yaml::diagnostic::{Diagnostic, Findings};
+use moorline_yaml::shape::Shapes;
+use moorline_yaml::source::{Source, Span};
+use moorline_yaml::words::{nearest, quote};
+use moorline_yaml::{Node, Value};
 
 /// An object of a manifest, with its places.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::manifests::Item;
 use crate::model::{ClaimTemplate, ClassRef, Manifest, Origin, Retention, SetClaims, StandaloneClaim};
-use crate::yaml::{Entry, Node, Value};
+use moorline_yaml::{Entry, Node, Value};
 
 /// The annotation that named a class before `spec.storageClassName` did.
 pub(crate) const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";

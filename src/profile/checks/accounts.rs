@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use moorline_api::{AzureAccount, ClaimShape, Object, StorageClass, VolumeConfig};
 
 use super::Checker;
-use crate::diagnostic::{Diagnostic, Location};
 use crate::manifests::Item;
 use crate::resolve;
-use crate::source::Span;
-use crate::words::quote;
-use crate::yaml::Node;
+use moorline_yaml::Node;
+use moorline_yaml::diagnostic::{Diagnostic, Location};
+use moorline_yaml::source::Span;
+use moorline_yaml::words::quote;
 
 /// What two classes of one account have to agree about: the parameter, its other name, and the value of a class.
 type Agreement = (&'static str, &'static str, fn(&AzureAccount) -> Option<&str>);

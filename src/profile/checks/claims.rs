@@ -5,13 +5,13 @@ use std::collections::{HashMap, HashSet};
 use moorline_api::{ClaimShape, FieldPath, FieldProblem, Object, StorageClass, quantity};
 
 use super::Checker;
-use crate::diagnostic::Diagnostic;
 use crate::manifests::Item;
 use crate::model::ClassRef;
 use crate::resolve;
-use crate::source::Span;
-use crate::words::{dns_label, dns_subdomain, nearest, quote};
-use crate::yaml::{Node, Value};
+use moorline_yaml::diagnostic::Diagnostic;
+use moorline_yaml::source::Span;
+use moorline_yaml::words::{dns_label, dns_subdomain, nearest, quote};
+use moorline_yaml::{Node, Value};
 
 const ACCESS_MODES: [&str; 4] = ["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany"];
 const VOLUME_MODES: [&str; 2] = ["Filesystem", "Block"];

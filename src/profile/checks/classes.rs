@@ -3,11 +3,11 @@
 use moorline_api::{ClaimShape, CloudName, FieldPath, Object, StorageClass, StorageRules};
 
 use super::Checker;
-use crate::diagnostic::{Diagnostic, Location};
 use crate::manifests::Item;
 use crate::model::ProviderBlock;
-use crate::words::{nearest, qualified_name, quote};
-use crate::yaml::Node;
+use moorline_yaml::Node;
+use moorline_yaml::diagnostic::{Diagnostic, Location};
+use moorline_yaml::words::{nearest, qualified_name, quote};
 
 /// Provisioners by the cloud in which they make volumes. Those of the profile's own that moorline does not serve have names
 /// near to those that it does, and are meant.

@@ -2,8 +2,10 @@
 
 use super::Checker;
 use crate::manifests::Item;
-use crate::words::{dns_label, dns_label_of_service, dns_subdomain, label_value, path_segment, qualified_name, quote};
-use crate::yaml::Entry;
+use moorline_yaml::Entry;
+use moorline_yaml::words::{
+    dns_label, dns_label_of_service, dns_subdomain, label_value, path_segment, qualified_name, quote,
+};
 
 /// Keys under this prefix are moorline's own.
 const RESERVED: &str = "moorline.dev/";

@@ -11,10 +11,10 @@ use std::collections::HashMap;
 
 use crate::Surroundings;
 use crate::config::ProfileFile;
-use crate::diagnostic::Findings;
 use crate::manifests::Item;
-use crate::source::Span;
-use crate::yaml::Node;
+use moorline_yaml::Node;
+use moorline_yaml::diagnostic::Findings;
+use moorline_yaml::source::Span;
 
 /// Kinds that other objects refer to by name.
 const REFERRED: &[(&str, &str)] = &[

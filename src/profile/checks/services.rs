@@ -7,8 +7,8 @@ use ipnet::IpNet;
 
 use super::Checker;
 use crate::manifests::Item;
-use crate::words::quote;
-use crate::yaml::Node;
+use moorline_yaml::Node;
+use moorline_yaml::words::quote;
 
 /// The annotation that came before `spec.loadBalancerSourceRanges`.
 const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";

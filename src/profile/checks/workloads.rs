@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Checker;
-use crate::diagnostic::Diagnostic;
 use crate::manifests::Item;
-use crate::words::{dns_label, nearest, quote};
-use crate::yaml::Node;
+use moorline_yaml::Node;
+use moorline_yaml::diagnostic::Diagnostic;
+use moorline_yaml::words::{dns_label, nearest, quote};
 
 /// More replicas than anyone means; a cluster of the largest supported size has 5,000 nodes.
 const MOST_REPLICAS: i64 = 10_000;

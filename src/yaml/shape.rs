@@ -1,9 +1,4 @@
-//! The shapes of built-in kinds and of `profile.yaml`: which fields they have, of which type.
-//!
-//! The table `shapes.txt` is generated from Kubernetes' OpenAPI and from the structs of `config`; `shape/generate.rs` says how.
-
-#[cfg(test)]
-mod generate;
+//! Shapes: which fields a document has, of which type.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -11,11 +6,9 @@ use std::ops::RangeInclusive;
 use serde_json::Number;
 
 use crate::diagnostic::Findings;
+use crate::node::{Entry, Node, Value};
 use crate::source::{Source, Span};
 use crate::words::{nearest, quote};
-use crate::yaml::{Entry, Node, Value};
-
-const TABLE: &str = include_str!("shapes.txt");
 
 /// What a value must look like.
 #[derive(Debug)]
@@ -27,6 +20,8 @@ enum Shape {
     Number,
     /// A Kubernetes quantity: `10Gi`, or a bare number.
     Quantity,
+    /// A number with its unit: `7d`, `36h`.
+    Duration,
     IntegerOrString,
     /// One of these strings.
     Word(Vec<&'static str>),
@@ -59,6 +54,7 @@ impl Shape {
             "int64" => Self::Integer(i64::MIN..=i64::MAX),
             "number" => Self::Number,
             "quantity" => Self::Quantity,
+            "duration" => Self::Duration,
             "int-or-string" => Self::IntegerOrString,
             _ if text.starts_with('#') => Self::Type(&text[1..]),
             _ if text.contains('|') => Self::Word(text.split('|').collect()),
@@ -84,6 +80,7 @@ impl Shape {
             Self::Integer(_) => "a whole number",
             Self::Number => "a number",
             Self::Quantity => "a quantity such as 10Gi",
+            Self::Duration => "a duration such as 7d or 36h",
             Self::IntegerOrString => "a whole number or a string",
             Self::List(_) => "a list",
             Self::Map(_) | Self::Type(_) => "a mapping",
@@ -97,9 +94,9 @@ struct Field {
     shape: Shape,
 }
 
-/// The table, read.
+/// A table of shapes, read.
 #[derive(Debug)]
-pub(crate) struct Shapes(HashMap<&'static str, HashMap<&'static str, Field>>);
+pub struct Shapes(HashMap<&'static str, HashMap<&'static str, Field>>);
 
 /// Where in a document the checker is; rendered only when something is wrong.
 #[derive(Clone, Copy)]
@@ -150,11 +147,11 @@ fn shown(key: &str) -> String {
 }
 
 impl Shapes {
-    /// Reads the table: a type's name at the start of a line, its fields indented below, `!` behind those it must have.
-    pub(crate) fn new() -> Self {
+    /// Reads a table: a type's name at the start of a line, its fields indented below, `!` behind those it must have.
+    pub fn read(table: &'static str) -> Self {
         let mut types: HashMap<_, HashMap<_, _>> = HashMap::new();
         let mut current = "";
-        for line in TABLE.lines().filter(|line| !line.starts_with("//")) {
+        for line in table.lines().filter(|line| !line.starts_with("//")) {
             if let Some((name, shape)) = line.strip_prefix("  ").and_then(|line| line.split_once(' ')) {
                 let (name, required) = name.strip_suffix('!').map_or((name, false), |name| (name, true));
                 let field = Field {
@@ -170,17 +167,17 @@ impl Shapes {
     }
 
     /// Whether the table has a kind: `apps/v1 StatefulSet`.
-    pub(crate) fn knows(&self, kind: &str) -> bool {
+    pub fn knows(&self, kind: &str) -> bool {
         self.0.contains_key(kind)
     }
 
     /// The kinds of the table as (`apps/v1`, `StatefulSet`).
-    pub(crate) fn kinds(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    pub fn kinds(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.0.keys().filter_map(|name| name.split_once(' '))
     }
 
     /// Reports every field of a document that its type does not have, lacks, or has with another type.
-    pub(crate) fn check(&self, name: &str, source: &Source, document: &Node, findings: &mut Findings) {
+    pub fn check(&self, name: &str, source: &Source, document: &Node, findings: &mut Findings) {
         if let Some((name, _)) = self.0.get_key_value(name) {
             let mut checker = Checker {
                 shapes: self,
@@ -213,6 +210,11 @@ fn short(name: &str) -> &str {
     name.rsplit([' ', '.']).next().unwrap_or(name)
 }
 
+/// Whether a type is a cloud's part of something: `provider.aws`.
+fn is_of_a_cloud(name: &str) -> bool {
+    matches!(short(name), "aws" | "azure")
+}
+
 struct Checker<'a> {
     shapes: &'a Shapes,
     /// The document's type.
@@ -228,7 +230,7 @@ impl Checker<'_> {
             // Null is as good as missing.
             (_, Value::Null)
             | (Shape::Any, _)
-            | (Shape::String | Shape::Quantity | Shape::IntegerOrString, Value::String(_))
+            | (Shape::String | Shape::Quantity | Shape::Duration | Shape::IntegerOrString, Value::String(_))
             | (Shape::Number | Shape::Quantity, Value::Number(_))
             | (Shape::Boolean, Value::Bool(_)) => {}
             (Shape::IntegerOrString, Value::Number(number)) => {
@@ -309,7 +311,7 @@ impl Checker<'_> {
         ) {
             (Some(nearest), _) => format!("did you mean {nearest}?"),
             // A cloud's fields are not another one's, wherever they stand.
-            (None, owners @ ([_] | [_, _] | [_, _, _])) if !name.starts_with("provider.") => {
+            (None, owners @ ([_] | [_, _] | [_, _, _])) if !is_of_a_cloud(name) => {
                 format!("it is a field of {}: check the indentation", owners.join(", "))
             }
             (None, _) if known.len() == 1 => format!("remove it; the only field is {}", known.join("")),
@@ -376,6 +378,9 @@ impl Checker<'_> {
             }
             (Shape::Boolean, Value::String(text)) if matches!(&*text.to_lowercase(), "false" | "no" | "off") => {
                 "write false, without quotes".to_owned()
+            }
+            (Shape::Duration, Value::Number(_)) if written.len() <= 64 => {
+                format!("write its unit, one of d, h, m and s: {written}d, {written}h")
             }
             (Shape::List(_), _) => "write it as a list: begin each item with -".to_owned(),
             (Shape::Type(name), _) if self.fields_of(name).len() <= 12 => {

@@ -6,33 +6,44 @@ use crate::source::Span;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) span: Span,
-    pub(crate) value: Value,
+pub struct Node {
+    /// Its place.
+    pub span: Span,
+    /// The value.
+    pub value: Value,
 }
 
 /// A value as Kubernetes reads it.
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub enum Value {
+    /// Nothing.
     Null,
+    /// True or false.
     Bool(bool),
+    /// A finite number.
     Number(Number),
+    /// Text.
     String(String),
+    /// A list.
     List(Vec<Node>),
+    /// A mapping.
     Map(Vec<Entry>),
 }
 
 /// One key of a mapping. A mapping has no key twice.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) key_span: Span,
-    pub(crate) value: Node,
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Its place.
+    pub key_span: Span,
+    /// What it is the key of.
+    pub value: Node,
 }
 
 impl Node {
     /// The value's sort, for messages.
-    pub(crate) fn sort(&self) -> &'static str {
+    pub fn sort(&self) -> &'static str {
         match self.value {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
@@ -43,18 +54,21 @@ impl Node {
         }
     }
 
-    pub(crate) fn is_null(&self) -> bool {
+    /// Whether it is null.
+    pub fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
     }
 
-    pub(crate) fn as_str(&self) -> Option<&str> {
+    /// The text of a string.
+    pub fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::String(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(crate) fn as_i64(&self) -> Option<i64> {
+    /// The number, where it is whole.
+    pub fn as_i64(&self) -> Option<i64> {
         match &self.value {
             Value::Number(number) => number.as_i64(),
             _ => None,
@@ -62,7 +76,7 @@ impl Node {
     }
 
     /// The keys of a mapping; none of anything else.
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Map(entries) => entries,
             _ => &[],
@@ -70,45 +84,47 @@ impl Node {
     }
 
     /// The items of a list; none of anything else.
-    pub(crate) fn items(&self) -> &[Node] {
+    pub fn items(&self) -> &[Node] {
         match &self.value {
             Value::List(items) => items,
             _ => &[],
         }
     }
 
-    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+    /// A key of a mapping, whatever its value.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
     /// The value of a key; null is as good as missing, as it is to the API server.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key)
             .map(|entry| &entry.value)
             .filter(|value| !value.is_null())
     }
 
     /// The value at a path of keys.
-    pub(crate) fn at(&self, path: &[&str]) -> Option<&Node> {
+    pub fn at(&self, path: &[&str]) -> Option<&Node> {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
-    pub(crate) fn str_at(&self, path: &[&str]) -> Option<&str> {
+    /// The string at a path of keys.
+    pub fn str_at(&self, path: &[&str]) -> Option<&str> {
         self.at(path)?.as_str()
     }
 
     /// The items of the list at a path; none where there is no list.
-    pub(crate) fn items_at(&self, path: &[&str]) -> &[Node] {
+    pub fn items_at(&self, path: &[&str]) -> &[Node] {
         self.at(path).map_or(&[], Node::items)
     }
 
     /// The keys of the mapping at a path; none where there is no mapping.
-    pub(crate) fn entries_at(&self, path: &[&str]) -> &[Entry] {
+    pub fn entries_at(&self, path: &[&str]) -> &[Entry] {
         self.at(path).map_or(&[], Node::entries)
     }
 
     /// The place of the value at a path of keys and indices, or of as much of the path as there is: the last key found.
-    pub(crate) fn place<S: AsRef<str>>(&self, path: &[S]) -> Span {
+    pub fn place<S: AsRef<str>>(&self, path: &[S]) -> Span {
         let mut node = self;
         let mut span = self.start();
         for part in path {
@@ -128,7 +144,7 @@ impl Node {
     }
 
     /// The place of the key at a path together with its value, where both are in one piece.
-    pub(crate) fn place_of_entry<S: AsRef<str>>(&self, path: &[S]) -> Span {
+    pub fn place_of_entry<S: AsRef<str>>(&self, path: &[S]) -> Span {
         let found = path.split_last().and_then(|(last, above)| {
             let holder = above.iter().try_fold(self, |node, key| node.get(key.as_ref()))?;
             let entry = holder.entry(last.as_ref())?;
@@ -141,7 +157,7 @@ impl Node {
     }
 
     /// The place to point at: a scalar as a whole, a collection's first key or item.
-    pub(crate) fn start(&self) -> Span {
+    pub fn start(&self) -> Span {
         match &self.value {
             Value::Map(entries) => entries.first().map_or(self.span, |entry| entry.key_span),
             Value::List(items) => items.first().map_or(self.span, Node::start),
@@ -154,7 +170,7 @@ impl Node {
     }
 
     /// The same as JSON.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
+    pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(value) => serde_json::Value::Bool(*value),

@@ -1,6 +1,5 @@
 //! Reads YAML and JSON into values that know their places, as `kubectl` understands them, within bounds.
 
-mod node;
 mod scalar;
 
 use std::collections::HashMap;
@@ -8,9 +7,8 @@ use std::collections::hash_map;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag};
 
-pub(crate) use node::{Entry, Node, Value};
-
 use crate::diagnostic::{Diagnostic, Findings};
+use crate::node::{Entry, Node, Value};
 use crate::source::{Source, Span};
 use crate::words::quote;
 
@@ -21,7 +19,7 @@ const ALIAS_BUDGET: usize = 1 << 20;
 
 /// Reads every document of a source and reports all that is wrong; empty documents come back as null. Documents with broken
 /// syntax are left out, and those behind them are still read.
-pub(crate) fn read(source: &Source, findings: &mut Findings) -> Vec<Node> {
+pub fn read(source: &Source, findings: &mut Findings) -> Vec<Node> {
     let mut options = granit_parser::options! { emit_comments: false };
     options.flow_nesting_limit = DEEPEST;
     options.block_nesting_limit = DEEPEST;

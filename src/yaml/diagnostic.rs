@@ -1,4 +1,4 @@
-//! What is wrong with a profile: where, why, and what would be right.
+//! What is wrong with a file: where, why, and what would be right.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -19,7 +19,7 @@ const KEPT: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The profile is refused.
+    /// The file is refused.
     Error,
     /// Allowed, and probably not meant.
     Warning,
@@ -40,7 +40,7 @@ pub struct Location {
 
 impl Location {
     /// A file as a whole.
-    pub(crate) fn of_file(file: impl Into<PathBuf>) -> Self {
+    pub fn of_file(file: impl Into<PathBuf>) -> Self {
         Self {
             file: file.into(),
             line: 1,
@@ -86,7 +86,8 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(crate) fn new(location: Location, cause: impl Into<String>, cure: impl Into<String>) -> Self {
+    /// An error at a place.
+    pub fn new(location: Location, cause: impl Into<String>, cure: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
             location,
@@ -96,12 +97,16 @@ impl Diagnostic {
         }
     }
 
-    pub(crate) fn warning(mut self) -> Self {
+    /// The same as a warning.
+    #[must_use]
+    pub fn warning(mut self) -> Self {
         self.severity = Severity::Warning;
         self
     }
 
-    pub(crate) fn also(mut self, location: Location, what: impl Into<String>) -> Self {
+    /// The same with another place that belongs to it, and what is there.
+    #[must_use]
+    pub fn also(mut self, location: Location, what: impl Into<String>) -> Self {
         self.also = Some((location, visible(&what.into())));
         self
     }
@@ -151,7 +156,7 @@ fn show<'a>(group: Group<'a>, location: &'a Location) -> Group<'a> {
     }
 }
 
-/// All problems of a profile, in the order of files and lines, none twice. `Display` shows them as rustc would.
+/// All problems of a file or several, in the order of files and lines, none twice. `Display` shows them as rustc would.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Diagnostics(Vec<Diagnostic>);
@@ -215,56 +220,64 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// Collects problems while a profile is checked.
+/// Collects problems while files are checked.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+pub struct Findings {
     found: HashSet<Diagnostic>,
 }
 
 impl Findings {
-    pub(crate) fn add(&mut self, diagnostic: Diagnostic) {
+    /// Adds a problem; the same one twice is one.
+    pub fn add(&mut self, diagnostic: Diagnostic) {
         if self.found.len() < KEPT {
             self.found.insert(diagnostic);
         }
     }
 
-    pub(crate) fn extend(&mut self, diagnostics: Diagnostics) {
+    /// Adds problems.
+    pub fn extend(&mut self, diagnostics: Diagnostics) {
         diagnostics.0.into_iter().for_each(|one| self.add(one));
     }
 
     /// An error at a place in a source.
-    pub(crate) fn error(&mut self, source: &Source, span: Span, cause: impl Into<String>, cure: impl Into<String>) {
+    pub fn error(&mut self, source: &Source, span: Span, cause: impl Into<String>, cure: impl Into<String>) {
         self.add(Diagnostic::new(source.locate(span), cause, cure));
     }
 
     /// A warning at a place in a source.
-    pub(crate) fn warning(&mut self, source: &Source, span: Span, cause: impl Into<String>, cure: impl Into<String>) {
+    pub fn warning(&mut self, source: &Source, span: Span, cause: impl Into<String>, cure: impl Into<String>) {
         self.add(Diagnostic::new(source.locate(span), cause, cure).warning());
     }
 
     /// How many there are so far.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.found.len()
     }
 
+    /// Whether there are none so far.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
     /// Whether one of them is an error.
-    pub(crate) fn has_errors(&self) -> bool {
+    pub fn has_errors(&self) -> bool {
         self.found.iter().any(|one| one.severity == Severity::Error)
     }
 
     /// Whether the same was said at the same place, whatever belongs to it.
-    pub(crate) fn has_same(&self, other: &Diagnostic) -> bool {
+    pub fn has_same(&self, other: &Diagnostic) -> bool {
         self.found
             .iter()
             .any(|one| one.location == other.location && one.cause == other.cause)
     }
 
     /// Whether nothing more can be kept: reading on would be of no use.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.found.len() >= KEPT
     }
 
-    pub(crate) fn finish(self) -> Diagnostics {
+    /// All problems, in the order of files and lines.
+    pub fn finish(self) -> Diagnostics {
         let mut all: Vec<_> = self.found.into_iter().collect();
         let place = |one: &Diagnostic| (one.location.file.clone(), one.location.line, one.location.column);
         all.sort_by_cached_key(|one| (place(one), one.severity, one.cause.clone(), one.cure.clone()));

@@ -3,7 +3,7 @@
 
 use serde_json::Number;
 
-use super::node::Value;
+use crate::node::Value;
 
 /// Why a word has no meaning in JSON, which is what the API server takes.
 pub(super) const NOT_FINITE: &str = "infinity and not-a-number have no place in a manifest";
@@ -71,8 +71,8 @@ fn is_decimal(text: &str) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::node::Node;
     use super::*;
+    use crate::node::Node;
 
     fn json(text: &str) -> serde_json::Value {
         Node {

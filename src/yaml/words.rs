@@ -4,7 +4,7 @@
 const LONGEST_QUOTE: usize = 80;
 
 /// The text with control characters and those that change the direction of writing made visible.
-pub(crate) fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() || is_invisible(character) {
@@ -22,7 +22,7 @@ fn is_invisible(character: char) -> bool {
 }
 
 /// The text in quotes, cut short where it is long.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     if text.chars().count() <= LONGEST_QUOTE {
         return format!("{text:?}");
     }
@@ -31,7 +31,7 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 /// The known word that was probably meant; case does not count.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
         return None;
     }
@@ -46,13 +46,13 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// What is wrong with a DNS label (RFC 1123): up to 63 lower-case letters, digits and `-`.
-pub(crate) fn dns_label(text: &str) -> Result<(), String> {
+pub fn dns_label(text: &str) -> Result<(), String> {
     within(text, 63)?;
     made_of(text, |byte| byte == b'-', "lower-case letters, digits and -")
 }
 
 /// What is wrong with a DNS label as Services need it (RFC 1035): it begins with a letter too.
-pub(crate) fn dns_label_of_service(text: &str) -> Result<(), String> {
+pub fn dns_label_of_service(text: &str) -> Result<(), String> {
     dns_label(text)?;
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         return Err("it begins with a digit; it must begin with a letter".to_owned());
@@ -61,14 +61,14 @@ pub(crate) fn dns_label_of_service(text: &str) -> Result<(), String> {
 }
 
 /// What is wrong with a DNS subdomain: up to 253 lower-case letters, digits, `-` and `.`.
-pub(crate) fn dns_subdomain(text: &str) -> Result<(), String> {
+pub fn dns_subdomain(text: &str) -> Result<(), String> {
     within(text, 253)?;
     text.split('.')
         .try_for_each(|part| made_of(part, |byte| byte == b'-', "lower-case letters, digits, - and ."))
 }
 
 /// What is wrong with the name of an object of RBAC, which is any path segment.
-pub(crate) fn path_segment(text: &str) -> Result<(), String> {
+pub fn path_segment(text: &str) -> Result<(), String> {
     match text {
         "" => Err("it is empty".to_owned()),
         "." | ".." => Err("it may not be . or ..".to_owned()),
@@ -78,7 +78,7 @@ pub(crate) fn path_segment(text: &str) -> Result<(), String> {
 }
 
 /// What is wrong with a label's or annotation's key: `[prefix/]name`.
-pub(crate) fn qualified_name(text: &str) -> Result<(), String> {
+pub fn qualified_name(text: &str) -> Result<(), String> {
     let (prefix, name) = text
         .split_once('/')
         .map_or((None, text), |(prefix, name)| (Some(prefix), name));
@@ -92,8 +92,53 @@ pub(crate) fn qualified_name(text: &str) -> Result<(), String> {
 }
 
 /// What is wrong with a label's value: empty, or up to 63 letters, digits, `-`, `_` and `.`.
-pub(crate) fn label_value(text: &str) -> Result<(), String> {
+pub fn label_value(text: &str) -> Result<(), String> {
     if text.is_empty() { Ok(()) } else { label_text(text) }
+}
+
+/// What is wrong with text that has to say anything at all.
+pub fn not_blank(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        Err("it is blank".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+/// What is wrong with the name of an AWS region: `us-east-1`, `us-gov-west-1`, `ap-southeast-5`.
+pub fn region(text: &str) -> Result<(), String> {
+    let parts: Vec<_> = text.split('-').collect();
+    let is_region = match &parts[..] {
+        [area, middle @ .., number] => {
+            !middle.is_empty()
+                && [*area]
+                    .iter()
+                    .chain(middle)
+                    .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
+                && !number.is_empty()
+                && number.bytes().all(|b| b.is_ascii_digit())
+        }
+        _ => false,
+    };
+    if is_region {
+        return Ok(());
+    }
+    let zone = text
+        .strip_suffix(|last: char| last.is_ascii_lowercase())
+        .filter(|rest| region(rest).is_ok());
+    Err(zone.map_or_else(
+        || "it is no region".to_owned(),
+        |region| format!("it is a zone; its region is {region}"),
+    ))
+}
+
+/// What is wrong with the number of an AWS account.
+pub fn account(text: &str) -> Result<(), String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(())
+    } else {
+        Err("an AWS account number has twelve digits".to_owned())
+    }
 }
 
 fn label_text(text: &str) -> Result<(), String> {
@@ -169,6 +214,21 @@ mod tests {
         }
         assert!(label_value("").is_ok() && label_value("v1.2_3").is_ok());
         assert!(label_value("a b").is_err() && label_value(&"a".repeat(64)).is_err());
+    }
+
+    #[test]
+    fn regions_and_accounts_are_recognised() {
+        for right in ["us-east-1", "us-gov-west-1", "ap-southeast-5", "us-iso-east-1"] {
+            assert_eq!(region(right), Ok(()), "{right}");
+        }
+        assert_eq!(
+            region("us-east-1a"),
+            Err("it is a zone; its region is us-east-1".to_owned())
+        );
+        for wrong in ["", "us", "us-east", "US-EAST-1", "us--1", "-", "1"] {
+            assert!(region(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(account("012345678901").is_ok() && account("12345678901").is_err() && account("12345678901a").is_err());
     }
 
     #[test]

@@ -9,14 +9,16 @@ const LONGEST_SHOWN_LINE: usize = 400;
 
 /// A range of bytes in a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+pub struct Span {
+    /// Where it begins.
+    pub start: usize,
+    /// Where it ends; the byte behind the last.
+    pub end: usize,
 }
 
 /// A file that was read.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub struct Source {
     path: PathBuf,
     text: String,
     /// Where each line begins.
@@ -24,29 +26,31 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(path: PathBuf, text: String) -> Self {
+    /// The text of a file, under the path that messages show.
+    pub fn new(path: PathBuf, text: String) -> Self {
         let lines = std::iter::once(0)
             .chain(text.match_indices('\n').map(|(index, _)| index + 1))
             .collect();
         Self { path, text, lines }
     }
 
-    pub(crate) fn text(&self) -> &str {
+    /// The whole text.
+    pub fn text(&self) -> &str {
         &self.text
     }
 
     /// Whether the file's name says JSON.
-    pub(crate) fn is_json(&self) -> bool {
+    pub fn is_json(&self) -> bool {
         self.path.extension().is_some_and(|extension| extension == "json")
     }
 
     /// The text of a span; empty where it is none of this source.
-    pub(crate) fn slice(&self, span: Span) -> &str {
+    pub fn slice(&self, span: Span) -> &str {
         self.text.get(span.start..span.end).unwrap_or_default()
     }
 
     /// The offset of a line (from 1) and a column in characters (from 0).
-    pub(crate) fn offset(&self, line: usize, column: usize) -> usize {
+    pub fn offset(&self, line: usize, column: usize) -> usize {
         let start = self
             .lines
             .get(line.saturating_sub(1))
@@ -58,7 +62,7 @@ impl Source {
 
     /// Where a span begins, with its line to show. What lies behind the last text is moved back to it, so that the place
     /// can always be opened in an editor.
-    pub(crate) fn locate(&self, span: Span) -> Location {
+    pub fn locate(&self, span: Span) -> Location {
         let mut start = span.start.min(self.text.trim_end().len());
         while !self.text.is_char_boundary(start) {
             start -= 1;
