@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use moorline_sandbox_core::Journal;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::{Running, SandboxError, SandboxSettings, running};
+use crate::{ClusterEndpoint, Running, SandboxError, SandboxSettings, running};
 
 /// A folder that exists.
 #[derive(Clone, Debug)]
@@ -100,13 +101,24 @@ pub(crate) fn reset(path: &Path) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// A kubeconfig for one server and its token.
-pub(crate) fn kubeconfig(server: &str, token: Option<&str>) -> String {
-    // The server lets anyone in where no token is set; clients want some credential all the same.
-    let token = token.unwrap_or("sandbox");
+/// A kubeconfig with a context for each cluster; the first one is the current.
+pub(crate) fn kubeconfig(clusters: &[ClusterEndpoint], token: Option<&str>) -> String {
+    // The servers let anyone in where no token is set; clients want some credential all the same.
+    let token = Value::from(token.unwrap_or("sandbox"));
+    let each = |entry: &dyn Fn(&str, &str) -> String| -> String {
+        let entries = clusters
+            .iter()
+            .map(|cluster| entry(&cluster.context, &cluster.endpoint));
+        entries.collect()
+    };
+    let current = clusters.first().map(|first| first.context.as_str()).unwrap_or_default();
+    let servers = each(&|name, server| format!("- name: {name}\n  cluster:\n    server: {server}\n"));
+    let contexts = each(&|name, _| {
+        format!("- name: {name}\n  context:\n    cluster: {name}\n    user: {name}\n    namespace: default\n")
+    });
+    let users = each(&|name, _| format!("- name: {name}\n  user:\n    token: {token}\n"));
     format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: moorline-sandbox\nclusters:\n- name: moorline-sandbox\n  cluster:\n    server: {server}\ncontexts:\n- name: moorline-sandbox\n  context:\n    cluster: moorline-sandbox\n    user: moorline-sandbox\n    namespace: default\nusers:\n- name: moorline-sandbox\n  user:\n    token: {}\n",
-        serde_json::Value::from(token)
+        "apiVersion: v1\nkind: Config\ncurrent-context: {current}\nclusters:\n{servers}contexts:\n{contexts}users:\n{users}"
     )
 }
 

@@ -6,8 +6,10 @@
 //! one that was killed.
 
 mod admin;
+mod cluster;
 mod error;
 mod files;
+mod names;
 mod running;
 mod settings;
 
@@ -17,7 +19,8 @@ pub use moorline_sandbox_azure::AzureSettings;
 pub use moorline_sandbox_controllers::ControllerSettings;
 pub use moorline_sandbox_core::{AuditRow, Effect, Fault, JournalError, Moment, World};
 pub use moorline_sandbox_kubernetes::ApiSettings;
-pub use running::Running;
+pub use names::{ClusterNames, FIRST_CLUSTER, WrongNames};
+pub use running::{ClusterEndpoint, Running};
 pub use settings::SandboxSettings;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,14 +28,13 @@ use std::path::{Path, PathBuf};
 
 use moorline_sandbox_aws::AwsCloud;
 use moorline_sandbox_azure::{Authority, AzureCloud, serve_tls};
-use moorline_sandbox_controllers::{Clouds, Controllers};
-use moorline_sandbox_core::{Journal, serve};
-use moorline_sandbox_kubernetes::ApiServer;
+use moorline_sandbox_controllers::Clouds;
+use moorline_sandbox_core::{Journal, dated, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use admin::Admin;
+use admin::{Admin, Ground};
 use files::Folder;
 
 /// The application that callers are in the Azure cloud; any id would do.
@@ -43,9 +45,9 @@ pub const AZURE_CLIENT: &str = "44444444-dddd-4000-8000-000000000001";
 pub struct StartOptions {
     /// The folder that keeps the state; `None` keeps it in memory.
     pub state_dir: Option<PathBuf>,
-    /// Where the AWS account and the sandbox's own interface listen. The cluster, the Azure cloud and its metadata service
-    /// listen at the next three ports, or, like the account, at any that are free where this is port 0. There is no
-    /// authentication worth the name: stay on loopback.
+    /// Where the AWS account and the sandbox's own interface listen. The first cluster, the Azure cloud, its metadata service and
+    /// the further clusters listen at the next ports, in this order, or, like the account, at any that are free where this is
+    /// port 0. There is no authentication worth the name: stay on loopback.
     pub address: SocketAddr,
     /// Settings; they are kept in the folder. `None` takes those kept there, or else the defaults.
     pub settings: Option<SandboxSettings>,
@@ -67,14 +69,11 @@ pub struct Sandbox {
     admin: Admin,
     folder: Option<Folder>,
     aws: SocketAddr,
-    kubernetes: SocketAddr,
     azure: SocketAddr,
     azure_metadata: SocketAddr,
     azure_certificate: String,
     stop: CancellationToken,
     servers: JoinSet<std::io::Result<()>>,
-    /// Whether others were told of it.
-    announced: bool,
 }
 
 impl Sandbox {
@@ -95,28 +94,30 @@ impl Sandbox {
             None => Journal::in_memory(),
         };
         let world = World::new(journal)?;
-        let cloud = AwsCloud::open(world.clone(), settings.aws)?;
-        let azure_cloud = AzureCloud::open(world.clone(), settings.azure)?;
+        let cloud = AwsCloud::open(world.clone(), settings.aws.clone())?;
+        let azure_cloud = AzureCloud::open(world.clone(), settings.azure.clone())?;
         let authority = match &folder {
             Some(folder) => Authority::open(folder.path())?,
             None => Authority::new()?,
         };
-        let api = ApiServer::open(world.clone(), settings.api)?;
         let (aws_listener, aws) = listen(behind(options.address, 0)).await?;
-        let (kubernetes_listener, kubernetes) = listen(behind(options.address, 1)).await?;
         let (azure_listener, azure) = listen(behind(options.address, 2)).await?;
         let (metadata_listener, azure_metadata) = listen(behind(options.address, 3)).await?;
         let clouds = Clouds {
             aws: cloud.clone(),
             azure: azure_cloud.clone(),
         };
-        let controllers = Controllers::start(&world, api.clone(), clouds.clone(), settings.controllers)?;
-        let admin = Admin::new(world, clouds, api.clone(), controllers, folder.clone());
+        let ground = Ground {
+            world,
+            clouds,
+            folder: folder.clone(),
+            address: options.address,
+        };
+        let admin = Admin::start(ground, &settings).await?;
         let stop = CancellationToken::new();
         let mut servers = JoinSet::new();
-        let account = cloud.router().merge(admin.router());
+        let account = dated(cloud.router().merge(admin.router()), admin.world().clock.clone());
         servers.spawn(serve(aws_listener, account, stop.clone().cancelled_owned()));
-        servers.spawn(serve(kubernetes_listener, api.router(), stop.clone().cancelled_owned()));
         let metadata = azure_cloud.metadata_router();
         servers.spawn(serve(metadata_listener, metadata, stop.clone().cancelled_owned()));
         let azure_certificate = authority.certificate().to_owned();
@@ -126,34 +127,29 @@ impl Sandbox {
             admin,
             folder,
             aws,
-            kubernetes,
             azure,
             azure_metadata,
             azure_certificate,
             stop,
             servers,
-            announced: false,
         })
     }
 
     /// Like [`Sandbox::start`], and tells other processes: [`Sandbox::running`] finds it, and a kubeconfig is written
     /// into the folder. A request to stop over HTTP ends this process as SIGTERM does.
     pub async fn serve(options: StartOptions) -> Result<Self, SandboxError> {
-        let mut sandbox = Self::start(options).await?;
-        if let Some(folder) = sandbox.folder.clone() {
-            folder.write_kubeconfig(&sandbox.kubeconfig())?;
-            let running = Running {
+        let sandbox = Self::start(options).await?;
+        if sandbox.folder.is_some() {
+            sandbox.admin.announce(Running {
                 pid: std::process::id(),
                 aws_endpoint: sandbox.aws_endpoint(),
                 azure_endpoint: sandbox.azure_endpoint(),
                 azure_certificate: sandbox.azure_certificate.clone(),
                 kubernetes_endpoint: sandbox.kubernetes_endpoint(),
+                clusters: sandbox.clusters(),
                 admin_endpoint: sandbox.admin_endpoint(),
                 environment: sandbox.environment(),
-            };
-            folder.write_running(&running)?;
-            sandbox.announced = true;
-            sandbox.admin.allow_stop();
+            })?;
         }
         Ok(sandbox)
     }
@@ -173,9 +169,14 @@ impl Sandbox {
         format!("http://{}", self.aws)
     }
 
-    /// URL of the Kubernetes API server.
+    /// URL of the first cluster's API server.
     pub fn kubernetes_endpoint(&self) -> String {
-        format!("http://{}", self.kubernetes)
+        self.admin.first_endpoint()
+    }
+
+    /// Where every cluster is found, the first one first.
+    pub fn clusters(&self) -> Vec<ClusterEndpoint> {
+        self.admin.endpoints()
     }
 
     /// URL of the Azure cloud: Resource Manager and the token endpoint, over TLS.
@@ -230,9 +231,9 @@ impl Sandbox {
             .collect()
     }
 
-    /// A kubeconfig with the one context `moorline-sandbox`.
+    /// A kubeconfig with a context for each cluster; `moorline-sandbox` is the current.
     pub fn kubeconfig(&self) -> String {
-        files::kubeconfig(&self.kubernetes_endpoint(), self.admin.token().as_deref())
+        self.admin.kubeconfig()
     }
 
     /// The clock, faults and audit, for tests in the same process.
@@ -248,9 +249,7 @@ impl Sandbox {
     /// Stops servers and controllers; the state is kept. Calls under way are cut.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
-        if let (true, Some(folder)) = (self.announced, &self.folder) {
-            folder.remove_running();
-        }
+        self.admin.withdraw();
         while let Some(ended) = self.servers.join_next().await {
             match ended {
                 Ok(Ok(())) => {}
@@ -258,7 +257,7 @@ impl Sandbox {
                 Err(error) => tracing::error!(%error, "a server of the sandbox ended badly"),
             }
         }
-        self.admin.stop_controllers().await;
+        self.admin.stop_clusters().await;
     }
 }
 

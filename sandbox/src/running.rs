@@ -22,12 +22,24 @@ pub struct Running {
     pub azure_endpoint: String,
     /// The certificate, as PEM, by which clients know the Azure cloud.
     pub azure_certificate: String,
-    /// URL of the Kubernetes API server.
+    /// URL of the first cluster's API server.
     pub kubernetes_endpoint: String,
+    /// Every cluster, the first one first.
+    #[serde(default)]
+    pub clusters: Vec<ClusterEndpoint>,
     /// URL under which `/_sandbox/…` is found.
     pub admin_endpoint: String,
     /// The environment in which clients use it.
     pub environment: Vec<(String, String)>,
+}
+
+/// Where a cluster is found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterEndpoint {
+    /// The name of its context.
+    pub context: String,
+    /// URL of its API server.
+    pub endpoint: String,
 }
 
 /// Reads who serves the folder, and asks them; what a dead process left is removed.
@@ -83,6 +95,7 @@ mod tests {
             azure_endpoint: endpoint.clone(),
             azure_certificate: String::new(),
             kubernetes_endpoint: endpoint.clone(),
+            clusters: Vec::new(),
             admin_endpoint: endpoint,
             environment: Vec::new(),
         };

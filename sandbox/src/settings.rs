@@ -6,6 +6,8 @@ use moorline_sandbox_controllers::ControllerSettings;
 use moorline_sandbox_kubernetes::ApiSettings;
 use serde::{Deserialize, Serialize};
 
+use crate::names::ClusterNames;
+
 /// Settings of the clouds, the API server and the controllers. The default is realistic, but quick; what a document
 /// leaves out is the default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,10 +17,14 @@ pub struct SandboxSettings {
     pub aws: AwsSettings,
     /// The Azure cloud.
     pub azure: AzureSettings,
-    /// The Kubernetes API server.
+    /// The Kubernetes API server of every cluster.
     pub api: ApiSettings,
-    /// The cluster's controllers.
+    /// The controllers of every cluster.
     pub controllers: ControllerSettings,
+    /// The clusters, all over the same clouds. What a cluster holds is kept where it is no longer named, and is there again when it is.
+    pub clusters: ClusterNames,
+    /// Clusters whose API servers refuse connections; the clusters themselves go on.
+    pub unreachable: Vec<String>,
 }
 
 impl SandboxSettings {
@@ -32,7 +38,13 @@ impl SandboxSettings {
                 ..ApiSettings::default()
             },
             controllers: ControllerSettings::instant(),
+            ..Self::default()
         }
+    }
+
+    /// Whether clients shall reach the cluster of that name.
+    pub(crate) fn is_reachable(&self, cluster: &str) -> bool {
+        !self.unreachable.iter().any(|name| name == cluster)
     }
 }
 

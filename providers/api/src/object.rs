@@ -129,6 +129,31 @@ impl ResourceKind {
         Self::built_in("apps", "v1", "Deployment", "deployments", true)
     }
 
+    /// `apps/v1 ReplicaSet`.
+    pub fn replica_set() -> Self {
+        Self::built_in("apps", "v1", "ReplicaSet", "replicasets", true)
+    }
+
+    /// `apps/v1 DaemonSet`.
+    pub fn daemon_set() -> Self {
+        Self::built_in("apps", "v1", "DaemonSet", "daemonsets", true)
+    }
+
+    /// `v1 ReplicationController`.
+    pub fn replication_controller() -> Self {
+        Self::built_in("", "v1", "ReplicationController", "replicationcontrollers", true)
+    }
+
+    /// `batch/v1 Job`.
+    pub fn job() -> Self {
+        Self::built_in("batch", "v1", "Job", "jobs", true)
+    }
+
+    /// `batch/v1 CronJob`.
+    pub fn cron_job() -> Self {
+        Self::built_in("batch", "v1", "CronJob", "cronjobs", true)
+    }
+
     /// `storage.k8s.io/v1 StorageClass`.
     pub fn storage_class() -> Self {
         Self::built_in("storage.k8s.io", "v1", "StorageClass", "storageclasses", false)
@@ -137,6 +162,17 @@ impl ResourceKind {
     /// `storage.k8s.io/v1 VolumeAttachment`.
     pub fn volume_attachment() -> Self {
         Self::built_in("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", false)
+    }
+
+    /// `snapshot.storage.k8s.io/v1 VolumeSnapshot`: served only where its definition was installed, which discovery tells.
+    pub fn volume_snapshot() -> Self {
+        Self::built_in(
+            "snapshot.storage.k8s.io",
+            "v1",
+            "VolumeSnapshot",
+            "volumesnapshots",
+            true,
+        )
     }
 
     /// Plural with its group, as `kubectl` names it: `statefulsets.apps`.

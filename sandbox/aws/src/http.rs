@@ -6,7 +6,7 @@ use axum::extract::{DefaultBodyLimit, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
-use moorline_sandbox_core::{Audit, Call, Effect, Moment, Outcome, cut_connection};
+use moorline_sandbox_core::{Audit, Call, Effect, Moment, Outcome, cut_connection, dated};
 
 use crate::cloud::AwsCloud;
 use crate::error::AwsError;
@@ -22,10 +22,12 @@ use crate::wire::xml::Xml;
 const MAX_BODY_BYTES: usize = 2 << 20;
 
 pub(crate) fn router(cloud: AwsCloud) -> Router {
-    Router::new()
+    let clock = cloud.world().clock.clone();
+    let router = Router::new()
         .route("/", get(handle).post(handle))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(cloud)
+        .with_state(cloud);
+    dated(router, clock)
 }
 
 async fn handle(State(cloud): State<AwsCloud>, RawQuery(query): RawQuery, headers: HeaderMap, body: Bytes) -> Response {
@@ -57,7 +59,7 @@ async fn handle(State(cloud): State<AwsCloud>, RawQuery(query): RawQuery, header
 /// Refuses a call that names no operation we know; the audit counts all of these as one operation.
 fn unknown(cloud: &AwsCloud, service: Service, params: &Params) -> Response {
     let call = Call {
-        service: service.name(),
+        service: service.name().into(),
         operation: "InvalidAction".to_owned(),
         mutating: false,
         dry_run: false,
@@ -197,7 +199,7 @@ impl<'a> Record<'a> {
     fn new(cloud: &'a AwsCloud, service: Service, operation: &Operation, params: &Params) -> Self {
         let dry_run = dry_run(service, params).unwrap_or(false);
         let call = Call {
-            service: service.name(),
+            service: service.name().into(),
             operation: operation.name.to_owned(),
             mutating: operation.mutating() && !dry_run,
             dry_run: operation.mutating() && dry_run,

@@ -60,7 +60,7 @@ impl Audit {
         let key = format!("{} {}", call.service, call.operation);
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let row = rows.entry(key.clone()).or_insert_with(|| AuditRow {
-            service: call.service.to_owned(),
+            service: call.service.clone().into_owned(),
             operation: call.operation.clone(),
             ..AuditRow::default()
         });
@@ -100,7 +100,7 @@ mod tests {
         let journal = Arc::new(Journal::in_memory());
         let audit = Audit::load(journal.clone()).unwrap();
         let call = |mutating| Call {
-            service: "ec2",
+            service: "ec2".into(),
             operation: "CreateVolume".to_owned(),
             mutating,
             dry_run: false,

@@ -174,7 +174,7 @@ mod tests {
 
     fn call(operation: &str) -> Call {
         Call {
-            service: "ec2",
+            service: "ec2".into(),
             operation: operation.to_owned(),
             mutating: true,
             dry_run: false,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -61,7 +61,9 @@ pub enum JournalError {
 /// Tables of JSON values by key. A write that returned survives a SIGKILL of the process; it is
 /// handed to the operating system but not forced to the disk, so a power cut may lose the last ones.
 pub struct Journal {
-    shelf: Shelf,
+    shelf: Arc<Shelf>,
+    /// Stands before the names of its tables.
+    room: String,
 }
 
 /// Where the values are. Keys on both shelves are `table NUL key`.
@@ -74,7 +76,8 @@ impl Journal {
     /// A journal that is forgotten with the process.
     pub fn in_memory() -> Self {
         Self {
-            shelf: Shelf::Memory(Mutex::default()),
+            shelf: Arc::new(Shelf::Memory(Mutex::default())),
+            room: String::new(),
         }
     }
 
@@ -82,15 +85,35 @@ impl Journal {
     /// for any other this is [`JournalError::Held`], after a moment's patience.
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, JournalError> {
         Ok(Self {
-            shelf: Shelf::Disk(Box::new(Disk::open(folder.as_ref())?)),
+            shelf: Arc::new(Shelf::Disk(Box::new(Disk::open(folder.as_ref())?))),
+            room: String::new(),
         })
+    }
+
+    /// A journal of its own in the same place: its tables are no others', whatever they are called. The folder is held until
+    /// the last of them is dropped.
+    #[must_use]
+    pub fn room(&self, name: &str) -> Self {
+        Self {
+            shelf: self.shelf.clone(),
+            room: format!("{}{name}/", self.room),
+        }
+    }
+
+    fn path(&self, table: &str, key: &str) -> String {
+        format!("{}{table}\0{key}", self.room)
+    }
+
+    /// The first path behind all paths of `table`.
+    fn after(&self, table: &str) -> String {
+        format!("{}{table}\u{1}", self.room)
     }
 
     /// Writes one value.
     pub fn put<T: Serialize>(&self, table: &str, key: &str, value: &T) -> Result<(), JournalError> {
         let bytes = serde_json::to_vec(value).map_err(|source| decode(table, key, source))?;
-        let path = path(table, key);
-        match &self.shelf {
+        let path = self.path(table, key);
+        match &*self.shelf {
             Shelf::Memory(rows) => {
                 rows.lock().unwrap_or_else(PoisonError::into_inner).insert(path, bytes);
                 Ok(())
@@ -101,11 +124,11 @@ impl Journal {
 
     /// Writes one value so that the files do not show it: Secrets of the cluster. In memory it is as it is.
     pub fn put_sealed<T: Serialize>(&self, table: &str, key: &str, value: &T) -> Result<(), JournalError> {
-        let Shelf::Disk(disk) = &self.shelf else {
+        let Shelf::Disk(disk) = &*self.shelf else {
             return self.put(table, key, value);
         };
         let bytes = serde_json::to_vec(value).map_err(|source| decode(table, key, source))?;
-        let path = path(table, key);
+        let path = self.path(table, key);
         let sealed = disk
             .seal()
             .seal(&path, bytes)
@@ -115,10 +138,10 @@ impl Journal {
 
     /// Every value of a table of sealed ones, in the order of the keys.
     pub fn load_sealed<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<(String, T)>, JournalError> {
-        let Shelf::Disk(disk) = &self.shelf else {
+        let Shelf::Disk(disk) = &*self.shelf else {
             return self.load(table);
         };
-        let prefix = path(table, "");
+        let prefix = self.path(table, "");
         let mut rows = Vec::new();
         disk.each(&prefix, |path, sealed| {
             let key = &path[prefix.len()..];
@@ -135,8 +158,8 @@ impl Journal {
 
     /// Forgets one value.
     pub fn delete(&self, table: &str, key: &str) -> Result<(), JournalError> {
-        let path = path(table, key);
-        match &self.shelf {
+        let path = self.path(table, key);
+        match &*self.shelf {
             Shelf::Memory(rows) => {
                 rows.lock().unwrap_or_else(PoisonError::into_inner).remove(&path);
                 Ok(())
@@ -147,8 +170,8 @@ impl Journal {
 
     /// One value.
     pub fn get<T: DeserializeOwned>(&self, table: &str, key: &str) -> Result<Option<T>, JournalError> {
-        let path = path(table, key);
-        let bytes = match &self.shelf {
+        let path = self.path(table, key);
+        let bytes = match &*self.shelf {
             Shelf::Memory(rows) => rows.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned(),
             Shelf::Disk(disk) => disk.get(&path)?,
         };
@@ -160,7 +183,7 @@ impl Journal {
 
     /// Every value of a table, in the order of the keys.
     pub fn load<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<(String, T)>, JournalError> {
-        let prefix = path(table, "");
+        let prefix = self.path(table, "");
         let mut rows = Vec::new();
         let mut read = |path: &str, bytes: &[u8]| {
             let key = &path[prefix.len()..];
@@ -168,10 +191,10 @@ impl Journal {
             rows.push((key.to_owned(), value));
             Ok(())
         };
-        match &self.shelf {
+        match &*self.shelf {
             Shelf::Memory(all) => {
                 let all = all.lock().unwrap_or_else(PoisonError::into_inner);
-                for (path, bytes) in all.range::<str, _>(bounds(&prefix, &after(table))) {
+                for (path, bytes) in all.range::<str, _>(bounds(&prefix, &self.after(table))) {
                     read(path, bytes)?;
                 }
             }
@@ -182,8 +205,8 @@ impl Journal {
 
     /// Forgets a whole table, all of it or nothing.
     pub fn clear_table(&self, table: &str) -> Result<(), JournalError> {
-        let prefix = path(table, "");
-        match &self.shelf {
+        let prefix = self.path(table, "");
+        match &*self.shelf {
             Shelf::Memory(rows) => {
                 rows.lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -197,21 +220,12 @@ impl Journal {
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = match &self.shelf {
+        let place = match &*self.shelf {
             Shelf::Memory(_) => "memory",
             Shelf::Disk(_) => "disk",
         };
         f.debug_tuple("Journal").field(&place).finish()
     }
-}
-
-fn path(table: &str, key: &str) -> String {
-    format!("{table}\0{key}")
-}
-
-/// The first path behind all paths of `table`.
-fn after(table: &str) -> String {
-    format!("{table}\u{1}")
 }
 
 fn bounds<'a>(from: &'a str, to: &'a str) -> (Bound<&'a str>, Bound<&'a str>) {
@@ -259,6 +273,26 @@ mod tests {
             assert_eq!(journal.load::<i32>("volumes").unwrap(), []);
             assert_eq!(journal.get::<i32>("volumes-more", "c").unwrap(), Some(3));
         }
+    }
+
+    #[test]
+    fn rooms_share_the_place_and_no_table() {
+        let (folder, journals) = journals();
+        for journal in &journals {
+            let (left, right) = (journal.room("left"), journal.room("right"));
+            journal.put("t", "k", &0).unwrap();
+            left.put("t", "k", &1).unwrap();
+            right.put_sealed("t", "k", &2).unwrap();
+            assert_eq!(left.load::<i32>("t").unwrap(), [("k".to_owned(), 1)]);
+            assert_eq!(right.load_sealed::<i32>("t").unwrap(), [("k".to_owned(), 2)]);
+            left.clear_table("t").unwrap();
+            assert_eq!(left.get::<i32>("t", "k").unwrap(), None);
+            assert_eq!(journal.get::<i32>("t", "k").unwrap(), Some(0));
+        }
+        let right = journals[1].room("right");
+        drop(journals);
+        assert!(matches!(Journal::open(folder.path()), Err(JournalError::Held { .. })));
+        assert_eq!(right.load_sealed::<i32>("t").unwrap().len(), 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod audit;
 mod clock;
+mod date;
 mod disk;
 mod faults;
 mod journal;
@@ -16,19 +17,21 @@ mod shelf;
 
 pub use audit::{Audit, AuditRow, Outcome};
 pub use clock::Clock;
+pub use date::dated;
 pub use faults::{Effect, Fault, Faults, Moment};
 pub use journal::{Journal, JournalError};
 pub use lagged::Lagged;
 pub use serve::{cut_connection, serve, serve_connection};
 pub use shelf::{Mortal, Shelf};
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// One call as the audit and the fault rules see it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
-    /// `ec2`, `elb`, `elbv2`, `sts`, `arm`, `entra`, `imds` or `kubernetes`.
-    pub service: &'static str,
+    /// `ec2`, `elb`, `elbv2`, `sts`, `arm`, `entra`, `imds`, `kubernetes`, or `kubernetes/<name>` for further clusters.
+    pub service: Cow<'static, str>,
     /// The operation: `CreateVolume`, `StorageAccounts_Create`, or for Kubernetes verb and plural: `create persistentvolumes`,
     /// `patch statefulsets/scale`.
     pub operation: String,
@@ -61,5 +64,14 @@ impl World {
             faults: Arc::new(Faults::load(journal.clone())?),
             journal,
         })
+    }
+
+    /// The same world for a service of which there are several: what it keeps is in a room of the journal.
+    #[must_use]
+    pub fn room(&self, name: &str) -> Self {
+        Self {
+            journal: Arc::new(self.journal.room(name)),
+            ..self.clone()
+        }
     }
 }

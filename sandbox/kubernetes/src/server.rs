@@ -1,5 +1,6 @@
 //! The server's state and its in-process side, on which the sandbox's controllers work.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -23,6 +24,8 @@ pub struct ApiServer {
 
 struct Inner {
     world: World,
+    /// Its name in the audit and in fault rules.
+    service: String,
     settings: RwLock<ApiSettings>,
     state: Mutex<State>,
     /// Made when the first event is recorded.
@@ -33,6 +36,11 @@ struct Inner {
 impl ApiServer {
     /// Restores the cluster from `world`'s journal, or makes a fresh one.
     pub fn open(world: World, settings: ApiSettings) -> Result<Self, OpenError> {
+        Self::open_as("kubernetes", world, settings)
+    }
+
+    /// The same for one of several clusters: the audit counts its calls, and fault rules name it, as `service`.
+    pub fn open_as(service: &str, world: World, settings: ApiSettings) -> Result<Self, OpenError> {
         let store = Store::open(world.journal.clone(), settings.history)?;
         let fresh = !store.contains("namespaces", "", "kube-system");
         let mut state = State {
@@ -43,6 +51,7 @@ impl ApiServer {
         custom::refresh(&mut state);
         let inner = Inner {
             world,
+            service: service.to_owned(),
             settings: RwLock::new(settings),
             state: Mutex::new(state),
             events: Mutex::default(),
@@ -259,6 +268,10 @@ impl ApiServer {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn service(&self) -> Cow<'static, str> {
+        self.inner.service.clone().into()
     }
 
     pub(crate) fn world(&self) -> &World {

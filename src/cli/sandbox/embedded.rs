@@ -23,8 +23,8 @@ enum Host {
 }
 
 impl Embedded {
-    /// The name of its context, in messages and kubeconfigs.
-    pub(crate) const CONTEXT: &str = "moorline-sandbox";
+    /// The name of the first cluster's context, in messages and kubeconfigs.
+    pub(crate) const CONTEXT: &str = moorline_sandbox::FIRST_CLUSTER;
 
     /// The sandbox being served over the state's folder; where there is none, one is started here until
     /// [`close`](Self::close).
@@ -84,7 +84,19 @@ impl Embedded {
         }
     }
 
-    /// Address of the API server.
+    /// Name of context and address of every cluster, the first one first.
+    pub(crate) fn clusters(&self) -> Vec<(String, String)> {
+        let clusters = match &self.host {
+            Host::Served(running) => running.clusters.clone(),
+            Host::Here(sandbox) => sandbox.clusters(),
+        };
+        clusters
+            .into_iter()
+            .map(|cluster| (cluster.context, cluster.endpoint))
+            .collect()
+    }
+
+    /// Address of the first cluster's API server.
     pub(crate) fn kubernetes(&self) -> String {
         match &self.host {
             Host::Served(running) => running.kubernetes_endpoint.clone(),

@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
-use moorline_sandbox_core::{Effect, Moment, Outcome, cut_connection};
+use moorline_sandbox_core::{Effect, Moment, Outcome, cut_connection, dated};
 
 use crate::cloud::AzureCloud;
 use crate::error::AzureError;
@@ -24,15 +24,18 @@ const MAX_BODY_BYTES: usize = 4 << 20;
 
 /// Resource Manager and the token endpoint on one host.
 pub(crate) fn router(cloud: AzureCloud) -> Router {
-    Router::new()
+    let clock = cloud.world().clock.clone();
+    let router = Router::new()
         .fallback(handle)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(cloud)
+        .with_state(cloud);
+    dated(router, clock)
 }
 
 /// The metadata service of a virtual machine.
 pub(crate) fn metadata_router(cloud: AzureCloud) -> Router {
-    Router::new().fallback(handle_metadata).with_state(cloud)
+    let clock = cloud.world().clock.clone();
+    dated(Router::new().fallback(handle_metadata).with_state(cloud), clock)
 }
 
 async fn handle(

@@ -15,7 +15,7 @@ pub(super) struct Record<'a> {
 impl<'a> Record<'a> {
     pub(super) fn new(cloud: &'a AzureCloud, service: &'static str, operation: &str, mutating: bool) -> Self {
         let call = Call {
-            service,
+            service: service.into(),
             operation: operation.to_owned(),
             mutating,
             dry_run: false,

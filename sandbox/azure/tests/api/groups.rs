@@ -168,3 +168,13 @@ async fn a_lock_inside_keeps_its_group() {
         200
     );
 }
+
+#[tokio::test]
+async fn answers_bear_the_clock_of_the_cloud() {
+    let client = Client::instant().await;
+    client.pass(4 * 366 * 24 * 3600);
+    let year = client.world.clock.now().strftime(" %Y ").to_string();
+    let path = format!("/resourceGroups?api-version={RESOURCES}");
+    let answer = client.at("GET", &path, None).await;
+    assert!(answer.header("date").contains(&year), "{answer:?}");
+}

@@ -21,7 +21,7 @@ use axum::extract::{Request, State as Extracted};
 use axum::http::{HeaderMap, Method, header};
 use axum::response::Response;
 use bytes::Bytes;
-use moorline_sandbox_core::{Call, Effect, Moment, Outcome};
+use moorline_sandbox_core::{Call, Effect, Moment, Outcome, dated};
 
 use crate::error::ApiError;
 use crate::server::ApiServer;
@@ -38,14 +38,15 @@ struct Incoming {
 }
 
 pub(crate) fn router(server: ApiServer) -> Router {
-    Router::new().fallback(serve).with_state(server)
+    let clock = server.world().clock.clone();
+    dated(Router::new().fallback(serve).with_state(server), clock)
 }
 
 async fn serve(Extracted(server): Extracted<ApiServer>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let query = Query::parse(&parts.uri);
     let target = Target::parse(&server, parts.uri.path());
-    let call = call(&target, &parts.method, &query, parts.uri.path());
+    let call = call(&server, &target, &parts.method, &query, parts.uri.path());
     let mut counted = Counted {
         server: &server,
         call,
@@ -113,7 +114,7 @@ impl Drop for Counted<'_> {
 }
 
 /// The call as the audit and the fault rules know it: `patch statefulsets/scale`.
-fn call(target: &Result<Target, ApiError>, method: &Method, query: &Query, path: &str) -> Call {
+fn call(server: &ApiServer, target: &Result<Target, ApiError>, method: &Method, query: &Query, path: &str) -> Call {
     let Ok(Target::Resource(resource)) = target else {
         let method = method.as_str().to_lowercase();
         let operation = match target {
@@ -121,7 +122,7 @@ fn call(target: &Result<Target, ApiError>, method: &Method, query: &Query, path:
             _ => format!("{method} {path}"),
         };
         return Call {
-            service: "kubernetes",
+            service: server.service(),
             operation,
             mutating: false,
             dry_run: false,
@@ -146,7 +147,7 @@ fn call(target: &Result<Target, ApiError>, method: &Method, query: &Query, path:
     let reads = matches!(verb, "get" | "list" | "watch" | "unknown");
     let dry_run = !reads && !query.get("dryRun").is_empty();
     Call {
-        service: "kubernetes",
+        service: server.service(),
         operation: format!("{verb} {}{sub}", resource.kind.plural),
         mutating: !reads && !dry_run,
         dry_run,
