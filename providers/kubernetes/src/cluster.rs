@@ -51,6 +51,12 @@ impl KubeCluster {
         Ok(Self::new(Access::plain(server, context)?, settings))
     }
 
+    /// The cluster that this runs in, as the service account of its pod, whatever kubeconfig there is. Of the settings only
+    /// `concurrency` and `call_timeout` count. Fails with `ErrorKind::Invalid` outside a pod.
+    pub fn in_cluster(settings: &KubeSettings) -> Result<Self> {
+        Ok(Self::new(Access::in_cluster()?, settings))
+    }
+
     fn new(access: Access, settings: &KubeSettings) -> Self {
         let default_namespace = access.config.default_namespace.clone();
         let transport = Transport::new(access, settings.concurrency, settings.call_timeout);

@@ -88,9 +88,10 @@ impl Access {
         Ok(Self::new(Config::new(uri), context.to_owned()))
     }
 
-    fn in_cluster() -> Result<Self, Error> {
+    /// As the service account of the pod that this runs in.
+    pub(crate) fn in_cluster() -> Result<Self, Error> {
         let config = Config::incluster().map_err(|error| {
-            let message = format!("KUBERNETES_SERVICE_HOST is set, and its service account cannot be used: {error}");
+            let message = format!("no service account of a pod can be used here: {error}");
             Error::new(ErrorKind::Invalid, "read", "the pod's service account", message)
         })?;
         Ok(Self::new(config, "in-cluster".to_owned()))
@@ -116,6 +117,16 @@ impl fmt::Debug for Access {
             .field("server", &self.server)
             .finish_non_exhaustive()
     }
+}
+
+/// The contexts that a kubeconfig has, in its order; that of kubectl's rules where no file is named. None where there is no file.
+pub fn contexts(kubeconfig: Option<&Path>) -> Result<Vec<String>, Error> {
+    let settings = KubeSettings {
+        kubeconfig: kubeconfig.map(Path::to_path_buf),
+        ..KubeSettings::default()
+    };
+    let read = Sources::find(&settings).read()?;
+    Ok(read.contexts.into_iter().map(|context| context.name).collect())
 }
 
 /// The files that make up the kubeconfig.

@@ -32,7 +32,7 @@ mod transport;
 mod watch;
 
 pub use cluster::KubeCluster;
-pub use kubeconfig::KubeSettings;
+pub use kubeconfig::{KubeSettings, contexts};
 
 /// The field manager of every write.
 pub const FIELD_MANAGER: &str = "moorline";

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use moorline_api::{Cluster, Error, ErrorKind, ObjectRef, ResourceKind};
-use moorline_kubernetes::{KubeCluster, KubeSettings};
+use moorline_kubernetes::{KubeCluster, KubeSettings, contexts};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -43,6 +43,22 @@ async fn connect_error(text: &str, context: Option<&str>) -> String {
     let error = connect(&write(&folder, text), context).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Invalid);
     error.to_string()
+}
+
+#[test]
+fn contexts_are_told_and_a_file_that_was_named_has_to_be_there() {
+    let folder = TempDir::new().unwrap();
+    let path = write(&folder, &kubeconfig("http://127.0.0.1:1", &json!({})).to_string());
+    assert_eq!(contexts(Some(&path)).unwrap(), ["main", "lost", "nobody"]);
+    let missing = contexts(Some(&folder.path().join("none"))).unwrap_err();
+    assert_eq!(missing.kind, ErrorKind::Invalid);
+}
+
+#[test]
+fn outside_a_pod_there_is_no_service_account() {
+    let refused = KubeCluster::in_cluster(&KubeSettings::default()).err().unwrap();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(refused.to_string().contains("no service account"), "{refused}");
 }
 
 #[tokio::test]
