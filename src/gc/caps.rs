@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::Caps;
 
-/// Volumes together.
+/// Volumes, or other things, together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sum {
@@ -32,7 +32,7 @@ impl Sum {
 #[serde(rename_all = "camelCase")]
 pub enum Exceeded {
     /// Too many.
-    #[error("{count} volumes would be deleted, and the policy allows {allowed} a run")]
+    #[error("{count} deletions would be made, and the policy allows {allowed} a run")]
     Count {
         /// How many there would be.
         count: u64,
@@ -58,7 +58,7 @@ pub enum Exceeded {
         allowed: u64,
     },
     /// Too much money: a sign that something is wrong, as nobody forgets that much.
-    #[error("volumes of {monthly:.2} US dollars a month would be deleted, and the policy allows {allowed:.2} a run")]
+    #[error("what costs {monthly:.2} US dollars a month would be deleted, and the policy allows {allowed:.2} a run")]
     Monthly {
         /// How much there would be.
         monthly: f64,

@@ -9,6 +9,7 @@
 
 pub mod caps;
 pub mod coverage;
+pub mod leftovers;
 pub mod listing;
 pub mod mark;
 pub mod names;

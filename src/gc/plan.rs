@@ -81,6 +81,10 @@ pub struct Deletion {
     pub why: String,
     /// The evidence.
     pub chain: Vec<Link>,
+    /// UID of the cluster whose claim made the volume, where that is proved: its snapshot has to say so
+    /// ([`tags::CLUSTER_UID`](moorline_api::tags::CLUSTER_UID)) to be found once it has expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maker: Option<String>,
     /// Since when runs have seen it unused.
     pub since: Timestamp,
     /// What to do, in order.
@@ -180,6 +184,28 @@ impl Plan {
     pub fn unread(&self) -> impl Iterator<Item = &VolumeId> {
         let unread = self.kept.iter().filter(|keep| keep.kept == Kept::Unread);
         unread.map(|keep| &keep.volume)
+    }
+
+    /// Deletes nothing where a cap would be exceeded, and says so.
+    pub(crate) fn hold_back(&mut self, exceeded: Vec<Exceeded>) {
+        if exceeded.is_empty() {
+            return;
+        }
+        let why: Vec<String> = exceeded.iter().map(ToString::to_string).collect();
+        let why = why.join("; ");
+        let held = std::mem::take(&mut self.deletions).into_iter().map(|deletion| Keep {
+            volume: deletion.volume,
+            scope: deletion.scope,
+            type_name: deletion.type_name,
+            gib: deletion.gib,
+            monthly: deletion.monthly,
+            since: Some(deletion.since),
+            verdict: deletion.verdict,
+            kept: Kept::Capped,
+            why: why.clone(),
+        });
+        self.kept.extend(held);
+        self.exceeded = exceeded;
     }
 }
 
@@ -355,6 +381,7 @@ impl<'a> Planner<'a> {
             verdict: judgement.verdict,
             why: judgement.why,
             chain: judgement.chain,
+            maker: judgement.maker,
             since,
             steps: steps.collect(),
             type_name: self.type_name(volume),
@@ -369,26 +396,7 @@ impl<'a> Planner<'a> {
     fn cap(&mut self) {
         let all = self.plan.totals.values().map(|sum| sum.count).sum();
         let exceeded = self.policy.caps.exceeded(&self.plan.doomed, all);
-        if exceeded.is_empty() {
-            return;
-        }
-        let why: Vec<String> = exceeded.iter().map(ToString::to_string).collect();
-        let why = why.join("; ");
-        let held = std::mem::take(&mut self.plan.deletions)
-            .into_iter()
-            .map(|deletion| Keep {
-                volume: deletion.volume,
-                scope: deletion.scope,
-                type_name: deletion.type_name,
-                gib: deletion.gib,
-                monthly: deletion.monthly,
-                since: Some(deletion.since),
-                verdict: deletion.verdict,
-                kept: Kept::Capped,
-                why: why.clone(),
-            });
-        self.plan.kept.extend(held);
-        self.plan.exceeded = exceeded;
+        self.plan.hold_back(exceeded);
     }
 
     fn keep(&mut self, volume: &VolumeRecord, verdict: Verdict, kept: Kept, why: String) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use moorline_api::{Object, Volume, tags};
+use moorline_api::{Object, Tags, Volume, tags};
 
 use crate::maker;
 use crate::names;
@@ -10,28 +10,34 @@ use crate::policy::Protect;
 
 /// Why a volume is protected.
 pub(crate) fn of_volume(rules: &Protect, volume: &Volume) -> Option<String> {
-    if let Some(value) = volume.tags.get(names::PROTECT).filter(|value| *value != "false") {
-        return Some(format!("its tag {} is {value:?}", names::PROTECT));
-    }
     if volume.tags.contains_key(tags::ADOPTED) {
         return Some("its class names it, and no claim made it".to_owned());
     }
-    let tag = |key: &str| volume.tags.get(key).map(String::as_str);
-    if let Some(why) = pair(&rules.tags, "tag", tag) {
+    let (namespace, claim, _) = maker::claim_names(&volume.tags);
+    of_thing(rules, &volume.tags, &[&volume.id.0, volume.id.name()], namespace).or_else(|| {
+        let rule = named(&rules.names, &[claim?])?;
+        Some(format!("the policy protects claims named {rule}"))
+    })
+}
+
+/// Why something of a cloud is protected: by its tags, its names, or the namespaces of what it was made for.
+pub(crate) fn of_thing<'a>(
+    rules: &Protect,
+    tags: &Tags,
+    own_names: &[&str],
+    namespaces: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    if let Some(value) = tags.get(names::PROTECT).filter(|value| *value != "false") {
+        return Some(format!("its tag {} is {value:?}", names::PROTECT));
+    }
+    if let Some(why) = pair(&rules.tags, "tag", |key| tags.get(key).map(String::as_str)) {
         return Some(why);
     }
-    if let Some(rule) = named(&rules.names, &[&volume.id.0, volume.id.name()]) {
+    if let Some(rule) = named(&rules.names, own_names) {
         return Some(format!("the policy protects the name {rule}"));
     }
-    let (namespace, claim, _) = maker::claim_names(&volume.tags);
-    namespace
-        .and_then(|namespace| in_namespace(rules, namespace))
-        .or_else(|| {
-            Some(format!(
-                "the policy protects claims named {}",
-                named(&rules.names, &[claim?])?
-            ))
-        })
+    let mut namespaces = namespaces.into_iter();
+    namespaces.find_map(|namespace| in_namespace(rules, namespace))
 }
 
 /// Why a claim or a PersistentVolume protects the volume behind it.

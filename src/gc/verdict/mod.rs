@@ -141,6 +141,9 @@ pub struct Judgement {
     pub claims: Vec<Target>,
     /// The PersistentVolumes that name the volume.
     pub persistent_volumes: Vec<Target>,
+    /// UID of the cluster whose claim made it, where that is proved and matters: of what is unused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maker: Option<String>,
     /// Why it is not to be deleted all the same.
     pub withheld: Option<Withheld>,
     /// The latest sign that it was used, where there is one.
@@ -170,6 +173,8 @@ struct Case<'a> {
     /// Clusters whose claims or PersistentVolumes name it.
     clusters: Vec<u16>,
     protected: Option<String>,
+    /// The cluster that is proved to have made it.
+    maker: Option<u16>,
     /// Whether a released PersistentVolume says Retain.
     retained: bool,
     /// In seconds since 1970; 0 where there is no sign.
@@ -192,6 +197,7 @@ pub fn judge(world: &World, volume: VolumeIndex, policy: &Policy, records: &Reco
         persistent_volumes: Vec::new(),
         clusters: Vec::new(),
         protected: None,
+        maker: None,
         retained: false,
         last_use: 0,
     };
@@ -202,6 +208,10 @@ pub fn judge(world: &World, volume: VolumeIndex, policy: &Policy, records: &Reco
         chain: case.chain,
         claims: case.claims,
         persistent_volumes: case.persistent_volumes,
+        maker: case.maker.and_then(|cluster| {
+            let uid = world.cluster(cluster).uid.some()?;
+            Some(world.text(uid).to_owned())
+        }),
         withheld,
         last_use: (case.last_use > 0)
             .then(|| Timestamp::from_second(case.last_use).ok())
@@ -247,6 +257,7 @@ impl Case<'_> {
             return (Verdict::Foreign, why, None);
         }
         if let Proof::Made { cluster, how } = &proof {
+            self.maker = Some(*cluster);
             self.chain_of_records(how);
             if self.clusters.iter().any(|other| other != cluster) {
                 let name = &self.world.cluster(*cluster).name;

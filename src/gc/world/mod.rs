@@ -4,6 +4,7 @@
 //! listing that has to begin again does no harm. A world begins knowing that nothing was read.
 
 mod claims;
+mod lookup;
 mod persistent_volumes;
 mod records;
 mod seen;
@@ -17,6 +18,7 @@ pub use moorline_api::Detail;
 use moorline_api::{Object, StorageRules, VolumeId};
 use serde::{Deserialize, Serialize};
 
+pub use lookup::{Described, Whereabouts};
 pub(crate) use records::{
     ClaimRecord, Phase, PointerRecord, PvRecord, SetRecord, StatefulClaim, UseRecord, VolumeRecord,
 };
@@ -33,7 +35,7 @@ pub struct ClusterIndex(pub u16);
 
 /// A scope of a cloud, in the order in which scopes were named: an account and region, a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ScopeIndex(u16);
+pub struct ScopeIndex(pub(crate) u16);
 
 /// A volume of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

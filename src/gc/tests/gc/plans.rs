@@ -118,6 +118,15 @@ fn a_snapshot_is_taken_of_the_sorts_that_the_policy_names() {
 }
 
 #[test]
+fn a_deletion_says_which_cluster_made_the_volume() {
+    let of = |volume| run(&Scene::of([pv(), claim()]).volume(marked(volume, a_week()))).deletions;
+    assert_eq!(of(volume())[0].maker.as_deref(), Some(PROD));
+    // The driver's volumes name no cluster: the claim's UID tells.
+    let by_driver = tagged(&[("CSIVolumeName", &format!("pvc-{UID}"))]);
+    assert_eq!(of(by_driver)[0].maker.as_deref(), Some(PROD));
+}
+
+#[test]
 fn a_mark_goes_when_the_volume_is_used_claimed_or_protected() {
     let old = || marked(volume(), a_week());
     let mut protected = old();

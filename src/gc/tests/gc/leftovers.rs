@@ -1,0 +1,7 @@
+//! What is no volume: every cell of its verdicts, its marks and its caps.
+
+mod accounts;
+mod balancers;
+mod build;
+mod plans;
+mod snapshots;
