@@ -56,6 +56,7 @@ const BUILT_IN: [&str; 33] = [
     "leases.coordination.k8s.io",
     "networkpolicies.networking.k8s.io",
     "poddisruptionbudgets.policy",
+    "replicationcontrollers",
     "rolebindings.rbac.authorization.k8s.io",
     "roles.rbac.authorization.k8s.io",
     "secrets",

@@ -286,6 +286,12 @@ static BUILT_IN: LazyLock<Vec<Arc<Kind>>> = LazyLock::new(|| {
             .counted()
             .returned()
             .with(&["binding", "eviction"]),
+        Kind::namespaced::<core::ReplicationController>()
+            .short(&["rc"])
+            .category_all()
+            .with_status()
+            .with_scale()
+            .counted(),
         Kind::namespaced::<core::Secret>(),
         Kind::namespaced::<core::ServiceAccount>().short(&["sa"]).returned(),
         Kind::namespaced::<core::Service>()

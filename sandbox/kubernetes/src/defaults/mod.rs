@@ -18,7 +18,7 @@ pub(crate) fn reset_status(kind: &Kind, object: &mut Value) {
         "namespaces" => json!({"phase": "Active"}),
         "services" | "ingresses.networking.k8s.io" => json!({"loadBalancer": {}}),
         "statefulsets.apps" => json!({"replicas": 0, "availableReplicas": 0}),
-        "replicasets.apps" => json!({"replicas": 0}),
+        "replicasets.apps" | "replicationcontrollers" => json!({"replicas": 0}),
         "deployments.apps" | "jobs.batch" | "cronjobs.batch" => json!({}),
         "daemonsets.apps" => {
             json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0})
@@ -45,6 +45,7 @@ pub(crate) fn fill(kind: &Kind, object: &mut Value) {
         "statefulsets.apps" => workload::stateful_set(object),
         "deployments.apps" => workload::deployment(object),
         "replicasets.apps" => workload::replica_set(object),
+        "replicationcontrollers" => workload::replication_controller(object),
         "daemonsets.apps" => workload::daemon_set(object),
         "jobs.batch" => workload::job(object),
         "cronjobs.batch" => workload::cron_job(object),

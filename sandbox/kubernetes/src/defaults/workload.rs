@@ -49,6 +49,27 @@ pub(super) fn replica_set(set: &mut Value) {
     pod::template(spec);
 }
 
+/// Selector and labels of an old-fashioned controller follow its template's labels.
+pub(super) fn replication_controller(controller: &mut Value) {
+    let labels = controller.pointer("/spec/template/metadata/labels").cloned();
+    if let Some(labels) = labels.filter(|labels| labels.as_object().is_some_and(|labels| !labels.is_empty())) {
+        let is_empty = |map: &Value| map.as_object().is_none_or(serde_json::Map::is_empty);
+        let spec = child(controller, "spec");
+        if is_empty(&spec["selector"]) {
+            spec["selector"] = labels.clone();
+        }
+        let metadata = child(controller, "metadata");
+        if is_empty(&metadata["labels"]) {
+            metadata["labels"] = labels;
+        }
+    }
+    let spec = child(controller, "spec");
+    default_to(spec, "replicas", 1);
+    if spec.get("template").is_some() {
+        pod::template(spec);
+    }
+}
+
 pub(super) fn daemon_set(set: &mut Value) {
     let spec = child(set, "spec");
     default_to(spec, "revisionHistoryLimit", 10);

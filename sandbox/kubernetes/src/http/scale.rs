@@ -23,7 +23,11 @@ fn scale_of(workload: &Value) -> Value {
         scale["spec"]["replicas"] = json!(replicas);
     }
     scale["status"]["replicas"] = json!(object::number(workload, "/status/replicas").unwrap_or(0));
-    let selector = selector_text(&workload["spec"]["selector"]);
+    let selector = match workload["kind"].as_str() {
+        // Its selector is a plain map.
+        Some("ReplicationController") => selector_text(&json!({"matchLabels": workload["spec"]["selector"]})),
+        _ => selector_text(&workload["spec"]["selector"]),
+    };
     if !selector.is_empty() {
         scale["status"]["selector"] = json!(selector);
     }

@@ -67,6 +67,25 @@ pub(super) fn layout(id: &str) -> Option<Layout> {
                 ]
             },
         },
+        "replicationcontrollers" => Layout {
+            columns: "Name|Desired#|Current#|Ready#|Age|Containers+|Images+|Selector+",
+            row: |row| {
+                let (names, images) = row.containers("/spec/template/spec/containers");
+                let counts = ["/spec/replicas", "/status/replicas", "/status/readyReplicas"]
+                    .map(|pointer| json!(row.number(pointer)));
+                let [desired, current, ready] = counts;
+                vec![
+                    row.name(),
+                    desired,
+                    current,
+                    ready,
+                    row.age(),
+                    names,
+                    images,
+                    row.labels("/spec/selector"),
+                ]
+            },
+        },
         "daemonsets.apps" => Layout {
             columns: "Name|Desired#|Current#|Ready#|Up-to-date#|Available#|Node Selector|Age|Containers+|Images+|Selector+",
             row: |row| {

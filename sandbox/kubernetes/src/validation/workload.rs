@@ -64,12 +64,18 @@ fn selected(object: &Value, kind: &str, claims: &[&str], check: &mut Check) {
             "`selector` does not match template `labels`",
         );
     }
-    template(spec, claims, check);
+    template(spec, "spec", claims, check);
 }
 
-fn template(spec: &Value, claims: &[&str], check: &mut Check) {
-    meta::metadata(&spec["template"], "spec.template.metadata", check);
-    pod::spec(&spec["template"]["spec"], "spec.template.spec", claims, check);
+/// The pod template of the spec at `path`.
+fn template(spec: &Value, path: &str, claims: &[&str], check: &mut Check) {
+    meta::metadata(&spec["template"], &format!("{path}.template.metadata"), check);
+    pod::spec(
+        &spec["template"]["spec"],
+        &format!("{path}.template.spec"),
+        claims,
+        check,
+    );
 }
 
 fn always_restarts(spec: &Value, check: &mut Check) {
@@ -123,8 +129,34 @@ pub(super) fn workload(object: &Value, check: &mut Check) {
     }
 }
 
-pub(super) fn job(object: &Value, check: &mut Check) {
+/// The controller that ReplicaSets came after: its selector is a plain map.
+pub(super) fn replication_controller(object: &Value, check: &mut Check) {
     let spec = &object["spec"];
+    check.not_negative(spec, "/minReadySeconds", "spec.minReadySeconds");
+    let selector = map(spec, "/selector").filter(|selector| !selector.is_empty());
+    if selector.is_none() {
+        check.required("spec.selector", "");
+    }
+    check.not_negative(spec, "/replicas", "spec.replicas");
+    if spec.get("template").is_none_or(Value::is_null) {
+        return check.required("spec.template", "");
+    }
+    let labels = map(spec, "/template/metadata/labels");
+    let has = |(key, value): (&String, &Value)| labels.and_then(|labels| labels.get(key)) == Some(value);
+    if !selector.into_iter().flatten().all(has) {
+        let shown = labels.cloned().map_or(Value::Null, Value::Object);
+        check.invalid(
+            "spec.template.metadata.labels",
+            shown,
+            "`selector` does not match template `labels`",
+        );
+    }
+    template(spec, "spec", &[], check);
+    always_restarts(spec, check);
+}
+
+/// The spec of a Job, or that of a CronJob's template, at `path`.
+pub(super) fn job(spec: &Value, path: &str, check: &mut Check) {
     for field in [
         "parallelism",
         "completions",
@@ -132,12 +164,37 @@ pub(super) fn job(object: &Value, check: &mut Check) {
         "activeDeadlineSeconds",
         "ttlSecondsAfterFinished",
     ] {
+        check.not_negative(spec, &format!("/{field}"), &format!("{path}.{field}"));
+    }
+    template(spec, path, &[], check);
+    if text(spec, "/template/spec/restartPolicy") == "Always" {
+        let field = format!("{path}.template.spec.restartPolicy");
+        check.one_of(&field, "Always", &["OnFailure", "Never"]);
+    }
+}
+
+pub(super) fn cron_job(object: &Value, check: &mut Check) {
+    let spec = &object["spec"];
+    let schedule = text(spec, "/schedule");
+    if schedule.is_empty() {
+        check.required("spec.schedule", "");
+    } else if !schedule.starts_with('@') && schedule.split_whitespace().count() != 5 {
+        let fields = schedule.split_whitespace().count();
+        let detail = format!("expected exactly 5 fields, found {fields}: [{schedule}]");
+        check.invalid("spec.schedule", schedule, &detail);
+    }
+    let policy = text(spec, "/concurrencyPolicy");
+    if !policy.is_empty() {
+        check.one_of("spec.concurrencyPolicy", policy, &["Allow", "Forbid", "Replace"]);
+    }
+    for field in [
+        "startingDeadlineSeconds",
+        "successfulJobsHistoryLimit",
+        "failedJobsHistoryLimit",
+    ] {
         check.not_negative(spec, &format!("/{field}"), &format!("spec.{field}"));
     }
-    template(spec, &[], check);
-    if text(spec, "/template/spec/restartPolicy") == "Always" {
-        check.one_of("spec.template.spec.restartPolicy", "Always", &["OnFailure", "Never"]);
-    }
+    job(&spec["jobTemplate"]["spec"], "spec.jobTemplate.spec", check);
 }
 
 pub(super) fn stateful_set(object: &Value, creating: bool, check: &mut Check) {

@@ -4,6 +4,7 @@
 mod calls;
 mod client;
 mod custom;
+mod evidence;
 mod in_process;
 mod proxy;
 mod read;
