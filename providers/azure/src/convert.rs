@@ -52,7 +52,7 @@ pub(crate) fn share(account: &StorageAccount, subscription: &str, share: &Share)
         .enabled_protocols
         .as_deref()
         .is_some_and(|name| name.eq_ignore_ascii_case("NFS"));
-    let leased = properties.lease_state.as_deref() == Some("leased");
+    let leased = is_leased(properties.lease_state.as_deref());
     let config = VolumeConfig::AzureFile(AzureShare {
         account: account_config(account, subscription),
         protocol: if nfs { "nfs" } else { "smb" }.to_owned(),
@@ -98,7 +98,15 @@ pub(crate) fn container(account: &StorageAccount, subscription: &str, container:
         name_prefix: None,
     });
     let deleted = properties.deleted == Some(true);
-    let leased = properties.lease_state.as_deref() == Some("leased");
+    let leased = is_leased(properties.lease_state.as_deref());
+    let mut tags = tags_of(account, &container.name, properties.metadata.as_ref());
+    let held = [properties.has_legal_hold, properties.has_immutability_policy];
+    if held.contains(&Some(true)) {
+        tags.insert(
+            tags::PROTECT.to_owned(),
+            "a legal hold or an immutability policy".to_owned(),
+        );
+    }
     Some(Volume {
         id: VolumeName::new(&account.name, Service::Blobs, &container.name)?.id(),
         spec: VolumeSpec {
@@ -112,8 +120,18 @@ pub(crate) fn container(account: &StorageAccount, subscription: &str, container:
             _ => VolumeState::Available,
         },
         attachments: Vec::new(),
-        tags: tags_of(account, &container.name, properties.metadata.as_ref()),
+        tags,
         created: None,
+    })
+}
+
+/// Whether somebody holds a lease, or had it broken a moment ago. Nothing else that Resource Manager tells shows who uses a share
+/// or a container.
+fn is_leased(state: Option<&str>) -> bool {
+    state.is_some_and(|state| {
+        ["leased", "breaking"]
+            .iter()
+            .any(|held| state.eq_ignore_ascii_case(held))
     })
 }
 

@@ -1,6 +1,6 @@
 //! Which storage accounts there are. Lists are the scarcest calls of all, 100 in 5 minutes: one is read and remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use moorline_api::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::provider::AzureProvider;
+use crate::provider::{AzureProvider, locked};
 use crate::resources::{AccountPlace, StorageAccount};
 
 /// A list older than this is read again where an account is missing in it.
@@ -18,6 +18,8 @@ const FRESH: Duration = Duration::from_secs(20);
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     known: Mutex<Option<Known>>,
+    /// Every account that was ever in a list.
+    seen: std::sync::Mutex<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl AzureProvider {
 
     async fn read_accounts(&self) -> Result<Known> {
         let accounts = self.storage()?.accounts().await?;
+        locked(&self.directory.seen).extend(accounts.iter().map(|account| account.name.clone()));
         let accounts = accounts
             .into_iter()
             .map(|account| (account.name.clone(), Arc::new(account)));
@@ -53,6 +56,11 @@ impl AzureProvider {
             accounts: accounts.collect(),
             read: Instant::now(),
         })
+    }
+
+    /// Whether an account was in a list before, be it no longer.
+    pub(crate) fn has_seen(&self, account: &str) -> bool {
+        locked(&self.directory.seen).contains(account)
     }
 
     /// Adds an account that was made or read by itself: lists lag.

@@ -34,6 +34,19 @@ impl Subject<'_> {
     }
 }
 
+/// What Azure answers where an account has no file or blob service at all.
+const NO_SUCH_SERVICE: &str = "FeatureNotSupportedForAccount";
+
+/// Whether Azure said that the account has no such service: then nothing can be in it.
+pub(crate) fn lacks_service(error: &Error) -> bool {
+    error.kind == ErrorKind::Unsupported && error.message.contains(NO_SUCH_SERVICE)
+}
+
+/// Whether Azure said that there is no such resource group: then nothing can be in it.
+pub(crate) fn lacks_group(error: &Error) -> bool {
+    error.kind == ErrorKind::Invalid && error.message.contains("ResourceGroupNotFound")
+}
+
 /// The error of an answer that is none of 2xx.
 pub(crate) fn from_answer(subject: Subject<'_>, answer: &Answer) -> Error {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -144,6 +157,17 @@ fn fields(frame: &Value) -> (&str, Option<&str>) {
     (text("code", "Code").unwrap_or_default(), text("message", "Message"))
 }
 
+/// Whom to ask for what, where an action is not permitted.
+fn role_for(operation: &str) -> &'static str {
+    if operation.starts_with("Microsoft.Storage/") {
+        "ask for the role Storage Account Contributor on the resource group"
+    } else if operation.starts_with("Microsoft.Resources/tags/") {
+        "ask for the role Tag Contributor on the resource group"
+    } else {
+        "ask for this permission in the subscription"
+    }
+}
+
 /// An answer that says no.
 struct Refusal<'a> {
     code: &'a str,
@@ -154,7 +178,7 @@ struct Refusal<'a> {
 
 impl Refusal<'_> {
     fn into_error(self, subject: Subject<'_>) -> Error {
-        let (kind, cure) = match self.meaning() {
+        let (kind, cure) = match self.meaning(subject.operation) {
             // What is in an account that is not where it was may be well: only what Azure names itself is gone.
             (ErrorKind::NotFound, _) if subject.is_inside() && !self.names_the_absent() => (
                 ErrorKind::Stale,
@@ -171,9 +195,9 @@ impl Refusal<'_> {
         ["ShareNotFound", "ContainerNotFound", "ShareSnapshotNotFound"].contains(&self.code)
     }
 
-    fn meaning(&self) -> (ErrorKind, &'static str) {
+    fn meaning(&self, operation: &str) -> (ErrorKind, &'static str) {
         self.of_names_and_places()
-            .or_else(|| self.of_permissions())
+            .or_else(|| self.of_permissions(operation))
             .or_else(|| self.of_state())
             .unwrap_or_else(|| self.meaning_of_status())
     }
@@ -224,7 +248,7 @@ impl Refusal<'_> {
         Some(said)
     }
 
-    fn of_permissions(&self) -> Option<(ErrorKind, &'static str)> {
+    fn of_permissions(&self, operation: &str) -> Option<(ErrorKind, &'static str)> {
         let said = match self.code {
             "InvalidAuthenticationTokenTenant" => (
                 ErrorKind::Unauthenticated,
@@ -238,10 +262,9 @@ impl Refusal<'_> {
                 ErrorKind::Unauthenticated,
                 "sign in again (az login), or check the AZURE_* variables and this machine's clock",
             ),
-            "AuthorizationFailed" | "LinkedAuthorizationFailed" | "AuthorizationPermissionMismatch" => (
-                ErrorKind::Forbidden,
-                "ask for the role Storage Account Contributor on the resource group",
-            ),
+            "AuthorizationFailed" | "LinkedAuthorizationFailed" | "AuthorizationPermissionMismatch" => {
+                (ErrorKind::Forbidden, role_for(operation))
+            }
             "ScopeLocked" => (
                 ErrorKind::Forbidden,
                 "a resource lock forbids it: see az lock list; remove the lock if it is not meant for this",
@@ -258,9 +281,10 @@ impl Refusal<'_> {
 
     fn of_state(&self) -> Option<(ErrorKind, &'static str)> {
         // On its way through Resource Manager the code may be lost, and the words not.
+        let says = |words: &str| self.message.is_some_and(|message| message.contains(words));
         let being_deleted = ["share is being deleted", "container is being deleted"]
             .iter()
-            .any(|words| self.message.is_some_and(|message| message.contains(words)));
+            .any(|words| says(words));
         let said = match self.code {
             "ShareBeingDeleted" | "ContainerBeingDeleted" => {
                 (ErrorKind::TokenBurnt, "the name is free again in some minutes")
@@ -273,6 +297,10 @@ impl Refusal<'_> {
             | "ShareLeased"
             | "ContainerHasLease"
             | "ContainerLeased" => (ErrorKind::InUse, "end the lease first, or break it"),
+            _ if says("is attached to VM") => (ErrorKind::InUse, "detach it first"),
+            _ if says("shared access signature outstanding") => {
+                (ErrorKind::InUse, "end the access first: az disk revoke-access")
+            }
             "StorageAccountOperationInProgress" | "StorageAccountIsNotProvisioned" | "AnotherOperationInProgress" => {
                 (ErrorKind::Stale, "")
             }
@@ -300,6 +328,7 @@ impl Refusal<'_> {
                 },
                 "",
             ),
+            NO_SUCH_SERVICE => (ErrorKind::Unsupported, ""),
             "InvalidApiVersionParameter"
             | "NoRegisteredProviderFound"
             | "InvalidResourceType"

@@ -1,5 +1,5 @@
-//! Azure behind moorline's provider traits: file shares, blob containers and the storage accounts around them, by Resource
-//! Manager.
+//! Azure behind moorline's provider traits: file shares, blob containers, the storage accounts around them, and managed disks, by
+//! Resource Manager.
 //!
 //! [`AzureProvider::connect`] does no I/O; credentials are found at the first call, in the order of every Azure SDK. Each call is
 //! paced to the published budgets of its family, bounded in number and in time, and repeated only where a repeat is harmless.
@@ -15,11 +15,14 @@ mod create;
 mod credentials;
 mod data;
 mod directory;
+mod disks;
 mod environment;
 mod errors;
 mod extras;
 mod governor;
+mod holders;
 mod home;
+mod inventory;
 mod listing;
 mod load_balancers;
 mod metadata;
@@ -29,8 +32,10 @@ mod obstacles;
 mod order;
 mod pool;
 mod provider;
+mod recovery;
 mod resources;
 mod settings;
+mod tagging;
 mod transport;
 mod upkeep;
 mod volumes;
@@ -39,8 +44,8 @@ pub use credentials::{Certificate, Chain, Identity, ServicePrincipal};
 pub use data::{StorageConnection, blob_service};
 pub use environment::EnvironmentProblem;
 pub use extras::{DeletedShare, ShareSnapshot};
-pub use moorline_azure_rules::{AzureRules, Service, VolumeName};
+pub use moorline_azure_rules::{AzureRules, DiskName, Service, VolumeName};
 pub use moorline_pacing::{Budget, WindowBudget};
 pub use provider::AzureProvider;
-pub use resources::{DiskProperties, ManagedDisk};
+pub use resources::{CreationData, DiskProperties, DiskSku, ManagedDisk};
 pub use settings::{AzureCloud, AzureSettings, Budgets, ManagerBudgets};

@@ -1,13 +1,13 @@
 //! Lists of volumes. Azure has no search by metadata and leaves them out of lists: accounts are found by their tags, claims by
 //! the names of their volumes, and only what neither proves is read one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use moorline_api::{Owner, Result, Tags, Volume, VolumeFilter, VolumeId, azure, tags};
-use moorline_azure_rules::{Service, VolumeName};
+use moorline_azure_rules::{DiskName, Service, VolumeName};
 
 use crate::convert;
 use crate::data::BlobAccount;
@@ -24,7 +24,7 @@ const LIST_FROM: usize = 9;
 const AT_ONCE: usize = 8;
 
 /// What of one account to list.
-type Part = (Arc<StorageAccount>, Service);
+pub(crate) type Part = (Arc<StorageAccount>, Service);
 
 impl AzureProvider {
     pub(crate) fn volumes(&self, filter: VolumeFilter) -> BoxStream<'_, Result<Vec<Volume>>> {
@@ -195,7 +195,14 @@ impl AzureProvider {
             volumes.extend(self.read_each(account, service, silent).await?);
             Ok(Some((volumes, groups)))
         })
+        .chain(self.disks_by_ids(ids))
         .boxed()
+    }
+
+    fn disks_by_ids(&self, ids: &[VolumeId]) -> BoxStream<'_, Result<Vec<Volume>>> {
+        let names: BTreeSet<DiskName> = ids.iter().filter_map(|id| DiskName::parse(&id.0)).collect();
+        let read = move |name: DiskName| async move { Ok(self.disk(&name).await?.into_iter().collect()) };
+        stream::iter(names).map(read).buffered(AT_ONCE).boxed()
     }
 
     /// Those of these names that there are.
@@ -239,10 +246,10 @@ fn may_become(given: &str, name: &str) -> bool {
 }
 
 /// The services that an account has, or, of an account of ours, is for.
-fn all_parts(account: &Arc<StorageAccount>) -> Vec<Part> {
+pub(crate) fn all_parts(account: &Arc<StorageAccount>) -> Vec<Part> {
     let holds = account.tags.get(metadata::ACCOUNT_HOLDS).map(String::as_str);
     let services: &[Service] = match (holds, account.kind.as_str()) {
-        _ if !account.is_ready() => &[],
+        _ if account.is_being_made() => &[],
         (Some("file"), _) | (_, "FileStorage") => &[Service::Files],
         (Some("blob"), _) | (_, "BlockBlobStorage" | "BlobStorage") => &[Service::Blobs],
         _ => &[Service::Files, Service::Blobs],

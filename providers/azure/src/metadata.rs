@@ -6,17 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use moorline_api::{Tags, tags};
+use moorline_api::{TagChange, Tags};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// Tags and their names in metadata.
+/// How the keys of moorline's own tags begin, and their names in metadata and among a resource's tags.
+const OWN: [&str; 3] = ["moorline.dev/", "moorline_", "moorline-"];
+
+/// Tags of others and their names in metadata.
 const NAMES: &[(&str, &str)] = &[
-    (tags::CLUSTER_UID, "moorline_cluster_uid"),
-    (tags::PROFILE, "moorline_profile"),
-    (tags::NAMESPACE, "moorline_namespace"),
-    (tags::CLAIM, "moorline_claim"),
-    (tags::CLAIM_UID, "moorline_claim_uid"),
-    (tags::OWNER, "moorline_owner"),
     ("kubernetes.io-created-for-pv-name", "kubernetes_pv_name"),
     ("kubernetes.io-created-for-pvc-name", "kubernetes_pvc_name"),
     ("kubernetes.io-created-for-pvc-namespace", "kubernetes_pvc_namespace"),
@@ -53,15 +50,30 @@ const VALUE: &AsciiSet = &CONTROLS.add(b'%');
 
 /// Tags as metadata.
 pub(crate) fn encode(tags: &Tags) -> BTreeMap<String, String> {
-    let encoded = tags.iter().map(|(key, value)| {
-        let name = NAMES.iter().find(|(tag, _)| tag == key);
-        let name = name.map_or_else(
-            || format!("{OTHER}{}", hex(key.as_bytes())),
-            |(_, name)| (*name).to_owned(),
-        );
-        (name, header_value(value))
-    });
+    let encoded = tags
+        .iter()
+        .map(|(key, value)| (metadata_name(key), header_value(value)));
     encoded.collect()
+}
+
+fn metadata_name(key: &str) -> String {
+    let [own, prefix, _] = OWN;
+    if let Some(rest) = key.strip_prefix(own).filter(|rest| is_plain(rest)) {
+        return format!("{prefix}{}", rest.replace('-', "_"));
+    }
+    let known = NAMES.iter().find(|(tag, _)| *tag == key);
+    known.map_or_else(
+        || format!("{OTHER}{}", hex(key.as_bytes())),
+        |(_, name)| (*name).to_owned(),
+    )
+}
+
+/// Whether a part of a key can be turned into a part of a metadata name, and back.
+fn is_plain(part: &str) -> bool {
+    !part.is_empty()
+        && part
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// A header's value: spaces at its ends would be lost on the way.
@@ -81,21 +93,81 @@ pub(crate) fn decode(metadata: &BTreeMap<String, String>) -> Tags {
     let decoded = metadata
         .iter()
         .filter(|(name, _)| ![SIZE, SKU].iter().any(|own| name.eq_ignore_ascii_case(own)))
-        .map(|(name, value)| {
-            // The service may change the case of names.
-            let lower = name.to_ascii_lowercase();
-            let tag = NAMES
-                .iter()
-                .find(|(_, known)| *known == lower)
-                .map(|(tag, _)| (*tag).to_owned());
-            let other = || unhex(lower.strip_prefix(OTHER)?);
-            let tag = tag.or_else(other);
-            let Some(tag) = tag else {
-                return (name.clone(), value.clone());
-            };
-            (tag, percent_decode_str(value).decode_utf8_lossy().into_owned())
+        .map(|(name, value)| match metadata_key(name) {
+            Some(key) => (key, percent_decode_str(value).decode_utf8_lossy().into_owned()),
+            None => (name.clone(), value.clone()),
         });
     decoded.collect()
+}
+
+/// The tag that a metadata name stands for. The service may change the case of names.
+fn metadata_key(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    let [own, prefix, _] = OWN;
+    let ours = || {
+        let rest = lower.strip_prefix(prefix)?.replace('_', "-");
+        is_plain(&rest).then(|| format!("{own}{rest}"))
+    };
+    let known = || {
+        NAMES
+            .iter()
+            .find(|(_, known)| *known == lower)
+            .map(|(tag, _)| (*tag).to_owned())
+    };
+    ours().or_else(known).or_else(|| unhex(lower.strip_prefix(OTHER)?))
+}
+
+/// These metadata with one tag changed; `None` where it is so already.
+pub(crate) fn changed(metadata: &BTreeMap<String, String>, change: &TagChange) -> Option<BTreeMap<String, String>> {
+    let of_key = |name: &str| match metadata_key(name) {
+        Some(key) => key == change.key,
+        None => name.eq_ignore_ascii_case(&change.key),
+    };
+    let mut after: BTreeMap<_, _> = metadata
+        .iter()
+        .filter(|(name, _)| !of_key(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if let Some(value) = &change.value {
+        after.insert(metadata_name(&change.key), header_value(value));
+    }
+    (after != *metadata).then_some(after)
+}
+
+/// Tags as a resource of Resource Manager bears them: their names have none of `<>%&\?/`.
+pub(crate) fn resource_tags(tags: &Tags) -> BTreeMap<String, String> {
+    let named = tags.iter().map(|(key, value)| (resource_tag(key), value.clone()));
+    named.collect()
+}
+
+/// The name of a tag on a resource of Resource Manager.
+pub(crate) fn resource_tag(key: &str) -> String {
+    let [own, _, prefix] = OWN;
+    if let Some(rest) = key.strip_prefix(own).filter(|rest| is_plain(rest)) {
+        return format!("{prefix}{rest}");
+    }
+    let forbidden = |c: char| "<>%&\\?/".contains(c) || c.is_control();
+    if key.contains(forbidden) {
+        format!("{OTHER}{}", hex(key.as_bytes()))
+    } else {
+        key.to_owned()
+    }
+}
+
+/// The tags of a resource of Resource Manager, by their own keys.
+pub(crate) fn of_resource(tags: &BTreeMap<String, String>) -> Tags {
+    let named = tags.iter().map(|(name, value)| (resource_key(name), value.clone()));
+    named.collect()
+}
+
+/// The key of a resource's tag. Azure keeps the case of names and minds it nowhere.
+pub(crate) fn resource_key(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    let [own, _, prefix] = OWN;
+    let ours = lower.strip_prefix(prefix).filter(|rest| is_plain(rest));
+    ours.map(|rest| format!("{own}{rest}"))
+        .or_else(|| unhex(lower.strip_prefix(OTHER)?))
+        .unwrap_or_else(|| name.to_owned())
 }
 
 /// Lower-case hexadecimal digits.
@@ -121,6 +193,8 @@ fn unhex(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use moorline_api::tags;
+
     use super::*;
 
     #[test]
@@ -163,5 +237,49 @@ mod tests {
         assert_eq!(tags[tags::CLAIM_UID], "u");
         assert_eq!(tags["tag_zz"], "%41");
         assert_eq!(tags.len(), 3);
+    }
+
+    #[test]
+    fn one_tag_is_changed_and_the_rest_stays_as_it_was_written() {
+        let before = BTreeMap::from(
+            [
+                ("createdBy", "file.csi.azure.com"),
+                ("Moorline_Unused", "v1 orphan"),
+                (SIZE, "5"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let change = |key: &str, value: Option<&str>| TagChange {
+            key: key.to_owned(),
+            value: value.map(str::to_owned),
+        };
+        let without = changed(&before, &change(tags::UNUSED, None)).unwrap();
+        assert_eq!(without.keys().collect::<Vec<_>>(), ["createdBy", SIZE]);
+        assert_eq!(changed(&without, &change(tags::UNUSED, None)), None);
+        let again = changed(&without, &change(tags::UNUSED, Some("v1 orphan"))).unwrap();
+        assert_eq!(again["moorline_unused"], "v1 orphan");
+        assert_eq!(decode(&again)[tags::UNUSED], "v1 orphan");
+        assert_eq!(changed(&again, &change(tags::UNUSED, Some("v1 orphan"))), None);
+        let theirs = changed(&again, &change("createdBy", None)).unwrap();
+        assert_eq!(theirs.keys().collect::<Vec<_>>(), [SIZE, "moorline_unused"]);
+    }
+
+    #[test]
+    fn tags_of_resources_have_no_slash_and_come_back() {
+        let tags = Tags::from(
+            [
+                (tags::UNUSED, "v1"),
+                (tags::CLUSTER_UID, "c"),
+                ("kubernetes.io-created-for-pvc-name", "data-0"),
+                ("cost.center/x", "7"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        let written = resource_tags(&tags);
+        assert_eq!(written[ACCOUNT_CLUSTER], "c");
+        assert_eq!(written["moorline-unused"], "v1");
+        assert!(written.keys().all(|name| !name.contains('/')), "{written:?}");
+        assert_eq!(of_resource(&written), tags);
+        assert_eq!(resource_key("Moorline-Unused"), tags::UNUSED);
     }
 }

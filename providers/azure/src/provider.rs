@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use azure_core::credentials::TokenCredential;
 use moorline_api::{Account, Error, ErrorKind, Result, Sensitive, Volume, VolumeId};
 use tokio::sync::OnceCell;
 
@@ -63,6 +64,11 @@ impl AzureProvider {
         })
     }
 
+    /// Whoever we are to Resource Manager, for other services of the same cloud, such as the blobs of a run store.
+    pub fn credential(&self) -> Arc<dyn TokenCredential> {
+        self.arm.credential()
+    }
+
     /// Whether Resource Manager is there to ask: it is not where all that is named is a storage account.
     pub(crate) fn is_managed(&self) -> bool {
         self.settings.subscription.is_some() || self.given.is_none()
@@ -84,6 +90,7 @@ impl AzureProvider {
         Ok(Storage {
             arm: &self.arm,
             subscription,
+            groups: &self.settings.resource_groups,
         })
     }
 

@@ -66,6 +66,9 @@ pub struct AzureSettings {
     pub tenant: Option<String>,
     /// The subscription. There is no default one: without it the first call says how to name it.
     pub subscription: Option<String>,
+    /// The only resource groups whose accounts, disks and snapshots are listed; empty is the whole subscription. What is in other
+    /// groups is as if another subscription had it.
+    pub resource_groups: Vec<String>,
     /// The resource group for what is made, where a class names none.
     pub resource_group: Option<String>,
     /// Whether a resource group that is missing may be made; then `location` is needed.
@@ -117,6 +120,7 @@ impl Default for AzureSettings {
             cloud: AzureCloud::Public,
             tenant: None,
             subscription: None,
+            resource_groups: Vec::new(),
             resource_group: None,
             create_resource_group: false,
             location: None,

@@ -196,7 +196,7 @@ async fn settled<'a, T>(list: impl Fn() -> BoxFuture<'a, Result<Vec<T>>>, lags: 
 }
 
 /// `1 volume`, `2 volumes`.
-fn counted(count: usize, what: &str) -> String {
+pub(crate) fn counted(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),

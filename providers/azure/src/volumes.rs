@@ -1,4 +1,4 @@
-//! Shares and containers as volumes.
+//! Shares, containers and disks as volumes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 use moorline_api::{
     Error, ErrorKind, MountSecrets, NewVolume, Owner, Result, Sensitive, Snapshot, Tags, Usage, Volume, VolumeFilter,
-    VolumeId, VolumeSpec, Volumes,
+    VolumeId, VolumeSpec, Volumes, tags,
 };
-use moorline_azure_rules::{Service, VolumeName};
+use moorline_azure_rules::{DiskName, Service, VolumeName};
 use tokio::time::{Instant, sleep};
 
 use crate::convert;
 use crate::data::BlobAccount;
+use crate::metadata;
 use crate::naming::claim_uid;
 use crate::provider::AzureProvider;
 use crate::resources::{Retention, StorageAccount};
@@ -23,6 +25,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Deleted shares are kept this long where a snapshot is asked for and nothing says how long.
 const KEEP_DAYS: u32 = 7;
+/// Azure keeps them no longer.
+const MOST_DAYS: u32 = 365;
 
 #[async_trait]
 impl Volumes for AzureProvider {
@@ -38,8 +42,11 @@ impl Volumes for AzureProvider {
         if let Some(volume) = self.recall(id) {
             return Ok(volume);
         }
-        let (name, holder) = self.whereabouts(id).await?;
         let vanished = || error(ErrorKind::NotFound, id, "it is not there any more");
+        if let Some(disk) = DiskName::parse(&id.0) {
+            return self.disk(&disk).await?.ok_or_else(vanished);
+        }
+        let (name, holder) = self.whereabouts(id).await?;
         let holder = holder.ok_or_else(vanished)?;
         let deadline = Instant::now() + self.settings.visibility_grace;
         let mut pause = FIRST_PAUSE;
@@ -57,6 +64,9 @@ impl Volumes for AzureProvider {
 
     async fn delete(&self, id: &VolumeId) -> Result<()> {
         self.recall(id);
+        if let Some(disk) = DiskName::parse(&id.0) {
+            return self.remove_disk(&disk).await;
+        }
         let (name, holder) = self.whereabouts(id).await?;
         if let Some(holder) = holder.as_ref().filter(|_| claim_uid(&name.name).is_none()) {
             // Its name does not say what it was made for: it is looked at, and kept in doubt.
@@ -90,9 +100,16 @@ impl Volumes for AzureProvider {
         if self.is_gone(id) {
             return Ok(());
         }
+        let mut pause = FIRST_PAUSE;
+        if let Some(disk) = DiskName::parse(&id.0) {
+            while self.disk(&disk).await?.is_some() {
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            return Ok(());
+        }
         let (name, holder) = self.whereabouts(id).await?;
         let Some(holder) = holder else { return Ok(()) };
-        let mut pause = FIRST_PAUSE;
         while self.look_in(&holder, &name).await?.is_some() {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -100,30 +117,20 @@ impl Volumes for AzureProvider {
         Ok(())
     }
 
-    /// A share's snapshots die with the share. What outlives it is the share itself, for as many days as its account keeps
-    /// deleted ones: this makes sure that the account does.
-    async fn snapshot(&self, id: &VolumeId, _name: &str, tags: &Tags) -> Result<Snapshot> {
+    /// A share's snapshots die with the share. What outlives it is the share itself, for as many days as its account keeps deleted
+    /// ones: this makes sure that the account does. Where the tags say when the snapshot expires, it has to keep them that long:
+    /// moorline's own accounts are made to, and others are refused.
+    async fn snapshot(&self, id: &VolumeId, name: &str, tags: &Tags) -> Result<Snapshot> {
+        if let Some(disk) = DiskName::parse(&id.0) {
+            return self.snapshot_disk(&disk, name, tags).await;
+        }
         let (_, holder) = self.whereabouts(id).await?;
         let holder = holder.ok_or_else(|| error(ErrorKind::NotFound, id, "it is not there any more"))?;
         let Some(account) = holder.of_shares(id) else {
             let message = "what is in a container cannot be kept by a snapshot; keep the volume instead";
             return Err(error(ErrorKind::Unsupported, id, message));
         };
-        let storage = self.storage()?;
-        let place = account.place();
-        let retention = storage.retention(&place).await?;
-        let days = if let Some(days) = retention.days.filter(|_| retention.enabled) {
-            days
-        } else {
-            let asked = self.settings.keep_deleted_shares_days.filter(|days| *days > 0);
-            let days = asked.unwrap_or(KEEP_DAYS);
-            let retention = Retention {
-                enabled: true,
-                days: Some(days),
-            };
-            storage.set_retention(&place, retention).await?;
-            days
-        };
+        let days = self.keep_deleted(account, id, tags).await?;
         Ok(Snapshot {
             id: format!("{id}@deleted (can be restored for {days} days)"),
             volume: id.clone(),
@@ -166,6 +173,9 @@ impl MountSecrets for AzureProvider {
 impl Usage for AzureProvider {
     /// Shares tell; the blobs of a container are added up, where that is permitted.
     async fn used_bytes(&self, id: &VolumeId) -> Result<Option<u64>> {
+        if DiskName::parse(&id.0).is_some() {
+            return Ok(None);
+        }
         let (name, holder) = self.whereabouts(id).await?;
         match (holder, name.service) {
             (None, _) => Ok(None),
@@ -180,7 +190,7 @@ impl Usage for AzureProvider {
 }
 
 /// The account that a volume is in, and who is asked about it.
-enum Holder<'a> {
+pub(crate) enum Holder<'a> {
     /// Resource Manager.
     Managed(Arc<StorageAccount>),
     /// The account's own data plane.
@@ -200,9 +210,9 @@ impl Holder<'_> {
 
 impl AzureProvider {
     /// The parts of an id, and its account where there is one of that name.
-    async fn whereabouts(&self, id: &VolumeId) -> Result<(VolumeName, Option<Holder<'_>>)> {
+    pub(crate) async fn whereabouts(&self, id: &VolumeId) -> Result<(VolumeName, Option<Holder<'_>>)> {
         let name = VolumeName::parse(id).ok_or_else(|| {
-            let message = "this is the id of neither a share nor a container, such as account.file/share";
+            let message = "this is the id of no share, container or disk, such as account.file/share";
             error(ErrorKind::Invalid, id, message)
         })?;
         if let Some(given) = self.given_with(&name) {
@@ -210,6 +220,51 @@ impl AzureProvider {
         }
         let account = self.locate(&name.account).await?;
         Ok((name, account.map(Holder::Managed)))
+    }
+
+    /// Makes sure that an account keeps deleted shares, and says for how many days.
+    async fn keep_deleted(&self, account: &StorageAccount, id: &VolumeId, tags: &Tags) -> Result<u32> {
+        let (storage, place) = (self.storage()?, account.place());
+        let retention = storage.retention(&place).await?;
+        let kept = retention.days.filter(|_| retention.enabled);
+        let needed = tags.get(tags::EXPIRES).map(|expires| self.days_until(expires, id));
+        let needed = needed.transpose()?;
+        let days = match (kept, needed) {
+            (Some(kept), None) => return Ok(kept),
+            (Some(kept), Some(needed)) if kept >= needed => return Ok(kept),
+            (_, Some(needed)) if !account.tags.contains_key(metadata::ACCOUNT_POOL) || needed > MOST_DAYS => {
+                let (name, group) = (&account.name, &place.group);
+                let now = kept.map_or_else(
+                    || "does not keep deleted shares".to_owned(),
+                    |days| format!("keeps deleted shares for {days} days only"),
+                );
+                let message = format!(
+                    "it has to be kept for {needed} days once it is deleted, and storage account {name} {now}; set that with: az storage account file-service-properties update -n {name} -g {group} --enable-delete-retention true --delete-retention-days {needed} (1 to {MOST_DAYS}), or ask for less"
+                );
+                return Err(error(ErrorKind::Invalid, id, &message));
+            }
+            (_, Some(needed)) => needed,
+            (None, None) => {
+                let asked = self.settings.keep_deleted_shares_days.filter(|days| *days > 0);
+                asked.unwrap_or(KEEP_DAYS)
+            }
+        };
+        let retention = Retention {
+            enabled: true,
+            days: Some(days),
+        };
+        storage.set_retention(&place, retention).await?;
+        Ok(days)
+    }
+
+    /// Whole days from now, by the cloud's clock, until this time.
+    fn days_until(&self, time: &str, id: &VolumeId) -> Result<u32> {
+        let wrong = || error(ErrorKind::Invalid, id, "the time at which its snapshot expires is none");
+        let time: Timestamp = time.parse().map_err(|_| wrong())?;
+        let now = self.arm.now().unwrap_or_else(Timestamp::now);
+        // Whoever reckoned the time did so a while ago, or by a clock that is a little ahead.
+        let seconds = (time.as_second() - now.as_second() - 3600).max(1);
+        u32::try_from((seconds + 86_399) / 86_400).map_err(|_| wrong())
     }
 
     /// The account that a connection string gives, where it is the volume's.

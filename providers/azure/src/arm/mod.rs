@@ -1,6 +1,7 @@
 //! Resource Manager: requests, answers, polling, pages. What the requests mean is in `resources`.
 
 mod auth;
+mod clock;
 mod pages;
 mod path;
 mod polling;
@@ -8,6 +9,7 @@ mod polling;
 use std::sync::Arc;
 use std::time::Duration;
 
+use azure_core::credentials::TokenCredential;
 use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::{
     ClientOptions, Context, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport, Url,
@@ -21,7 +23,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use crate::credentials::Wallet;
+use crate::credentials::{Lender, Wallet};
 use crate::errors::{self, Subject};
 use crate::governor::{Family, Governor};
 use crate::settings::AzureSettings;
@@ -36,6 +38,9 @@ const FEW_LEFT: u64 = 5;
 const REFILL: Duration = Duration::from_secs(1);
 /// Attempts of a call that fails for another reason than its rate.
 const ATTEMPTS: u32 = 5;
+
+/// The header that makes a write depend on what was read.
+pub(crate) const IF_MATCH: &str = "if-match";
 
 /// A request before it is sent.
 #[derive(Clone, Debug)]
@@ -92,11 +97,15 @@ impl Answer {
         if let Ok(seconds) = asked.parse() {
             return Some(Duration::from_secs(seconds));
         }
-        let date = |text: &str| rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
-        let until = date(asked)?;
+        let until = moment(asked)?;
         // The service's own clock, which the date is by, where it tells that too.
-        let now = self.header("date").and_then(date).unwrap_or_else(Timestamp::now);
+        let now = self.sent().unwrap_or_else(Timestamp::now);
         Some(until.duration_since(now).try_into().unwrap_or_default())
+    }
+
+    /// When it was sent, by the service's own clock.
+    fn sent(&self) -> Option<Timestamp> {
+        self.header("date").and_then(moment)
     }
 
     /// How many calls of this sort the caller still has in the subscription, where Resource Manager says so.
@@ -110,7 +119,17 @@ impl Answer {
     }
 }
 
+/// A date as HTTP writes it.
+fn moment(text: &str) -> Option<Timestamp> {
+    rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
+}
+
 impl Call<'_> {
+    /// Whether it is to be done only if the thing is still what was read.
+    fn is_conditional(&self) -> bool {
+        self.header.as_ref().is_some_and(|(name, _)| *name == IF_MATCH)
+    }
+
     pub(crate) fn subject(&self) -> Subject<'_> {
         Subject {
             operation: self.operation,
@@ -127,6 +146,7 @@ pub(crate) struct ResourceManager {
     pipeline: Pipeline,
     wallet: Arc<Wallet>,
     governor: Governor,
+    clock: clock::Clock,
     reads_under_way: Semaphore,
     /// A write waits for its second with its place in hand: that must not hold up reads.
     writes_under_way: Semaphore,
@@ -160,6 +180,7 @@ impl ResourceManager {
             pipeline,
             wallet,
             governor: Governor::new(&settings.budgets),
+            clock: clock::Clock::default(),
             reads_under_way: Semaphore::new(settings.concurrency.max(1)),
             writes_under_way: Semaphore::new(settings.concurrency.max(1)),
             call_timeout: settings.call_timeout,
@@ -171,6 +192,16 @@ impl ResourceManager {
     /// A token for Resource Manager, to see whose it is.
     pub(crate) async fn token(&self) -> Result<moorline_api::Sensitive> {
         self.wallet.token().await
+    }
+
+    /// The credential behind the tokens.
+    pub(crate) fn credential(&self) -> Arc<dyn TokenCredential> {
+        Arc::new(Lender(Arc::clone(&self.wallet)))
+    }
+
+    /// The cloud's clock; `None` before its first answer.
+    pub(crate) fn now(&self) -> Option<Timestamp> {
+        self.clock.now()
     }
 
     /// The address of a path.
@@ -196,6 +227,9 @@ impl ResourceManager {
             let deadline = *deadline.get_or_insert(started + self.patience);
             let outcome = timeout(self.call_timeout, self.once(call)).await;
             drop((pass, place));
+            if let Some(sent) = outcome.as_ref().ok().and_then(|answer| answer.as_ref().ok()?.sent()) {
+                self.clock.note(sent);
+            }
             if let Ok(Ok(answer)) = &outcome
                 && answer.remaining(call.method).is_some_and(|left| left < FEW_LEFT)
             {
@@ -223,6 +257,8 @@ impl ResourceManager {
                     self.governor.throttled((call.family, call.method), pause);
                     pause
                 }
+                // The condition will not hold again: whoever set it reads anew.
+                ErrorKind::Stale if call.is_conditional() => return Err(error),
                 // What is stale is busy: an account that another operation holds for a moment.
                 ErrorKind::Unreachable | ErrorKind::Internal | ErrorKind::Stale
                     if call.repeatable && attempt < ATTEMPTS =>

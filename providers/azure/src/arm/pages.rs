@@ -88,4 +88,18 @@ impl ResourceManager {
     pub(crate) async fn all<T: DeserializeOwned + Send + 'static>(&self, listing: Listing) -> Result<Vec<T>> {
         self.pages(listing).try_concat().await
     }
+
+    /// All pages of several listings, one after the other.
+    pub(crate) fn pages_of<T: DeserializeOwned + Send + 'static>(
+        &self,
+        listings: Vec<Listing>,
+    ) -> BoxStream<'_, Result<Vec<T>>> {
+        let pages = listings.into_iter().map(|listing| self.pages(listing));
+        stream::iter(pages.collect::<Vec<_>>()).flatten().boxed()
+    }
+
+    /// All pages of several listings at once.
+    pub(crate) async fn all_of<T: DeserializeOwned + Send + 'static>(&self, listings: Vec<Listing>) -> Result<Vec<T>> {
+        self.pages_of(listings).try_concat().await
+    }
 }

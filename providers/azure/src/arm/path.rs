@@ -17,6 +17,10 @@ pub(crate) enum Version {
     Groups,
     /// Subscriptions.
     Subscriptions,
+    /// Tags of any resource.
+    Tags,
+    /// Resource locks.
+    Locks,
 }
 
 impl Version {
@@ -25,7 +29,9 @@ impl Version {
             Self::Storage => "2026-09-01",
             Self::Disks => "2026-03-02",
             Self::Network => "2024-05-01",
-            Self::Groups => "2021-04-01",
+            // Later ones answer a change of tags with 202.
+            Self::Groups | Self::Tags => "2021-04-01",
+            Self::Locks => "2020-05-01",
             Self::Subscriptions => "2022-12-01",
         }
     }
@@ -64,6 +70,16 @@ impl Path {
         Self::subscription(version, subscription)
             .fixed("resourceGroups")
             .named(group)
+    }
+
+    /// A resource by its id, each part of which stays one part.
+    pub(crate) fn resource(version: Version, id: &str) -> Self {
+        let path = Self {
+            version,
+            text: String::new(),
+            query: Vec::new(),
+        };
+        id.split('/').filter(|part| !part.is_empty()).fold(path, Self::named)
     }
 
     /// Adds a part of the API's own words, which may have slashes.

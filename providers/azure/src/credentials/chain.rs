@@ -29,6 +29,8 @@ const SOURCE_TIMEOUT: Duration = Duration::from_secs(30);
 const SHORTEST_TOKEN: usize = 8;
 /// How often a token endpoint is asked again.
 const SIGN_IN_REPEATS: u32 = 2;
+/// Nobody knows how long a token that was given is good for.
+const FIXED_LIFE: Duration = Duration::from_hours(1);
 /// A token that is good for less than this is replaced.
 const FRESHNESS: Duration = Duration::from_mins(5);
 
@@ -114,6 +116,17 @@ impl Wallet {
         let shown = Sensitive::new(token.token.secret().to_owned());
         held.token = Some(token);
         Ok(shown)
+    }
+
+    /// The credential that answers, or the token that was given and is the only one.
+    pub(super) async fn credential(&self) -> Result<Result<Arc<dyn TokenCredential>, AccessToken>, Error> {
+        // Whoever we are, it is found out once, and in one way.
+        let token = self.token().await?;
+        let fixed = || {
+            let soon = OffsetDateTime::now_utc() + FIXED_LIFE;
+            AccessToken::new(Secret::new(token.expose().to_owned()), soon)
+        };
+        Ok(self.held.lock().await.credential.clone().ok_or_else(fixed))
     }
 
     /// The text without the token, which a service or a proxy may quote.

@@ -3,6 +3,7 @@
 mod certificate;
 mod chain;
 mod ear;
+mod lender;
 mod metadata;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use moorline_api::Sensitive;
 
 pub(crate) use chain::Wallet;
+pub(crate) use lender::Lender;
 
 /// As whom.
 #[derive(Clone, Debug)]

@@ -152,12 +152,31 @@ impl BlobAccount {
             Err(error) => return Err(error),
         };
         let metadata = self.told(subject, found.metadata())?;
-        let leased = self.told(subject, found.lease_state())? == Some(LeaseState::Leased);
+        let leased = is_leased(self.told(subject, found.lease_state())?.as_ref());
         Ok(Some(Container {
             name: name.to_owned(),
             metadata: metadata.into_iter().collect(),
             leased,
         }))
+    }
+
+    /// Gives a container these metadata and no others; one that is absent is success.
+    pub(super) async fn write_metadata(&self, name: &str, metadata: BTreeMap<String, String>) -> Result<()> {
+        let subject = Subject {
+            operation: "blob:SetContainerMetadata",
+            resource: name,
+        };
+        let metadata = metadata.into_iter().collect();
+        let written = self
+            .client
+            .0
+            .blob_container_client(name)
+            .set_metadata(&metadata, None)
+            .await;
+        match self.told(subject, written) {
+            Err(error) if is_gone(&error) => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     /// All containers, page by page, with their metadata.
@@ -174,7 +193,7 @@ impl BlobAccount {
                 Some(Container {
                     name: item.name?,
                     metadata: item.metadata.unwrap_or_default().into_iter().collect(),
-                    leased: properties.lease_state == Some(LeaseState::Leased),
+                    leased: is_leased(properties.lease_state.as_ref()),
                 })
             });
             Ok(read.collect())
@@ -206,4 +225,8 @@ impl BlobAccount {
 /// A container that is being deleted is not there for anybody any more.
 fn is_gone(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::NotFound | ErrorKind::TokenBurnt)
+}
+
+fn is_leased(state: Option<&LeaseState>) -> bool {
+    matches!(state, Some(LeaseState::Leased | LeaseState::Breaking))
 }

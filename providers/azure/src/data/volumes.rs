@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use moorline_api::{
-    AzureAccount, AzureContainer, Result, Sensitive, Tags, Volume, VolumeConfig, VolumeSpec, VolumeState, tags,
+    AzureAccount, AzureContainer, Result, Sensitive, TagChange, Tags, Volume, VolumeConfig, VolumeSpec, VolumeState,
+    tags,
 };
 use moorline_azure_rules::{Service, VolumeName};
 
@@ -37,6 +38,17 @@ impl BlobAccount {
             volume.tags.insert(tags::ADOPTED.to_owned(), "true".to_owned());
         }
         Ok(volume)
+    }
+
+    /// Changes one tag of a container; one that is absent is success. The protocol knows no condition for that.
+    pub(crate) async fn change_tag(&self, name: &str, change: &TagChange) -> Result<()> {
+        let Some(container) = self.container(name).await? else {
+            return Ok(());
+        };
+        match metadata::changed(&container.metadata, change) {
+            Some(changed) => self.write_metadata(name, changed).await,
+            None => Ok(()),
+        }
     }
 
     /// Those of these containers that there are.

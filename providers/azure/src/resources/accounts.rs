@@ -8,7 +8,7 @@ use moorline_api::{AzureAccount, ErrorKind, Result, Sensitive};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{AccountPlace, Storage};
+use super::{AccountPlace, Storage, as_json};
 use crate::arm::{Answer, Call, Listing, Path, Version};
 use crate::governor::Family;
 
@@ -46,6 +46,10 @@ pub(crate) struct AccountState {
     pub(crate) provisioning_state: Option<String>,
     #[serde(default)]
     pub(crate) primary_endpoints: Endpoints,
+    pub(crate) creation_time: Option<String>,
+    #[serde(default)]
+    pub(crate) private_endpoint_connections: Vec<serde_json::Value>,
+    pub(crate) custom_domain: Option<serde_json::Value>,
 }
 
 /// Where an account's services are.
@@ -65,6 +69,16 @@ impl StorageAccount {
     pub(crate) fn is_ready(&self) -> bool {
         let state = self.properties.provisioning_state.as_deref();
         state.is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
+    }
+}
+
+impl StorageAccount {
+    /// Whether it is new, and nothing can be in it yet.
+    pub(crate) fn is_being_made(&self) -> bool {
+        let state = self.properties.provisioning_state.as_deref().unwrap_or_default();
+        ["Creating", "ResolvingDNS"]
+            .iter()
+            .any(|early| state.eq_ignore_ascii_case(early))
     }
 }
 
@@ -165,10 +179,8 @@ impl Storage<'_> {
         let path = self.account_path(place);
         let subject = ("Microsoft.Storage/storageAccounts/write", &*place.account);
         let call = self.request(subject, (Method::Put, &path), Family::Writes)?;
-        let body =
-            serde_json::to_value(body).map_err(|error| call.subject().error(ErrorKind::Invalid, error.to_string()))?;
         let call = Call {
-            body: Some(body),
+            body: Some(as_json(body, &call)?),
             ..call
         };
         let begun = self.arm.call(&call).await?;
@@ -236,17 +248,18 @@ impl Storage<'_> {
         }
     }
 
-    /// Every account of the subscription.
+    /// Every account of the scope.
     pub(crate) async fn accounts(&self) -> Result<Vec<StorageAccount>> {
-        let path = Path::subscription(Version::Storage, self.subscription)
-            .fixed("providers/Microsoft.Storage/storageAccounts");
-        let listing = Listing {
-            operation: "Microsoft.Storage/storageAccounts/read",
-            resource: format!("accounts of subscription {}", self.subscription),
-            path,
-            family: Family::Lists,
-        };
-        self.arm.all(listing).await
+        let listings = self.everywhere(
+            (Version::Storage, "Microsoft.Storage/storageAccounts"),
+            |path, place| Listing {
+                operation: "Microsoft.Storage/storageAccounts/read",
+                resource: format!("accounts of {place}"),
+                path,
+                family: Family::Lists,
+            },
+        );
+        self.arm.all_of(listings).await
     }
 
     /// The account's first key.

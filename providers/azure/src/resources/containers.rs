@@ -8,13 +8,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{AccountPlace, Storage};
-use crate::arm::{Call, Listing, Path};
+use crate::arm::{Call, IF_MATCH, Listing, Path};
 use crate::governor::Family;
 
 /// A container as Azure shows it.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Container {
     pub(crate) name: String,
+    /// Which state of it this is.
+    #[serde(default)]
+    pub(crate) etag: Option<String>,
     #[serde(default)]
     pub(crate) properties: ContainerState,
 }
@@ -27,6 +30,8 @@ pub(crate) struct ContainerState {
     pub(crate) deleted: Option<bool>,
     pub(crate) remaining_retention_days: Option<u32>,
     pub(crate) lease_state: Option<String>,
+    pub(crate) has_legal_hold: Option<bool>,
+    pub(crate) has_immutability_policy: Option<bool>,
 }
 
 impl Container {
@@ -90,18 +95,38 @@ impl Storage<'_> {
         }
     }
 
+    /// Gives a container these metadata and no others, if it is still what was read; `ErrorKind::Stale` where it is not.
+    pub(crate) async fn set_container_metadata(
+        &self,
+        place: &AccountPlace,
+        name: &str,
+        (metadata, etag): (&BTreeMap<String, String>, Option<String>),
+    ) -> Result<()> {
+        let subject = ("Microsoft.Storage/storageAccounts/blobServices/containers/write", name);
+        let call = Call {
+            body: Some(json!({"properties": {"metadata": metadata}})),
+            header: etag.map(|etag| (IF_MATCH, etag)),
+            ..self.container_call(subject, Method::Patch, place)?
+        };
+        self.arm.call(&call).await.map(drop)
+    }
+
     /// The account's containers, without metadata; deleted ones that are kept too, where asked.
     pub(crate) async fn containers(&self, place: &AccountPlace, deleted: bool) -> Result<Vec<Container>> {
+        self.arm.all(self.container_listing(place, deleted)).await
+    }
+
+    /// The listing of an account's containers.
+    pub(crate) fn container_listing(&self, place: &AccountPlace, deleted: bool) -> Listing {
         let mut path = self.containers_path(place);
         if deleted {
             path = path.query("$include", "deleted");
         }
-        let listing = Listing {
+        Listing {
             operation: "Microsoft.Storage/storageAccounts/blobServices/containers/read",
             resource: format!("containers of account {}", place.account),
             path,
             family: Family::Lists,
-        };
-        self.arm.all(listing).await
+        }
     }
 }

@@ -1,12 +1,12 @@
-//! Managed disks: listed, read and deleted, never made.
+//! Managed disks: listed, read, deleted, and made of snapshots only.
 
 use std::collections::BTreeMap;
 
 use azure_core::http::Method;
 use moorline_api::Result;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::Storage;
+use super::{Storage, as_json};
 use crate::arm::{Call, Listing, Path, Version};
 use crate::governor::Family;
 
@@ -22,6 +22,9 @@ pub struct ManagedDisk {
     /// Azure's region.
     #[serde(default)]
     pub location: String,
+    /// What it is on.
+    #[serde(default)]
+    pub sku: DiskSku,
     /// Zones, `1` to `3`, of a zonal disk.
     #[serde(default)]
     pub zones: Vec<String>,
@@ -39,6 +42,15 @@ pub struct ManagedDisk {
     pub properties: DiskProperties,
 }
 
+/// What a disk is on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DiskSku {
+    /// `StandardSSD_LRS`, `Premium_ZRS` …
+    #[serde(default)]
+    pub name: String,
+}
+
 /// What else is known of a disk.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -54,18 +66,89 @@ pub struct DiskProperties {
     /// Size in GiB.
     #[serde(rename = "diskSizeGB")]
     pub disk_size_gb: Option<u32>,
+    /// Provisioned operations a second.
+    #[serde(rename = "diskIOPSReadWrite")]
+    pub disk_iops_read_write: Option<u32>,
+    /// Provisioned MB a second.
+    #[serde(rename = "diskMBpsReadWrite")]
+    pub disk_mbps_read_write: Option<u32>,
+    /// `Updating`, `Succeeded`, `Deleting` …
+    pub provisioning_state: Option<String>,
+    /// What it was made of.
+    pub creation_data: CreationData,
+}
+
+/// What a disk or snapshot was made of.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct CreationData {
+    /// `Empty`, `Copy` …
+    pub create_option: String,
+    /// The disk or snapshot that it is a copy of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_resource_id: Option<String>,
+}
+
+impl CreationData {
+    /// A copy of the resource with this id.
+    pub(crate) fn copy_of(id: &str) -> Self {
+        Self {
+            create_option: "Copy".to_owned(),
+            source_resource_id: Some(id.to_owned()),
+        }
+    }
+}
+
+/// A disk to be.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct DiskBody {
+    pub(crate) location: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sku: Option<DiskSku>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) zones: Vec<String>,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) properties: NewDiskProperties,
+}
+
+/// What else is asked of a disk to be.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewDiskProperties {
+    pub(crate) creation_data: CreationData,
+    #[serde(rename = "diskSizeGB")]
+    pub(crate) disk_size_gb: u32,
+    #[serde(rename = "diskIOPSReadWrite", skip_serializing_if = "Option::is_none")]
+    pub(crate) disk_iops_read_write: Option<u32>,
+    #[serde(rename = "diskMBpsReadWrite", skip_serializing_if = "Option::is_none")]
+    pub(crate) disk_mbps_read_write: Option<u32>,
 }
 
 impl Storage<'_> {
-    /// Every disk of the subscription.
-    pub(crate) async fn disks(&self) -> Result<Vec<ManagedDisk>> {
-        let listing = Listing {
+    /// The listings of every disk of the scope.
+    pub(crate) fn disk_listings(&self) -> Vec<Listing> {
+        self.everywhere((Version::Disks, "Microsoft.Compute/disks"), |path, place| Listing {
             operation: "Microsoft.Compute/disks/read",
-            resource: format!("disks of subscription {}", self.subscription),
-            path: Path::subscription(Version::Disks, self.subscription).fixed("providers/Microsoft.Compute/disks"),
+            resource: format!("disks of {place}"),
+            path,
             family: Family::Unpaced,
+        })
+    }
+
+    /// Every disk of the scope.
+    pub(crate) async fn disks(&self) -> Result<Vec<ManagedDisk>> {
+        self.arm.all_of(self.disk_listings()).await
+    }
+
+    /// Makes a disk and waits until it is there.
+    pub(crate) async fn create_disk(&self, (group, name): (&str, &str), body: &DiskBody) -> Result<()> {
+        let call = self.disk_call("Microsoft.Compute/disks/write", Method::Put, (group, name))?;
+        let call = Call {
+            body: Some(as_json(body, &call)?),
+            ..call
         };
-        self.arm.all(listing).await
+        self.arm.complete(&call).await.map(drop)
     }
 
     fn disk_call<'a>(

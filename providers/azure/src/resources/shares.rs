@@ -8,13 +8,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{AccountPlace, Storage};
-use crate::arm::{Call, Listing, Path};
+use crate::arm::{Call, IF_MATCH, Listing, Path};
 use crate::governor::Family;
 
 /// A share as Azure shows it. Lists leave the metadata out, also where there is some.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Share {
     pub(crate) name: String,
+    /// Which state of it this is.
+    #[serde(default)]
+    pub(crate) etag: Option<String>,
     #[serde(default)]
     pub(crate) properties: ShareState,
 }
@@ -220,8 +223,30 @@ impl Storage<'_> {
         self.arm.call(&call).await.map(drop)
     }
 
+    /// Gives a share these metadata and no others, if it is still what was read; `ErrorKind::Stale` where it is not.
+    pub(crate) async fn set_share_metadata(
+        &self,
+        place: &AccountPlace,
+        share: &str,
+        (metadata, etag): (&BTreeMap<String, String>, Option<String>),
+    ) -> Result<()> {
+        let path = self.share_path(place, share);
+        let subject = ("Microsoft.Storage/storageAccounts/fileServices/shares/write", share);
+        let call = Call {
+            body: Some(json!({"properties": {"metadata": metadata}})),
+            header: etag.map(|etag| (IF_MATCH, etag)),
+            ..self.share_call(subject, (Method::Patch, &path))?
+        };
+        self.arm.call(&call).await.map(drop)
+    }
+
     /// The account's shares, without metadata.
     pub(crate) async fn shares(&self, place: &AccountPlace, what: ShareListing<'_>) -> Result<Vec<Share>> {
+        self.arm.all(self.share_listing(place, what)).await
+    }
+
+    /// The listing of an account's shares, which tells no metadata.
+    pub(crate) fn share_listing(&self, place: &AccountPlace, what: ShareListing<'_>) -> Listing {
         let mut path = self.service_path(place).fixed("shares");
         if let Some(prefix) = what.prefix {
             path = path.query("$filter", prefix);
@@ -233,12 +258,11 @@ impl Storage<'_> {
         if !expand.is_empty() {
             path = path.query("$expand", expand.join(","));
         }
-        let listing = Listing {
+        Listing {
             operation: "Microsoft.Storage/storageAccounts/fileServices/shares/read",
             resource: format!("shares of account {}", place.account),
             path,
             family: Family::Lists,
-        };
-        self.arm.all(listing).await
+        }
     }
 }
