@@ -33,6 +33,11 @@ impl Page {
         Ok(Self { listing, after, size })
     }
 
+    /// The key behind which the page begins.
+    pub(crate) fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
     /// The page of `items`, which come in the order of their keys, and the token of the next page if there is one.
     pub(crate) fn cut<T>(&self, items: impl IntoIterator<Item = (String, T)>) -> (Vec<T>, Option<String>) {
         let mut page = Vec::new();

@@ -68,7 +68,12 @@ impl Session<'_> {
 
     /// The volumes of the region as readers see them now, by id.
     pub(crate) fn visible_volumes(&self) -> impl Iterator<Item = Standing<'_>> {
-        let seen = self.account.volumes.seen("", self.horizon());
+        self.visible_volumes_after(None)
+    }
+
+    /// The same, behind an id.
+    pub(crate) fn visible_volumes_after(&self, after: Option<&str>) -> impl Iterator<Item = Standing<'_>> {
+        let seen = self.account.volumes.seen_after(after, self.horizon());
         seen.filter_map(|(_, volume)| self.here(volume))
     }
 

@@ -1,6 +1,7 @@
 //! Things of one kind by key: a table of the journal, held in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -65,6 +66,18 @@ impl<T: Mortal + Clone + Serialize + DeserializeOwned> Shelf<T> {
     pub fn seen<'a>(&'a self, prefix: &str, horizon: Timestamp) -> impl Iterator<Item = (&'a str, &'a T)> + use<'a, T> {
         self.ranged(prefix)
             .filter_map(move |(key, thing)| Some((key, thing.seen(horizon)?)))
+    }
+
+    /// What readers who see nothing younger than `horizon` see behind the key `after`, or from the first key on.
+    pub fn seen_after<'a>(
+        &'a self,
+        after: Option<&str>,
+        horizon: Timestamp,
+    ) -> impl Iterator<Item = (&'a str, &'a T)> + use<'a, T> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.things
+            .range::<str, _>((from, Bound::Unbounded))
+            .filter_map(move |(key, thing)| Some((key.as_str(), thing.seen(horizon)?)))
     }
 
     fn ranged<'a>(&'a self, prefix: &str) -> impl Iterator<Item = (&'a str, &'a Lagged<T>)> + use<'a, T> {

@@ -1,6 +1,6 @@
 //! `Filter.N.Name` and `Filter.N.Value.M`: all filters must match, each by any of its values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::AwsError;
 use crate::wire::params::Params;
@@ -30,6 +30,12 @@ impl Filters {
             return Err(AwsError::new("FilterLimitExceeded", message));
         }
         Ok(Self { filters })
+    }
+
+    /// The values of the filter `name` in order, where it has one without patterns: nothing else can pass.
+    pub(crate) fn literals(&self, name: &str) -> Option<BTreeSet<String>> {
+        let filter = self.filters.iter().find(|filter| filter.name == name)?;
+        filter.values.iter().map(Pattern::literal).collect()
     }
 
     /// Whether something passes that has these tags, and this value under each other filter's name.
@@ -96,6 +102,15 @@ impl Pattern {
         Self(pieces)
     }
 
+    /// The one text that matches, where it is no pattern.
+    fn literal(&self) -> Option<String> {
+        let characters = self.0.iter().map(|piece| match piece {
+            Piece::Exactly(character) => Some(*character),
+            Piece::Many | Piece::One => None,
+        });
+        characters.collect()
+    }
+
     fn matches(&self, text: &str) -> bool {
         let mut pattern = self.0.as_slice();
         let mut rest = text.chars();
@@ -156,6 +171,20 @@ mod tests {
         for (pattern, text) in bad {
             assert!(!wildcard(pattern, text), "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn values_without_patterns_are_known() {
+        let literals = |text: &str| {
+            let filters = Filters::read(&Params::parse([text.as_bytes()]).unwrap(), &["status"]).unwrap();
+            filters
+                .literals("status")
+                .map(|values| values.into_iter().collect::<Vec<_>>())
+        };
+        let two = "Filter.1.Name=status&Filter.1.Value.1=b%5C*&Filter.1.Value.2=a";
+        assert_eq!(literals(two), Some(vec!["a".to_owned(), "b*".to_owned()]));
+        assert_eq!(literals("Filter.1.Name=status&Filter.1.Value.1=b*"), None);
+        assert_eq!(literals("Filter.1.Name=tag-key&Filter.1.Value.1=b"), None);
     }
 
     #[test]

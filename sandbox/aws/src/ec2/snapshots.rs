@@ -1,5 +1,7 @@
 //! `CreateSnapshot`, `DeleteSnapshot`, `DescribeSnapshots`.
 
+use jiff::Timestamp;
+
 use super::filters::Filters;
 use super::tags::specified;
 use super::volumes::render::{self, time};
@@ -113,7 +115,7 @@ fn passes(session: &Session, filters: &Filters, snapshot: &SnapshotRecord) -> bo
             "description" => snapshot.description.clone(),
             "encrypted" => snapshot.encrypted.to_string(),
             "owner-id" => session.settings.account.clone(),
-            "progress" => progress(snapshot.state(session.now)).to_owned(),
+            "progress" => progress(snapshot, session.now),
             "snapshot-id" => snapshot.id.clone(),
             "start-time" => time(snapshot.started),
             "status" => snapshot.state(session.now).to_owned(),
@@ -129,7 +131,7 @@ fn write(xml: &mut Xml, session: &Session, snapshot: &SnapshotRecord, state: &st
     xml.text("volumeId", &snapshot.volume_id);
     xml.text("status", state);
     xml.text("startTime", time(snapshot.started));
-    xml.text("progress", progress(state));
+    xml.text("progress", progress(snapshot, session.now));
     xml.text("ownerId", &session.settings.account);
     xml.text("volumeSize", snapshot.size_gib);
     xml.text("description", &snapshot.description);
@@ -144,8 +146,17 @@ fn write(xml: &mut Xml, session: &Session, snapshot: &SnapshotRecord, state: &st
     }
 }
 
-fn progress(state: &str) -> &'static str {
-    if state == "completed" { "100%" } else { "0%" }
+/// How much of it is written, in whole per cent.
+fn progress(snapshot: &SnapshotRecord, now: Timestamp) -> String {
+    let whole = snapshot.completed_at.duration_since(snapshot.started).as_millis();
+    let passed = now.duration_since(snapshot.started).as_millis().clamp(0, whole);
+    let percent = if snapshot.state(now) == "completed" {
+        100
+    } else {
+        // Only what is complete says that it is.
+        (passed * 100 / whole.max(1)).min(99)
+    };
+    format!("{percent}%")
 }
 
 fn check_id(id: &str) -> Result<(), AwsError> {

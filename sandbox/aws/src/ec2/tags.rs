@@ -6,7 +6,7 @@ use super::filters::Filters;
 use super::paging;
 use crate::error::AwsError;
 use crate::ids;
-use crate::model::tags::{TagError, read, within_ec2_limit};
+use crate::model::tags::{TagError, is_reserved, read, within_ec2_limit};
 use crate::model::volume::Standing;
 use crate::session::Session;
 use crate::wire::params::Params;
@@ -72,6 +72,10 @@ pub(super) fn delete(session: &mut Session, params: &Params, xml: &mut Xml) -> R
                 .iter()
                 .any(|(k, v)| k == key && v.as_deref().is_none_or(|v| v == value))
     };
+    if unwanted.iter().any(|(key, _)| is_reserved(key)) {
+        let message = "Tag keys starting with 'aws:' are reserved for internal use";
+        return Err(AwsError::invalid_value(message));
+    }
     let mut any = false;
     for resource in &resources {
         any |= tags_of(session, *resource)?.iter().any(|(key, value)| goes(key, value));

@@ -241,11 +241,12 @@ fn remove_tags(session: &mut Session, params: &Params, _: &mut Xml) -> Result<()
     tags::remove(session, &keys, &gone)
 }
 
-/// The keys of `LoadBalancerNames.member.N`, each of which must really exist.
+/// The keys of `LoadBalancerNames.member.N`: one, which must really exist. The API takes a list, and documents that it takes one.
 fn named(session: &Session, params: &Params) -> Result<Vec<String>, AwsError> {
     let names = params.texts("LoadBalancerNames");
-    if names.is_empty() {
-        return Err(AwsError::new("ValidationError", "LoadBalancerNames must not be empty"));
+    if names.len() != 1 {
+        let message = format!("LoadBalancerNames must have exactly one member, not {}", names.len());
+        return Err(AwsError::new("ValidationError", message));
     }
     let exists = |key: &String| {
         session

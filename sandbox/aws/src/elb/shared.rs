@@ -49,6 +49,7 @@ pub(crate) fn create(session: &mut Session, new: NewLoadBalancer) -> Result<Load
         created: session.now,
         active_at: session.now + session.settings.provisioning(),
         gone_at: None,
+        protected: false,
     };
     let now = session.now;
     session.account.balancers.add(&key, balancer.clone(), now)?;

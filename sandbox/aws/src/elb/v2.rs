@@ -1,7 +1,7 @@
 //! The API of 2015: network and application load balancers, known by their ARNs.
 
 use super::shared::{self, page, visible};
-use super::{names, tags};
+use super::{attributes, names, tags};
 use crate::ec2::network;
 use crate::ec2::volumes::render::time;
 use crate::error::AwsError;
@@ -15,10 +15,12 @@ use crate::wire::params::Params;
 use crate::wire::xml::Xml;
 
 /// Every operation that this sandbox has; any other name is `InvalidAction`.
-pub(crate) const OPERATIONS: [Operation; 8] = [
+pub(crate) const OPERATIONS: [Operation; 10] = [
     Operation::new("CreateLoadBalancer", Mutating, create),
     Operation::new("DeleteLoadBalancer", Mutating, delete),
     Operation::new("DescribeLoadBalancers", Describe, describe),
+    Operation::new("ModifyLoadBalancerAttributes", Mutating, attributes::modify),
+    Operation::new("DescribeLoadBalancerAttributes", Describe, attributes::describe),
     Operation::new("DescribeListeners", Describe, describe_listeners),
     Operation::new("DescribeTargetGroups", Describe, describe_target_groups),
     Operation::new("AddTags", Mutating, add_tags),
@@ -89,6 +91,10 @@ fn delete(session: &mut Session, params: &Params, _: &mut Xml) -> Result<(), Aws
     let arn = arn(params.text("LoadBalancerArn").unwrap_or_default())?;
     // One that is not there is as good as deleted.
     match key_of(session, arn) {
+        Some(key) if session.account.balancers.get(&key).is_some_and(|lb| lb.protected) => Err(AwsError::new(
+            "OperationNotPermitted",
+            format!("Load balancer '{arn}' cannot be deleted because deletion protection is enabled"),
+        )),
         Some(key) => shared::delete(session, &key),
         None => Ok(()),
     }
@@ -123,11 +129,11 @@ fn choose<'s>(session: &'s Session, arns: &[&str], names: &[&str]) -> Result<Vec
     if missing { Err(not_found()) } else { Ok(found) }
 }
 
-fn not_found() -> AwsError {
+pub(super) fn not_found() -> AwsError {
     AwsError::new("LoadBalancerNotFound", "One or more load balancers not found")
 }
 
-fn arn(text: &str) -> Result<&str, AwsError> {
+pub(super) fn arn(text: &str) -> Result<&str, AwsError> {
     if text.starts_with("arn:") && text.contains(":loadbalancer/") {
         return Ok(text);
     }
@@ -138,7 +144,7 @@ fn arn(text: &str) -> Result<&str, AwsError> {
 }
 
 /// Where the load balancer with this ARN is kept, if it really exists.
-fn key_of(session: &Session, arn: &str) -> Option<String> {
+pub(super) fn key_of(session: &Session, arn: &str) -> Option<String> {
     let found = session.account.balancers.all().find(|(_, lb)| {
         lb.arn == arn && lb.region == session.region && lb.gone_at.is_none() && lb.kind != LoadBalancerKind::Classic
     });

@@ -98,6 +98,9 @@ pub struct LoadBalancer {
     pub active_at: Timestamp,
     /// When it is gone, once its deletion was accepted.
     pub gone_at: Option<Timestamp>,
+    /// Whether it is protected against deletion; classic ones never are.
+    #[serde(default)]
+    pub protected: bool,
 }
 
 impl LoadBalancer {

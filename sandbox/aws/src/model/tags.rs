@@ -38,7 +38,7 @@ pub(crate) fn check(key: &str, value: &str) -> Result<(), TagError> {
         Err(TagError::Invalid(
             "Tag value exceeds the maximum length of 256 characters".to_owned(),
         ))
-    } else if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+    } else if is_reserved(key) {
         Err(TagError::Invalid(
             "Tag keys starting with 'aws:' are reserved for internal use".to_owned(),
         ))
@@ -47,6 +47,11 @@ pub(crate) fn check(key: &str, value: &str) -> Result<(), TagError> {
     } else {
         Ok(())
     }
+}
+
+/// Whether only AWS itself may write and remove tags with this key.
+pub(crate) fn is_reserved(key: &str) -> bool {
+    key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
 }
 
 /// What is wrong with tags; each service has its own codes for it.

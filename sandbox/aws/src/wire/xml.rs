@@ -96,6 +96,12 @@ impl Write for Escaping<'_> {
 }
 
 fn escape(text: &str, out: &mut String) {
+    // Nearly all text is plain, and of a large listing there is much.
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'');
+    if text.bytes().all(plain) {
+        out.push_str(text);
+        return;
+    }
     for character in text.chars() {
         match character {
             '&' => out.push_str("&amp;"),

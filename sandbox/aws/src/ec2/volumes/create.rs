@@ -1,5 +1,7 @@
 //! `CreateVolume`.
 
+use jiff::Timestamp;
+
 use super::{count, render};
 use crate::ec2::tags::specified;
 use crate::error::AwsError;
@@ -64,18 +66,8 @@ fn zone(session: &Session, params: &Params) -> Result<String, AwsError> {
 }
 
 /// Makes the volume, or finds the one that an earlier call with the same token made.
-pub(crate) fn create(session: &mut Session, mut new: NewVolume) -> Result<Created, AwsError> {
-    if new.volume_type.is_empty() {
-        "gp2".clone_into(&mut new.volume_type);
-    }
-    check(session, &new)?;
-    let origin = Origin::of(session, &mut new)?;
-    let spec = rules::provision(Spec {
-        size_gib: new.size_gib,
-        volume_type: new.volume_type.clone(),
-        iops: new.iops,
-        throughput: new.throughput,
-    })?;
+pub(crate) fn create(session: &mut Session, new: NewVolume) -> Result<Created, AwsError> {
+    let plan = Plan::of(session, new)?;
     // The limit comes before the token: a repeated call meets it too.
     if session.volumes_held() >= session.settings.volume_limit {
         return Err(AwsError::new(
@@ -83,44 +75,83 @@ pub(crate) fn create(session: &mut Session, mut new: NewVolume) -> Result<Create
             "The maximum number of volumes has been reached.",
         ));
     }
-    let fingerprint = fingerprint(&new);
-    if let Some(token) = &new.client_token
-        && let Some(volume) = earlier(session, &new.zone, token, &fingerprint)?
+    if let Some(token) = &plan.new.client_token
+        && let Some(volume) = earlier(session, &plan.new.zone, token, &fingerprint(&plan.new))?
     {
         return Ok(volume);
     }
     session.about_to_change()?;
-    let id = ids::fresh("vol");
-    let token = new.client_token.map(|token| TokenUse {
-        token,
-        volume_id: id.clone(),
-        zone: new.zone.clone(),
-        fingerprint,
-    });
-    let record = VolumeRecord {
-        id,
-        region: session.region.clone(),
-        zone: new.zone,
-        spec,
-        encrypted: origin.encrypted,
-        kms_key_id: origin.kms_key_id,
-        snapshot_id: new.snapshot_id,
-        tags: new.tags,
-        created: session.now,
-        ready_at: session.now + session.settings.creation(),
-        doomed: origin.doomed,
-        attachment: None,
-        modification: None,
-        gone_at: None,
-        token,
-    };
-    let now = session.now;
+    let (now, ready_at) = (session.now, session.now + session.settings.creation());
+    let record = plan.into_record(session, now, ready_at);
     session.account.add_volume(record.clone(), now)?;
     // Its own call sees a volume as it is born, even one that is available in the same instant.
     Ok(Created {
         record,
         state: VolumeState::Creating,
     })
+}
+
+/// Makes a volume as if it had been there since `created`, whatever the limit; gives its id.
+pub(crate) fn seed(session: &mut Session, new: NewVolume, created: Timestamp) -> Result<String, AwsError> {
+    let plan = Plan::of(session, new)?;
+    session.about_to_change()?;
+    let record = plan.into_record(session, created, created);
+    let id = record.id.clone();
+    session.account.add_volume(record, created)?;
+    Ok(id)
+}
+
+/// A volume to be, checked.
+struct Plan {
+    new: NewVolume,
+    spec: Spec,
+    origin: Origin,
+}
+
+impl Plan {
+    fn of(session: &Session, mut new: NewVolume) -> Result<Self, AwsError> {
+        if new.volume_type.is_empty() {
+            "gp2".clone_into(&mut new.volume_type);
+        }
+        check(session, &new)?;
+        let origin = Origin::of(session, &mut new)?;
+        let spec = rules::provision(Spec {
+            size_gib: new.size_gib,
+            volume_type: new.volume_type.clone(),
+            iops: new.iops,
+            throughput: new.throughput,
+        })?;
+        Ok(Self { new, spec, origin })
+    }
+
+    fn into_record(self, session: &Session, created: Timestamp, ready_at: Timestamp) -> VolumeRecord {
+        let fingerprint = fingerprint(&self.new);
+        let Self { new, spec, origin } = self;
+        let id = ids::fresh("vol");
+        let token = new.client_token.map(|token| TokenUse {
+            token,
+            volume_id: id.clone(),
+            zone: new.zone.clone(),
+            fingerprint,
+        });
+        VolumeRecord {
+            id,
+            region: session.region.clone(),
+            zone: new.zone,
+            spec,
+            encrypted: origin.encrypted,
+            kms_key_id: origin.kms_key_id,
+            snapshot_id: new.snapshot_id,
+            tags: new.tags,
+            created,
+            ready_at,
+            doomed: origin.doomed,
+            attachment: None,
+            modification: None,
+            gone_at: None,
+            token,
+        }
+    }
 }
 
 /// A volume that a creation made or found.

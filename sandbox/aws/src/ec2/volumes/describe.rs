@@ -35,21 +35,38 @@ const FILTERS: [&str; 17] = [
 
 pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let filters = Filters::read(params, &FILTERS)?;
-    let chosen = choose(session, params)?;
+    let named = named(session, params)?;
     let page = paging::read(session, params, ("DescribeVolumes", MOST), &filters)?;
-    let passing = chosen.into_iter().filter(|volume| passes(&filters, volume));
+    let passing = choose(session, named, &filters, page.after()).filter(|volume| passes(&filters, volume));
     let (volumes, next) = page.cut(passing.map(|volume| (volume.record.id.clone(), volume)));
     xml.list(("volumeSet", "item"), &volumes, render::volume);
     xml.optional("nextToken", next);
     Ok(())
 }
 
-/// The visible volumes that `VolumeId.N` names, or all, by id: one that cannot be found fails the call.
-pub(super) fn choose<'s>(session: &'s Session, params: &Params) -> Result<Vec<Standing<'s>>, AwsError> {
+/// The volumes to look at, by id: those named, those that a filter of ids lets through, or all behind `after`. However many
+/// there are, a page costs no more than it has to look at.
+fn choose<'s>(
+    session: &'s Session,
+    named: Option<Vec<Standing<'s>>>,
+    filters: &Filters,
+    after: Option<&'s str>,
+) -> Box<dyn Iterator<Item = Standing<'s>> + 's> {
+    if let Some(named) = named {
+        Box::new(named.into_iter())
+    } else if let Some(ids) = filters.literals("volume-id") {
+        Box::new(ids.into_iter().filter_map(|id| session.visible_volume(&id)))
+    } else {
+        Box::new(session.visible_volumes_after(after))
+    }
+}
+
+/// The visible volumes that `VolumeId.N` names, by id: one that cannot be found fails the call.
+pub(super) fn named<'s>(session: &'s Session, params: &Params) -> Result<Option<Vec<Standing<'s>>>, AwsError> {
     paging::not_with_ids(params, ("VolumeId", "volumeSet"))?;
     let mut ids = params.texts("VolumeId");
     if ids.is_empty() {
-        return Ok(session.visible_volumes().collect());
+        return Ok(None);
     }
     if ids.len() > MOST {
         return Err(AwsError::invalid_value(format!(
@@ -62,13 +79,18 @@ pub(super) fn choose<'s>(session: &'s Session, params: &Params) -> Result<Vec<St
     let found: Vec<_> = ids.iter().filter_map(|id| session.visible_volume(id)).collect();
     ids.retain(|id| !found.iter().any(|volume| volume.record.id == *id));
     match ids.as_slice() {
-        [] => Ok(found),
+        [] => Ok(Some(found)),
         [id] => Err(AwsError::volume_not_found(id)),
         several => {
             let message = format!("The volumes '{}' do not exist.", several.join(", "));
             Err(AwsError::new("InvalidVolume.NotFound", message))
         }
     }
+}
+
+/// The same, or all visible volumes where none is named.
+pub(super) fn named_or_all<'s>(session: &'s Session, params: &Params) -> Result<Vec<Standing<'s>>, AwsError> {
+    Ok(named(session, params)?.unwrap_or_else(|| session.visible_volumes().collect()))
 }
 
 fn passes(filters: &Filters, volume: &Standing) -> bool {

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::describe::{self, choose};
+use super::describe::{self, named_or_all};
 use super::{count, render, volume_id};
 use crate::ec2::filters::Filters;
 use crate::ec2::paging;
@@ -104,7 +104,7 @@ pub(crate) fn describe(session: &mut Session, params: &Params, xml: &mut Xml) ->
         &filters,
     )?;
     let now = session.now;
-    let modified = choose(session, params)?
+    let modified = named_or_all(session, params)?
         .into_iter()
         .filter_map(|Standing { record, .. }| {
             let modification = record.modification.as_ref()?;

@@ -1,6 +1,6 @@
 //! `DescribeVolumeStatus`: every volume is well.
 
-use super::describe::{self, choose};
+use super::describe::{self, named_or_all};
 use crate::ec2::filters::Filters;
 use crate::ec2::paging;
 use crate::error::AwsError;
@@ -11,7 +11,7 @@ use crate::wire::xml::Xml;
 pub(crate) fn run(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let filters = Filters::read(params, &["availability-zone", "volume-status.status"])?;
     let page = paging::read(session, params, ("DescribeVolumeStatus", describe::MOST), &filters)?;
-    let chosen = choose(session, params)?.into_iter().map(|volume| volume.record);
+    let chosen = named_or_all(session, params)?.into_iter().map(|volume| volume.record);
     let passing = chosen.filter(|volume| {
         filters.pass(&volume.tags, |name| match name {
             "availability-zone" => Some(volume.zone.clone()),
