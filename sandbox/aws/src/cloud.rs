@@ -223,6 +223,7 @@ impl AwsCloud {
             region: region.to_owned(),
             now,
             dry_run,
+            assumed: None,
             changed: false,
         };
         let done = session
@@ -253,6 +254,7 @@ impl AwsCloud {
             region,
             now,
             dry_run: true,
+            assumed: None,
             changed: false,
         })
     }

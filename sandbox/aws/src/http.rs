@@ -105,6 +105,10 @@ impl Request<'_> {
             world.clock.sleep(settings.latency()).await;
         }
         let caller = caller::identify(self.headers, self.params, self.service)?;
+        let now = world.clock.now();
+        if caller.session.as_ref().is_some_and(|session| session.expires <= now) {
+            return Err(caller::expired(self.service).into());
+        }
         caller::authorize(&caller, self.service, self.operation.name, &settings.account)?;
 
         self.strike(record, Moment::Before).await?;
@@ -143,6 +147,7 @@ impl Request<'_> {
         let dry_run = dry_run(self.service, self.params)?;
         let (done, changed) = self.cloud.call(&caller.region, dry_run, |session| {
             let mut xml = Xml::default();
+            session.assumed.clone_from(&caller.session);
             (self.operation.run)(session, self.params, &mut xml).map(|()| xml)
         });
         let done = if dry_run && done.is_ok() {

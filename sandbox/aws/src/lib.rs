@@ -6,7 +6,8 @@
 //! controllers, in-process and without any of that. All times pass on the sandbox's clock.
 //!
 //! Signatures are not checked, but a call needs one: its scope names the region, and an access key id that starts
-//! with `EXPIRED`, `INVALID` or `DENIED` gets what such credentials get from AWS.
+//! with `EXPIRED`, `INVALID` or `DENIED` gets what such credentials get from AWS. The credentials of an assumed role last as long as
+//! they say.
 
 mod account;
 mod cloud;
@@ -19,6 +20,7 @@ mod model;
 mod operation;
 mod paging;
 mod regions;
+mod roles;
 mod session;
 mod settings;
 mod sts;
@@ -31,4 +33,4 @@ pub use model::balancer::{Listener, LoadBalancer, LoadBalancerKind, NewLoadBalan
 pub use model::instance::Instance;
 pub use model::snapshot::Snapshot;
 pub use model::volume::{Attachment, NewVolume, Volume, VolumeState};
-pub use settings::{AwsSettings, Bucket, Buckets};
+pub use settings::{AwsSettings, Bucket, Buckets, Role};

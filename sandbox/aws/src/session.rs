@@ -9,6 +9,7 @@ use crate::error::AwsError;
 use crate::model::balancer::LoadBalancer;
 use crate::model::snapshot::SnapshotRecord;
 use crate::model::volume::{Standing, VolumeRecord};
+use crate::roles::RoleSession;
 use crate::settings::AwsSettings;
 
 /// The account under lock, for the length of one call.
@@ -19,6 +20,8 @@ pub(crate) struct Session<'a> {
     pub(crate) now: Timestamp,
     /// Changes are refused with `DryRunOperation` instead of being made.
     pub(crate) dry_run: bool,
+    /// The role that the caller took on, if any.
+    pub(crate) assumed: Option<RoleSession>,
     /// Whether the call changed something.
     pub(crate) changed: bool,
 }

@@ -39,6 +39,8 @@ pub struct AwsSettings {
     /// The KMS keys that exist, as key id or `alias/name`; a volume encrypted with any other vanishes when its
     /// creation ends. The alias `alias/aws/ebs` always exists.
     pub kms_keys: Vec<String>,
+    /// The roles that callers can take on.
+    pub roles: Vec<Role>,
 }
 
 impl Default for AwsSettings {
@@ -60,6 +62,30 @@ impl Default for AwsSettings {
             kms_keys: ["1234abcd-12ab-34cd-56ef-1234567890ab", "alias/ExampleAlias"]
                 .map(str::to_owned)
                 .to_vec(),
+            roles: vec![
+                Role::new("moorline", None),
+                Role::new("moorline-external", Some("moorline")),
+            ],
+        }
+    }
+}
+
+/// A role of the account, which every caller of the account may take on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Its name: the last part of its ARN.
+    pub name: String,
+    /// The external id that its trust policy asks for, if it asks for any.
+    #[serde(default)]
+    pub external_id: Option<String>,
+}
+
+impl Role {
+    fn new(name: &str, external_id: Option<&str>) -> Self {
+        Self {
+            name: name.to_owned(),
+            external_id: external_id.map(str::to_owned),
         }
     }
 }

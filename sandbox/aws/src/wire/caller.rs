@@ -2,7 +2,7 @@
 //!
 //! Signatures are not checked. The access key id decides: one that starts with `EXPIRED` belongs to credentials
 //! that have run out, one that starts with `INVALID` to nobody, one that starts with `DENIED` to someone
-//! without any permission; every other is the account's own.
+//! without any permission, one that starts with `ASIA` to whoever took on a role; every other is the account's own.
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -10,6 +10,7 @@ use axum::http::header::AUTHORIZATION;
 use super::params::Params;
 use crate::error::AwsError;
 use crate::regions;
+use crate::roles::{self, RoleSession};
 use crate::wire::answer::Service;
 
 /// Where a call goes, once the caller is known.
@@ -17,6 +18,8 @@ use crate::wire::answer::Service;
 pub(crate) struct Caller {
     pub(crate) region: String,
     pub(crate) access_key: String,
+    /// The role that the caller took on, if any.
+    pub(crate) session: Option<RoleSession>,
 }
 
 /// Reads the caller from the `Authorization` header or from the parameters of a presigned request.
@@ -37,7 +40,19 @@ pub(crate) fn identify(headers: &HeaderMap, params: &Params, service: Service) -
     if !regions::exists(region) {
         return Err(outside(service));
     }
+    let session = if roles::is_temporary(access_key) {
+        let token = headers
+            .get("x-amz-security-token")
+            .and_then(|value| value.to_str().ok());
+        let token = token
+            .or_else(|| params.text("X-Amz-Security-Token"))
+            .unwrap_or_default();
+        Some(RoleSession::of(access_key, token).ok_or_else(|| unknown(service))?)
+    } else {
+        None
+    };
     Ok(Caller {
+        session,
         region: region.to_owned(),
         access_key: access_key.to_owned(),
     })
@@ -52,23 +67,29 @@ fn credential_of(header: &str) -> Option<&str> {
 }
 
 fn refusal(access_key: &str, service: Service) -> Option<AwsError> {
-    let ec2 = service == Service::Ec2;
     if access_key.starts_with("EXPIRED") {
-        return Some(if ec2 {
-            AwsError::new("RequestExpired", "Request has expired.")
-        } else {
-            AwsError::new("ExpiredToken", "The security token included in the request is expired").with_status(403)
-        });
+        return Some(expired(service));
     }
-    if access_key.starts_with("INVALID") {
-        return Some(if ec2 {
-            unknown_credentials()
-        } else {
+    access_key.starts_with("INVALID").then(|| unknown(service))
+}
+
+/// The refusal of credentials that have run out.
+pub(crate) fn expired(service: Service) -> AwsError {
+    match service {
+        Service::Ec2 => AwsError::new("RequestExpired", "Request has expired."),
+        _ => AwsError::new("ExpiredToken", "The security token included in the request is expired").with_status(403),
+    }
+}
+
+/// The refusal of credentials that nobody was given.
+fn unknown(service: Service) -> AwsError {
+    match service {
+        Service::Ec2 => unknown_credentials(),
+        _ => {
             let message = "The security token included in the request is invalid.";
             AwsError::new("InvalidClientTokenId", message).with_status(403)
-        });
+        }
     }
-    None
 }
 
 /// The refusal of a caller without permissions; identity calls need none.

@@ -192,3 +192,56 @@ async fn pages_and_tags_of_many() {
     let twice = [one, ("Tags.member.1.Key", "a"), ("Tags.member.2.Key", "a")];
     assert_eq!(client.elbv2("AddTags", &twice).await.code(), "DuplicateTagKeys");
 }
+
+#[tokio::test]
+async fn a_protected_one_stays_until_its_protection_is_off() {
+    let client = Client::instant();
+    let subnet = client
+        .ec2("DescribeSubnets", &[])
+        .await
+        .ok()
+        .texts("subnetId")
+        .swap_remove(0);
+    let new = [("Name", "kept"), ("Type", "network"), ("Subnets.member.1", &subnet)];
+    let arn = client
+        .elbv2("CreateLoadBalancer", &new)
+        .await
+        .ok()
+        .text("LoadBalancerArn");
+    let protect = async |on: &str| {
+        let attribute = [
+            ("LoadBalancerArn", arn.as_str()),
+            ("Attributes.member.1.Key", "deletion_protection.enabled"),
+            ("Attributes.member.1.Value", on),
+        ];
+        client.elbv2("ModifyLoadBalancerAttributes", &attribute).await.ok();
+    };
+    let of_arn = [("LoadBalancerArn", arn.as_str())];
+    protect("true").await;
+    let shown = client.elbv2("DescribeLoadBalancerAttributes", &of_arn).await.ok();
+    assert_eq!(shown.text("Value"), "true");
+    assert_eq!(
+        client.elbv2("DeleteLoadBalancer", &of_arn).await.code(),
+        "OperationNotPermitted"
+    );
+    protect("false").await;
+    client.elbv2("DeleteLoadBalancer", &of_arn).await.ok();
+    assert_eq!(client.cloud.load_balancers(), []);
+}
+
+#[tokio::test]
+async fn tags_of_classic_ones_change_one_by_one() {
+    let client = Client::instant();
+    let call = async |action: &str, names: &[&str]| {
+        let numbered: Vec<_> = (1..)
+            .map(|n| format!("LoadBalancerNames.member.{n}"))
+            .zip(names)
+            .collect();
+        let mut parameters: Vec<_> = numbered.iter().map(|(name, value)| (name.as_str(), **value)).collect();
+        parameters.extend([("Tags.member.1.Key", "k"), ("Tags.member.1.Value", "v")]);
+        client.elb(action, &parameters).await
+    };
+    assert_eq!(call("AddTags", &["a", "b"]).await.code(), "ValidationError");
+    assert_eq!(call("RemoveTags", &[]).await.code(), "ValidationError");
+    assert_eq!(call("AddTags", &["a"]).await.code(), "LoadBalancerNotFound");
+}

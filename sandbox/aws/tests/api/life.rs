@@ -204,6 +204,11 @@ async fn a_volume_from_a_snapshot_is_at_least_as_large_and_as_secret() {
         client.ec2("CreateVolume", &[&fixed, size].concat()).await
     };
     assert_eq!(create(&[]).await.code(), "IncorrectState", "the snapshot is pending");
+    client.pass(5);
+    let of_id = [("SnapshotId.1", snapshot.as_str())];
+    let under_way = client.ec2("DescribeSnapshots", &of_id).await.ok();
+    let progress: u8 = under_way.text("progress").trim_end_matches('%').parse().unwrap();
+    assert!((50..100).contains(&progress), "{progress}");
     client.pass(20);
     assert_eq!(create(&[("Size", "9")]).await.code(), "InvalidParameterValue");
     let copy = create(&[]).await.ok();

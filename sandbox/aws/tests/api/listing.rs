@@ -230,6 +230,144 @@ async fn too_many_tags_and_reserved_ones_are_refused() {
         client.ec2("CreateTags", &stranger).await.code(),
         "InvalidVolume.NotFound"
     );
+    let reserved = [("ResourceId.1", id.as_str()), ("Tag.1.Key", "aws:x")];
+    assert_eq!(
+        client.ec2("DeleteTags", &reserved).await.code(),
+        "InvalidParameterValue"
+    );
+}
+
+#[tokio::test]
+async fn tags_of_many_change_in_one_call_or_not_at_all() {
+    let client = with_volumes(600);
+    let ids: Vec<String> = client.cloud.volumes().into_iter().map(|volume| volume.id).collect();
+    let call = async |action: &str, ids: &[&str], tag: &[(&str, &str)]| {
+        let numbered: Vec<_> = (1..).map(|n| format!("ResourceId.{n}")).zip(ids).collect();
+        let mut parameters: Vec<(&str, &str)> = numbered.iter().map(|(name, id)| (name.as_str(), **id)).collect();
+        parameters.extend(tag);
+        client.ec2(action, &parameters).await
+    };
+    let marked = || {
+        let volumes = client.cloud.volumes();
+        volumes.iter().filter(|volume| volume.tags.contains_key("mark")).count()
+    };
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mark = [("Tag.1.Key", "mark"), ("Tag.1.Value", "m")];
+    let with_stranger = [&all[..], &["vol-0123456789abcdef0"]].concat();
+    assert_eq!(
+        call("CreateTags", &with_stranger, &mark).await.code(),
+        "InvalidVolume.NotFound"
+    );
+    assert_eq!(marked(), 0);
+    call("CreateTags", &all, &mark).await.ok();
+    assert_eq!(marked(), 600);
+    // Another value, and an empty one, are not this tag's; no value means any.
+    for (value, left) in [(Some("x"), 600), (Some(""), 600), (None, 0)] {
+        let tag: Vec<_> = [Some(("Tag.1.Key", "mark")), value.map(|value| ("Tag.1.Value", value))]
+            .into_iter()
+            .flatten()
+            .collect();
+        call("DeleteTags", &all, &tag).await.ok();
+        assert_eq!(marked(), left, "{value:?}");
+    }
+    let too_many: Vec<&str> = all.iter().chain(&all).copied().take(1001).collect();
+    assert_eq!(
+        call("CreateTags", &too_many, &mark).await.code(),
+        "InvalidParameterValue"
+    );
+}
+
+#[tokio::test]
+async fn ids_in_a_filter_are_looked_up_and_paged() {
+    let client = with_volumes(30);
+    let ids: Vec<String> = client.cloud.volumes().into_iter().map(|volume| volume.id).collect();
+    let mut parameters = vec![("Filter.1.Name".to_owned(), "volume-id".to_owned())];
+    let wanted = ids[3..20]
+        .iter()
+        .chain([&ids[5]])
+        .cloned()
+        .chain(["vol-nobody".to_owned()]);
+    parameters.extend((1..).map(|n| format!("Filter.1.Value.{n}")).zip(wanted));
+    parameters.push(("MaxResults".to_owned(), "10".to_owned()));
+    let mut found = Vec::new();
+    loop {
+        let plain: Vec<_> = parameters
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let page = client.ec2("DescribeVolumes", &plain).await.ok();
+        found.extend(page.texts("volumeId"));
+        let Some(token) = page.texts("nextToken").pop() else {
+            break;
+        };
+        parameters.push(("NextToken".to_owned(), token));
+    }
+    assert_eq!(found, ids[3..20]);
+}
+
+#[tokio::test]
+async fn what_is_seeded_was_always_there() {
+    let client = Client::new(AwsSettings {
+        volume_limit: 1,
+        ..AwsSettings::default()
+    });
+    let created = client.world.clock.now() - jiff::SignedDuration::from_hours(24);
+    let volumes = (0..1200).map(|n| NewVolume {
+        zone: "us-east-1a".to_owned(),
+        size_gib: 1 + n % 7,
+        volume_type: "gp3".to_owned(),
+        ..NewVolume::default()
+    });
+    let ids = client.cloud.seed(volumes.collect(), created).unwrap();
+    let (mut found, mut token) = (Vec::new(), String::new());
+    loop {
+        let page = [("MaxResults", "500"), ("NextToken", token.as_str())];
+        let page = client.ec2("DescribeVolumes", &page).await.ok();
+        assert!(page.texts("status").iter().all(|status| status == "available"));
+        found.extend(page.texts("volumeId"));
+        match page.texts("nextToken").pop() {
+            Some(next) => token = next,
+            None => break,
+        }
+    }
+    let mut sorted = ids.clone();
+    sorted.sort();
+    assert_eq!(found, sorted);
+    assert_eq!(client.cloud.volume(&ids[8]).unwrap().size_gib, 2);
+}
+
+#[tokio::test]
+async fn a_role_is_taken_on_by_whoever_it_trusts_and_for_a_while() {
+    let mut client = Client::instant();
+    let sts = "2011-06-15";
+    let assume = async |client: &Client, role: &str, more: &[(&str, &str)]| {
+        let arn = format!("arn:aws:iam::000000000000:role/{role}");
+        let own = [("RoleArn", arn.as_str()), ("RoleSessionName", "test")];
+        client.call(sts, "AssumeRole", &[&own[..], more].concat()).await
+    };
+    let denied = assume(&client, "nobody", &[]).await;
+    assert_eq!((denied.status, denied.code()), (403, "AccessDenied".to_owned()));
+    assert_eq!(assume(&client, "moorline-external", &[]).await.code(), "AccessDenied");
+    assume(&client, "moorline-external", &[("ExternalId", "moorline")])
+        .await
+        .ok();
+    let short = assume(&client, "moorline", &[("DurationSeconds", "899")]).await;
+    assert_eq!(short.code(), "ValidationError");
+
+    let given = assume(&client, "moorline", &[]).await.ok();
+    let (key, token) = (given.text("AccessKeyId"), given.text("SessionToken"));
+    client.access_key = Box::leak(key.into_boxed_str());
+    let who = async |client: &Client, token: &str| {
+        let token = [("X-Amz-Security-Token", token)];
+        client.call(sts, "GetCallerIdentity", &token).await
+    };
+    assert_eq!(
+        who(&client, &token).await.ok().text("Arn"),
+        "arn:aws:sts::000000000000:assumed-role/moorline/test"
+    );
+    assert_eq!(who(&client, "").await.code(), "InvalidClientTokenId");
+    client.pass(3601);
+    assert_eq!(who(&client, &token).await.code(), "ExpiredToken");
 }
 
 #[tokio::test]
