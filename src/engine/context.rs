@@ -3,13 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
-use moorline_api::{
-    Accounts, Cluster, Error, ErrorKind, LoadBalancers, MountSecrets, NewVolume, Origin, Recoverable, Recovery,
-    StorageRules, Tags, Upkeep, Usage, Volume, Volumes,
-};
+use moorline_api::{Accounts, Cluster, LoadBalancers, MountSecrets, Recovery, StorageRules, Upkeep, Usage, Volumes};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, EventSink};
@@ -39,46 +34,19 @@ impl Cloud {
     /// A cloud whose capabilities one provider has, with the storage rules that go with it.
     pub fn of<P>(provider: Arc<P>, rules: Arc<dyn StorageRules>) -> Self
     where
-        P: Accounts + Volumes + LoadBalancers + MountSecrets + Usage + Upkeep + 'static,
+        P: Accounts + Volumes + LoadBalancers + MountSecrets + Recovery + Usage + Upkeep + 'static,
     {
         Self {
             accounts: provider.clone(),
             volumes: provider.clone(),
             load_balancers: provider.clone(),
             mount_secrets: provider.clone(),
-            recovery: Arc::new(NoRecovery),
+            recovery: provider.clone(),
             usage: provider.clone(),
             upkeep: provider,
             rules,
         }
     }
-}
-
-/// A cloud whose provider cannot bring anything back yet.
-struct NoRecovery;
-
-#[async_trait]
-impl Recovery for NoRecovery {
-    fn recoverable(&self, _tags: Tags) -> BoxStream<'_, moorline_api::Result<Vec<Recoverable>>> {
-        stream::once(async { Err(lacking()) }).boxed()
-    }
-
-    async fn recover(&self, _origin: &Origin, _new: &NewVolume) -> moorline_api::Result<Volume> {
-        Err(lacking())
-    }
-
-    async fn delete_snapshot(&self, _id: &str) -> moorline_api::Result<()> {
-        Err(lacking())
-    }
-}
-
-fn lacking() -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        "restore",
-        "",
-        "moorline cannot restore volumes of this cloud",
-    )
 }
 
 /// Bounds of a run.

@@ -3,6 +3,7 @@
 //! It depends on the provider contract alone; no SDK type can be named here. `plan` is pure. Everything that must
 //! survive a crash is written to Kubernetes first, so that every function here may be killed at any call and run again.
 
+pub mod check;
 pub mod context;
 pub mod error;
 pub mod event;
@@ -28,6 +29,7 @@ mod up;
 mod usage;
 
 pub use balancers::load_balancers;
+pub use check::check;
 pub use context::{Cloud, Context, Limits};
 pub use df::df;
 pub use down::{execute_down, plan_down};

@@ -278,17 +278,19 @@ pub(crate) async fn storage_class(ctx: &Context, name: &str) -> Result<Option<St
         .map(|class| StorageClass::from_object(&class)))
 }
 
-/// The cluster's default StorageClass: of several the newest, as the API server chooses.
-pub(crate) async fn default_class(ctx: &Context) -> Result<Option<StorageClass>, Error> {
-    let query = ListQuery::everywhere(ResourceKind::storage_class());
+/// Whether a StorageClass is marked as the default one.
+pub(crate) fn is_default(class: &Object) -> bool {
     let marks = [
         "storageclass.kubernetes.io/is-default-class",
         "storageclass.beta.kubernetes.io/is-default-class",
     ];
-    let keep = |class: Object| {
-        let default = marks.iter().any(|mark| class.annotation(mark) == Some("true"));
-        default.then(|| (class.created(), StorageClass::from_object(&class)))
-    };
+    marks.iter().any(|mark| class.annotation(mark) == Some("true"))
+}
+
+/// The cluster's default StorageClass: of several the newest, as the API server chooses.
+pub(crate) async fn default_class(ctx: &Context) -> Result<Option<StorageClass>, Error> {
+    let query = ListQuery::everywhere(ResourceKind::storage_class());
+    let keep = |class: Object| is_default(&class).then(|| (class.created(), StorageClass::from_object(&class)));
     let (classes, _) = list(ctx, query, keep).await?;
     Ok(classes
         .into_iter()

@@ -16,7 +16,7 @@ use crate::observe;
 use crate::outcome::Cause;
 use crate::tracker::Snapshot;
 
-pub(crate) use pods::pod_summary;
+pub(crate) use pods::{cause as pod_cause, pod_summary};
 pub(crate) use silence::Silence;
 pub(crate) use workloads::workload;
 

@@ -122,6 +122,67 @@ impl VolumeConfig {
     }
 }
 
+impl VolumeConfig {
+    /// How this configuration, as a cloud shows it, is not what was `asked` for, a sentence each: `type gp2, not gp3`. What was left to
+    /// the cloud is never otherwise, nor is what the cloud does not show.
+    pub fn deviations(&self, asked: &Self) -> Vec<String> {
+        let (has, wants) = (self.type_name(), asked.type_name());
+        let mut found: Vec<String> = (!has.eq_ignore_ascii_case(wants) && !has.is_empty() && !wants.is_empty())
+            .then(|| format!("type {has}, not {wants}"))
+            .into_iter()
+            .collect();
+        let mut compare = |what: &str, has: Option<String>, wants: Option<String>| {
+            if let (Some(has), Some(wants)) = (has, wants)
+                && !has.eq_ignore_ascii_case(&wants)
+            {
+                found.push(format!("{what} {has}, not {wants}"));
+            }
+        };
+        let number = |value: &Option<u32>| value.map(|value| value.to_string());
+        match (self, asked) {
+            (
+                Self::Ebs {
+                    iops,
+                    throughput,
+                    encrypted,
+                    ..
+                },
+                Self::Ebs {
+                    iops: asked_iops,
+                    throughput: asked_throughput,
+                    encrypted: asked_encrypted,
+                    ..
+                },
+            ) => {
+                compare("IOPS", number(iops), number(asked_iops));
+                compare("throughput", number(throughput), number(asked_throughput));
+                // An account may encrypt what nobody asked it to.
+                if (*encrypted, *asked_encrypted) == (Some(false), Some(true)) {
+                    found.push("not encrypted".to_owned());
+                }
+            }
+            (Self::AzureFile(has), Self::AzureFile(asked)) => {
+                compare("protocol", some(&has.protocol), some(&asked.protocol));
+                compare("access tier", has.access_tier.clone(), asked.access_tier.clone());
+                compare("root squash", has.root_squash.clone(), asked.root_squash.clone());
+                compare("IOPS", number(&has.iops), number(&asked.iops));
+                compare("bandwidth", number(&has.bandwidth), number(&asked.bandwidth));
+                compare("account", has.account.name.clone(), asked.account.name.clone());
+            }
+            (Self::AzureBlob(has), Self::AzureBlob(asked)) => {
+                compare("account", has.account.name.clone(), asked.account.name.clone());
+            }
+            _ => {}
+        }
+        found
+    }
+}
+
+/// Text, where there is any.
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
 /// The sorts of volumes that look different to those who use them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -49,7 +49,7 @@ pub(crate) fn pod_summary(pod: &Object) -> PodSummary {
 }
 
 /// Why this pod is not ready; `None` when it is.
-pub(super) fn cause(events: &Events<'_>, pod: &Object) -> Option<Cause> {
+pub(crate) fn cause(events: &Events<'_>, pod: &Object) -> Option<Cause> {
     let namespace = pod.namespace().unwrap_or_default();
     if is_ready(pod) && !pod.is_terminating() {
         return None;

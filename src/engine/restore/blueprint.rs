@@ -180,10 +180,8 @@ pub(super) fn bytes(gib: u32) -> u64 {
 
 /// The claim that is asked for, or that the tags name.
 pub(super) fn key_of(request: &RestoreRequest, tags: &Tags) -> Option<Key> {
-    let pairs = std::iter::once((names::NAMESPACE, names::CLAIM)).chain(DRIVERS);
-    let said = pairs
-        .filter_map(|(namespace, name)| Some((tags.get(namespace)?.clone(), tags.get(name)?.clone())))
-        .next();
+    let mut pairs = std::iter::once((names::NAMESPACE, names::CLAIM)).chain(DRIVERS);
+    let said = pairs.find_map(|(namespace, name)| Some((tags.get(namespace)?.clone(), tags.get(name)?.clone())));
     let namespace = request.namespace.clone();
     let claim = request.claim.clone();
     match (namespace, claim, said) {
