@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use moorline_api::{RunStore, StorageRules, VolumeId};
 use moorline_gc::Policy;
+use moorline_gc::leftovers::Grace;
 use moorline_store::{Clock, SystemClock};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 use crate::event::{Event, EventSink};
-use crate::{ClusterLink, Explanation, Prices, Report, RunHistory, Scope, Selection, Tagging};
+use crate::{ClusterLink, Explanation, Prices, Scope, Selection, Tagging};
 
 /// How a run goes about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// How long load balancers and storage accounts wait, as volumes do by the policy.
+    pub leftovers: Grace,
     /// Listings and reads under way at once, over all clouds and clusters.
     pub concurrency: usize,
     /// For how long the lease is taken, without renewal.
@@ -30,6 +33,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            leftovers: Grace::default(),
             concurrency: 16,
             lock_span: Duration::from_mins(2),
             lock_margin: Duration::from_secs(15),
@@ -87,16 +91,6 @@ impl Collector {
         }
     }
 
-    /// What a run would do. Nothing is written anywhere.
-    pub async fn dry_run(&self) -> Result<Report> {
-        Err(Self::unseen("anything"))
-    }
-
-    /// A run: marks, then deletions, under the lease.
-    pub async fn apply(&self) -> Result<Report> {
-        Err(Self::unseen("anything"))
-    }
-
     /// The evidence for one volume: by its id or name, by `namespace/claim`, or by its PersistentVolume's name. More than one where
     /// several clusters have such a claim.
     pub async fn explain(&self, subject: &str) -> Result<Vec<Explanation>> {
@@ -111,15 +105,5 @@ impl Collector {
     /// Protects volumes from every run, or takes that protection off.
     pub async fn protect(&self, _volumes: Vec<VolumeId>, _on: bool) -> Result<Vec<Tagging>> {
         Err(Self::unseen("anything"))
-    }
-
-    /// The last runs that did or could have done something, the newest first.
-    pub async fn history(&self, _most: usize) -> Result<Vec<RunHistory>> {
-        Err(Self::unseen("anything"))
-    }
-
-    /// One run by its id.
-    pub async fn history_of(&self, run: &str) -> Result<RunHistory> {
-        Err(Self::unseen(run))
     }
 }

@@ -19,6 +19,12 @@ pub enum CollectError {
         /// When the lease is free if it is not renewed.
         until: Timestamp,
     },
+    /// The lease was lost, or the journal could not be written, before anything was deleted: exit code 3.
+    #[error("nothing more may be done: {why}")]
+    Lost {
+        /// What happened.
+        why: String,
+    },
     /// The run store does not answer, or refuses. Nothing was deleted: what is not written down is not done.
     #[error("the run store cannot be used")]
     Store(#[source] Error),
@@ -29,6 +35,15 @@ pub enum CollectError {
         key: StoreKey,
         /// What is wrong with it.
         why: String,
+    },
+    /// Interrupted before there was anything to report: exit code 130.
+    #[error("interrupted while reading; nothing was changed")]
+    Interrupted,
+    /// There is no journal of such a run.
+    #[error("the run store has no run {run}; `moorline gc history` lists those that it has")]
+    NoRun {
+        /// The run's id.
+        run: String,
     },
     /// What was asked for is in no scope.
     #[error("{what} is in no scope of the policy and in none of its clusters; look for it with `moorline gc -o wide`")]
@@ -51,10 +66,7 @@ impl From<LeaseError> for CollectError {
         match error {
             LeaseError::Held { holder, until } => Self::Held { holder, until },
             LeaseError::Store(error) => Self::Store(error),
-            LeaseError::Lost { key, why } => Self::Records {
-                key,
-                why: format!("the lease is lost: {why}"),
-            },
+            LeaseError::Lost { why, .. } => Self::Lost { why },
         }
     }
 }

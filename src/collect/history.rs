@@ -1,15 +1,24 @@
 //! The journal of runs: one line before and one after each deletion, and what was seen and why.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
-use moorline_api::{Resource, VolumeId};
+use moorline_api::words::clean;
+use moorline_api::{Resource, StoreKey, VolumeId};
 use moorline_gc::caps::{Exceeded, Sum};
 use moorline_gc::coverage::Gap;
 use moorline_gc::plan::{Keep, SetMark, Unmark};
 use moorline_gc::{Deletion, Verdict};
+use moorline_store::{Records, RunRecord};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::Value;
 
-use crate::report::{Done, Leftover, Seen};
+use crate::Collector;
+use crate::error::{CollectError, Result};
+use crate::ledger::{self, RUNS};
+use crate::report::{Done, Leftover, Outcome, Seen};
 
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,4 +97,87 @@ pub struct RunHistory {
     pub open_leftovers: Vec<Resource>,
     /// Every line, as it was written.
     pub lines: Vec<Line>,
+}
+
+/// A line as it was written.
+pub(crate) fn line_of(line: Value, runs: &StoreKey) -> Result<Line> {
+    serde_json::from_value(line).map_err(|error| CollectError::Records {
+        key: runs.clone(),
+        why: clean(&error.to_string()),
+    })
+}
+
+impl RunHistory {
+    fn of(record: RunRecord, runs: &StoreKey) -> Result<Self> {
+        let lines: Result<Vec<Line>> = record.lines.into_iter().map(|line| line_of(line, runs)).collect();
+        let mut history = Self {
+            run: record.run,
+            started: record.started,
+            holder: String::new(),
+            finished: None,
+            saved: Sum::default(),
+            open: Vec::new(),
+            open_leftovers: Vec::new(),
+            lines: lines?,
+        };
+        let lines = std::mem::take(&mut history.lines);
+        for line in &lines {
+            history.take(line);
+        }
+        history.lines = lines;
+        Ok(history)
+    }
+
+    fn take(&mut self, line: &Line) {
+        match line {
+            Line::Start { holder, .. } => self.holder.clone_from(holder),
+            Line::Begin(deletion) if !self.open.contains(&deletion.volume) => {
+                self.open.push(deletion.volume.clone());
+            }
+            Line::End(done) => {
+                if !matches!(done.outcome, Outcome::Failed(_)) {
+                    self.open.retain(|open| *open != done.volume);
+                }
+                if done.confirmed {
+                    self.saved.add(done.gib, done.monthly);
+                }
+            }
+            Line::BeginLeftover(leftover) => self.open_leftovers.push(leftover.resource.clone()),
+            Line::EndLeftover(leftover) => self.open_leftovers.retain(|open| *open != leftover.resource),
+            // What a run says at its end counts leftovers, too.
+            Line::Finish { at, saved, .. } => {
+                self.finished = Some(*at);
+                self.saved = *saved;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Collector {
+    /// The last runs that set out to do something, the newest first. Dry runs leave nothing behind.
+    pub async fn history(&self, most: usize) -> Result<Vec<RunHistory>> {
+        let runs = ledger::key(RUNS)?;
+        let records = Records::new(Arc::clone(&self.store), runs.clone());
+        let newest = records
+            .newest(most, self.clock.wall())
+            .await
+            .map_err(CollectError::Store)?;
+        let found: Vec<RunRecord> = newest.try_collect().await.map_err(CollectError::Store)?;
+        found.into_iter().map(|record| RunHistory::of(record, &runs)).collect()
+    }
+
+    /// One run by its id.
+    pub async fn history_of(&self, run: &str) -> Result<RunHistory> {
+        let runs = ledger::key(RUNS)?;
+        let records = Records::new(Arc::clone(&self.store), runs.clone());
+        let newest = records.newest(usize::MAX, self.clock.wall()).await;
+        let mut newest = newest.map_err(CollectError::Store)?;
+        while let Some(record) = newest.try_next().await.map_err(CollectError::Store)? {
+            if record.run == run {
+                return RunHistory::of(record, &runs);
+            }
+        }
+        Err(CollectError::NoRun { run: run.to_owned() })
+    }
 }

@@ -14,6 +14,12 @@ pub mod report;
 pub mod scope;
 pub mod tags;
 
+mod clock;
+mod ledger;
+mod leftovers;
+mod run;
+mod survey;
+
 pub use collector::{Collector, Settings};
 pub use error::{CollectError, Result};
 pub use event::{Event, EventSink, Stage};

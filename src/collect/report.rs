@@ -32,6 +32,9 @@ pub struct Done {
     pub verdict: Verdict,
     /// How it ended.
     pub outcome: Outcome,
+    /// Whether the cloud confirmed in this run that the volume is gone: what counts as saved, also where the PersistentVolume that
+    /// pointed to it is still held by a finalizer.
+    pub confirmed: bool,
     /// The snapshot that was taken first.
     pub snapshot: Option<String>,
     /// Its size.
@@ -43,7 +46,7 @@ pub struct Done {
 }
 
 impl Done {
-    /// Whether the cloud confirmed that it is gone.
+    /// Whether it is gone with everything that pointed to it.
     pub fn is_gone(&self) -> bool {
         self.outcome == Outcome::Gone
     }
@@ -61,7 +64,7 @@ pub enum LeftoverAction {
     Unmark,
     /// It waits for grace to be over.
     Wait(Timestamp),
-    /// It goes.
+    /// It goes; after a run that was to do it: it was not begun.
     Delete,
     /// It went, and the cloud confirmed it.
     Gone,
@@ -75,14 +78,18 @@ pub enum LeftoverAction {
 pub struct Leftover {
     /// What it is.
     pub resource: Resource,
+    /// Its name, for people.
+    pub name: String,
     /// Its scope.
     pub scope: String,
     /// Whether it can be wanted.
     pub verdict: Verdict,
     /// Why.
     pub why: String,
-    /// Since when runs have seen it unused.
+    /// Since when runs have seen it unused; of a snapshot, since when it has expired.
     pub since: Option<Timestamp>,
+    /// The size of a snapshot's volume; 0 of everything else.
+    pub gib: u32,
     /// What it costs in US dollars a month, where that is known.
     pub monthly: Option<f64>,
     /// What becomes of it.
@@ -143,7 +150,9 @@ impl Report {
     /// Whether something was not read, or left for the next run: exit code 3.
     pub fn is_incomplete(&self) -> bool {
         let not_begun = |done: &Done| matches!(done.outcome, Outcome::NotBegun(_));
-        let unknown = |leftover: &Leftover| leftover.verdict == Verdict::Unknown;
+        let unknown = |leftover: &Leftover| {
+            leftover.verdict == Verdict::Unknown || (self.applied && leftover.action == LeftoverAction::Delete)
+        };
         self.plan.is_incomplete()
             || self.ended_early.is_some()
             || self.done.iter().any(not_begun)

@@ -60,13 +60,27 @@ impl Records {
     /// A record for a run that begins. `run` tells it from others that begin in the same millisecond, on other machines: letters and
     /// digits by chance. Nothing is written before the first line is.
     pub fn begin(&self, started: Timestamp, run: &str) -> Result<RunLog> {
-        let month = started.strftime(MONTH);
-        let time = started.strftime(TIME);
         Ok(RunLog {
             store: Arc::clone(&self.store),
-            folder: self.folder.join(&format!("{month}/{time}-{run}"))?,
+            folder: self.folder_of(started, run)?,
             next: 1,
         })
+    }
+
+    /// The record of one run, as far as it got; `None` where it has no line.
+    pub async fn of(&self, started: Timestamp, run: &str) -> Result<Option<RunRecord>> {
+        let folder = self.folder_of(started, run)?;
+        let chunks: BTreeSet<StoreKey> = self.store.list(Some(&folder)).try_collect().await?;
+        if chunks.is_empty() {
+            return Ok(None);
+        }
+        self.read(started, run.to_owned(), chunks).await.map(Some)
+    }
+
+    fn folder_of(&self, started: Timestamp, run: &str) -> Result<StoreKey> {
+        let month = started.strftime(MONTH);
+        let time = started.strftime(TIME);
+        self.folder.join(&format!("{month}/{time}-{run}"))
     }
 
     /// The last records, the newest first; each is read when it is asked for. `now` only says where to look first.

@@ -45,6 +45,9 @@ async fn lines_come_back_in_order_with_the_run_they_are_of() {
     assert_eq!((found[0].started, found[0].run.as_str()), (started, "0a1b"));
     assert_eq!(found[0].lines.len(), 14);
     assert_eq!(found[0].lines[13], json!({"deleted": 11}));
+    let same = records.of(started, "0a1b").await.unwrap();
+    assert_eq!(same.as_ref(), Some(&found[0]));
+    assert_eq!(records.of(started, "0a1c").await.unwrap(), None);
 }
 
 #[tokio::test]

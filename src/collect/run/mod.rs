@@ -1,0 +1,211 @@
+//! A run: what it would do, and doing it under the lease.
+
+mod look;
+mod marks;
+mod resume;
+mod steps;
+mod sweep;
+mod watch;
+mod writer;
+
+use std::sync::Arc;
+
+use moorline_gc::caps::Sum;
+use moorline_gc::{Plan, Records};
+use moorline_store::{Lease, Terms};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use writer::Writer;
+
+use crate::Collector;
+use crate::clock::CloudClock;
+use crate::error::{CollectError, Result};
+use crate::event::Event;
+use crate::history::Line;
+use crate::ledger::{self, Journal, LEASE, Ledger, RUNS};
+use crate::report::Report;
+use crate::survey::{Eyes, Survey};
+use sweep::Sweep;
+
+impl Collector {
+    /// What a run would do. Nothing is written anywhere.
+    pub async fn dry_run(&self) -> Result<Report> {
+        // Without what earlier runs saw less is proved and so less would go: it is worth saying, and no reason to stop.
+        let (records, notice) = match Ledger::load(&self.store).await {
+            Ok(ledger) => (ledger.records, None),
+            Err(error) => (Records::default(), Some(unread(&error))),
+        };
+        let clock = CloudClock::since(records.last_run);
+        let eyes = Eyes::new(self, &clock);
+        let mut survey = eyes.survey().await?;
+        let plan = eyes.plan(&mut survey, &records).await?;
+        let mut report = self.report(&survey, plan);
+        report.notices.extend(notice);
+        Ok(report)
+    }
+
+    /// A run: marks, then deletions, under the lease.
+    pub async fn apply(&self) -> Result<Report> {
+        let terms = Terms {
+            holder: self.holder.clone(),
+            span: self.settings.lock_span,
+            margin: self.settings.lock_margin,
+        };
+        let key = ledger::key(LEASE)?;
+        let lease = Lease::acquire(Arc::clone(&self.store), key, terms, Arc::clone(&self.clock)).await?;
+        let (over, lost) = (CancellationToken::new(), CancellationToken::new());
+        let keep = async {
+            if let Err(error) = lease.keep(&over).await {
+                self.notice(&error.to_string());
+                lost.cancel();
+            }
+        };
+        let work = async {
+            let outcome = self.work(&lease, &lost).await;
+            over.cancel();
+            outcome
+        };
+        let ((), outcome) = tokio::join!(keep, work);
+        if let Err(error) = lease.release().await {
+            // It runs out by itself.
+            tracing::warn!(%error, "the lease could not be given back");
+        }
+        outcome
+    }
+
+    async fn work(&self, lease: &Lease, lost: &CancellationToken) -> Result<Report> {
+        let mut ledger = Ledger::load(&self.store).await?;
+        let clock = CloudClock::since(ledger.records.last_run);
+        let eyes = Eyes::new(self, &clock);
+        let mut survey = eyes.survey().await?;
+        let plan = eyes.plan(&mut survey, &ledger.records).await?;
+        let mut report = self.report(&survey, plan);
+        report.applied = true;
+        if clock.now(&self.scopes).is_none() || report.plan.clock.is_some() {
+            // Nothing that was seen is of a time that can be trusted, and nothing may be written down as of it.
+            return Ok(report);
+        }
+        let journal = Journal {
+            started: survey.now,
+            run: self.run.clone(),
+        };
+        let runs = moorline_store::Records::new(Arc::clone(&self.store), ledger::key(RUNS)?);
+        let log = runs.begin(journal.started, &journal.run).map_err(CollectError::Store)?;
+        let writer = Writer::new(lease, log);
+        ledger.records.observe(&survey.world, survey.now);
+        writer.confirm().await.map_err(|why| self.no_more(&why))?;
+        ledger.save(Some(journal)).await?;
+        let lines = self.first_lines(lease, &survey, &report.plan);
+        writer.write(lines).await.map_err(|why| self.no_more(&why))?;
+        self.act(&eyes, (&writer, lost), (survey, &mut ledger), &mut report)
+            .await;
+        let finished = self.finish(&eyes, &writer, &mut ledger, &report).await;
+        if let Err(error) = finished {
+            report.ended_early.get_or_insert(error.to_string());
+        }
+        Ok(report)
+    }
+
+    /// Marks, then what an earlier run began, then deletions.
+    async fn act(
+        &self,
+        eyes: &Eyes<'_>,
+        (writer, lost): (&Writer<'_>, &CancellationToken),
+        (survey, ledger): (Survey, &mut Ledger),
+        report: &mut Report,
+    ) {
+        let plan = report.plan.clone();
+        marks::write(self, writer, &plan, report).await;
+        report.done = resume::resume(self, writer, ledger, (&survey, &plan)).await;
+        let Survey { counts, .. } = survey;
+        if !plan.deletions.is_empty() {
+            let sweep = Sweep {
+                eyes,
+                writer,
+                counts: &counts,
+                lost,
+            };
+            let (done, over) = sweep.run(plan.deletions, ledger).await;
+            report.done.extend(done);
+            report.ended_early = over;
+        }
+        if report.ended_early.is_none() && self.stop.is_cancelled() {
+            report.ended_early = Some("it was told to stop".to_owned());
+        }
+        for done in report.done.iter().filter(|done| done.confirmed) {
+            report.saved.add(done.gib, done.monthly);
+        }
+    }
+
+    /// Keeps what the next run has to know, and the run's last line.
+    async fn finish(&self, eyes: &Eyes<'_>, writer: &Writer<'_>, ledger: &mut Ledger, report: &Report) -> Result<()> {
+        writer.confirm().await.map_err(|why| self.no_more(&why))?;
+        let last = Line::Finish {
+            at: eyes.now(),
+            saved: report.saved,
+            ended_early: report.ended_early.clone(),
+        };
+        writer.write(vec![last]).await.map_err(|why| self.no_more(&why))?;
+        ledger.save(None).await
+    }
+
+    fn report(&self, survey: &Survey, plan: Plan) -> Report {
+        Report {
+            run: self.run.clone(),
+            applied: false,
+            seen: survey.seen.clone(),
+            plan,
+            marks_written: 0,
+            marks_failed: Vec::new(),
+            done: Vec::new(),
+            leftovers: Vec::new(),
+            saved: Sum::default(),
+            ended_early: None,
+            notices: survey.notices.clone(),
+        }
+    }
+
+    fn first_lines(&self, lease: &Lease, survey: &Survey, plan: &Plan) -> Vec<Line> {
+        let start = Line::Start {
+            run: self.run.clone(),
+            at: survey.now,
+            holder: self.holder.clone(),
+            fence: lease.fence(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let seen = Line::Seen {
+            seen: survey.seen.clone(),
+            totals: plan.totals.clone(),
+            gaps: plan.gaps.clone(),
+            exceeded: plan.exceeded.clone(),
+        };
+        // What is foreign is only counted: there may be a hundred thousand of it.
+        let kept = plan
+            .kept
+            .iter()
+            .filter(|keep| keep.verdict != moorline_gc::Verdict::Foreign);
+        let kept = kept.cloned().map(Line::Kept);
+        let marks = plan.marks.iter().cloned().map(Line::Mark);
+        let unmarks = plan.unmarks.iter().cloned().map(Line::Unmark);
+        [start, seen]
+            .into_iter()
+            .chain(kept)
+            .chain(marks)
+            .chain(unmarks)
+            .collect()
+    }
+
+    fn no_more(&self, why: &str) -> CollectError {
+        CollectError::Lost { why: why.to_owned() }
+    }
+
+    fn notice(&self, text: &str) {
+        self.emit(Event::Notice { text: text.to_owned() });
+    }
+}
+
+fn unread(error: &CollectError) -> String {
+    use std::error::Error as _;
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}; what earlier runs saw is not known, and so less can be proved")
+}

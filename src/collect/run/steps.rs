@@ -1,0 +1,373 @@
+//! One deletion, step by step: snapshot, claim, volume, PersistentVolume. Each step is confirmed before the next, and success where
+//! its thing is gone already.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use moorline_api::{
+    Cluster, DeleteOptions, Deletion as Came, Error, ErrorKind, Object, ObjectRef, Propagation, ResourceKind, tags,
+};
+use moorline_gc::names::UNUSED;
+use moorline_gc::verdict::Target;
+use moorline_gc::{Deletion, Step};
+use tokio::sync::Semaphore;
+
+use super::Writer;
+use super::look::{FRESH, Looked};
+use super::watch::wait_gone;
+use crate::event::Event;
+use crate::history::Line;
+use crate::{Collector, Scope};
+
+/// Deletions that wait in their cloud's queue at once. More would be late: what is deleted has been looked at just before.
+pub(super) const IN_QUEUE: usize = 8;
+
+/// How long a PersistentVolume may be held after its volume is gone, by a finalizer of a driver that is slow or not there.
+const HELD: Duration = Duration::from_secs(30);
+
+/// How long a snapshot may take: large disks take long, and the next run goes on with it.
+const SNAPSHOT: Duration = Duration::from_mins(30);
+
+/// Why a deletion did not get to its end.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The look is too old, and nothing is destroyed yet: look again.
+    Stale,
+    /// Somebody uses it again, or made it anew.
+    Alive(String),
+    /// A call failed, or took too long.
+    Failed {
+        why: String,
+        /// Whether trying again can help.
+        transient: bool,
+    },
+    /// The lease is lost, or the journal cannot be written: nothing more may be done.
+    Over(String),
+}
+
+impl Trouble {
+    fn of(error: &Error) -> Self {
+        Self::Failed {
+            why: error.to_string(),
+            transient: error.is_transient() && error.kind != ErrorKind::Stale,
+        }
+    }
+}
+
+/// What deletions share.
+pub(super) struct Tools<'a> {
+    pub(super) collector: &'a Collector,
+    pub(super) writer: &'a Writer<'a>,
+    /// One for each scope, in their order.
+    pub(super) queues: Vec<Semaphore>,
+    /// How many deletions are on their way to their cloud's queue or in it.
+    pub(super) ahead: AtomicUsize,
+}
+
+/// One deletion under way.
+pub(super) struct Work<'a> {
+    tools: &'a Tools<'a>,
+    looked: Looked,
+    /// Whether its line is in the journal.
+    pub(super) begun: Arc<AtomicBool>,
+    /// Whether something of it is destroyed.
+    destroyed: AtomicBool,
+    /// Whether the cloud confirmed that the volume is gone.
+    pub(super) confirmed: AtomicBool,
+    pub(super) snapshot: Mutex<Option<String>>,
+    counted_ahead: AtomicBool,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(tools: &'a Tools<'a>, looked: Looked, begun: Arc<AtomicBool>) -> Self {
+        tools.ahead.fetch_add(1, Ordering::Relaxed);
+        Self {
+            tools,
+            looked,
+            begun,
+            destroyed: AtomicBool::new(false),
+            confirmed: AtomicBool::new(false),
+            snapshot: Mutex::default(),
+            counted_ahead: AtomicBool::new(true),
+        }
+    }
+
+    pub(super) fn deletion(&self) -> &Deletion {
+        &self.looked.deletion
+    }
+
+    /// Does all steps.
+    pub(super) async fn carry_out(&self) -> Result<(), Trouble> {
+        for step in &self.deletion().steps {
+            let patience = match step {
+                Step::Snapshot { .. } => SNAPSHOT,
+                _ => self.tools.collector.settings.deletion_timeout,
+            };
+            let done = tokio::time::timeout(patience, self.step(step)).await;
+            let late = |_| Trouble::Failed {
+                why: format!("{} was not done after {} seconds", word(step), patience.as_secs()),
+                transient: false,
+            };
+            done.map_err(late)??;
+        }
+        Ok(())
+    }
+
+    async fn step(&self, step: &Step) -> Result<(), Trouble> {
+        self.tell(step);
+        match step {
+            Step::Snapshot { expires } => self.take_snapshot(&expires.to_string()).await,
+            Step::Claim(target) => self.delete_claim(target).await,
+            Step::Volume => self.delete_volume().await,
+            Step::PersistentVolume(target) => self.delete_persistent_volume(target).await,
+        }
+    }
+
+    fn tell(&self, step: &Step) {
+        self.tools.collector.emit(Event::Step {
+            volume: self.deletion().volume.clone(),
+            what: word(step),
+        });
+    }
+
+    /// To be done directly before each call that changes something: the journal says what begins, and the lease is still ours.
+    async fn permit(&self) -> Result<(), Trouble> {
+        if !self.begun.load(Ordering::Relaxed) {
+            let line = Line::Begin(self.deletion().clone());
+            self.tools.writer.write(vec![line]).await.map_err(Trouble::Over)?;
+            self.begun.store(true, Ordering::Relaxed);
+        }
+        self.tools.writer.confirm().await.map_err(Trouble::Over)
+    }
+
+    /// The same before what destroys something: the evidence is of just now.
+    async fn permit_to_destroy(&self) -> Result<(), Trouble> {
+        let is_stale = || !self.destroyed.load(Ordering::Relaxed) && self.looked.at.elapsed() > FRESH;
+        if is_stale() {
+            return Err(Trouble::Stale);
+        }
+        self.permit().await?;
+        // A store may take its time.
+        if is_stale() {
+            return Err(Trouble::Stale);
+        }
+        self.destroyed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn take_snapshot(&self, expires: &str) -> Result<(), Trouble> {
+        let scope = self.scope()?;
+        let mut all = self.looked.volume.tags.clone();
+        all.remove(UNUSED);
+        for target in self.persistent_volumes() {
+            let pv = self.cluster(target)?.get(&pv_ref(target)).await;
+            if let Some(pv) = pv
+                .map_err(|error| Trouble::of(&error))?
+                .filter(|pv| pv.uid() == Some(&target.uid))
+            {
+                all.extend(tags::of_persistent_volume(&pv));
+            }
+        }
+        all.insert(tags::EXPIRES.to_owned(), expires.to_owned());
+        // Of this time that it was unused: the next run, or the next attempt, finds the one that was begun.
+        let name = format!("moorline-gc-{}", self.deletion().since.as_second());
+        self.permit().await?;
+        let call = scope.volumes.snapshot(&self.deletion().volume, &name, &all);
+        let snapshot = self.guarded(call).await?.map_err(|error| Trouble::of(&error))?;
+        if let Ok(mut taken) = self.snapshot.lock() {
+            *taken = Some(snapshot.id);
+        }
+        Ok(())
+    }
+
+    async fn delete_claim(&self, target: &Target) -> Result<(), Trouble> {
+        let cluster = self.cluster(target)?;
+        let claim = claim_ref(target);
+        self.permit_to_destroy().await?;
+        self.delete_object(cluster, &claim, &target.uid).await
+    }
+
+    async fn delete_volume(&self) -> Result<(), Trouble> {
+        let scope = self.scope()?;
+        let id = &self.deletion().volume;
+        {
+            let number = self
+                .tools
+                .collector
+                .scopes
+                .iter()
+                .position(|other| other.name == scope.name);
+            let queue = number.and_then(|number| self.tools.queues.get(number));
+            let _turn = match queue {
+                Some(queue) => queue.acquire().await.ok(),
+                None => None,
+            };
+            self.still_pointed_at_by_the_dead().await?;
+            self.permit_to_destroy().await?;
+            let deleted = self.guarded(scope.volumes.delete(id)).await?;
+            self.passed();
+            deleted.map_err(|error| match error.kind {
+                ErrorKind::InUse => Trouble::Alive(error.to_string()),
+                _ => Trouble::of(&error),
+            })?;
+        }
+        let gone = self.guarded(scope.volumes.wait_gone(id)).await?;
+        gone.map_err(|error| Trouble::of(&error))?;
+        self.confirmed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// That no claim was made anew under a name that was deleted, and that no PersistentVolume was given to another claim meanwhile. Where a
+    /// cloud knows of no use, as with shares, only this stands between a user who is quick and the deletion.
+    async fn still_pointed_at_by_the_dead(&self) -> Result<(), Trouble> {
+        let mut gone = Vec::new();
+        for step in &self.deletion().steps {
+            match step {
+                Step::Claim(target) => {
+                    let claim = self.cluster(target)?.get(&claim_ref(target)).await;
+                    if claim.map_err(|error| Trouble::of(&error))?.is_some() {
+                        let name = format!("{}/{}", target.namespace, target.name);
+                        return Err(Trouble::Alive(format!("claim {name} was made anew meanwhile")));
+                    }
+                    gone.push(target.uid.as_str());
+                }
+                Step::PersistentVolume(target) => {
+                    let pv = self.cluster(target)?.get(&pv_ref(target)).await;
+                    if let Some(pv) = pv.map_err(|error| Trouble::of(&error))? {
+                        still_dead(&pv, target, &gone).map_err(Trouble::Alive)?;
+                    }
+                }
+                Step::Snapshot { .. } | Step::Volume => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete_persistent_volume(&self, target: &Target) -> Result<(), Trouble> {
+        let cluster = self.cluster(target)?;
+        let pv = pv_ref(target);
+        self.permit_to_destroy().await?;
+        let held = tokio::time::timeout(HELD, self.delete_object(cluster, &pv, &target.uid)).await;
+        let Err(_) = held else {
+            return held.unwrap_or(Ok(()));
+        };
+        let live = cluster.get(&pv).await.map_err(|error| Trouble::of(&error))?;
+        let Some(live) = live.filter(|live| live.uid() == Some(&target.uid)) else {
+            return Ok(());
+        };
+        let finalizers = live
+            .list_at(&["metadata", "finalizers"])
+            .iter()
+            .filter_map(|name| name.as_str());
+        let finalizers: Vec<&str> = finalizers.collect();
+        Err(Trouble::Failed {
+            why: format!(
+                "the volume is gone, and PersistentVolume {} is held by {}; is its driver running?",
+                target.name,
+                finalizers.join(", ")
+            ),
+            transient: false,
+        })
+    }
+
+    /// Deletes an object in this life only, and waits until it is gone.
+    async fn delete_object(&self, cluster: &dyn Cluster, target: &ObjectRef, uid: &str) -> Result<(), Trouble> {
+        let options = DeleteOptions {
+            uid: Some(uid.to_owned()),
+            propagation: Propagation::Background,
+            dry_run: false,
+        };
+        match self.guarded(cluster.delete(target, &options)).await? {
+            Ok(Came::Absent | Came::Gone) => Ok(()),
+            Ok(Came::Terminating) => wait_gone(cluster, target, uid)
+                .await
+                .map_err(|error| Trouble::of(&error)),
+            Err(error) if error.kind == ErrorKind::Stale => Err(Trouble::Alive(format!("{target} was made anew"))),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(Trouble::of(&error)),
+        }
+    }
+
+    async fn guarded<T>(&self, call: impl Future<Output = T>) -> Result<T, Trouble> {
+        self.tools.writer.guarded(call).await.map_err(Trouble::Over)
+    }
+
+    fn persistent_volumes(&self) -> impl Iterator<Item = &Target> {
+        self.deletion().steps.iter().filter_map(|step| match step {
+            Step::PersistentVolume(target) => Some(target),
+            _ => None,
+        })
+    }
+
+    fn scope(&self) -> Result<&'a Scope, Trouble> {
+        let name = &self.deletion().scope;
+        let scope = self.tools.collector.scopes.iter().find(|scope| scope.name == *name);
+        scope.ok_or_else(|| Trouble::Failed {
+            why: format!("the policy has no scope {name}"),
+            transient: false,
+        })
+    }
+
+    fn cluster(&self, target: &Target) -> Result<&'a dyn Cluster, Trouble> {
+        cluster_of(self.tools.collector, target)
+    }
+
+    fn passed(&self) {
+        if self.counted_ahead.swap(false, Ordering::Relaxed) {
+            self.tools.ahead.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        self.passed();
+    }
+}
+
+pub(super) fn cluster_of<'a>(collector: &'a Collector, target: &Target) -> Result<&'a dyn Cluster, Trouble> {
+    let link = collector.clusters.iter().find(|link| link.name == target.cluster);
+    let connection = link.and_then(|link| link.connection.as_ref().ok());
+    connection.map(|cluster| &**cluster).ok_or_else(|| Trouble::Failed {
+        why: format!("cluster {} cannot be reached", target.cluster),
+        transient: false,
+    })
+}
+
+pub(super) fn claim_ref(target: &Target) -> ObjectRef {
+    ObjectRef::new(ResourceKind::claim(), &target.namespace, &target.name)
+}
+
+pub(super) fn pv_ref(target: &Target) -> ObjectRef {
+    ObjectRef::new(ResourceKind::persistent_volume(), "", &target.name)
+}
+
+/// Whether a PersistentVolume is the one that was looked at and belongs to no claim but those that are gone.
+fn still_dead(pv: &Object, target: &Target, gone: &[&str]) -> Result<(), String> {
+    let name = &target.name;
+    if pv.uid() != Some(&target.uid) {
+        return Err(format!("PersistentVolume {name} was made anew meanwhile"));
+    }
+    let claim = pv.str_at(&["spec", "claimRef", "uid"]);
+    let phase = pv.str_at(&["status", "phase"]).unwrap_or_default();
+    let released = matches!(phase, "Released" | "Failed");
+    // The cluster takes a moment to see that the claim is gone.
+    let lags = phase == "Bound" && claim.is_some_and(|claim| gone.contains(&claim));
+    if (released && claim.is_some()) || lags {
+        return Ok(());
+    }
+    Err(format!(
+        "PersistentVolume {name} is {phase} meanwhile, for another claim"
+    ))
+}
+
+/// A step in words.
+fn word(step: &Step) -> String {
+    match step {
+        Step::Snapshot { .. } => "a snapshot is taken".to_owned(),
+        Step::Claim(target) => format!("claim {}/{} goes", target.namespace, target.name),
+        Step::Volume => "the volume goes".to_owned(),
+        Step::PersistentVolume(target) => format!("PersistentVolume {} goes", target.name),
+    }
+}
