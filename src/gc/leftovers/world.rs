@@ -364,6 +364,19 @@ impl Leftovers {
         self.by_resource.get(resource).map(|index| &self.candidates[*index])
     }
 
+    /// Whether a listing of the scope that came to its end does not have the thing; `None` where none did.
+    pub fn is_gone(&self, scope: &str, resource: &Resource) -> Option<bool> {
+        let sort = match resource {
+            Resource::LoadBalancer(_) => Sort::LoadBalancers,
+            Resource::Holder(_) => Sort::StorageAccounts,
+            Resource::Snapshot(_) => Sort::Snapshots,
+            Resource::Volume(_) => return None,
+        };
+        let scope = self.scopes.iter().find(|known| known.name == scope)?;
+        let whole = matches!(scope.readings.get(&sort)?, Reading::Complete { .. });
+        whole.then(|| self.find(resource).is_none())
+    }
+
     /// Everything that verdicts depend on and that was not read, or not lately.
     pub fn gaps(&self, policy: &Policy, now: Timestamp) -> Vec<Gap> {
         let fresh = Freshness {
