@@ -2,6 +2,7 @@
 
 mod admin;
 mod app;
+mod check;
 mod completions;
 mod confirm;
 mod df;
@@ -12,6 +13,7 @@ mod lb;
 mod options;
 mod plan;
 mod registry;
+mod restore;
 mod sandbox;
 mod scale;
 mod settings;
@@ -63,6 +65,8 @@ enum Command {
     Scale(scale::Args),
     Down(down::Args),
     Lb(lb::Args),
+    Check(check::Args),
+    Restore(restore::Args),
     Sandbox(sandbox::Args),
     Completions(completions::Args),
     /// Print the JSON Schema of profile.yaml, for editors
@@ -116,6 +120,8 @@ fn run(app: &App, command: Command) -> Result<Exit, Failure> {
             Command::Scale(args) => scale::run(app, args).await,
             Command::Down(args) => down::run(app, args).await,
             Command::Lb(args) => lb::run(app, args).await,
+            Command::Check(args) => check::run(app, args).await,
+            Command::Restore(args) => restore::run(app, args).await,
             Command::Sandbox(args) => sandbox::run(app, args).await,
             Command::Completions(_) | Command::Schema => Ok(Exit::Done),
         }

@@ -3,6 +3,7 @@
 mod age;
 pub(crate) mod balancers;
 mod bytes;
+pub(crate) mod check;
 pub(crate) mod df;
 mod diff;
 pub(crate) mod document;
@@ -11,6 +12,7 @@ mod paint;
 mod plain_log;
 pub(crate) mod plan;
 pub(crate) mod progress;
+pub(crate) mod restore;
 pub(crate) mod sandbox;
 pub(crate) mod status;
 mod table;
