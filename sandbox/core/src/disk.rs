@@ -45,7 +45,7 @@ impl Disk {
         &self.seal
     }
 
-    pub(crate) fn put(&self, path: String, bytes: Vec<u8>) -> Result<(), JournalError> {
+    pub(crate) fn put(&self, path: String, bytes: &[u8]) -> Result<(), JournalError> {
         self.rows.insert(path, bytes).map_err(disk_error)
     }
 

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -68,7 +69,7 @@ pub struct Journal {
 
 /// Where the values are. Keys on both shelves are `table NUL key`.
 enum Shelf {
-    Memory(Mutex<BTreeMap<String, Vec<u8>>>),
+    Memory(Mutex<BTreeMap<String, Bytes>>),
     Disk(Box<Disk>),
 }
 
@@ -112,13 +113,18 @@ impl Journal {
     /// Writes one value.
     pub fn put<T: Serialize>(&self, table: &str, key: &str, value: &T) -> Result<(), JournalError> {
         let bytes = serde_json::to_vec(value).map_err(|source| decode(table, key, source))?;
+        self.put_json(table, key, bytes.into())
+    }
+
+    /// Writes one value that is JSON already.
+    pub fn put_json(&self, table: &str, key: &str, json: Bytes) -> Result<(), JournalError> {
         let path = self.path(table, key);
         match &*self.shelf {
             Shelf::Memory(rows) => {
-                rows.lock().unwrap_or_else(PoisonError::into_inner).insert(path, bytes);
+                rows.lock().unwrap_or_else(PoisonError::into_inner).insert(path, json);
                 Ok(())
             }
-            Shelf::Disk(disk) => disk.put(path, bytes),
+            Shelf::Disk(disk) => disk.put(path, &json),
         }
     }
 
@@ -133,7 +139,7 @@ impl Journal {
             .seal()
             .seal(&path, bytes)
             .map_err(|error| broken(table, key, error))?;
-        disk.put(path, sealed)
+        disk.put(path, &sealed)
     }
 
     /// Every value of a table of sealed ones, in the order of the keys.
@@ -173,7 +179,7 @@ impl Journal {
         let path = self.path(table, key);
         let bytes = match &*self.shelf {
             Shelf::Memory(rows) => rows.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned(),
-            Shelf::Disk(disk) => disk.get(&path)?,
+            Shelf::Disk(disk) => disk.get(&path)?.map(Bytes::from),
         };
         let Some(bytes) = bytes else { return Ok(None) };
         serde_json::from_slice(&bytes)
@@ -183,24 +189,32 @@ impl Journal {
 
     /// Every value of a table, in the order of the keys.
     pub fn load<T: DeserializeOwned>(&self, table: &str) -> Result<Vec<(String, T)>, JournalError> {
-        let prefix = self.path(table, "");
         let mut rows = Vec::new();
-        let mut read = |path: &str, bytes: &[u8]| {
-            let key = &path[prefix.len()..];
+        self.each(table, |key, bytes| {
             let value = serde_json::from_slice(bytes).map_err(|source| decode(table, key, source))?;
             rows.push((key.to_owned(), value));
             Ok(())
-        };
+        })?;
+        Ok(rows)
+    }
+
+    /// Gives every key of a table and the JSON of its value to `read`, in order.
+    pub fn each(
+        &self,
+        table: &str,
+        mut read: impl FnMut(&str, &[u8]) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let prefix = self.path(table, "");
         match &*self.shelf {
             Shelf::Memory(all) => {
                 let all = all.lock().unwrap_or_else(PoisonError::into_inner);
                 for (path, bytes) in all.range::<str, _>(bounds(&prefix, &self.after(table))) {
-                    read(path, bytes)?;
+                    read(&path[prefix.len()..], bytes)?;
                 }
+                Ok(())
             }
-            Shelf::Disk(disk) => disk.each(&prefix, read)?,
+            Shelf::Disk(disk) => disk.each(&prefix, |path, bytes| read(&path[prefix.len()..], bytes)),
         }
-        Ok(rows)
     }
 
     /// Forgets a whole table, all of it or nothing.

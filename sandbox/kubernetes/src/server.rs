@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use moorline_sandbox_core::World;
+use moorline_sandbox_core::{JournalError, World};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -173,6 +173,12 @@ impl ApiServer {
                 .delete(kind, namespace.unwrap_or_default(), name, &options, None)
                 .map(|_| ())
         })
+    }
+
+    /// Puts many objects there as if they had long been: unchecked, whole but for their versions, none of them Secrets. Watches are
+    /// sent to list anew; subscribers in the process hear nothing, and have to look at everything afterwards.
+    pub fn seed(&self, resource: &str, objects: impl IntoIterator<Item = Value>) -> Result<(), JournalError> {
+        self.state().store.seed(&resource.into(), objects)
     }
 
     /// Every change from now on. A receiver that falls 16,384 changes behind is told so and must list again.

@@ -1,6 +1,8 @@
 //! The objects, their versions, and the recent changes from which watches and consistent lists are answered.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -74,21 +76,44 @@ impl Entry {
     }
 }
 
-/// A row of the journal, back to JSON before the next one is read.
+/// A row of the journal.
 struct Row {
     json: Bytes,
     version: u64,
 }
 
+impl Row {
+    /// Takes the JSON as it is where it begins as answers do, and writes it anew where an earlier version wrote it.
+    fn read(json: &[u8]) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Head<'a> {
+            #[serde(borrow)]
+            metadata: Metadata<'a>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Metadata<'a> {
+            #[serde(borrow)]
+            resource_version: Cow<'a, str>,
+        }
+        let json: Box<[u8]> = if json.starts_with(b"{\"kind\":") {
+            json.into()
+        } else {
+            object::json(&serde_json::from_slice(json)?).into_boxed_slice()
+        };
+        let head: Head<'_> = serde_json::from_slice(&json)?;
+        Ok(Self {
+            version: head.metadata.resource_version.parse().unwrap_or(0),
+            json: json.into(),
+        })
+    }
+}
+
+/// A row of the sealed table, which is opened to a value.
 impl<'de> Deserialize<'de> for Row {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let json = object::json(&value);
-        Ok(Self {
-            // Boxed, which gives back what the buffer had in reserve: up to as much again.
-            json: json.into_boxed_slice().into(),
-            version: version_of(&value),
-        })
+        Self::read(&object::json(&value)).map_err(serde::de::Error::custom)
     }
 }
 
@@ -124,8 +149,17 @@ impl Store {
     pub(crate) fn open(journal: Arc<Journal>, limit: usize) -> Result<Self, OpenError> {
         let mut version = journal.get::<u64>("kubernetes", "version")?.unwrap_or(0);
         let mut tables: HashMap<Arc<str>, Table> = HashMap::new();
-        let rows = journal.load::<Row>(TABLE)?.into_iter();
-        for (key, row) in rows.chain(journal.load_sealed::<Row>(SEALED)?) {
+        let mut rows = Vec::new();
+        journal.each(TABLE, |key, json| {
+            let row = Row::read(json).map_err(|source| JournalError::Decode {
+                table: TABLE.to_owned(),
+                key: key.to_owned(),
+                source,
+            })?;
+            rows.push((key.to_owned(), row));
+            Ok(())
+        })?;
+        for (key, row) in rows.into_iter().chain(journal.load_sealed::<Row>(SEALED)?) {
             let mut parts = key.splitn(3, '/');
             let (Some(resource), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
                 return Err(OpenError::Object { key });
@@ -204,6 +238,37 @@ impl Store {
             .flat_map(BTreeMap::values)
     }
 
+    /// How many objects of a resource there are.
+    pub(crate) fn count(&self, resource: &str, namespace: Option<&str>) -> usize {
+        let Some(table) = self.tables.get(resource) else {
+            return 0;
+        };
+        match namespace {
+            Some(namespace) => table.get(namespace).map_or(0, BTreeMap::len),
+            None => table.values().map(BTreeMap::len).sum(),
+        }
+    }
+
+    /// What [`Self::list`] gives behind the object of that namespace and name, whether it is there or not.
+    pub(crate) fn list_after<'a>(
+        &'a self,
+        resource: &str,
+        namespace: Option<&str>,
+        after: (&str, &str),
+    ) -> impl Iterator<Item = &'a Arc<Entry>> + use<'a> {
+        let table = self.tables.get(resource);
+        let first = table.filter(|_| namespace.is_none_or(|namespace| namespace == after.0));
+        let rest = first.and_then(|table| {
+            let behind = (Bound::Excluded(after.1), Bound::Unbounded);
+            Some(table.get(after.0)?.range::<str, _>(behind).map(|(_, entry)| entry))
+        });
+        let others = table.filter(|_| namespace.is_none()).map(|table| {
+            let behind = (Bound::Excluded(after.0), Bound::Unbounded);
+            table.range::<str, _>(behind).flat_map(|(_, names)| names.values())
+        });
+        rest.into_iter().flatten().chain(others.into_iter().flatten())
+    }
+
     /// Writes an object under a new version, which it gets as its resourceVersion.
     pub(crate) fn put(&mut self, resource: &Arc<str>, mut object: Value) -> Result<Arc<Value>, JournalError> {
         let version = self.version + 1;
@@ -212,7 +277,7 @@ impl Store {
         let key = format!("{resource}/{namespace}/{name}");
         match &**resource {
             SECRETS => self.journal.put_sealed(SEALED, &key, &object)?,
-            _ => self.journal.put(TABLE, &key, &object)?,
+            _ => self.journal.put_json(TABLE, &key, object::json(&object).into())?,
         }
         let value = Arc::new(object);
         let entry = Entry::written(value.clone());
@@ -230,6 +295,34 @@ impl Store {
         };
         self.record(version, resource, kind, entry, old)?;
         Ok(value)
+    }
+
+    /// Puts objects there as if they had always been; each gets a version. Whoever watches is sent to list anew, and in-process
+    /// subscribers are told nothing.
+    pub(crate) fn seed(
+        &mut self,
+        resource: &Arc<str>,
+        objects: impl IntoIterator<Item = Value>,
+    ) -> Result<(), JournalError> {
+        let table = self.tables.entry(resource.clone()).or_default();
+        for mut object in objects {
+            self.version += 1;
+            object["metadata"]["resourceVersion"] = Value::from(self.version.to_string());
+            let (namespace, name) = (object::namespace(&object), object::name(&object));
+            let json = Bytes::from(object::json(&object).into_boxed_slice());
+            self.journal
+                .put_json(TABLE, &format!("{resource}/{namespace}/{name}"), json.clone())?;
+            let entry = Entry::read_back(namespace, name, json);
+            table
+                .entry(namespace.to_owned())
+                .or_default()
+                .insert(name.to_owned(), entry);
+        }
+        self.journal.put("kubernetes", "version", &self.version)?;
+        self.history.clear();
+        self.forgotten = self.version;
+        self.versions.send_replace(self.version);
+        Ok(())
     }
 
     /// Removes an object; its last state gets the deletion's version.
@@ -343,8 +436,4 @@ impl Store {
     pub(crate) fn resources(&self) -> Vec<Arc<str>> {
         self.tables.keys().cloned().collect()
     }
-}
-
-fn version_of(object: &Value) -> u64 {
-    object::text(object, "/metadata/resourceVersion").parse().unwrap_or(0)
 }

@@ -50,6 +50,9 @@ struct Token {
     v: String,
     rv: u64,
     start: (String, String),
+    /// How many objects the pages so far had, where none was left out.
+    #[serde(default)]
+    seen: Option<usize>,
 }
 
 /// The version of a token that goes on in the list as it is.
@@ -76,11 +79,12 @@ impl Token {
         }
     }
 
-    fn encode(version: u64, last: &Entry) -> String {
+    fn encode(version: u64, last: &Entry, seen: Option<usize>) -> String {
         Self {
             v: "meta.k8s.io/v1".to_owned(),
             rv: version,
             start: (last.namespace.clone(), last.name.clone()),
+            seen,
         }
         .text()
     }
@@ -95,6 +99,7 @@ impl Token {
             v: self.v.clone(),
             rv: PRESENT,
             start: self.start.clone(),
+            seen: None,
         };
         let mut refusal = ApiError::expired(
             "The provided continue parameter is too old to display a consistent list result. You can start a new list without \
@@ -184,41 +189,121 @@ fn page(store: &Store, resource: &ResourcePath, incoming: &Incoming, selector: &
         Some(token) => Some(token.rv).filter(|version| *version != PRESENT),
         None => wanted_version(incoming, store.version())?,
     };
-    let (kind, namespace) = (&resource.kind.id, resource.namespace.as_deref());
-    let all = match version {
-        None => store.list(kind, namespace).cloned().collect(),
-        Some(version) => store.list_at(kind, namespace, version).ok_or_else(|| match &token {
-            Some(token) => token.expired(),
-            None => ApiError::expired("The resourceVersion for the provided list is too old."),
-        })?,
+    let moment = match version {
+        None => None,
+        Some(version) => {
+            let mut changes = store
+                .changes_since(&resource.kind.id, version)
+                .ok_or_else(|| too_old(token.as_ref()))?;
+            // Where nothing changed since, the list as it is serves, of which a page costs no more than itself.
+            changes.next().map(|_| version)
+        }
+    };
+    let listing = Listing {
+        store,
+        resource,
+        selector,
+        token: token.as_ref(),
+        limit: if limit == 0 { usize::MAX } else { limit },
+    };
+    let (entries, remaining) = match moment {
+        None => listing.present(),
+        Some(moment) => listing.past(moment).ok_or_else(|| too_old(token.as_ref()))?,
     };
     let version = version.unwrap_or(store.version());
-    let after = |entry: &Arc<Entry>| {
-        token
-            .as_ref()
-            .is_none_or(|token| (&entry.namespace, &entry.name) > (&token.start.0, &token.start.1))
+    let seen = match &token {
+        None => Some(entries.len()),
+        Some(token) => token.seen.map(|seen| seen + entries.len()),
     };
-    let mut entries: Vec<Arc<Entry>> = all
-        .into_iter()
-        .filter(|entry| after(entry) && (selector.is_empty() || selector.matches(&entry.value())))
-        .collect();
-    let remaining = entries.len().saturating_sub(limit);
-    if limit == 0 || remaining == 0 {
-        return Ok(Page {
-            entries,
-            version,
-            next: None,
-            remaining: None,
-        });
-    }
-    entries.truncate(limit);
-    let next = entries.last().map(|last| Token::encode(version, last));
+    let seen = seen.filter(|_| selector.is_empty());
+    let next = match remaining {
+        Remaining::Nothing => None,
+        _ => entries.last().map(|last| Token::encode(version, last, seen)),
+    };
+    let remaining = match remaining {
+        Remaining::Counted(count) => Some(count).filter(|_| selector.is_empty()),
+        Remaining::Nothing | Remaining::Some => None,
+    };
     Ok(Page {
         entries,
         version,
         next,
-        remaining: selector.is_empty().then_some(remaining),
+        remaining,
     })
+}
+
+fn too_old(token: Option<&Token>) -> ApiError {
+    match token {
+        Some(token) => token.expired(),
+        None => ApiError::expired("The resourceVersion for the provided list is too old."),
+    }
+}
+
+/// What a page is taken from.
+struct Listing<'a> {
+    store: &'a Store,
+    resource: &'a ResourcePath,
+    selector: &'a Selector,
+    token: Option<&'a Token>,
+    limit: usize,
+}
+
+/// What comes behind a page.
+enum Remaining {
+    Nothing,
+    /// Something, how much is not told.
+    Some,
+    Counted(usize),
+}
+
+impl Listing<'_> {
+    fn selects(&self, entry: &Entry) -> bool {
+        self.selector.is_empty() || self.selector.matches(&entry.value())
+    }
+
+    /// A page of the list as it is.
+    fn present(&self) -> (Vec<Arc<Entry>>, Remaining) {
+        let (kind, namespace) = (&self.resource.kind.id, self.resource.namespace.as_deref());
+        let start = self.token.map(|token| (token.start.0.as_str(), token.start.1.as_str()));
+        let whole = start.is_none().then(|| self.store.list(kind, namespace));
+        let rest = start.map(|start| self.store.list_after(kind, namespace, start));
+        let all = whole.into_iter().flatten().chain(rest.into_iter().flatten());
+        let mut selected = all.filter(|entry| self.selects(entry));
+        let entries: Vec<Arc<Entry>> = selected.by_ref().take(self.limit).cloned().collect();
+        if selected.next().is_none() {
+            return (entries, Remaining::Nothing);
+        }
+        if !self.selector.is_empty() {
+            return (entries, Remaining::Some);
+        }
+        let seen = match self.token {
+            None => Some(0),
+            Some(token) => token.seen,
+        };
+        let remaining = match seen {
+            Some(seen) => self.store.count(kind, namespace).saturating_sub(seen + entries.len()),
+            None => 1 + selected.count(),
+        };
+        (entries, Remaining::Counted(remaining))
+    }
+
+    /// A page of the list as it was at `moment`; `None` when that is no longer known.
+    fn past(&self, moment: u64) -> Option<(Vec<Arc<Entry>>, Remaining)> {
+        let (kind, namespace) = (&self.resource.kind.id, self.resource.namespace.as_deref());
+        let mut entries = self.store.list_at(kind, namespace, moment)?;
+        entries.retain(|entry| {
+            let after = self
+                .token
+                .is_none_or(|token| (&entry.namespace, &entry.name) > (&token.start.0, &token.start.1));
+            after && self.selects(entry)
+        });
+        let remaining = match entries.len().saturating_sub(self.limit) {
+            0 => Remaining::Nothing,
+            more => Remaining::Counted(more),
+        };
+        entries.truncate(self.limit);
+        Some((entries, remaining))
+    }
 }
 
 pub(super) fn list(server: &ApiServer, resource: &ResourcePath, incoming: &Incoming) -> Result<Answer, ApiError> {

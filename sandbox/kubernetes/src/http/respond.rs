@@ -201,6 +201,10 @@ impl Renderer<'_> {
         let head = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata}).to_string();
         let mut bytes = head.into_bytes();
         bytes.pop();
+        if self.accept.form == Form::Whole {
+            // One copy of each object, and none of the page.
+            bytes.reserve(entries.iter().map(|entry| entry.json().len() + 1).sum::<usize>() + 16);
+        }
         bytes.extend_from_slice(b",\"items\":[");
         // Only custom resources say in each item what it is.
         let typed = match self.accept.form {

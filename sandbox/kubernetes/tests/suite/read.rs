@@ -350,3 +350,67 @@ async fn metadata_alone() {
         406
     );
 }
+
+#[tokio::test]
+async fn pages_of_many_namespaces_leave_nothing_out_and_count_what_is_left() {
+    let client = Client::new();
+    let object = |namespace: &str, name: &str| json!({"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", "metadata": {"namespace": namespace, "name": name}});
+    let spaces = ["a", "b", "c"];
+    let names = ["one", "three", "two"];
+    let all = spaces.iter().flat_map(|space| names.map(|name| object(space, name)));
+    client.server.seed("leases.coordination.k8s.io", all).unwrap();
+    for limit in 1..=9 {
+        let mut seen = Vec::new();
+        let mut path = format!("/apis/coordination.k8s.io/v1/leases?limit={limit}");
+        loop {
+            let page = client.get(&path).await.body;
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= limit);
+            seen.extend(items.iter().map(|item| {
+                let text = |key: &str| item["metadata"][key].as_str().unwrap().to_owned();
+                (text("namespace"), text("name"))
+            }));
+            let remaining = page["metadata"]["remainingItemCount"].as_u64();
+            let left = 9 - seen.len() as u64;
+            assert_eq!(remaining, (left > 0).then_some(left), "limit {limit}");
+            let Some(token) = page["metadata"]["continue"].as_str() else {
+                break;
+            };
+            path = format!("/apis/coordination.k8s.io/v1/leases?limit={limit}&continue={token}");
+        }
+        let expected = spaces
+            .iter()
+            .flat_map(|space| names.map(|name| ((*space).to_owned(), name.to_owned())));
+        assert_eq!(seen, expected.collect::<Vec<_>>(), "limit {limit}");
+    }
+    let one = client
+        .get("/apis/coordination.k8s.io/v1/namespaces/b/leases?limit=2")
+        .await
+        .body;
+    let token = one["metadata"]["continue"].as_str().unwrap();
+    let rest = client
+        .get(&format!(
+            "/apis/coordination.k8s.io/v1/namespaces/b/leases?limit=2&continue={token}"
+        ))
+        .await
+        .body;
+    assert_eq!(rest["items"].as_array().unwrap().len(), 1);
+    assert_eq!(rest["items"][0]["metadata"]["name"], "two");
+}
+
+#[tokio::test]
+async fn what_is_seeded_sends_watches_to_list_anew() {
+    let client = Client::new();
+    let list = client.get("/api/v1/configmaps").await.body;
+    let version = list["metadata"]["resourceVersion"].as_str().unwrap();
+    let object =
+        json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"namespace": "a", "name": "seeded", "uid": "1"}});
+    client.server.seed("configmaps", [object]).unwrap();
+    let watched = client
+        .get(&format!("/api/v1/configmaps?watch=1&resourceVersion={version}"))
+        .await;
+    assert_eq!((watched.status, &watched.body["object"]["code"]), (200, &json!(410)));
+    let read = client.get("/api/v1/namespaces/a/configmaps/seeded").await.body;
+    assert_eq!(read["metadata"]["uid"], "1");
+    assert!(read["metadata"]["resourceVersion"].as_str().unwrap() > version);
+}
