@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_api::{RunStore, StorageRules, VolumeId};
+use moorline_api::{RunStore, StorageRules};
 use moorline_gc::Policy;
 use moorline_gc::leftovers::Grace;
 use moorline_store::{Clock, SystemClock};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
 use crate::event::{Event, EventSink};
-use crate::{ClusterLink, Explanation, Prices, Scope, Selection, Tagging};
+use crate::{ClusterLink, Prices, Scope};
 
 /// How a run goes about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,31 +78,5 @@ impl Collector {
 
     pub(crate) fn emit(&self, event: Event) {
         self.events.emit(event);
-    }
-}
-
-// The calls follow with the next commits; until then each says that it saw nothing.
-impl Collector {
-    fn unseen(what: &str) -> crate::CollectError {
-        crate::CollectError::NotSeen {
-            what: what.to_owned(),
-            why: "this version makes no calls yet".to_owned(),
-        }
-    }
-
-    /// The evidence for one volume: by its id or name, by `namespace/claim`, or by its PersistentVolume's name. More than one where
-    /// several clusters have such a claim.
-    pub async fn explain(&self, subject: &str) -> Result<Vec<Explanation>> {
-        Err(Self::unseen(subject))
-    }
-
-    /// Takes marks off, so that grace begins anew.
-    pub async fn unmark(&self, _volumes: Selection) -> Result<Vec<Tagging>> {
-        Err(Self::unseen("anything"))
-    }
-
-    /// Protects volumes from every run, or takes that protection off.
-    pub async fn protect(&self, _volumes: Vec<VolumeId>, _on: bool) -> Result<Vec<Tagging>> {
-        Err(Self::unseen("anything"))
     }
 }

@@ -23,10 +23,6 @@ use crate::report::{Done, Leftover, Outcome, Seen};
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lines are written one by one and never kept in numbers"
-)]
 pub enum Line {
     /// A run begins.
     Start {

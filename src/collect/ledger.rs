@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{CollectError, Result};
 use crate::history::{Line, line_of};
-use crate::report::Outcome;
+use crate::report::{Leftover, LeftoverAction, Outcome};
 
 /// The lease of runs.
 pub(crate) const LEASE: &str = "gc/lease.json";
@@ -53,6 +53,7 @@ struct Document {
     edition: u64,
     journal: Option<Journal>,
     open: Vec<Open>,
+    open_leftovers: Vec<Leftover>,
     records: Option<Records>,
     /// The keys of the records' parts, where these are not here.
     parts: Vec<StoreKey>,
@@ -63,6 +64,8 @@ struct Document {
 pub(crate) struct Ledger {
     pub(crate) records: Records,
     pub(crate) open: BTreeMap<String, Open>,
+    /// Deletions of what is no volume, by their ids.
+    pub(crate) open_leftovers: BTreeMap<String, Leftover>,
     pub(crate) journal: Option<Journal>,
     store: Arc<dyn RunStore>,
     version: Option<StoreVersion>,
@@ -76,6 +79,7 @@ impl Ledger {
         let mut ledger = Self {
             records: Records::default(),
             open: BTreeMap::new(),
+            open_leftovers: BTreeMap::new(),
             journal: None,
             store: Arc::clone(store),
             version: None,
@@ -100,6 +104,9 @@ impl Ledger {
         ledger.parts = document.parts;
         for open in document.open {
             ledger.open.insert(open.deletion.volume.0.clone(), open);
+        }
+        for open in document.open_leftovers {
+            ledger.open_leftovers.insert(open.resource.to_string(), open);
         }
         if let Some(journal) = document.journal {
             ledger.replay(&journal).await?;
@@ -139,6 +146,10 @@ impl Ledger {
                     self.open.insert(id, open);
                 }
                 Line::End(done) => self.ended(&done.volume.0, &done.outcome, done.confirmed),
+                Line::BeginLeftover(leftover) => {
+                    self.open_leftovers.insert(leftover.resource.to_string(), leftover);
+                }
+                Line::EndLeftover(leftover) => self.ended_leftover(&leftover),
                 _ => {}
             }
         }
@@ -168,6 +179,21 @@ impl Ledger {
         }
     }
 
+    /// Takes note of what became of something that is no volume.
+    pub(crate) fn ended_leftover(&mut self, leftover: &Leftover) {
+        let id = leftover.resource.to_string();
+        match leftover.action {
+            LeftoverAction::Failed(_) => {
+                self.open_leftovers.insert(id, leftover.clone());
+            }
+            // It was not begun in this run, and may have been in another.
+            LeftoverAction::Delete | LeftoverAction::Wait(_) | LeftoverAction::Mark => {}
+            LeftoverAction::Gone | LeftoverAction::Keep | LeftoverAction::Unmark => {
+                self.open_leftovers.remove(&id);
+            }
+        }
+    }
+
     /// Keeps what is remembered. Fails where somebody else has written it meanwhile.
     pub(crate) async fn save(&mut self, journal: Option<Journal>) -> Result<()> {
         self.journal = journal;
@@ -181,6 +207,7 @@ impl Ledger {
             edition: self.edition,
             journal: self.journal.clone(),
             open: self.open.values().cloned().collect(),
+            open_leftovers: self.open_leftovers.values().cloned().collect(),
             records: small.then(|| self.records.clone()),
             parts: parts.clone(),
         };

@@ -19,6 +19,7 @@ mod ledger;
 mod leftovers;
 mod run;
 mod survey;
+mod unusable;
 
 pub use collector::{Collector, Settings};
 pub use error::{CollectError, Result};

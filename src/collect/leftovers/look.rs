@@ -9,8 +9,7 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use moorline_api::{
-    Cluster, Error, ErrorKind, Holder, Kinds, ListQuery, LoadBalancer, Origin, Recoverable, Resource, ResourceKind,
-    Tags, tags,
+    Cluster, Error, ErrorKind, Holder, Kinds, ListQuery, LoadBalancer, Recoverable, Resource, ResourceKind, Tags, tags,
 };
 use moorline_gc::ClusterIndex;
 use moorline_gc::leftovers::{Kind, Leftovers, Sort};
@@ -194,16 +193,16 @@ async fn things(eyes: &Eyes<'_>, scope: usize, sort: Sort, clusters: &Uids) -> s
             let mut found = Vec::new();
             for uid in clusters.as_ref().map_err(unknown)? {
                 let ours = Tags::from([(tags::CLUSTER_UID.to_owned(), uid.clone())]);
-                found.extend(all(scope.recovery.recoverable(ours), expires).await?);
+                found.extend(all(scope.recovery.snapshots(ours), expires).await?);
             }
             Ok(Things::Snapshots(found))
         }
     }
 }
 
-/// Most of what volumes can be brought back from expires by itself, or never.
-fn expires(recoverable: &Recoverable) -> bool {
-    matches!(recoverable.origin, Origin::Snapshot(_)) && recoverable.tags.contains_key(tags::EXPIRES)
+/// Those that somebody wants to keep say nothing of it.
+fn expires(snapshot: &Recoverable) -> bool {
+    snapshot.tags.contains_key(tags::EXPIRES)
 }
 
 /// All of a listing that is wanted. Of what a cloud does not have there is nothing.

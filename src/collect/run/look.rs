@@ -267,7 +267,7 @@ impl Look<'_, '_> {
                             cluster: cluster.index,
                             kind: kind.clone(),
                             namespace: Some(namespace.clone()),
-                        }))
+                        }));
                     }
                     _ => listed.push(whole),
                 }
@@ -293,7 +293,7 @@ impl Look<'_, '_> {
 
     async fn list(&mut self, listed: Vec<Listed>) -> Option<()> {
         let mut reading = Reading::new(&self.eyes.permits);
-        let mut begun = Vec::new();
+        let mut asked = Vec::new();
         for one in listed {
             let Some((cluster, resource)) = self.resource(one.cluster, &one.kind) else {
                 continue;
@@ -301,21 +301,21 @@ impl Look<'_, '_> {
             let mut query = ListQuery::everywhere(resource.clone());
             query.namespace.clone_from(&one.namespace);
             reading.objects(Arc::clone(&cluster.cluster), query);
-            begun.push(one);
+            asked.push(one);
         }
         let rules = self.eyes.rules();
         let world = &mut self.world;
         let fold = |listing: usize, news: News<'_>| {
             if let News::Portion(Portion::Objects(objects)) = news {
                 for object in &objects {
-                    world.add(begun[listing].cluster, object, &rules[..]);
+                    world.add(asked[listing].cluster, object, &rules[..]);
                 }
             }
         };
         let endings = reading.fold(&self.eyes.collector.stop, fold).await?;
         let now = self.eyes.now();
         let mut failures: Vec<(&Listed, Error)> = Vec::new();
-        for (one, ending) in begun.iter().zip(endings) {
+        for (one, ending) in asked.iter().zip(endings) {
             let began = clock::at(now, ending.began);
             match (ending.outcome, &one.namespace) {
                 (Ok(()), Some(namespace)) => self.world.read_within(one.cluster, one.kind.clone(), namespace, began),

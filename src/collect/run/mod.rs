@@ -11,6 +11,7 @@ mod writer;
 use std::sync::Arc;
 
 use moorline_gc::caps::Sum;
+use moorline_gc::leftovers::settle;
 use moorline_gc::{Plan, Records};
 use moorline_store::{Lease, Terms};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,8 @@ use crate::error::{CollectError, Result};
 use crate::event::Event;
 use crate::history::Line;
 use crate::ledger::{self, Journal, LEASE, Ledger, RUNS};
-use crate::report::Report;
+use crate::leftovers::{self, Found};
+use crate::report::{LeftoverAction, Report};
 use crate::survey::{Eyes, Survey};
 use sweep::Sweep;
 
@@ -37,11 +39,21 @@ impl Collector {
         };
         let clock = CloudClock::since(records.last_run);
         let eyes = Eyes::new(self, &clock);
-        let mut survey = eyes.survey().await?;
-        let plan = eyes.plan(&mut survey, &records).await?;
+        let (survey, found, plan) = self.observe(&eyes, &records).await?;
         let mut report = self.report(&survey, plan);
+        report.leftovers = found.report();
         report.notices.extend(notice);
         Ok(report)
+    }
+
+    /// Reads everything and plans, volumes and leftovers together: one cap is for both.
+    async fn observe(&self, eyes: &Eyes<'_>, records: &Records) -> Result<(Survey, Found, Plan)> {
+        let (survey, found) = tokio::join!(eyes.survey(), leftovers::survey(eyes));
+        let (mut survey, mut found) = (survey?, found?);
+        let mut plan = eyes.plan(&mut survey, records).await?;
+        settle(&mut plan, &mut found.plan, &self.policy.caps);
+        plan.gaps.extend(found.gaps().iter().cloned());
+        Ok((survey, found, plan))
     }
 
     /// A run: marks, then deletions, under the lease.
@@ -77,10 +89,10 @@ impl Collector {
         let mut ledger = Ledger::load(&self.store).await?;
         let clock = CloudClock::since(ledger.records.last_run);
         let eyes = Eyes::new(self, &clock);
-        let mut survey = eyes.survey().await?;
-        let plan = eyes.plan(&mut survey, &ledger.records).await?;
+        let (survey, found, plan) = self.observe(&eyes, &ledger.records).await?;
         let mut report = self.report(&survey, plan);
         report.applied = true;
+        report.leftovers = found.report();
         if clock.now(&self.scopes).is_none() || report.plan.clock.is_some() {
             // Nothing that was seen is of a time that can be trusted, and nothing may be written down as of it.
             return Ok(report);
@@ -93,12 +105,16 @@ impl Collector {
         let log = runs.begin(journal.started, &journal.run).map_err(CollectError::Store)?;
         let writer = Writer::new(lease, log);
         ledger.records.observe(&survey.world, survey.now);
-        writer.confirm().await.map_err(|why| self.no_more(&why))?;
+        writer.confirm().await.map_err(|why| no_more(&why))?;
         ledger.save(Some(journal)).await?;
         let lines = self.first_lines(lease, &survey, &report.plan);
-        writer.write(lines).await.map_err(|why| self.no_more(&why))?;
+        writer.write(lines).await.map_err(|why| no_more(&why))?;
         self.act(&eyes, (&writer, lost), (survey, &mut ledger), &mut report)
             .await;
+        if report.ended_early.is_none() {
+            self.act_on_leftovers(&eyes, &writer, (found, &mut ledger), &mut report)
+                .await;
+        }
         let finished = self.finish(&eyes, &writer, &mut ledger, &report).await;
         if let Err(error) = finished {
             report.ended_early.get_or_insert(error.to_string());
@@ -137,15 +153,36 @@ impl Collector {
         }
     }
 
+    /// What is no volume comes last: a storage account is empty when its volumes are gone.
+    async fn act_on_leftovers(
+        &self,
+        eyes: &Eyes<'_>,
+        writer: &Writer<'_>,
+        (found, ledger): (Found, &mut Ledger),
+        report: &mut Report,
+    ) {
+        let open = ledger.open_leftovers.values().cloned().collect();
+        report.leftovers = leftovers::apply(eyes, found, open, writer).await;
+        for leftover in &report.leftovers {
+            ledger.ended_leftover(leftover);
+            if leftover.action == LeftoverAction::Gone {
+                report.saved.add(leftover.gib, leftover.monthly);
+            }
+        }
+        if self.stop.is_cancelled() {
+            report.ended_early = Some("it was told to stop".to_owned());
+        }
+    }
+
     /// Keeps what the next run has to know, and the run's last line.
     async fn finish(&self, eyes: &Eyes<'_>, writer: &Writer<'_>, ledger: &mut Ledger, report: &Report) -> Result<()> {
-        writer.confirm().await.map_err(|why| self.no_more(&why))?;
+        writer.confirm().await.map_err(|why| no_more(&why))?;
         let last = Line::Finish {
             at: eyes.now(),
             saved: report.saved,
             ended_early: report.ended_early.clone(),
         };
-        writer.write(vec![last]).await.map_err(|why| self.no_more(&why))?;
+        writer.write(vec![last]).await.map_err(|why| no_more(&why))?;
         ledger.save(None).await
     }
 
@@ -195,13 +232,13 @@ impl Collector {
             .collect()
     }
 
-    fn no_more(&self, why: &str) -> CollectError {
-        CollectError::Lost { why: why.to_owned() }
-    }
-
     fn notice(&self, text: &str) {
         self.emit(Event::Notice { text: text.to_owned() });
     }
+}
+
+fn no_more(why: &str) -> CollectError {
+    CollectError::Lost { why: why.to_owned() }
 }
 
 fn unread(error: &CollectError) -> String {

@@ -169,7 +169,12 @@ impl<'a> Work<'a> {
                 all.extend(tags::of_persistent_volume(&pv));
             }
         }
+        // These say that it is ours to delete when its time is over: a copy of it that somebody makes is of another volume.
         all.insert(tags::EXPIRES.to_owned(), expires.to_owned());
+        all.insert(tags::SNAPSHOT_OF.to_owned(), self.deletion().volume.0.clone());
+        if let Some(cluster) = &self.deletion().maker {
+            all.insert(tags::CLUSTER_UID.to_owned(), cluster.clone());
+        }
         // Of this time that it was unused: the next run, or the next attempt, finds the one that was begun.
         let name = format!("moorline-gc-{}", self.deletion().since.as_second());
         self.permit().await?;

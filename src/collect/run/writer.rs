@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use moorline_api::Error;
+use moorline_api::{Error, ErrorKind};
 use moorline_store::{Lease, RunLog};
 
 use crate::history::Line;
+use crate::leftovers::Pen;
 
 /// How often a line is written again that a store which answers badly may not have.
 const ATTEMPTS: u32 = 4;
@@ -101,6 +102,17 @@ impl<'a> Writer<'a> {
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pen for Writer<'_> {
+    async fn confirm(&self) -> Result<(), String> {
+        self.confirm().await
+    }
+
+    async fn write(&self, lines: Vec<Line>) -> Result<(), Error> {
+        let written = self.write(lines).await;
+        written.map_err(|why| Error::new(ErrorKind::Unreachable, "append to the journal", "", why))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which kinds of a cluster have to be read, by what it serves.
 //!
-//! Beside the built-in workloads, any custom kind may hold claims: a Rollout, a CloneSet, a database that an operator keeps. Nobody
+//! Beside the built-in workloads, any custom kind may hold claims: a Rollout, a `CloneSet`, a database that an operator keeps. Nobody
 //! can list them all by name, so the schema in a kind's definition decides: where its `spec` has a field that names claims, or
 //! that the schema leaves open, its objects are read; other custom kinds cannot name a claim. Kinds of aggregated servers have no
 //! such definition and are read, unless their group is known to have no workloads. (docs/adr has the reasons.)
