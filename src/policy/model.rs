@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use moorline_gc::policy::Policy;
+use moorline_gc::policy::{NamedCluster, Policy};
 use moorline_prices::Overrides;
 use moorline_store::Location;
-
-use crate::Diagnostics;
+use moorline_yaml::diagnostic::Diagnostics;
 
 /// A policy file that was read and checked. Nothing in it has been compared with a cluster or a cloud yet.
 #[derive(Clone, Debug)]
@@ -34,6 +33,24 @@ pub struct PolicyFile {
     pub concurrency: Option<usize>,
     /// What is allowed and probably not meant; warnings only.
     pub warnings: Diagnostics,
+}
+
+impl PolicyFile {
+    /// A policy of these scopes and clusters with all defaults, that stands in no file.
+    pub fn of(scopes: Vec<ScopeSpec>, clusters: Vec<ClusterSpec>) -> Self {
+        Self {
+            path: PathBuf::new(),
+            rules: Policy::of(clusters.iter().map(ClusterSpec::named)),
+            scopes,
+            clusters,
+            leftovers: LeftoverGrace::default(),
+            store: None,
+            lock: LockTerms::default(),
+            prices: Overrides::none(),
+            concurrency: None,
+            warnings: Diagnostics::default(),
+        }
+    }
 }
 
 /// Where volumes are looked for, in one cloud.
@@ -82,6 +99,17 @@ pub struct ClusterSpec {
     pub uid: Option<String>,
     /// What drivers call it in tags such as `kubernetes.io/cluster/<id>`.
     pub tag_ids: Vec<String>,
+}
+
+impl ClusterSpec {
+    /// What garbage collection judges by.
+    pub(crate) fn named(&self) -> NamedCluster {
+        NamedCluster {
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+            tag_ids: self.tag_ids.clone(),
+        }
+    }
 }
 
 /// How a cluster is reached.

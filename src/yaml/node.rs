@@ -75,6 +75,14 @@ impl Node {
         }
     }
 
+    /// The number, as it is computed with.
+    pub fn as_f64(&self) -> Option<f64> {
+        match &self.value {
+            Value::Number(number) => number.as_f64(),
+            _ => None,
+        }
+    }
+
     /// The keys of a mapping; none of anything else.
     pub fn entries(&self) -> &[Entry] {
         match &self.value {
