@@ -26,7 +26,7 @@ pub(crate) const STATEFUL_SETS: &str = "statefulsets.apps";
 pub(crate) const VOLUMES: &str = "persistentvolumes";
 
 /// Every built-in resource that may hold objects.
-const BUILT_IN: [&str; 33] = [
+const BUILT_IN: [&str; 34] = [
     ATTACHMENTS,
     CLAIMS,
     CLASSES,
