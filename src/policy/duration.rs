@@ -1,5 +1,7 @@
 //! Durations as people write them: `7d`, `36h`, `1h30m`.
 
+use std::fmt::Write as _;
+
 use jiff::SignedDuration;
 
 /// Units, and the seconds in each: a day is 24 hours.
@@ -65,7 +67,7 @@ pub(crate) fn shown(duration: SignedDuration) -> String {
     let mut text = String::new();
     for (unit, worth) in UNITS {
         if seconds >= worth {
-            text.push_str(&format!("{}{unit}", seconds / worth));
+            let _ = write!(text, "{}{unit}", seconds / worth);
             seconds %= worth;
         }
     }

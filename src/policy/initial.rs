@@ -177,8 +177,9 @@ fn clusters(seen: &[SeenCluster]) -> String {
         match (same, silent) {
             (Some(other), _) => {
                 let _ = writeln!(text, "  # The same cluster as {}:", comment(other));
-                item.lines()
-                    .for_each(|line| text.push_str(&format!("  #{}\n", line.trim_start_matches(' '))));
+                for line in item.lines() {
+                    let _ = writeln!(text, "  #{}", line.trim_start_matches(' '));
+                }
             }
             (None, Some(why)) => {
                 let _ = writeln!(

@@ -26,7 +26,8 @@ use moorline_yaml::file::{self, MIB};
 use moorline_yaml::source::Source;
 
 pub use initial::{Seen, SeenCluster, render_initial};
-pub use model::{AwsScope, AzureScope, ClusterAccess, ClusterSpec, LeftoverGrace, LockTerms, PolicyFile, ScopeSpec};
+pub use model::{AwsScope, AzureScope, ClusterAccess, ClusterSpec, LockTerms, PolicyFile, ScopeSpec};
+pub use moorline_gc::leftovers::Grace as LeftoverGrace;
 pub use moorline_yaml::diagnostic::{Diagnostic, Diagnostics, Severity};
 
 /// The name under which a policy is looked for in the working folder.
@@ -40,7 +41,7 @@ const LARGEST: u64 = MIB;
 pub fn load(path: &Path, home: Option<&Path>) -> Result<PolicyFile, Diagnostics> {
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => {
-            let cure = format!("write one with: moorline gc init --output {}", path.display());
+            let cure = format!("write one with: moorline gc init {}", path.display());
             return Err(file::problem(path, "there is no such file", cure));
         }
         Ok(metadata) if metadata.is_dir() => {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use moorline_gc::leftovers::Grace as LeftoverGrace;
 use moorline_gc::policy::{NamedCluster, Policy};
 use moorline_prices::Overrides;
 use moorline_store::Location;
@@ -124,25 +124,6 @@ pub enum ClusterAccess {
         /// The context; `None` is the file's current one.
         context: Option<String>,
     },
-}
-
-/// How long what is no volume waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeftoverGrace {
-    /// A load balancer whose Service is gone.
-    pub load_balancer: SignedDuration,
-    /// A storage account that holds nothing.
-    pub storage_account: SignedDuration,
-}
-
-impl Default for LeftoverGrace {
-    fn default() -> Self {
-        let week = SignedDuration::from_hours(7 * 24);
-        Self {
-            load_balancer: week,
-            storage_account: week,
-        }
-    }
 }
 
 /// On which terms a run holds its lease; see `moorline_store::Terms`.

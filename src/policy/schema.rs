@@ -82,6 +82,7 @@ pub(crate) enum Scope {
 #[derive(JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "cluster")]
+#[expect(clippy::struct_field_names, reason = "named as in the file")]
 pub(crate) struct Cluster {
     /// What reports call it. Default: its context.
     name: Option<String>,

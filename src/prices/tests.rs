@@ -1,2 +1,1 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 //! What things cost.

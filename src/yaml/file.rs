@@ -79,7 +79,7 @@ pub fn decode(path: PathBuf, mut bytes: Vec<u8>) -> Result<Source, Diagnostics> 
     let (cause, cure) = if text.contains('\0') {
         (
             "bytes that are no text: this is a binary file",
-            "move it out of the folder, or save it as UTF-8",
+            "take it away, or save it as UTF-8",
         )
     } else {
         ("bytes that are not UTF-8", "save it as UTF-8")

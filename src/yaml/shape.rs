@@ -210,6 +210,12 @@ fn short(name: &str) -> &str {
     name.rsplit([' ', '.']).next().unwrap_or(name)
 }
 
+/// The number of a text that has signs or units around it: `10%`, `$500`.
+fn number_in(text: &str) -> Option<&str> {
+    let number = text.trim_matches(|c: char| !c.is_ascii_digit());
+    (text.len() <= 16 && number.parse::<f64>().is_ok()).then_some(number)
+}
+
 /// Whether a type is a cloud's part of something: `provider.aws`.
 fn is_of_a_cloud(name: &str) -> bool {
     matches!(short(name), "aws" | "azure")
@@ -372,6 +378,9 @@ impl Checker<'_> {
                 if text.parse::<f64>().is_ok() =>
             {
                 format!("remove the quotes: {text}")
+            }
+            (Shape::Integer(_) | Shape::Number, Value::String(text)) if number_in(text).is_some() => {
+                format!("write the number alone: {}", number_in(text).unwrap_or_default())
             }
             (Shape::Boolean, Value::String(text)) if matches!(&*text.to_lowercase(), "true" | "yes" | "on") => {
                 "write true, without quotes".to_owned()

@@ -1,9 +1,10 @@
 //! `clusters`: every cluster that may use volumes of the scopes.
 
 use moorline_api::places;
-use moorline_yaml::Node;
+use moorline_yaml::diagnostic::Diagnostic;
 use moorline_yaml::source::Span;
 use moorline_yaml::words::{not_blank, quote};
+use moorline_yaml::{Node, Value};
 
 use super::scopes::is_empty_list;
 use super::{Places, Reader, is_true};
@@ -33,6 +34,10 @@ impl Reader<'_> {
         let mut known = Known::default();
         let mut clusters = Vec::new();
         for (index, item) in document.items_at(&["clusters"]).iter().enumerate() {
+            // Of anything else its shape has been said.
+            if !matches!(item.value, Value::Map(_)) {
+                continue;
+            }
             let path = format!("clusters[{index}]");
             let cluster = self.cluster(item, &path);
             self.apart(item, &path, &cluster, &mut known);
@@ -60,7 +65,8 @@ impl Reader<'_> {
                 "give your clusters names of their own, or leave the id out",
             );
         }
-        if let (ClusterAccess::Kubeconfig { context: None, .. }, None) = (&access, &uid) {
+        let is_open = matches!(access, ClusterAccess::Kubeconfig { context: None, .. });
+        if is_open && item.entry("context").is_none() && item.entry("uid").is_none() {
             let cause = format!("{path} is whichever cluster is current in its kubeconfig");
             let cure = "add context: with a name of kubectl config get-contexts, or uid: so that any other is refused";
             self.warning(item.start(), cause, cure);
@@ -106,11 +112,10 @@ impl Reader<'_> {
                 first,
                 format!("{path} is reached as a cluster before is: it is the same one"),
             );
-        } else if let Some(first) = known.names.take(cluster.name.clone(), self.place(item, "name")) {
+        } else if let Some(first) = known.names.take(cluster.name.clone(), place(item, "name")) {
             let cause = format!("{path} has the name {}, as a cluster before has", quote(&cluster.name));
             let cure = "give each cluster a name: of its own";
-            let diagnostic =
-                moorline_yaml::diagnostic::Diagnostic::new(self.source.locate(self.place(item, "name")), cause, cure);
+            let diagnostic = Diagnostic::new(self.source.locate(place(item, "name")), cause, cure);
             self.findings
                 .add(diagnostic.also(self.source.locate(first), "the other one"));
         }
@@ -130,10 +135,10 @@ impl Reader<'_> {
             }
         }
     }
+}
 
-    fn place(&self, item: &Node, key: &str) -> Span {
-        item.entry(key).map_or_else(|| item.start(), |entry| entry.value.span)
-    }
+fn place(item: &Node, key: &str) -> Span {
+    item.entry(key).map_or_else(|| item.start(), |entry| entry.value.span)
 }
 
 /// What a cluster is called whose item gives no name.

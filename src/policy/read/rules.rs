@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use moorline_api::VolumeSort;
+use moorline_gc::leftovers::Grace as LeftoverGrace;
 use moorline_gc::policy::{Caps, Grace, Protect};
 use moorline_yaml::Node;
 use moorline_yaml::words::{label_value, not_blank, qualified_name, quote};
 
 use super::{Reader, join};
 use crate::duration::{self, shown};
-use crate::model::LeftoverGrace;
 
 /// Between these a listing can be stale: less is over before a large account is read.
 const STALE: [SignedDuration; 2] = [SignedDuration::from_mins(1), SignedDuration::from_hours(24)];

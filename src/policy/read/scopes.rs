@@ -84,8 +84,8 @@ impl Reader<'_> {
             self.error(entry.key_span, cause, "name at least one: regions: [us-east-1]");
         }
         for (region, span) in regions {
-            let whose = scope.account.clone().unwrap_or_else(|| credentials(&scope));
-            match corners.take((whose, region.clone()), span) {
+            let first = whose(block, &scope).and_then(|whose| corners.take((whose, region.clone()), span));
+            match first {
                 Some(first) => {
                     let cause = format!("{path} looks at {region} of an account that is looked at there already");
                     self.twice(span, first, cause);
@@ -201,9 +201,15 @@ pub(super) fn is_empty_list(node: &Node) -> bool {
     }
 }
 
-/// Whose credentials are used where the account is not known.
-fn credentials(scope: &AwsScope) -> String {
-    format!("profile {}", scope.profile.as_deref().unwrap_or_default())
+/// Whose volumes a scope looks at: those of its account, or of its credentials where no account is named. `None` where what names
+/// the account is wrong.
+fn whose(block: &Node, scope: &AwsScope) -> Option<String> {
+    let named = ["account", "role"].iter().any(|key| block.entry(key).is_some());
+    match &scope.account {
+        Some(account) => Some(account.clone()),
+        None if named => None,
+        None => Some(format!("profile {}", scope.profile.as_deref().unwrap_or_default())),
+    }
 }
 
 /// The account of a role's ARN.

@@ -30,9 +30,8 @@ impl Reader<'_> {
             },
             Ok(location) => return Some(location),
             Err(error) => {
-                let error = moorline_store::LocationError::to_string(&error);
                 let cure = "write a folder, s3://bucket/prefix, or azblob://account/container/prefix";
-                (format!("store: {error}"), cure.to_owned())
+                (error.to_string(), cure.to_owned())
             }
         };
         let mut place = self.source.locate(node.span);
@@ -124,13 +123,11 @@ impl Reader<'_> {
 
 fn price_cure(cloud: CloudName, item: &str) -> String {
     let items = moorline_prices::items(cloud);
-    match nearest(item, items.iter().map(String::as_str)) {
-        Some(nearest) => format!("did you mean {nearest}?"),
-        None => {
-            let some: Vec<_> = items.iter().take(6).map(String::as_str).collect();
-            format!("use one of {} …; docs/policy.md has all", some.join(", "))
-        }
+    if let Some(nearest) = nearest(item, items.iter().map(String::as_str)) {
+        return format!("did you mean {nearest}?");
     }
+    let some: Vec<_> = items.iter().take(6).map(String::as_str).collect();
+    format!("use one of {} …; docs/policy.md has all", some.join(", "))
 }
 
 fn region_problem(cloud: CloudName, text: &str) -> Result<(), (String, String)> {

@@ -72,8 +72,8 @@ fn every_key_is_read() {
         ..cluster("prod", kubeconfig("etc/kube/prod.yaml", "prod-admin"))
     };
     let here = cluster("in-cluster", ClusterAccess::InCluster);
-    let test = cluster("test", kubeconfig("/home/me/.kube/config", "test"));
-    assert_eq!(policy.clusters, [prod, here, test]);
+    let trial = cluster("test", kubeconfig("/home/me/.kube/config", "test"));
+    assert_eq!(policy.clusters, [prod, here, trial]);
     let named = |name: &str| NamedCluster {
         name: text(name),
         ..NamedCluster::default()
@@ -214,7 +214,9 @@ fn remove(value: &mut Value, path: &[String]) {
 fn keys_of(schema: &Value, keys: &mut Vec<String>) {
     let Value::Object(fields) = schema else {
         if let Value::Array(items) = schema {
-            items.iter().for_each(|item| keys_of(item, keys));
+            for item in items {
+                keys_of(item, keys);
+            }
         }
         return;
     };

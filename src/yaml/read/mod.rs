@@ -296,7 +296,7 @@ impl Reader<'_> {
     }
 
     fn bad_tag(&mut self, tag: &Tag, span: Span) {
-        let cause = format!("the tag {} means nothing to Kubernetes", quote(&tag.original()));
+        let cause = format!("the tag {} means nothing here", quote(&tag.original()));
         self.error(span, cause, "remove the tag");
     }
 

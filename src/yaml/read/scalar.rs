@@ -6,7 +6,7 @@ use serde_json::Number;
 use crate::node::Value;
 
 /// Why a word has no meaning in JSON, which is what the API server takes.
-pub(super) const NOT_FINITE: &str = "infinity and not-a-number have no place in a manifest";
+pub(super) const NOT_FINITE: &str = "infinity and not-a-number have no place here";
 
 /// The meaning of a plain scalar.
 pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
