@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cloud::{AzureCloud, Disk, Share, StorageAccount};
-use crate::compute::disk::{DiskRecord, DiskSku};
+use crate::compute::disk::DiskRecord;
 use crate::error::AzureError;
 use crate::operation::Rate;
 use crate::resources::locks;
 use crate::session::{Place, Session};
+use crate::stock;
 use crate::storage::account::AccountRecord;
 use crate::storage::accounts::{self, NewAccount};
 use crate::storage::properties::AccountProperties;
@@ -218,25 +219,7 @@ impl AzureCloud {
             if let Some(there) = session.estate.disks.get(&key).filter(|disk| disk.stays()) {
                 return Ok((Disk::of(there), there.ready_at));
             }
-            let sku = DiskSku::find(&new.sku).ok_or_else(|| AzureError::values("sku"))?;
-            let group = session.group(settings.home(), &new.resource_group)?.name.clone();
-            let disk = DiskRecord {
-                subscription: settings.home().to_owned(),
-                group,
-                name: new.name.clone(),
-                location: settings.location.clone(),
-                sku,
-                tags: new.tags.clone(),
-                zones: new.zone.clone().map(|zone| vec![zone]),
-                size_gib: new.size_gib,
-                created: session.now,
-                ready_at: session.now + settings.deletion(),
-                holders: Vec::new(),
-                owner_changed: None,
-                max_shares: None,
-                gone_at: None,
-                forgotten_at: None,
-            };
+            let disk = stock::new_disk(session, new, session.now + settings.deletion())?;
             let answer = (Disk::of(&disk), disk.ready_at);
             session.changed = true;
             session.estate.disks.add(&key, disk, session.now)?;
@@ -251,10 +234,7 @@ impl AzureCloud {
             let Some(disk) = session.estate.disks.get(&key).filter(|disk| disk.stays()) else {
                 return Ok(());
             };
-            if let Some(holder) = disk.holders.first() {
-                let message = format!("Disk {name} is attached to VM {holder}.");
-                return Err(AzureError::new(409, "OperationNotAllowed", message));
-            }
+            disk.must_be_free()?;
             let gone_at = session.now + session.settings.deletion();
             let forgotten_at = gone_at + session.settings.lag();
             let times = session.times();

@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use moorline_sandbox_core::{Journal, JournalError};
 
 use crate::compute::disk::DiskRecord;
+use crate::compute::snapshot::SnapshotRecord;
 use crate::polling::OperationRecord;
 use crate::resources::groups::GroupRecord;
 use crate::resources::locks::LockRecord;
 use crate::settings::AzureSettings;
 use crate::storage::account::AccountRecord;
 use crate::storage::container::ContainerRecord;
+use crate::storage::queues_and_tables::ThingRecord;
 use crate::storage::share::ShareRecord;
 use crate::throttle::Throttle;
 use moorline_sandbox_core::Shelf;
@@ -29,8 +31,14 @@ pub(crate) struct Estate {
     pub(crate) shares: Shelf<ShareRecord>,
     /// By account, name and serial number.
     pub(crate) containers: Shelf<ContainerRecord>,
+    /// By account and lower-case name.
+    pub(crate) queues: Shelf<ThingRecord>,
+    /// By account and lower-case name.
+    pub(crate) tables: Shelf<ThingRecord>,
     /// By subscription, lower-case group and lower-case name.
     pub(crate) disks: Shelf<DiskRecord>,
+    /// By subscription, lower-case group and lower-case name.
+    pub(crate) snapshots: Shelf<SnapshotRecord>,
     /// By lower-case scope and name.
     pub(crate) locks: Shelf<LockRecord>,
     /// What goes on in the background, by id.
@@ -55,7 +63,10 @@ impl Estate {
             accounts: Shelf::open("azure-accounts", journal.clone())?,
             shares: Shelf::open("azure-shares", journal.clone())?,
             containers: Shelf::open("azure-containers", journal.clone())?,
+            queues: Shelf::open("azure-queues", journal.clone())?,
+            tables: Shelf::open("azure-tables", journal.clone())?,
             disks: Shelf::open("azure-disks", journal.clone())?,
+            snapshots: Shelf::open("azure-snapshots", journal.clone())?,
             locks: Shelf::open("azure-locks", journal.clone())?,
             operations: Shelf::open("azure-operations", journal.clone())?,
             throttle: Throttle::default(),
@@ -84,7 +95,10 @@ impl Estate {
         self.accounts.bury(now)?;
         self.shares.bury(now)?;
         self.containers.bury(now)?;
+        self.queues.bury(now)?;
+        self.tables.bury(now)?;
         self.disks.bury(now)?;
+        self.snapshots.bury(now)?;
         self.operations.bury(now)
     }
 
@@ -94,7 +108,10 @@ impl Estate {
         self.accounts.clear()?;
         self.shares.clear()?;
         self.containers.clear()?;
+        self.queues.clear()?;
+        self.tables.clear()?;
         self.disks.clear()?;
+        self.snapshots.clear()?;
         self.locks.clear()?;
         self.operations.clear()?;
         self.throttle = Throttle::default();

@@ -1,5 +1,5 @@
-//! A simulated Azure: Resource Manager for storage accounts, file shares, blob containers, managed disks, resource
-//! groups, subscriptions and locks, with the token endpoint and the metadata service that hand out its tokens.
+//! A simulated Azure: Resource Manager for storage accounts and what is in them, managed disks and their
+//! snapshots, resource groups, subscriptions, tags and locks, with the token endpoint and the metadata service that hand out its tokens.
 //!
 //! [`AzureCloud::router`] is what the SDKs and the `az` command talk to; it is throttled, audited, struck by faults, and
 //! its lists lag behind its writes. It has to be served over TLS, because the SDKs send tokens over nothing else:
@@ -29,6 +29,7 @@ mod polling;
 mod resources;
 mod session;
 mod settings;
+mod stock;
 mod storage;
 mod throttle;
 mod times;

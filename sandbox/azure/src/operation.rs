@@ -79,11 +79,12 @@ pub(crate) enum Route {
 impl Operation {
     /// Finds the operation that `method` and the segments of a path ask for. Letter case matters only in names.
     pub(crate) fn find(method: &str, segments: &[String]) -> Route {
-        let tables: [&'static [Self]; 5] = [
+        let tables: [&'static [Self]; 6] = [
             storage::OPERATIONS,
             compute::OPERATIONS,
             resources::OPERATIONS,
             resources::locks::OPERATIONS,
+            resources::tags::OPERATIONS,
             polling::OPERATIONS,
         ];
         let mut known = false;

@@ -20,11 +20,12 @@ struct Token {
     seal: String,
 }
 
-/// Answers one page of `items`, which come in the order of their keys.
-pub(crate) fn page(
+/// Answers one page of `items`, which come in the order of their keys; what is not on the page is not written.
+pub(crate) fn page<T>(
     session: &Session,
     request: &Request,
-    items: impl IntoIterator<Item = (String, Value)>,
+    items: impl IntoIterator<Item = (String, T)>,
+    write: impl Fn(T) -> Value,
 ) -> Result<Answer, AzureError> {
     let size = page_size(request)?.min(session.settings.page_size_cap).max(1);
     let link = Link::new(session, request);
@@ -39,7 +40,7 @@ pub(crate) fn page(
             let next = last.map(|key| link.make(key));
             return Ok(Answer::ok(&json!({ "value": value, "nextLink": next })));
         }
-        value.push(item);
+        value.push(write(item));
         last = Some(key);
     }
     Ok(Answer::ok(&json!({ "value": value })))

@@ -56,6 +56,8 @@ pub(crate) enum Subject {
     Account(String),
     /// A disk in the making, by key; its end answers the disk.
     Disk(String),
+    /// A snapshot in the making, by key; its end answers the snapshot.
+    Snapshot(String),
     /// Something that goes.
     Deletion,
 }
@@ -137,6 +139,10 @@ fn monitor(session: &mut Session, request: &Request) -> Result<Answer, AzureErro
         },
         Subject::Disk(key) => match session.estate.disks.get(key) {
             Some(disk) if disk.exists(session.now) => Ok(Answer::ok(&disk.render(session.now))),
+            _ => Ok(Answer::empty(204)),
+        },
+        Subject::Snapshot(key) => match session.estate.snapshots.get(key) {
+            Some(snapshot) if snapshot.exists(session.now) => Ok(Answer::ok(&snapshot.render(session.now))),
             _ => Ok(Answer::empty(204)),
         },
         Subject::Deletion => Ok(Answer::empty(200)),

@@ -25,6 +25,8 @@ pub struct AzureSettings {
     pub taken_names: Vec<String>,
     /// Actions that nobody here may perform, `Microsoft.Storage/storageAccounts/listKeys/action`.
     pub denied_actions: Vec<String>,
+    /// Paths below which nobody here may do anything, `/subscriptions/…/storageAccounts/name`; letter case does not matter.
+    pub denied_scopes: Vec<String>,
     /// Whether calls are refused when they come faster than `rates` allow.
     pub throttle: bool,
     /// The rates of Resource Manager and of the storage provider.
@@ -60,6 +62,7 @@ impl Default for AzureSettings {
             clients: Vec::new(),
             taken_names: ["storage", "test", "data", "backup"].map(str::to_owned).to_vec(),
             denied_actions: Vec::new(),
+            denied_scopes: Vec::new(),
             throttle: true,
             rates: Rates::default(),
             account_millis: 1500,

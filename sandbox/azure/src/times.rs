@@ -1,6 +1,6 @@
 //! Times as Azure writes them.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// `2026-11-21T12:34:56.1234567Z`: seven decimals, always.
 pub(crate) fn stamp(time: Timestamp) -> String {
@@ -16,6 +16,11 @@ pub(crate) fn compact(time: Timestamp) -> String {
 /// The time in whole seconds, as snapshots have it.
 pub(crate) fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// When something changes that changed before: now, and never at the same moment, so that its entity tags differ.
+pub(crate) fn next_change(before: Timestamp, now: Timestamp) -> Timestamp {
+    now.max(before + SignedDuration::from_nanos(100))
 }
 
 /// An entity tag that changes with `time`, quotes included.

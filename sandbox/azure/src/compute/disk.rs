@@ -28,6 +28,12 @@ pub(crate) struct DiskRecord {
     /// When a machine last took or let go of it.
     pub(crate) owner_changed: Option<Timestamp>,
     pub(crate) max_shares: Option<u64>,
+    /// The resource that it is a copy of.
+    #[serde(default)]
+    pub(crate) source: Option<String>,
+    /// The state that it is said to be in, where that does not follow from who holds it: `ActiveSAS`, `Reserved`.
+    #[serde(default)]
+    pub(crate) state: Option<String>,
     /// Once its deletion was asked for: when it is gone.
     pub(crate) gone_at: Option<Timestamp>,
     pub(crate) forgotten_at: Option<Timestamp>,
@@ -110,10 +116,14 @@ impl DiskRecord {
 
     /// The disk as a read shows it.
     pub(crate) fn render(&self, now: Timestamp) -> Value {
-        let state = if self.holders.is_empty() {
-            "Unattached"
-        } else {
-            "Attached"
+        let state = match &self.state {
+            Some(state) => state.as_str(),
+            None if self.holders.is_empty() => "Unattached",
+            None => "Attached",
+        };
+        let creation = match &self.source {
+            Some(source) => json!({"createOption": "Copy", "sourceResourceId": source}),
+            None => json!({"createOption": "Empty"}),
         };
         let mut body = json!({
             "name": self.name,
@@ -123,7 +133,7 @@ impl DiskRecord {
             "tags": self.tags,
             "sku": {"name": self.sku, "tier": self.sku.tier()},
             "properties": {
-                "creationData": {"createOption": "Empty"},
+                "creationData": creation,
                 "diskSizeGB": self.size_gib,
                 "diskSizeBytes": self.size_gib << 30,
                 "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
@@ -154,6 +164,19 @@ impl DiskRecord {
             body["properties"]["maxShares"] = shares.into();
         }
         body
+    }
+
+    /// Refuses to delete a disk that somebody has, or reads.
+    pub(crate) fn must_be_free(&self) -> Result<(), AzureError> {
+        let name = &self.name;
+        let message = match (self.holders.first(), self.state.as_deref()) {
+            (Some(holder), _) => format!("Disk {name} is attached to VM {holder}."),
+            (None, Some(state)) if state.starts_with("ActiveSAS") => format!(
+                "There is an active shared access signature outstanding for disk {name}. Call EndGetAccess before attaching or deleting the disk."
+            ),
+            _ => return Ok(()),
+        };
+        Err(AzureError::new(409, "OperationNotAllowed", message))
     }
 
     fn unique_id(&self) -> String {

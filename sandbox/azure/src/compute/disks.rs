@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::disk::{DiskRecord, DiskSku};
+use super::snapshot;
 use crate::error::AzureError;
 use crate::http::answer::Answer;
 use crate::http::request::Request;
@@ -13,7 +14,7 @@ use crate::polling::{self, Subject};
 use crate::resources::tags::{self, Tags};
 use crate::session::Session;
 
-const LONGEST_TAG_NAME: usize = 512;
+pub(super) const LONGEST_TAG_NAME: usize = 512;
 const LARGEST_GIB: u64 = 65_536;
 
 fn key(request: &Request) -> String {
@@ -46,8 +47,8 @@ pub(super) fn list(session: &mut Session, request: &Request) -> Result<Answer, A
     };
     let seen = session.estate.disks.seen(&prefix, session.horizon());
     let seen = seen.filter(|(_, disk)| disk.exists(session.now));
-    let rendered = seen.map(|(key, disk)| (key.to_owned(), disk.render(session.now)));
-    paging::page(session, request, rendered)
+    let seen = seen.map(|(key, disk)| (key.to_owned(), disk));
+    paging::page(session, request, seen, |disk| disk.render(session.now))
 }
 
 #[derive(Deserialize)]
@@ -95,11 +96,12 @@ struct Properties {
     _disk_mbps_read_write: Option<u64>,
 }
 
-/// The sandbox makes empty disks only.
+/// The sandbox makes empty disks, and copies of snapshots and disks.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct CreationData {
     create_option: CreateOption,
+    source_resource_id: Option<String>,
     #[serde(rename = "logicalSectorSize")]
     _logical_sector_size: Option<u64>,
     #[serde(rename = "performancePlus")]
@@ -109,9 +111,34 @@ struct CreationData {
 #[derive(Deserialize)]
 enum CreateOption {
     Empty,
+    Copy,
 }
 
-fn missing(parameter: &str) -> AzureError {
+/// What a new disk is a copy of, as it is called there, and how large that is.
+fn source(session: &Session, data: CreationData) -> Result<Option<(String, u64)>, AzureError> {
+    let id = match (data.create_option, data.source_resource_id) {
+        (CreateOption::Empty, None) => return Ok(None),
+        (CreateOption::Copy, Some(id)) => id,
+        _ => {
+            let message =
+                "Parameter 'sourceResourceId' is required for the create option 'Copy', and for no other here.";
+            return Err(AzureError::new(400, "InvalidParameter", message).about("disk.creationData"));
+        }
+    };
+    let size = snapshot::by_id(session, &id)
+        .map(|snapshot| snapshot.size_gib)
+        .or_else(|| by_id(session, &id).map(|disk| disk.size_gib));
+    let size = size.ok_or_else(|| snapshot::source_not_found(&id))?;
+    Ok(Some((id, size)))
+}
+
+/// The disk with this id, if it is there to be worked with.
+pub(super) fn by_id<'a>(session: &'a Session, id: &str) -> Option<&'a DiskRecord> {
+    let key = super::key_of_id(id, "disks")?;
+    session.estate.disks.get(&key).filter(|disk| disk.stays())
+}
+
+pub(super) fn missing(parameter: &str) -> AzureError {
     let message = format!("Required parameter '{parameter}' is missing (null).");
     AzureError::new(400, "InvalidParameter", message).about(parameter)
 }
@@ -140,11 +167,18 @@ pub(super) fn put(session: &mut Session, request: &Request) -> Result<Answer, Az
         return Err(AzureError::new(400, "LocationNotAvailableForResourceType", message));
     }
     let properties = body.properties.ok_or_else(|| missing("disk"))?;
-    let CreationData {
-        create_option: CreateOption::Empty,
-        ..
-    } = properties.creation_data.ok_or_else(|| missing("disk.creationData"))?;
-    let size_gib = check_size(properties.disk_size_gb.ok_or_else(|| missing("disk.diskSizeGb"))?)?;
+    let creation = properties.creation_data.ok_or_else(|| missing("disk.creationData"))?;
+    let source = source(session, creation)?;
+    let least = source.as_ref().map(|(_, size)| *size);
+    let asked = properties
+        .disk_size_gb
+        .or(least)
+        .ok_or_else(|| missing("disk.diskSizeGb"))?;
+    let size_gib = check_size(asked)?;
+    if least.is_some_and(|least| size_gib < least) {
+        let message = format!("The requested disk size {size_gib} GB is smaller than the size of its source.");
+        return Err(AzureError::new(400, "InvalidParameter", message).about("disk.diskSizeGb"));
+    }
     let tags = body.tags.unwrap_or_default();
     tags::check(&tags, LONGEST_TAG_NAME)?;
     let there = session
@@ -183,6 +217,8 @@ pub(super) fn put(session: &mut Session, request: &Request) -> Result<Answer, Az
         holders: Vec::new(),
         owner_changed: None,
         max_shares: properties.max_shares,
+        source: source.map(|(id, _)| id),
+        state: None,
         gone_at: None,
         forgotten_at: None,
     };
@@ -202,7 +238,7 @@ fn begin_making(session: &mut Session, request: &Request, disk: DiskRecord) -> R
 }
 
 /// Says where to ask how the operation goes: at its status, or for what it came to.
-fn accepted(
+pub(super) fn accepted(
     session: &mut Session,
     request: &Request,
     answer: Answer,
@@ -278,10 +314,7 @@ pub(super) fn delete(session: &mut Session, request: &Request) -> Result<Answer,
         Err(error) if error.code == "ResourceNotFound" => return Ok(Answer::empty(204)),
         Err(error) => return Err(error),
     };
-    if let Some(holder) = disk.holders.first() {
-        let message = format!("Disk {} is attached to VM {holder}.", disk.name);
-        return Err(AzureError::new(409, "OperationNotAllowed", message));
-    }
+    disk.must_be_free()?;
     let (key, location) = (disk.key(), disk.location.clone());
     let gone_at = disk.gone_at.unwrap_or(session.now + session.settings.deletion());
     let forgotten_at = gone_at + session.settings.lag();

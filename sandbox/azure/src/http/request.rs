@@ -118,6 +118,18 @@ impl<'a> Request<'a> {
         self.incoming.header(name)
     }
 
+    /// Refuses the call where it was to be done on another state of the thing than this one.
+    pub(crate) fn check_condition(&self, etag: &str) -> Result<(), AzureError> {
+        let met = self
+            .header("if-match")
+            .is_none_or(|wanted| wanted == "*" || wanted.split(',').any(|one| one.trim() == etag));
+        if met {
+            return Ok(());
+        }
+        let message = "The condition specified using HTTP conditional header(s) is not met.";
+        Err(AzureError::of_service(412, "ConditionNotMet", message))
+    }
+
     pub(crate) fn api_version(&self) -> &str {
         self.query("api-version").unwrap_or_default()
     }

@@ -169,11 +169,13 @@ impl Call<'_> {
     fn authorize(&self, caller: &Caller) -> Result<(), AzureError> {
         let settings = self.cloud.settings_now();
         let action = self.operation.action;
-        if !settings
-            .denied_actions
-            .iter()
-            .any(|denied| denied.eq_ignore_ascii_case(action))
-        {
+        let denied_action = |denied: &String| denied.eq_ignore_ascii_case(action);
+        let target = format!("{}/", self.incoming.path.to_ascii_lowercase());
+        let denied_scope = |scope: &String| {
+            let scope = format!("{}/", scope.trim_end_matches('/').to_ascii_lowercase());
+            target.starts_with(&scope)
+        };
+        if !settings.denied_actions.iter().any(denied_action) && !settings.denied_scopes.iter().any(denied_scope) {
             return Ok(());
         }
         Err(AzureError::new(

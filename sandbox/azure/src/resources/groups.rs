@@ -20,7 +20,7 @@ pub(crate) struct GroupRecord {
     subscription: String,
     pub(crate) name: String,
     location: String,
-    tags: Option<Tags>,
+    pub(crate) tags: Option<Tags>,
     /// Once its deletion was asked for: when it is gone.
     gone_at: Option<Timestamp>,
     forgotten_at: Option<Timestamp>,
@@ -100,7 +100,8 @@ pub(super) fn list(session: &mut Session, request: &Request) -> Result<Answer, A
     paging::page(
         session,
         request,
-        seen.map(|(key, group)| (key.to_owned(), group.render())),
+        seen.map(|(key, group)| (key.to_owned(), group)),
+        GroupRecord::render,
     )
 }
 
@@ -183,6 +184,7 @@ pub(super) fn delete(session: &mut Session, request: &Request) -> Result<Answer,
     })?;
     crate::storage::account::delete_all_of(session, subscription, name)?;
     crate::compute::disk::delete_all_of(session, subscription, name)?;
+    crate::compute::snapshot::delete_all_of(session, subscription, name)?;
     let (url, wait) = polling::begin(session, (subscription, "operationresults"), Subject::Deletion, gone_at)?;
     let url = format!("{url}?api-version={}", request.api_version());
     Ok(Answer::empty(202).with("location", url).retry_after(wait))

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::properties::AccountProperties;
+use super::queues_and_tables;
 use super::sku::{self, Kind, ShareLimits, Sku};
 use crate::error::AzureError;
 use crate::locations;
@@ -219,7 +220,7 @@ pub(super) fn end(session: &mut Session, name: &str) -> Result<(), AzureError> {
     for key in containers {
         estate.containers.remove(&key)?;
     }
-    Ok(())
+    queues_and_tables::forget(session, name)
 }
 
 /// Ends all accounts of a group.

@@ -288,6 +288,6 @@ pub(super) fn list(session: &mut Session, request: &Request) -> Result<Answer, A
             && account.subscription.eq_ignore_ascii_case(subscription)
             && (group.is_empty() || account.group.eq_ignore_ascii_case(group))
     });
-    let rendered = seen.map(|(key, account)| (key.to_owned(), account.render(session.now)));
-    paging::page(session, request, rendered)
+    let seen = seen.map(|(key, account)| (key.to_owned(), account));
+    paging::page(session, request, seen, |account| account.render(session.now))
 }

@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use super::account::{AccountRecord, days};
 use super::deletion::{self, Deletion};
+use super::lease::Lease;
 use super::names::{self, Metadata};
 use crate::error::AzureError;
 use crate::http::answer::Answer;
 use crate::http::request::Request;
 use crate::paging;
 use crate::session::Session;
-use crate::times::{etag, stamp, whole_second};
+use crate::times::{etag, next_change, stamp, whole_second};
 use moorline_sandbox_core::Mortal;
 
 /// A blob container, living or deleted.
@@ -24,6 +25,8 @@ pub(crate) struct ContainerRecord {
     changed: Timestamp,
     pub(crate) metadata: Metadata,
     public_access: PublicAccess,
+    #[serde(default)]
+    lease: Lease,
     deletion: Option<Deletion>,
 }
 
@@ -67,12 +70,17 @@ impl ContainerRecord {
             "defaultEncryptionScope": "$account-encryption-key",
             "denyEncryptionScopeOverride": false,
             "publicAccess": self.public_access,
-            "leaseStatus": "Unlocked",
-            "leaseState": "Available",
             "lastModifiedTime": stamp(whole_second(self.changed)),
             "hasImmutabilityPolicy": false,
             "hasLegalHold": false,
         });
+        self.lease.show(&mut body["properties"], now);
+        // The blob service writes them with capitals, the file service does not.
+        for name in ["leaseState", "leaseStatus", "leaseDuration"] {
+            if let Some(Value::String(word)) = body["properties"].get_mut(name) {
+                word[..1].make_ascii_uppercase();
+            }
+        }
         if let Some((deletion, left)) = self.deletion.and_then(|deletion| Some((deletion, deletion.left(now)?))) {
             body["properties"]["deleted"] = true.into();
             body["properties"]["deletedTime"] = stamp(whole_second(deletion.at)).into();
@@ -171,6 +179,7 @@ fn add(
         changed: session.now,
         metadata,
         public_access,
+        lease: Lease::default(),
         deletion: None,
     };
     session.changed = true;
@@ -206,6 +215,18 @@ pub(crate) fn end(session: &mut Session, account: &str, name: &str, deletion: De
     Ok(())
 }
 
+/// Gives the container that lives under a name another lease.
+pub(crate) fn set_lease(session: &mut Session, (account, name): (&str, &str), lease: Lease) -> Result<(), AzureError> {
+    let key = living(session, account, name)?.key();
+    let times = session.times();
+    session.changed = true;
+    session
+        .estate
+        .containers
+        .change(&key, times, |container| container.lease = lease)?;
+    Ok(())
+}
+
 pub(super) fn get(session: &mut Session, request: &Request) -> Result<Answer, AzureError> {
     let account = session.parent(request.place())?;
     account.must_have_blobs()?;
@@ -223,12 +244,13 @@ pub(super) fn patch(session: &mut Session, request: &Request) -> Result<Answer, 
     let Body { properties } = request.body()?;
     let asked = properties.clone().unwrap_or_default();
     let mut container = living(session, &account.name, request.part("container"))?.clone();
+    request.check_condition(&etag(container.changed))?;
     if let Some(metadata) = asked.metadata {
         names::check_metadata(&metadata)?;
         container.metadata = metadata;
     }
     container.public_access = asked.public_access.unwrap_or(container.public_access);
-    container.changed = session.now;
+    container.changed = next_change(container.changed, session.now);
     let answer = answer(&container, &account, 200, properties.as_ref());
     let times = session.times();
     session.changed = true;
@@ -245,13 +267,29 @@ pub(super) fn delete(session: &mut Session, request: &Request) -> Result<Answer,
     let retention = account.container_retention;
     let name = request.part("container");
     let account = account.name.clone();
-    if living(session, &account, name).is_err() {
+    let Ok(container) = living(session, &account, name) else {
         must_be_free(session, &account, name)?;
         return Ok(Answer::empty(204));
-    }
+    };
+    container.lease.must_be_free(session.now)?;
     let deletion = Deletion::new(session, retention);
     end(session, &account, name, deletion)?;
     Ok(Answer::empty(200))
+}
+
+/// Takes, renews, ends or breaks the container's lease.
+pub(super) fn lease(session: &mut Session, request: &Request) -> Result<Answer, AzureError> {
+    let account = session.parent(request.place())?;
+    account.must_have_blobs()?;
+    let mut container = living(session, &account.name, request.part("container"))?.clone();
+    let answer = container.lease.act(request.body()?, session.now)?;
+    let times = session.times();
+    session.changed = true;
+    session
+        .estate
+        .containers
+        .change(&container.key(), times, |old| *old = container)?;
+    Ok(answer)
 }
 
 pub(super) fn list(session: &mut Session, request: &Request) -> Result<Answer, AzureError> {
@@ -268,6 +306,8 @@ pub(super) fn list(session: &mut Session, request: &Request) -> Result<Answer, A
         None => true,
         Some(deletion) => deleted && deletion.left(session.now).is_some(),
     });
-    let rendered = shown.map(|(key, container)| (key.to_owned(), container.render_listed(account, session.now)));
-    paging::page(session, request, rendered)
+    let shown = shown.map(|(key, container)| (key.to_owned(), container));
+    paging::page(session, request, shown, |container| {
+        container.render_listed(account, session.now)
+    })
 }

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use super::account::{AccountRecord, days};
 use super::deletion::{self, Deletion};
+use super::lease::Lease;
 use super::names::Metadata;
 use super::sku::Billing;
 use crate::error::AzureError;
 use crate::session::Session;
-use crate::times::{etag, stamp, whole_second};
+use crate::times::{etag, next_change, stamp, whole_second};
 use moorline_sandbox_core::Mortal;
 
 /// A file share, living or deleted.
@@ -29,6 +30,8 @@ pub(crate) struct ShareRecord {
     pub(crate) settings: ShareSettings,
     pub(crate) used_bytes: u64,
     pub(crate) snapshots: Vec<SnapshotRecord>,
+    #[serde(default)]
+    pub(crate) lease: Lease,
     pub(crate) deletion: Option<Deletion>,
 }
 
@@ -138,6 +141,7 @@ impl ShareRecord {
             settings: ShareSettings::default(),
             used_bytes: 0,
             snapshots: Vec::new(),
+            lease: Lease::default(),
             deletion: None,
         };
         share.apply(asked, now);
@@ -168,7 +172,7 @@ impl ShareRecord {
         if asked.signed_identifiers.is_some() {
             settings.signed_identifiers = asked.signed_identifiers;
         }
-        self.changed = now;
+        self.changed = next_change(self.changed, now);
     }
 
     pub(crate) fn exists(&self) -> bool {
@@ -203,10 +207,11 @@ impl ShareRecord {
     }
 
     /// The share with what lists and reads show of it.
-    fn shown(&self, account: &AccountRecord, suffix: &str) -> Value {
+    fn shown(&self, account: &AccountRecord, suffix: &str, now: Timestamp) -> Value {
         let mut body = self.identity(account, suffix);
         body["etag"] = self.etag().into();
         body["properties"] = self.properties(account);
+        self.lease.show(&mut body["properties"], now);
         body
     }
 
@@ -214,10 +219,10 @@ impl ShareRecord {
     pub(crate) fn render_listed(&self, account: &AccountRecord, now: Timestamp) -> Value {
         let left = self.deletion.and_then(|deletion| Some((deletion, deletion.left(now)?)));
         let Some((deletion, left)) = left else {
-            return self.shown(account, "");
+            return self.shown(account, "", now);
         };
         let version = self.version();
-        let mut body = self.shown(account, &format!("_{version}"));
+        let mut body = self.shown(account, &format!("_{version}"), now);
         body["properties"]["deleted"] = true.into();
         body["properties"]["deletedTime"] = stamp(whole_second(deletion.at)).into();
         body["properties"]["remainingRetentionDays"] = days(left).into();
@@ -226,18 +231,18 @@ impl ShareRecord {
     }
 
     /// A snapshot as a list shows it.
-    pub(crate) fn render_snapshot(&self, account: &AccountRecord, snapshot: &SnapshotRecord) -> Value {
-        let mut body = self.shown(account, "");
+    pub(crate) fn render_snapshot(&self, account: &AccountRecord, snapshot: &SnapshotRecord, now: Timestamp) -> Value {
+        let mut body = self.shown(account, "", now);
         body["properties"]["shareQuota"] = snapshot.quota.into();
         body["properties"]["snapshotTime"] = stamp(snapshot.time).into();
         body
     }
 
     /// The share, or a snapshot of it, as a read shows it.
-    pub(crate) fn render(&self, account: &AccountRecord, snapshot: Option<&SnapshotRecord>) -> Value {
+    pub(crate) fn render(&self, account: &AccountRecord, snapshot: Option<&SnapshotRecord>, now: Timestamp) -> Value {
         let (mut body, metadata) = match snapshot {
-            Some(snapshot) => (self.render_snapshot(account, snapshot), &snapshot.metadata),
-            None => (self.shown(account, ""), &self.metadata),
+            Some(snapshot) => (self.render_snapshot(account, snapshot, now), &snapshot.metadata),
+            None => (self.shown(account, "", now), &self.metadata),
         };
         if !metadata.is_empty() {
             body["properties"]["metadata"] = json!(metadata);
@@ -250,8 +255,6 @@ impl ShareRecord {
 
     fn properties(&self, account: &AccountRecord) -> Value {
         let mut properties = json!({
-            "leaseStatus": "unlocked",
-            "leaseState": "available",
             "accessTier": self.tier,
             "lastModifiedTime": stamp(whole_second(self.changed)),
             "shareQuota": self.quota,

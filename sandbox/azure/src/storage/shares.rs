@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::account::AccountRecord;
 use super::deletion::{self, Deletion};
@@ -14,7 +14,7 @@ use crate::http::answer::Answer;
 use crate::http::request::Request;
 use crate::paging;
 use crate::session::Session;
-use crate::times::{stamp, whole_second};
+use crate::times::{next_change, stamp, whole_second};
 
 const MOST_SNAPSHOTS: usize = 200;
 
@@ -197,7 +197,7 @@ pub(super) fn get(session: &mut Session, request: &Request) -> Result<Answer, Az
     if stats && snapshot.is_some() {
         return Err(AzureError::query("$expand", "stats"));
     }
-    let mut body = share.render(account, snapshot);
+    let mut body = share.render(account, snapshot, session.now);
     if stats {
         body["properties"]["shareUsageBytes"] = share.used_bytes.into();
     }
@@ -209,6 +209,7 @@ pub(super) fn patch(session: &mut Session, request: &Request) -> Result<Answer, 
     let Body { properties } = request.body()?;
     let asked = properties.clone().unwrap_or_default();
     let mut share = living(session, &account.name, request.part("share"))?.clone();
+    request.check_condition(&share.etag())?;
     if asked
         .enabled_protocols
         .is_some_and(|protocol| protocol != share.protocol)
@@ -256,6 +257,7 @@ pub(super) fn delete(session: &mut Session, request: &Request) -> Result<Answer,
         session.estate.shares.change(&key, times, forget)?;
         return Ok(Answer::empty(200));
     }
+    share.lease.must_be_free(session.now)?;
     if include == "none" && !share.snapshots.is_empty() {
         let message = "The share has snapshots and the operation requires no snapshots.";
         return Err(AzureError::of_service(409, "ShareHasSnapshots", message));
@@ -319,7 +321,7 @@ pub(super) fn restore(session: &mut Session, request: &Request) -> Result<Answer
     session.changed = true;
     session.estate.shares.change(&key, times, |share| {
         share.deletion = None;
-        share.changed = times.0;
+        share.changed = next_change(share.changed, times.0);
     })?;
     Ok(Answer::empty(200))
 }
@@ -330,22 +332,31 @@ pub(super) fn list(session: &mut Session, request: &Request) -> Result<Answer, A
     let account = session.parent(request.place())?;
     account.share_limits()?;
     let inside = format!("{}!{}", account.name, request.query("$filter").unwrap_or_default());
-    let mut items: Vec<(String, Value)> = Vec::new();
-    for (key, share) in session.estate.shares.seen(&inside, session.horizon()) {
-        if snapshots && share.exists() {
-            let rendered = share.snapshots.iter().map(|snapshot| {
-                let key = format!("{key}!{}", stamp(snapshot.time));
-                (key, share.render_snapshot(account, snapshot))
-            });
-            items.extend(rendered);
-        }
+    let seen = session.estate.shares.seen(&inside, session.horizon());
+    let items = seen.flat_map(|(key, share)| {
+        let of_share = share.snapshots.iter().filter(|_| snapshots && share.exists());
+        let taken = of_share.map(move |snapshot| (format!("{key}!{}", stamp(snapshot.time)), (share, Some(snapshot))));
         let kept = share
             .deletion
             .is_some_and(|deletion| deletion.left(session.now).is_some());
-        if share.exists() || deleted && kept {
-            // Behind its snapshots.
-            items.push((format!("{key}!~"), share.render_listed(account, session.now)));
-        }
-    }
-    paging::page(session, request, items)
+        let shown = share.exists() || deleted && kept;
+        // Behind its snapshots.
+        taken.chain(shown.then(|| (format!("{key}!~"), (share, None))))
+    });
+    paging::page(session, request, items, |(share, snapshot)| match snapshot {
+        Some(snapshot) => share.render_snapshot(account, snapshot, session.now),
+        None => share.render_listed(account, session.now),
+    })
+}
+
+/// Takes, renews, ends or breaks the share's lease.
+pub(super) fn lease(session: &mut Session, request: &Request) -> Result<Answer, AzureError> {
+    let account = session.parent(request.place())?;
+    account.share_limits()?;
+    let mut share = living(session, &account.name, request.part("share"))?.clone();
+    let answer = share.lease.act(request.body()?, session.now)?;
+    let times = session.times();
+    session.changed = true;
+    session.estate.shares.change(&share.key(), times, |old| *old = share)?;
+    Ok(answer)
 }
