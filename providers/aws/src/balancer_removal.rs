@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use aws_sdk_elasticloadbalancing::types::LoadBalancerDescription;
 use moorline_api::{LoadBalancer, LoadBalancerKind, Result};
 use tokio::time::sleep;
 
 use crate::call::{Manner, READ};
 use crate::clients::Clients;
+use crate::convert::timestamp;
 use crate::governor::Family;
 use crate::provider::AwsProvider;
 
@@ -72,7 +74,7 @@ impl AwsProvider {
             let answer = self.caller.call(subject, READ, request).await;
             answer.map(|found| {
                 let found = found.load_balancer_descriptions.unwrap_or_default();
-                found.iter().any(|one| is_hostname_of(balancer, one.dns_name()))
+                found.iter().any(|one| is_same(balancer, one))
             })
         } else {
             let request = || {
@@ -89,7 +91,10 @@ impl AwsProvider {
     }
 }
 
-/// Where nothing is known to the contrary, it is.
-fn is_hostname_of(balancer: &LoadBalancer, hostname: Option<&str>) -> bool {
-    hostname.is_none_or(|hostname| balancer.hostname.is_empty() || balancer.hostname.eq_ignore_ascii_case(hostname))
+/// Whether what is there under a classic one's name is still this one. Where nothing is known to the contrary, it is.
+fn is_same(balancer: &LoadBalancer, found: &LoadBalancerDescription) -> bool {
+    let hostname = found.dns_name().filter(|_| !balancer.hostname.is_empty());
+    let created = found.created_time().and_then(timestamp).zip(balancer.created);
+    hostname.is_none_or(|hostname| balancer.hostname.eq_ignore_ascii_case(hostname))
+        && created.is_none_or(|(now, then)| now == then)
 }

@@ -74,7 +74,7 @@ impl AwsProvider {
                 continue;
             };
             let one = things.len() == 1;
-            let refused = !error.is_transient() && !error.is_not_found();
+            let refused = is_refusal(&error);
             if error.is_not_found() && !one {
                 let (absent, rest) = things.into_iter().partition(|thing| names(&error, thing));
                 told.extend(done(absent));
@@ -197,6 +197,11 @@ fn keeper(thing: &Resource) -> Keeper {
         Resource::LoadBalancer(_) => Keeper::Classic,
         Resource::Holder(_) => Keeper::Nobody,
     }
+}
+
+/// Whether the call failed for something that may be so of one thing and not of another.
+fn is_refusal(error: &Error) -> bool {
+    !error.is_transient() && !error.is_not_found() && error.kind != ErrorKind::Unauthenticated
 }
 
 /// Whether EC2 says of just this thing that it is absent.

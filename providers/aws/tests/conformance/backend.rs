@@ -14,7 +14,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use moorline_api::conformance::cloud::{Accident, CloudBackend, LABEL};
 use moorline_api::conformance::deviation::Named;
 use moorline_api::conformance::eventually;
-use moorline_api::{Accounts, LoadBalancerKind, LoadBalancers, Tags, VolumeFilter, VolumeId, VolumeState, Volumes};
+use moorline_api::{
+    Accounts, Inventory, LoadBalancerKind, LoadBalancers, Recovery, Tagging, Tags, VolumeFilter, VolumeId, VolumeState,
+    Volumes,
+};
 use moorline_aws::{AwsProvider, AwsSettings, Budgets, StaticKeys};
 use moorline_sandbox_aws::{AwsCloud, AwsSettings as SandboxSettings};
 use moorline_sandbox_core::{Journal, World, serve};
@@ -203,6 +206,9 @@ impl Backend {
                 let request = self.elb.delete_load_balancer().load_balancer_name(balancer.name);
                 _ = request.send().await;
             } else {
+                if self.wire.sent("DeleteLoadBalancer") > 0 {
+                    self.protect_balancer(&balancer.id, false).await;
+                }
                 let request = self.elbv2.delete_load_balancer().load_balancer_arn(balancer.id);
                 _ = request.send().await;
             }
@@ -291,6 +297,18 @@ impl CloudBackend for Backend {
         &self.provider
     }
 
+    fn inventory(&self) -> &dyn Inventory {
+        &self.provider
+    }
+
+    fn tagging(&self) -> &dyn Tagging {
+        &self.provider
+    }
+
+    fn recovery(&self) -> &dyn Recovery {
+        &self.provider
+    }
+
     fn label(&self) -> &str {
         &self.label
     }
@@ -332,6 +350,15 @@ impl CloudBackend for Backend {
             .set_tags(Some(tags.iter().map(tag).collect()));
         let made = request.send().await.unwrap();
         made.load_balancers.unwrap().swap_remove(0).dns_name.unwrap()
+    }
+
+    async fn protect_balancer(&self, id: &str, on: bool) {
+        let protection = elbv2::types::LoadBalancerAttribute::builder()
+            .key("deletion_protection.enabled")
+            .value(on.to_string())
+            .build();
+        let request = self.elbv2.modify_load_balancer_attributes().load_balancer_arn(id);
+        request.attributes(protection).send().await.unwrap();
     }
 
     fn sent(&self, operation: &str) -> usize {

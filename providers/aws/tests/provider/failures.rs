@@ -16,10 +16,8 @@ fn volume() -> VolumeId {
 #[tokio::test]
 async fn nobody_listens() {
     let started = Instant::now();
-    let error = AwsProvider::connect(settings_for("http://127.0.0.1:1"))
-        .delete(&volume())
-        .await
-        .unwrap_err();
+    let provider = AwsProvider::connect(settings_for("http://127.0.0.1:1"));
+    let error = Volumes::delete(&provider, &volume()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert!(
         error.message.starts_with("cannot connect to http://127.0.0.1:1: "),
@@ -35,7 +33,9 @@ async fn nobody_answers() {
         call_timeout: Duration::from_millis(50),
         ..server.settings()
     };
-    let error = AwsProvider::connect(settings).delete(&volume()).await.unwrap_err();
+    let error = Volumes::delete(&AwsProvider::connect(settings), &volume())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert!(error.message.contains("did not answer in time"), "{error}");
     assert_eq!(server.calls().len(), 4);
@@ -65,7 +65,7 @@ async fn someone_else_answers() {
 async fn their_words_are_made_safe() {
     let hostile = "no &#x1b;[2J AKIAIOSFODNN7EXAMPLE&#10;way";
     let server = Server::start(move |_, _| refusal(400, "InvalidParameterValue", hostile)).await;
-    let error = server.provider().delete(&volume()).await.unwrap_err();
+    let error = Volumes::delete(&server.provider(), &volume()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "ec2:DeleteVolume vol-1: no (redacted) way (InvalidParameterValue)"

@@ -5,6 +5,8 @@
 mod account;
 mod balancers;
 mod failures;
+mod scope;
 mod server;
 mod snapshots;
+mod tagging;
 mod volumes;

@@ -1,6 +1,6 @@
 use moorline_api::{ErrorKind, Tags, VolumeId, Volumes};
 
-use crate::server::{Answer, Server, ec2, refusal};
+use crate::server::{Answer, Server, ec2, refusal, volumes_page};
 
 fn page(snapshots: &[(&str, &str)]) -> Answer {
     let items = snapshots
@@ -31,10 +31,11 @@ async fn take(server: &Server) -> moorline_api::Result<moorline_api::Snapshot> {
 #[tokio::test]
 async fn takes_one_and_waits_for_it() {
     let server = Server::start(|params, before| match (params["Action"].as_str(), before) {
+        ("DescribeVolumes", _) => volumes_page(&[("vol-1", "available")], None),
         ("CreateSnapshot", _) => created("pending"),
         // Absent at first, before the creation, and once more, because reads lag.
-        (_, 0 | 2) => page(&[]),
-        (_, 3) => page(&[("snap-1", "pending")]),
+        (_, 0 | 3) => page(&[]),
+        (_, 4) => page(&[("snap-1", "pending")]),
         _ => page(&[("snap-1", "completed")]),
     })
     .await;
@@ -44,9 +45,20 @@ async fn takes_one_and_waits_for_it() {
     assert_eq!(calls[0]["Filter.2.Name"], "tag:CSIVolumeSnapshotName");
     assert_eq!(calls[0]["Filter.2.Value.1"], "before-down");
     assert_eq!(calls[0]["Owner.1"], "self");
-    assert_eq!(calls[1]["TagSpecification.1.ResourceType"], "snapshot");
-    assert_eq!(calls[1]["TagSpecification.1.Tag.1.Key"], "CSIVolumeSnapshotName");
-    assert_eq!(calls[1]["TagSpecification.1.Tag.2.Key"], "k");
+    assert_eq!(calls[2]["TagSpecification.1.ResourceType"], "snapshot");
+    let expected = [
+        ("CSIVolumeSnapshotName", "before-down"),
+        ("a", "b"),
+        ("k", "v"),
+        ("moorline.dev/volume-type", "gp2"),
+        ("moorline.dev/volume-zone", "us-east-1a"),
+    ];
+    for (n, (key, value)) in expected.iter().enumerate() {
+        let tag = format!("TagSpecification.1.Tag.{}", n + 1);
+        assert_eq!(calls[2][&format!("{tag}.Key")], *key);
+        assert_eq!(calls[2][&format!("{tag}.Value")], *value);
+    }
+    assert!(!calls[2].contains_key("TagSpecification.1.Tag.6.Key"));
 }
 
 #[tokio::test]
@@ -59,6 +71,7 @@ async fn finds_the_one_begun_before() {
 #[tokio::test]
 async fn failures_are_told() {
     let server = Server::start(|params, before| match (params["Action"].as_str(), before) {
+        ("DescribeVolumes", _) => volumes_page(&[("vol-1", "available")], None),
         ("CreateSnapshot", _) => created("pending"),
         (_, 0) => page(&[]),
         _ => page(&[("snap-1", "error")]),
@@ -67,6 +80,7 @@ async fn failures_are_told() {
     assert_eq!(take(&server).await.unwrap_err().kind, ErrorKind::Internal);
 
     let server = Server::start(|params, _| match params["Action"].as_str() {
+        "DescribeVolumes" => volumes_page(&[], None),
         "CreateSnapshot" => refusal(400, "InvalidVolume.NotFound", "The volume 'vol-1' does not exist."),
         _ => page(&[]),
     })

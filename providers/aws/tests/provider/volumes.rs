@@ -216,7 +216,7 @@ async fn pace_is_kept_by_all_tasks_together() {
             burst: 30,
             per_second: 20,
         }),
-        reads: None,
+        ..Budgets::unlimited()
     };
     let provider = AwsProvider::connect(AwsSettings {
         budgets,

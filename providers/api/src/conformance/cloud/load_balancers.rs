@@ -23,6 +23,18 @@ async fn ours(cloud: &Backend) -> Vec<LoadBalancer> {
     all
 }
 
+/// The one of this name, once it is listed.
+pub(super) async fn named(cloud: &Backend, name: &str) -> LoadBalancer {
+    eventually("the load balancer", super::PATIENCE, async || {
+        let found = ours(cloud).await;
+        found
+            .into_iter()
+            .find(|balancer| balancer.name == name)
+            .ok_or("it is not listed")
+    })
+    .await
+}
+
 async fn listed(cloud: &Backend, count: usize) -> Vec<LoadBalancer> {
     eventually("all of the load balancers", super::PATIENCE, async || {
         let found = ours(cloud).await;
@@ -160,4 +172,79 @@ pub(super) async fn a_listing_is_whole_or_says_that_the_api_is_lacking(cloud: Ba
         "{failures:?}"
     );
     assert!(failures.len() <= 1, "{failures:?}");
+}
+
+/// Deleted, it is no longer listed; what others made stays.
+async fn assert_deleted(cloud: &Backend, kind: LoadBalancerKind) {
+    let (name, other) = (format!("{}-web", cloud.label()), format!("{}-other", cloud.label()));
+    for name in [&name, &other] {
+        cloud.make_balancer(kind, name, &tags(cloud, "balancer")).await;
+    }
+    let (doomed, _) = (named(cloud, &name).await, named(cloud, &other).await);
+    cloud.load_balancers().delete(&doomed).await.unwrap();
+    let left: Vec<_> = ours(cloud).await.into_iter().map(|balancer| balancer.name).collect();
+    assert_eq!(left, [other]);
+    cloud.load_balancers().delete(&doomed).await.unwrap();
+}
+
+pub(super) async fn a_deleted_classic_one_is_gone(cloud: Backend) {
+    assert_deleted(&cloud, LoadBalancerKind::Classic).await;
+}
+
+pub(super) async fn a_deleted_network_one_is_gone(cloud: Backend) {
+    assert_deleted(&cloud, LoadBalancerKind::Network).await;
+}
+
+pub(super) async fn a_deleted_application_one_is_gone(cloud: Backend) {
+    assert_deleted(&cloud, LoadBalancerKind::Application).await;
+}
+
+/// Names of classic ones are used again; what was seen under a name is not what is there now.
+pub(super) async fn another_one_of_the_same_name_stays(cloud: Backend) {
+    let name = format!("{}-web", cloud.label());
+    for kind in [LoadBalancerKind::Classic, LoadBalancerKind::Network] {
+        cloud.make_balancer(kind, &name, &tags(&cloud, "balancer")).await;
+        let first = named(&cloud, &name).await;
+        cloud.load_balancers().delete(&first).await.unwrap();
+        // Times of creation may be told in whole seconds.
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+        cloud.make_balancer(kind, &name, &tags(&cloud, "balancer")).await;
+        let second = named(&cloud, &name).await;
+        cloud.load_balancers().delete(&first).await.unwrap();
+        assert_eq!(ours(&cloud).await.len(), 1, "{kind:?}: another one was deleted");
+        cloud.load_balancers().delete(&second).await.unwrap();
+    }
+}
+
+/// Elastic Load Balancing API reference 2015-12-01, `DeleteLoadBalancer`: `OperationNotPermitted` under deletion protection.
+pub(super) async fn a_protected_one_is_in_use(cloud: Backend) {
+    let name = format!("{}-web", cloud.label());
+    cloud
+        .make_balancer(LoadBalancerKind::Network, &name, &tags(&cloud, "balancer"))
+        .await;
+    let balancer = named(&cloud, &name).await;
+    cloud.protect_balancer(&balancer.id, true).await;
+    let error = cloud.load_balancers().delete(&balancer).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InUse, "{error}");
+    assert_eq!(ours(&cloud).await.len(), 1);
+    cloud.protect_balancer(&balancer.id, false).await;
+    cloud.load_balancers().delete(&balancer).await.unwrap();
+}
+
+pub(super) async fn a_deletion_whose_answer_is_lost_is_done(cloud: Backend) {
+    let name = format!("{}-web", cloud.label());
+    for accident in [
+        Accident::AnswerLost,
+        Accident::FailedAfterwards,
+        Accident::RequestLost,
+        Accident::Throttled,
+    ] {
+        cloud
+            .make_balancer(LoadBalancerKind::Classic, &name, &tags(&cloud, "balancer"))
+            .await;
+        let balancer = named(&cloud, &name).await;
+        cloud.strike("DeleteLoadBalancer", accident, 1);
+        cloud.load_balancers().delete(&balancer).await.unwrap();
+        assert_eq!(ours(&cloud).await, [], "{accident:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! What a cloud must do: the account, its volumes, its load balancers.
+//! What a cloud must do: the account, its volumes with their tags and snapshots, its load balancers.
 //!
 //! The values are EBS's and ELB's, as AWS documents them. A case makes what it needs under a label of its own, so that many cases
 //! can share an account; taking it away again is the test program's part, for a case that fails cannot.
@@ -13,16 +13,19 @@ use futures::TryStreamExt;
 
 use super::{Case, cases, eventually};
 use crate::{
-    Accounts, ClientToken, LoadBalancerKind, LoadBalancers, NewVolume, Result, Tags, Volume, VolumeConfig,
-    VolumeFilter, VolumeId, VolumeSpec, Volumes,
+    Accounts, ClientToken, Inventory, LoadBalancerKind, LoadBalancers, NewVolume, Recovery, Result, Tagging, Tags,
+    Volume, VolumeConfig, VolumeFilter, VolumeId, VolumeSpec, Volumes,
 };
 
 mod accounts;
 mod creation;
+mod inventory;
 mod listing;
 mod load_balancers;
+mod recovery;
 mod removal;
 mod snapshots;
+mod tagging;
 mod tokens;
 
 /// A cloud under test.
@@ -46,6 +49,15 @@ pub trait CloudBackend: Send + Sync + 'static {
     /// The load balancers.
     fn load_balancers(&self) -> &dyn LoadBalancers;
 
+    /// Everything that there is.
+    fn inventory(&self) -> &dyn Inventory;
+
+    /// The tags.
+    fn tagging(&self) -> &dyn Tagging;
+
+    /// The snapshots.
+    fn recovery(&self) -> &dyn Recovery;
+
     /// What names this run of this case: at most 12 lower-case letters and digits, never used before.
     fn label(&self) -> &str;
 
@@ -57,6 +69,9 @@ pub trait CloudBackend: Send + Sync + 'static {
 
     /// Makes a load balancer, as a cluster's cloud controller would, and gives the hostname that the cloud answers with.
     async fn make_balancer(&self, kind: LoadBalancerKind, name: &str, tags: &Tags) -> String;
+
+    /// Switches a load balancer's protection against deletion on or off.
+    async fn protect_balancer(&self, id: &str, on: bool);
 
     /// How often an operation (`CreateVolume`) has been sent.
     fn sent(&self, operation: &str) -> usize;
@@ -129,6 +144,31 @@ pub fn cases() -> Vec<Case<Backend>> {
         load_balancers::a_failed_page_is_read_again,
         load_balancers::a_lacking_api_is_told_once_and_last,
         load_balancers::a_listing_is_whole_or_says_that_the_api_is_lacking,
+        load_balancers::a_deleted_classic_one_is_gone,
+        load_balancers::a_deleted_network_one_is_gone,
+        load_balancers::a_deleted_application_one_is_gone,
+        load_balancers::another_one_of_the_same_name_stays,
+        load_balancers::a_protected_one_is_in_use,
+        load_balancers::a_deletion_whose_answer_is_lost_is_done,
+        inventory::everything_is_in_it_with_all_of_its_tags,
+        inventory::a_page_that_fails_for_good_ends_it_with_an_error,
+        inventory::what_is_read_again_is_whole_and_costs_few_calls,
+        inventory::the_clock_is_that_of_its_answers_and_goes_on,
+        tagging::many_things_change_in_one_call_and_keep_their_other_tags,
+        tagging::what_is_absent_counts_as_done_and_stops_nobody,
+        tagging::what_is_refused_for_one_stops_nobody_else,
+        tagging::a_change_whose_answer_is_lost_is_made_once_more,
+        tagging::a_call_that_fails_for_good_is_told_of_each_thing,
+        tagging::load_balancers_of_both_generations_bear_marks,
+        recovery::a_snapshot_says_what_its_volume_was_like,
+        recovery::a_volume_comes_back_as_it_was,
+        recovery::the_same_token_brings_one_volume_back,
+        recovery::a_lost_answer_brings_no_second_volume_back,
+        recovery::a_larger_volume_can_be_made,
+        recovery::a_smaller_volume_is_refused,
+        recovery::what_was_encrypted_stays_encrypted,
+        recovery::only_what_has_all_of_the_tags_is_listed,
+        recovery::a_deleted_snapshot_is_gone_and_once_more_is_no_failure,
     ]
 }
 
