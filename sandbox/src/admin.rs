@@ -15,9 +15,11 @@ use moorline_sandbox_controllers::{Clouds, Controllers, UsageError, count_object
 use moorline_sandbox_core::{AuditRow, Fault, World};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use crate::cluster::{self, Cluster};
 use crate::files::{self, Folder};
+use crate::seed::{Seed, SeedError};
 use crate::{ClusterEndpoint, ClusterNames, FIRST_CLUSTER, Running, SandboxError, SandboxSettings, behind};
 
 /// The parts of a sandbox, as its own interface reaches them.
@@ -104,6 +106,7 @@ impl Admin {
             .route("/_sandbox/audit", get(audit).delete(clear_audit))
             .route("/_sandbox/state", get(state))
             .route("/_sandbox/usage", post(set_usage))
+            .route("/_sandbox/seed", post(sow))
             .route("/_sandbox/reset", post(reset))
             .route("/_sandbox/stop", post(stop))
             .with_state(self.clone())
@@ -259,10 +262,24 @@ impl Admin {
         let mut fresh = Vec::new();
         // Clusters that have stopped wait for nothing.
         cluster::paused(&clusters, &mut clear, &mut fresh).unwrap_or(Ok(()))?;
-        for is_fresh in fresh {
-            // An error says that the controllers stopped: then nobody waits for a cluster.
-            let _ = is_fresh.await;
-        }
+        settle(fresh).await;
+        Ok(())
+    }
+
+    /// Fills the account and the clusters, and waits until the controllers have seen it.
+    async fn sow(&self, seed: Seed) -> Result<(), SeedError> {
+        let _alone = self.inner.changing.lock().await;
+        let clusters: Vec<_> = self.clusters().iter().cloned().collect();
+        let admin = self.clone();
+        let sown = tokio::task::spawn_blocking(move || {
+            let mut fresh = Vec::new();
+            let mut sow = || seed.sow(&clusters, admin.aws(), admin.world().clock.now());
+            let sown = cluster::paused(&clusters, &mut sow, &mut fresh);
+            sown.unwrap_or(Ok(())).map(|()| fresh)
+        });
+        // It does not panic, and nobody aborts it.
+        let Ok(sown) = sown.await else { return Ok(()) };
+        settle(sown?).await;
         Ok(())
     }
 
@@ -290,6 +307,14 @@ impl Ground {
         let candidates = [1, 4, 5, 6, 7, 8, 9, 10].map(|ports| behind(self.address, ports));
         let is_free = |address: &SocketAddr| !live.iter().any(|cluster| cluster.address() == *address);
         candidates.into_iter().find(is_free).unwrap_or(self.address)
+    }
+}
+
+/// Waits until the controllers of every cluster have looked at everything anew.
+async fn settle(fresh: Vec<oneshot::Receiver<()>>) {
+    for is_fresh in fresh {
+        // An error says that the controllers stopped: then nobody waits for a cluster.
+        let _ = is_fresh.await;
     }
 }
 
@@ -417,6 +442,17 @@ async fn set_usage(State(admin): State<Admin>, Json(body): Json<VolumeUsage>) ->
     };
     let why = said.and_then(Result::err).map(|error| error.to_string());
     (status, Json(json!({"error": why}))).into_response()
+}
+
+async fn sow(State(admin): State<Admin>, Json(seed): Json<Seed>) -> Response {
+    let Err(error) = admin.sow(seed).await else {
+        return Json(seed).into_response();
+    };
+    let status = match &error {
+        SeedError::Journal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    (status, Json(json!({"error": error.to_string()}))).into_response()
 }
 
 async fn reset(State(admin): State<Admin>) -> Result<StatusCode, SandboxError> {

@@ -11,6 +11,7 @@ mod error;
 mod files;
 mod names;
 mod running;
+mod seed;
 mod settings;
 
 pub use error::SandboxError;
@@ -21,6 +22,7 @@ pub use moorline_sandbox_core::{AuditRow, Effect, Fault, JournalError, Moment, W
 pub use moorline_sandbox_kubernetes::ApiSettings;
 pub use names::{ClusterNames, FIRST_CLUSTER, WrongNames};
 pub use running::{ClusterEndpoint, Running};
+pub use seed::Seed;
 pub use settings::SandboxSettings;
 
 use std::net::{Ipv4Addr, SocketAddr};

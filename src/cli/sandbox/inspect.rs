@@ -43,6 +43,22 @@ pub(crate) struct UsageArgs {
     used: u64,
 }
 
+/// Fill the account and the clusters with volumes that seem to have long been there
+#[derive(ClapArgs, Debug)]
+pub(crate) struct SeedArgs {
+    /// Volumes with a bound claim of a StatefulSet that is scaled to nothing.
+    #[arg(long, default_value_t = 0)]
+    volumes: u32,
+
+    /// Volumes with a bound claim whose StatefulSet is gone.
+    #[arg(long, default_value_t = 0)]
+    left_behind: u32,
+
+    /// Volumes whose claim and PersistentVolume are gone.
+    #[arg(long, default_value_t = 0)]
+    orphans: u32,
+}
+
 fn bytes(text: &str) -> Result<u64, &'static str> {
     quantity::bytes(text).ok_or("no quantity such as 45Mi, 1G or 4096")
 }
@@ -116,6 +132,12 @@ pub(crate) async fn state(app: &App) -> Result<Exit, Failure> {
 pub(crate) async fn usage(app: &App, args: &UsageArgs) -> Result<Exit, Failure> {
     let body = json!({ "persistent_volume": args.persistent_volume, "used_bytes": args.used });
     ask(app, Method::POST, "/_sandbox/usage", Some(body)).await?;
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn seed(app: &App, args: &SeedArgs) -> Result<Exit, Failure> {
+    let body = json!({ "volumes": args.volumes, "left_behind": args.left_behind, "orphans": args.orphans });
+    ask(app, Method::POST, "/_sandbox/seed", Some(body)).await?;
     Ok(Exit::Done)
 }
 

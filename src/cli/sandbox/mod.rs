@@ -36,6 +36,7 @@ enum Command {
     /// Count volumes, shares, containers, accounts, load balancers, snapshots, and objects by kind
     State,
     Usage(inspect::UsageArgs),
+    Seed(inspect::SeedArgs),
     Clock(inspect::ClockArgs),
     Fault(inspect::FaultArgs),
 }
@@ -50,6 +51,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         Command::Audit(args) => inspect::audit(app, &args).await,
         Command::State => inspect::state(app).await,
         Command::Usage(args) => inspect::usage(app, &args).await,
+        Command::Seed(args) => inspect::seed(app, &args).await,
         Command::Clock(args) => inspect::clock(app, &args).await,
         Command::Fault(args) => inspect::fault(app, &args).await,
     }
