@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,15 @@ pub trait Recovery: Send + Sync {
     /// Our own account's snapshots with all of these tags (none: every one), and deleted volumes that can be brought back; page by
     /// page; ends early only with an `Err`.
     fn recoverable(&self, tags: Tags) -> BoxStream<'_, Result<Vec<Recoverable>>>;
+
+    /// Those of [`recoverable`](Self::recoverable) that are snapshots, in no more calls than they need.
+    fn snapshots(&self, tags: Tags) -> BoxStream<'_, Result<Vec<Recoverable>>> {
+        let is_snapshot = |one: &Recoverable| matches!(one.origin, Origin::Snapshot(_));
+        let pages = self.recoverable(tags);
+        pages
+            .map_ok(move |page| page.into_iter().filter(is_snapshot).collect())
+            .boxed()
+    }
 
     /// Brings a volume back. A snapshot gives a new volume as `new` says, idempotent by its token as with
     /// [`Volumes::create`](crate::Volumes::create); a deleted volume comes back as it was and gets the tags of `new`, and one that came back already is

@@ -41,19 +41,29 @@ impl Recovery for AzureProvider {
             if !self.is_managed() {
                 return Ok(stream::empty().boxed());
             }
-            let snapshots = self.arm.pages_of(self.storage()?.snapshot_listings());
-            let fitting = move |page: Vec<DiskSnapshot>| {
-                let all = page.iter().filter_map(of_snapshot);
-                let has = |one: &Recoverable| tags.iter().all(|(key, value)| one.tags.get(key) == Some(value));
-                all.filter(has).collect()
-            };
             let accounts = self.accounts_now().await?;
             let parts: Vec<Part> = accounts.iter().flat_map(all_parts).collect();
             let files = parts.into_iter().filter(|(_, service)| *service == Service::Files);
             let deleted = stream::iter(files)
                 .map(move |(account, _)| async move { self.deleted_in(&account).await })
                 .buffer_unordered(AT_ONCE);
-            Ok(snapshots.map_ok(fitting).chain(deleted).boxed())
+            Ok(self.snapshots(tags).chain(deleted).boxed())
+        };
+        stream::once(all).try_flatten().boxed()
+    }
+
+    fn snapshots(&self, tags: Tags) -> BoxStream<'_, Result<Vec<Recoverable>>> {
+        let all = async move {
+            if !self.is_managed() {
+                return Ok(stream::empty().boxed());
+            }
+            let snapshots = self.arm.pages_of(self.storage()?.snapshot_listings());
+            let fitting = move |page: Vec<DiskSnapshot>| {
+                let all = page.iter().filter_map(of_snapshot);
+                let has = |one: &Recoverable| tags.iter().all(|(key, value)| one.tags.get(key) == Some(value));
+                all.filter(has).collect()
+            };
+            Ok(snapshots.map_ok(fitting).boxed())
         };
         stream::once(all).try_flatten().boxed()
     }
