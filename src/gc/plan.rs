@@ -340,7 +340,9 @@ impl<'a> Planner<'a> {
             return self.keep_since(volume, verdict, (Kept::Withheld, withheld.to_string()), since);
         }
         let grace = self.policy.grace.of(verdict).unwrap_or(SignedDuration::MAX);
-        if self.now.duration_since(since) < grace {
+        // The claim went by the hand of a run that was cut short, after its own grace.
+        let goes_on = verdict == Verdict::Released && self.records.begun.contains(self.world.text(volume.id));
+        if !goes_on && self.now.duration_since(since) < grace {
             let until = since.saturating_add(grace).unwrap_or(Timestamp::MAX);
             let why = format!("{}; unused since {since}", judgement.why);
             return self.keep_since(volume, verdict, (Kept::Waiting(until), why), since);

@@ -23,7 +23,7 @@ pub struct Policy {
     /// Volumes of these sorts are snapshotted before they are deleted, and the snapshot is kept so long.
     #[serde(default)]
     pub snapshot_first: BTreeMap<VolumeSort, SignedDuration>,
-    /// Whether a released volume whose PersistentVolume says Retain may go.
+    /// Whether a volume whose PersistentVolume says Retain may go, be it released or left behind.
     #[serde(default)]
     pub include_retain: bool,
     /// What is never deleted.

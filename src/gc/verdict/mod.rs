@@ -175,7 +175,7 @@ struct Case<'a> {
     protected: Option<String>,
     /// The cluster that is proved to have made it.
     maker: Option<u16>,
-    /// Whether a released PersistentVolume says Retain.
+    /// Whether a PersistentVolume that names it says Retain: somebody wants the volume to outlive its claim.
     retained: bool,
     /// In seconds since 1970; 0 where there is no sign.
     last_use: i64,

@@ -26,6 +26,7 @@ impl Case<'_> {
         let none = crate::intern::Sym::NONE;
         let target = self.target(pointer.cluster, none, pv.name, pv.uid);
         self.persistent_volumes.push(target);
+        self.retained |= pv.retain;
         self.used_at(pv.created);
         self.used_at(pv.changed);
         if let Some(node) = cluster.attached.get(&pv.name) {
@@ -74,7 +75,6 @@ impl Case<'_> {
         match pv.phase {
             Phase::Released | Phase::Failed => {
                 self.link(cluster, &Kind::Claims, format!("claim {claim} of that UID is gone"));
-                self.retained |= pv.retain;
                 Finding::Released(format!("{what} is released, and claim {claim} is gone"))
             }
             Phase::Bound | Phase::Other => Finding::Unknown(format!(

@@ -3,6 +3,7 @@
 
 mod build;
 mod leftovers;
+mod lookup;
 mod plans;
 mod proofs;
 mod property;

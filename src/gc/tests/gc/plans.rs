@@ -88,6 +88,19 @@ fn each_verdict_has_its_own_grace() {
 }
 
 #[test]
+fn what_a_run_began_goes_on_without_the_grace_of_what_is_left_of_it() {
+    let scene = Scene::of([released(pv())]).volume(marked(volume(), hours(5)));
+    let scene = scene.policy(|policy| policy.grace.released = hours(500));
+    assert!(matches!(only_kept(&run(&scene)), Kept::Waiting(_)));
+    let scene = scene.records(|records| _ = records.begun.insert("vol-1".to_owned()));
+    assert_eq!(run(&scene).deletions.len(), 1);
+    // Where the claim is still there nothing of it has begun.
+    let scene = Scene::of([pv(), claim()]).volume(marked(volume(), hours(5)));
+    let scene = scene.records(|records| _ = records.begun.insert("vol-1".to_owned()));
+    assert!(matches!(only_kept(&run(&scene)), Kept::Waiting(_)));
+}
+
+#[test]
 fn claims_go_before_the_volume_and_persistent_volumes_after_it() {
     let scene = Scene::of([pv(), claim()]).volume(marked(volume(), a_week()));
     let scene = scene.policy(|policy| _ = policy.snapshot_first.insert(VolumeSort::Disk, hours(24)));

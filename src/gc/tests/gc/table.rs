@@ -225,6 +225,19 @@ fn left_behind_where_no_persistent_volume_was_made_and_the_set_is_gone() {
 }
 
 #[test]
+fn left_behind_under_retain_is_withheld_until_the_policy_includes_it() {
+    let kept = || pv().with(&["spec", "persistentVolumeReclaimPolicy"], json!("Retain"));
+    let scene = Scene::of([kept(), claim()]);
+    let judgement = scene.judge();
+    assert_eq!(
+        (judgement.verdict, judgement.withheld),
+        (Verdict::LeftBehind, Some(Withheld::Retain))
+    );
+    let scene = scene.policy(|policy| policy.include_retain = true);
+    assert_eq!(scene.judge().withheld, None);
+}
+
+#[test]
 fn released_where_the_claim_is_gone() {
     for phase in ["Released", "Failed"] {
         let scene = Scene::of([pv().with(&["status", "phase"], json!(phase))]);
