@@ -158,9 +158,10 @@ async fn delete(eyes: &Eyes<'_>, scope: &Scope, look: &Look, row: &Row, pen: &im
     }
     // The lease has the last word, after everything that may have taken its time.
     let outcome = match pen.confirm().await {
-        Ok(()) => call(eyes, scope, look, row).await,
-        Err(why) => Err(Error::new(ErrorKind::Stale, "delete", &row.name, why)),
+        Ok(()) => pen.guarded(call(eyes, scope, look, row)).await,
+        Err(why) => Err(why),
     };
+    let outcome = outcome.unwrap_or_else(|why| Err(Error::new(ErrorKind::Stale, "delete", &row.name, why)));
     let (action, why) = match outcome {
         Ok(()) => (LeftoverAction::Gone, None),
         // The cloud knows somebody who uses it, or nobody can delete it: it stays, and that is no failure.

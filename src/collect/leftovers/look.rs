@@ -33,8 +33,6 @@ pub(super) struct Look {
     pub(super) balancers: Balancers,
     /// When it was complete, by the clouds' clock.
     pub(super) now: Timestamp,
-    /// When its first call was made.
-    pub(super) began: Instant,
 }
 
 /// What a listing of a scope shows.
@@ -59,7 +57,6 @@ struct Listing {
 pub(super) async fn look(eyes: &Eyes<'_>, scopes: &[usize], sorts: &BTreeSet<Sort>) -> Result<Look> {
     let stop = &eyes.collector.stop;
     let look = async {
-        let began = Instant::now();
         let identities = identities(eyes).await;
         let (mut world, balancers) = clouds(eyes, scopes, sorts, &identities).await;
         for (index, identity) in &identities {
@@ -74,7 +71,6 @@ pub(super) async fn look(eyes: &Eyes<'_>, scopes: &[usize], sorts: &BTreeSet<Sor
             world,
             balancers,
             now: eyes.now(),
-            began,
         }
     };
     tokio::select! {

@@ -34,6 +34,13 @@ pub(crate) trait Pen: Send + Sync {
     /// Whether the lease is still ours, asked directly before each call that changes something. The error says why not.
     fn confirm(&self) -> impl Future<Output = std::result::Result<(), String>> + Send;
 
+    /// Makes a call that changes something, for as long as the lease is ours by the clocks: a run that was stopped meanwhile, and wakes
+    /// up late, does not send it.
+    fn guarded<T: Send>(
+        &self,
+        call: impl Future<Output = T> + Send,
+    ) -> impl Future<Output = std::result::Result<T, String>> + Send;
+
     /// Writes lines to the journal; returns when they are kept.
     fn write(&self, lines: Vec<Line>) -> impl Future<Output = std::result::Result<(), Error>> + Send;
 }

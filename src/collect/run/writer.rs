@@ -110,6 +110,10 @@ impl Pen for Writer<'_> {
         self.confirm().await
     }
 
+    async fn guarded<T: Send>(&self, call: impl Future<Output = T> + Send) -> Result<T, String> {
+        self.guarded(call).await
+    }
+
     async fn write(&self, lines: Vec<Line>) -> Result<(), Error> {
         let written = self.write(lines).await;
         written.map_err(|why| Error::new(ErrorKind::Unreachable, "append to the journal", "", why))
