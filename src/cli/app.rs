@@ -6,6 +6,7 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use moorline_collect::{Collector, EventSink};
 use moorline_engine::Context;
 use moorline_profile::Profile;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::options::Output;
+use super::policy::Policy;
 use super::registry;
 use super::settings::Settings;
 use crate::report::progress::{Mode, Progress};
@@ -62,6 +64,20 @@ impl App {
         let result = work(&context).await;
         self.progress.finish();
         connection.close().await;
+        result
+    }
+
+    /// Connects to what a policy names, does the work, and ends what was started for it.
+    pub(crate) async fn with_collector<T>(
+        &self,
+        policy: &Policy,
+        events: Arc<dyn EventSink>,
+        work: impl AsyncFnOnce(&Collector) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let collection = registry::collection(self, &policy.file, &policy.store, events).await?;
+        let result = work(&collection.collector).await;
+        self.progress.finish();
+        collection.close().await;
         result
     }
 

@@ -44,6 +44,15 @@ impl Exit {
         }
     }
 
+    /// What a script is told where one call failed for all of the run.
+    pub(crate) fn of_call(kind: &ErrorKind) -> Self {
+        if all_out_of_reach(&[kind]) {
+            Self::Incomplete
+        } else {
+            Self::Failed
+        }
+    }
+
     /// Changes count only where they were asked for.
     pub(crate) fn detailed(asked: bool, changes: usize) -> Self {
         if asked && changes > 0 {

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 
 use moorline_api::ErrorKind;
+use moorline_collect::CollectError;
 use moorline_engine::EngineError;
 use moorline_sandbox::{JournalError, SandboxError};
 
@@ -115,6 +116,24 @@ impl From<EngineError> for Failure {
 impl From<moorline_api::Error> for Failure {
     fn from(error: moorline_api::Error) -> Self {
         EngineError::Provider(error).into()
+    }
+}
+
+impl From<CollectError> for Failure {
+    fn from(error: CollectError) -> Self {
+        let (exit, hint) = match &error {
+            CollectError::Held { .. } => (Exit::Conflict, None),
+            CollectError::Store(cause) => (Exit::of_call(&cause.kind), provider_hint(&cause.kind)),
+            CollectError::NotSeen { .. } | CollectError::Lost { .. } => (Exit::Incomplete, None),
+            CollectError::Interrupted => (Exit::Interrupted, None),
+            CollectError::Records { .. } | CollectError::Unknown { .. } | CollectError::NoRun { .. } => {
+                (Exit::Failed, None)
+            }
+        };
+        let mut failure = Self::new(exit, error.to_string());
+        failure.causes = chain(error.source());
+        failure.hints.extend(hint.map(str::to_owned));
+        failure
     }
 }
 

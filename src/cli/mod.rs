@@ -8,10 +8,13 @@ mod confirm;
 mod df;
 mod down;
 mod exit;
+mod explain;
 mod failure;
+mod gc;
 mod lb;
 mod options;
 mod plan;
+mod policy;
 mod registry;
 mod restore;
 mod sandbox;
@@ -65,6 +68,8 @@ enum Command {
     Scale(scale::Args),
     Down(down::Args),
     Lb(lb::Args),
+    Gc(gc::Args),
+    Explain(explain::Args),
     Check(check::Args),
     Restore(restore::Args),
     Sandbox(sandbox::Args),
@@ -120,6 +125,8 @@ fn run(app: &App, command: Command) -> Result<Exit, Failure> {
             Command::Scale(args) => scale::run(app, args).await,
             Command::Down(args) => down::run(app, args).await,
             Command::Lb(args) => lb::run(app, args).await,
+            Command::Gc(args) => gc::run(app, args).await,
+            Command::Explain(args) => explain::run(app, args).await,
             Command::Check(args) => check::run(app, args).await,
             Command::Restore(args) => restore::run(app, args).await,
             Command::Sandbox(args) => sandbox::run(app, args).await,

@@ -18,6 +18,11 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
+/// The home folder, for paths of files that begin with `~`.
+pub(crate) fn home() -> Option<PathBuf> {
+    env::home_dir()
+}
+
 /// What a run is told.
 #[derive(Debug)]
 pub(crate) struct Settings {

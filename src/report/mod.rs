@@ -8,6 +8,7 @@ pub(crate) mod df;
 mod diff;
 pub(crate) mod document;
 pub(crate) mod down;
+pub(crate) mod gc;
 mod paint;
 mod plain_log;
 pub(crate) mod plan;

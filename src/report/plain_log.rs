@@ -30,7 +30,7 @@ pub(super) fn line(event: &Event) -> Option<String> {
     }
 }
 
-fn aligned(verb: &str, rest: &str) -> String {
+pub(super) fn aligned(verb: &str, rest: &str) -> String {
     format!("{verb:>12} {}", inline(rest.trim_end()))
 }
 

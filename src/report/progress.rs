@@ -11,6 +11,8 @@ use moorline_engine::{Event, EventSink};
 
 use super::{age, inline, plain_log};
 
+mod collect;
+
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -22,11 +24,18 @@ pub(crate) enum Mode {
     Silent,
 }
 
-/// Shows the engine's events on stderr.
+/// Whose stage a bar is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Engine(Stage),
+    Collect(moorline_collect::Stage),
+}
+
+/// Shows the events of engine and collector on stderr.
 pub(crate) struct Progress {
     mode: Mode,
     bars: MultiProgress,
-    stages: Mutex<BTreeMap<Stage, ProgressBar>>,
+    stages: Mutex<BTreeMap<Key, ProgressBar>>,
 }
 
 impl Progress {
@@ -61,30 +70,33 @@ impl Progress {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Stage, ProgressBar>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, ProgressBar>> {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn draw(&self, event: &Event) {
         match event {
-            Event::Stage { stage, total } => self.begin(*stage, *total),
+            Event::Stage { stage, total } => {
+                let is_spinner = *total == 0 && *stage != Stage::Wait;
+                self.begin(Key::Engine(*stage), plain_log::title(*stage), *total, is_spinner);
+            }
             Event::Done {
                 stage,
                 what,
                 change,
                 detail,
-            } => self.with(*stage, |bar| {
+            } => self.with(Key::Engine(*stage), |bar| {
                 bar.set_message(inline(&format!("{what} {detail}")));
                 if completes(*stage, what, *change) {
                     advance(bar);
                 }
             }),
-            Event::Waiting { ready, total, causes } => self.with(Stage::Wait, |bar| {
+            Event::Waiting { ready, total, causes } => self.with(Key::Engine(Stage::Wait), |bar| {
                 bar.set_length(*total as u64);
                 bar.set_position(*ready as u64);
                 bar.set_message(inline(&plain_log::top(causes)));
             }),
-            Event::Pace { seconds, .. } => self.with(Stage::Volumes, |bar| {
+            Event::Pace { seconds, .. } => self.with(Key::Engine(Stage::Volumes), |bar| {
                 bar.set_message(format!("rate limits allow the rest in {}", age::span(*seconds)));
             }),
             Event::Notice { text } => self.say(&format!("note: {}", inline(text))),
@@ -92,7 +104,7 @@ impl Progress {
     }
 
     /// A stage begins. What came before it in the order and counts nothing is done: its spinner goes.
-    fn begin(&self, stage: Stage, total: usize) {
+    fn begin(&self, stage: Key, title: &'static str, total: usize, is_spinner: bool) {
         let mut stages = self.lock();
         for (_, spinner) in stages
             .iter()
@@ -105,13 +117,13 @@ impl Progress {
         } else {
             ProgressBar::new(total as u64)
         });
-        bar.set_style(style(total == 0 && stage != Stage::Wait));
-        bar.set_prefix(plain_log::title(stage));
+        bar.set_style(style(is_spinner));
+        bar.set_prefix(title);
         bar.enable_steady_tick(Duration::from_millis(120));
         stages.insert(stage, bar);
     }
 
-    fn with(&self, stage: Stage, change: impl FnOnce(&ProgressBar)) {
+    fn with(&self, stage: Key, change: impl FnOnce(&ProgressBar)) {
         if let Some(bar) = self.lock().get(&stage) {
             change(bar);
         }

@@ -18,6 +18,7 @@ mod boto;
 mod crash;
 mod errors;
 mod formats;
+mod gc;
 mod interrupt;
 mod kubectl;
 mod many;

@@ -4,12 +4,16 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// The end of what `sandbox serve` prints.
 const READY: &str = "# moorline sandbox is ready";
+
+/// How long something may take that is to happen.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A home, a sandbox over a folder of its own, and folders for profiles.
 pub struct World {
@@ -168,6 +172,11 @@ impl Served {
         );
     }
 
+    /// Deletes an object, as a user would with kubectl.
+    pub fn delete(&self, path: &str) {
+        self.exchange(&format!("DELETE {path} HTTP/1.1"), "");
+    }
+
     /// Sends a request and gives the whole answer, which is to be a success.
     fn exchange(&self, head: &str, body: &str) -> String {
         let api_server = self.api_server();
@@ -189,6 +198,16 @@ impl Drop for Served {
         // As Ctrl-C would, so that the state is flushed; then whatever it takes.
         let _ = signal(&self.child, "TERM");
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until something holds on the other side, which tells of no change.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

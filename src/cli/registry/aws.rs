@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use moorline_aws::{AwsProvider, AwsSettings, Budget, Budgets, EbsRules, StaticKeys};
+use moorline_aws::{AssumedRole, AwsProvider, AwsSettings, Budget, Budgets, EbsRules, StaticKeys};
 use moorline_engine::Cloud;
+use moorline_policy::AwsScope;
 use moorline_profile::Profile;
 
 use crate::cli::options::Rate;
@@ -11,13 +12,34 @@ use crate::cli::sandbox::Embedded;
 use crate::cli::settings::Settings;
 
 pub(super) fn cloud(settings: &Settings, profile: Option<&Profile>, sandbox: Option<&Embedded>) -> Cloud {
-    let provider = AwsProvider::connect(aws_settings(settings, profile, sandbox));
+    let pinned = profile.and_then(|profile| profile.provider.region());
+    let region = settings.region.clone().or_else(|| pinned.map(str::to_owned));
+    let provider = AwsProvider::connect(aws_settings(settings, region, sandbox));
     Cloud::of(Arc::new(provider), Arc::new(EbsRules))
 }
 
-fn aws_settings(settings: &Settings, profile: Option<&Profile>, sandbox: Option<&Embedded>) -> AwsSettings {
-    let pinned = profile.and_then(|profile| profile.provider.region());
-    let region = settings.region.clone().or_else(|| pinned.map(str::to_owned));
+/// One region of an account that a policy names.
+pub(super) fn scope(settings: &Settings, spec: &AwsScope, region: &str, sandbox: Option<&Embedded>) -> AwsProvider {
+    let usual = aws_settings(settings, Some(region.to_owned()), sandbox);
+    let role = spec.role.as_ref().map(|arn| AssumedRole {
+        arn: arn.clone(),
+        external_id: spec.external_id.clone(),
+    });
+    AwsProvider::connect(AwsSettings {
+        profile: spec.profile.clone().or(usual.profile),
+        // The sandbox has one account, and anyone is in it.
+        role: role.filter(|_| sandbox.is_none()),
+        account: spec.account.clone().filter(|_| sandbox.is_none()),
+        ..usual
+    })
+}
+
+/// Whoever the environment says that we are, for a bucket.
+pub(super) fn for_store(settings: &Settings) -> AwsProvider {
+    AwsProvider::connect(aws_settings(settings, settings.region.clone(), None))
+}
+
+fn aws_settings(settings: &Settings, region: Option<String>, sandbox: Option<&Embedded>) -> AwsSettings {
     let timeout = settings.limits(false).timeout;
     let common = AwsSettings::default();
     // No call outlasts the run; one that ends with its own error says more than a deadline does.

@@ -9,6 +9,7 @@ use moorline_azure::{
     AzureCloud, AzureProvider, AzureRules, AzureSettings, Budgets, Chain, Identity, ServicePrincipal, WindowBudget,
 };
 use moorline_engine::Cloud;
+use moorline_policy::AzureScope;
 use moorline_profile::Profile;
 use moorline_sandbox::AZURE_CLIENT;
 
@@ -37,6 +38,37 @@ pub(super) fn cloud(
     };
     let provider = AzureProvider::connect(azure)?;
     Ok(Cloud::of(Arc::new(provider), Arc::new(AzureRules)))
+}
+
+/// A subscription that a policy names.
+pub(super) fn scope(
+    settings: &Settings,
+    spec: &AzureScope,
+    sandbox: Option<&Embedded>,
+) -> Result<AzureProvider, Failure> {
+    let place = match sandbox {
+        Some(sandbox) => in_sandbox(sandbox),
+        None => in_environment()?,
+    };
+    let usual = run_settings(place, settings, None, sandbox);
+    Ok(AzureProvider::connect(AzureSettings {
+        subscription: Some(spec.subscription.clone()),
+        tenant: spec.tenant.clone().or(usual.tenant),
+        resource_group: None,
+        resource_groups: spec.resource_groups.clone(),
+        connection: None,
+        ..usual
+    })?)
+}
+
+/// Whoever the environment says that we are, for a container.
+pub(super) fn for_store(settings: &Settings) -> Result<AzureProvider, Failure> {
+    Ok(AzureProvider::connect(run_settings(
+        in_environment()?,
+        settings,
+        None,
+        None,
+    ))?)
 }
 
 fn in_environment() -> Result<AzureSettings, Failure> {

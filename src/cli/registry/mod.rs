@@ -2,6 +2,8 @@
 
 mod aws;
 mod azure;
+mod gc;
+mod seen;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +20,9 @@ use super::app::App;
 use super::failure::Failure;
 use super::sandbox::Embedded;
 use super::settings::Settings;
+
+pub(crate) use gc::{collection, sandbox_policy};
+pub(crate) use seen::seen;
 
 /// Loads a profile and checks it against the rules of every provider; no call is made. Warnings are told on stderr.
 pub(crate) fn load(app: &App, folder: &Path) -> Result<Profile, Failure> {
@@ -84,13 +89,10 @@ async fn connect_within(
     profile: Option<&Profile>,
     sandbox: Option<&Embedded>,
 ) -> Result<(Arc<dyn Cluster>, Cloud), Failure> {
-    let limits = settings.limits(false);
-    let kube = KubeSettings::default();
     let kube = KubeSettings {
         kubeconfig: settings.kubeconfig.clone(),
         context: settings.context.clone(),
-        concurrency: limits.concurrency,
-        call_timeout: kube.call_timeout.min(limits.timeout),
+        ..kube_settings(settings)
     };
     let cluster: Arc<dyn Cluster> = Arc::new(match sandbox {
         Some(sandbox) => KubeCluster::at(&sandbox.kubernetes(), Embedded::CONTEXT, &kube)?,
@@ -105,6 +107,17 @@ async fn connect_within(
         CloudName::Azure => azure::cloud(settings, profile, sandbox)?,
     };
     Ok((cluster, cloud))
+}
+
+/// How hard a cluster may be used.
+fn kube_settings(settings: &Settings) -> KubeSettings {
+    let limits = settings.limits(false);
+    let kube = KubeSettings::default();
+    KubeSettings {
+        concurrency: limits.concurrency,
+        call_timeout: kube.call_timeout.min(limits.timeout),
+        ..kube
+    }
 }
 
 /// The cloud whose machines the cluster's nodes are; AWS where no node says.

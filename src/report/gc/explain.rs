@@ -1,0 +1,62 @@
+//! The evidence for a volume, link by link.
+
+use std::fmt::Write as _;
+
+use moorline_collect::Explanation;
+
+use super::super::table::Table;
+use super::super::{View, inline, status};
+use super::money;
+
+/// One volume after the other.
+pub(crate) fn explanations(explanations: &[Explanation], view: &View) -> String {
+    let all = explanations.iter().map(|explanation| one(explanation, view));
+    all.collect::<Vec<_>>().join("\n")
+}
+
+fn one(explanation: &Explanation, view: &View) -> String {
+    let view = &View {
+        now: explanation.at,
+        ..*view
+    };
+    let judgement = &explanation.judgement;
+    let mut out = format!(
+        "{}\n",
+        view.paint.strong(inline(&format!("volume {}", explanation.volume)))
+    );
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(out, "  {:<10}{}", format!("{name}:"), inline(value));
+    };
+    line("scope", &explanation.scope);
+    let price = match explanation.monthly {
+        Some(_) => format!("${} a month", money(explanation.monthly)),
+        None => "no known price".to_owned(),
+    };
+    line(
+        "volume",
+        &format!("{} GiB {}, {price}", explanation.gib, explanation.volume_type),
+    );
+    let since = explanation
+        .since
+        .map(|since| format!(", seen unused since {since} ({} ago)", view.age(Some(since))));
+    line(
+        "verdict",
+        &format!("{}{}", judgement.verdict, since.unwrap_or_default()),
+    );
+    line("because", &judgement.why);
+    if let Some(withheld) = &judgement.withheld {
+        line("kept", &withheld.to_string());
+    }
+    line("next", &explanation.action);
+    out.push('\n');
+    let mut table = Table::new(["EVIDENCE", "SOURCE", "READ"]);
+    for link in &judgement.chain {
+        let read = link
+            .read
+            .map_or_else(|| "-".to_owned(), |read| format!("{} ago", view.age(Some(read))));
+        table.row([link.what.clone(), link.source.clone(), read]);
+    }
+    out.push_str(&table.render(view));
+    let gaps: Vec<_> = explanation.gaps.iter().map(|gap| format!("not read: {gap}")).collect();
+    out + &status::notices(&gaps, view)
+}

@@ -1,0 +1,7 @@
+//! `gc` from outside: what a StatefulSet leaves behind is shown, marked, and removed when its grace is over; never before, and never
+//! what is used.
+
+mod runs;
+mod stage;
+mod story;
+mod trouble;
