@@ -7,7 +7,6 @@
 mod parameters;
 mod persistent_volume;
 mod placement;
-mod prices;
 mod topology;
 mod volume_types;
 
@@ -17,6 +16,7 @@ use moorline_api::{
     ClaimShape, CloudName, FieldProblem, Object, Placement, PvRequest, PvSource, StorageClass, StorageRules, VolumeId,
     VolumeSpec,
 };
+use moorline_prices::Prices;
 
 /// The in-tree provisioner's name; its classes mean what the CSI driver makes of them.
 pub const IN_TREE_PROVISIONER: &str = "kubernetes.io/aws-ebs";
@@ -62,6 +62,6 @@ impl StorageRules for EbsRules {
     }
 
     fn monthly_cost(&self, region: &str, spec: &VolumeSpec) -> Option<f64> {
-        prices::monthly_cost(region, spec)
+        Prices::builtin().volume(self.cloud(), region, spec)
     }
 }

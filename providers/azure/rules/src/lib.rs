@@ -12,7 +12,6 @@ mod names;
 mod parameters;
 mod persistent_volume;
 mod placement;
-mod prices;
 mod reader;
 mod skus;
 
@@ -22,6 +21,7 @@ use moorline_api::{
     ClaimShape, CloudName, FieldProblem, Object, Placement, PvRequest, PvSource, StorageClass, StorageRules, VolumeId,
     VolumeSpec,
 };
+use moorline_prices::Prices;
 
 pub use names::{DiskName, Service, VolumeName, account_name_problem, volume_name_problem};
 
@@ -101,6 +101,6 @@ impl StorageRules for AzureRules {
     }
 
     fn monthly_cost(&self, region: &str, spec: &VolumeSpec) -> Option<f64> {
-        prices::monthly_cost(region, spec)
+        Prices::builtin().volume(self.cloud(), region, spec)
     }
 }

@@ -407,7 +407,7 @@ fn prices_are_of_the_size_and_the_tier() {
             "East US",
             VolumeConfig::AzureFile(share(FILE, &[("accessTier", "Cool")]))
         ),
-        Some(1.5)
+        Some(2.28)
     );
     assert_eq!(
         cost(
@@ -416,7 +416,7 @@ fn prices_are_of_the_size_and_the_tier() {
         ),
         Some(16.0)
     );
-    assert_eq!(cost("eastus", VolumeConfig::AzureBlob(container(&[]))), Some(1.8));
+    assert_eq!(cost("eastus", VolumeConfig::AzureBlob(container(&[]))), Some(2.08));
     assert_eq!(cost("marsnorth", VolumeConfig::AzureFile(share(FILE, &[]))), None);
     assert_eq!(
         cost(
