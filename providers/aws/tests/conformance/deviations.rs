@@ -26,6 +26,10 @@ pub(crate) const DEVIATIONS: &[Deviation<Site>] = &[
                 "tokens::the_token_of_a_deleted_volume_is_burnt",
                 "the token of a deleted volume made vol-",
             ),
+            (
+                "recovery::the_same_token_brings_one_volume_back",
+                "the same token made a second volume",
+            ),
         ],
         sometimes: false,
         documented: "the same `ClientToken` and parameters give the same volume, other parameters `IdempotentParameterMismatch` \
@@ -73,6 +77,18 @@ pub(crate) const DEVIATIONS: &[Deviation<Site>] = &[
                    `DescribeAvailabilityZones`: such a call is never made",
     },
     Deviation {
+        title: "a snapshot may be larger than the volume that is made of it",
+        sites: EMULATORS,
+        cases: &[(
+            "recovery::a_smaller_volume_is_refused",
+            "4 GiB of a snapshot of 5: made vol-",
+        )],
+        sometimes: false,
+        documented: "the size must be at least that of the snapshot (EC2 API reference, `CreateVolume`, `Size`)",
+        instead: "any size is accepted",
+        harmless: "`restore` asks for the size that the snapshot tells, or more",
+    },
+    Deviation {
         title: "the throughput that gp3 has by default is not told",
         sites: EMULATORS,
         cases: &[(
@@ -105,6 +121,13 @@ pub(crate) const DEVIATIONS: &[Deviation<Site>] = &[
             ("load_balancers::more_than_a_page_is_listed_whole_in_few_calls", NO_ELB),
             ("load_balancers::hostnames_may_differ_in_case", NO_ELB),
             ("load_balancers::a_failed_page_is_read_again", NO_ELB),
+            ("load_balancers::a_deleted_classic_one_is_gone", NO_ELB),
+            ("load_balancers::a_deleted_network_one_is_gone", NO_ELB),
+            ("load_balancers::a_deleted_application_one_is_gone", NO_ELB),
+            ("load_balancers::another_one_of_the_same_name_stays", NO_ELB),
+            ("load_balancers::a_protected_one_is_in_use", NO_ELB),
+            ("load_balancers::a_deletion_whose_answer_is_lost_is_done", NO_ELB),
+            ("tagging::load_balancers_of_both_generations_bear_marks", NO_ELB),
         ],
         sometimes: false,
         documented: "both APIs of Elastic Load Balancing exist in every region",
@@ -127,6 +150,19 @@ pub(crate) const DEVIATIONS: &[Deviation<Site>] = &[
                      `CreateLoadBalancer`, `Scheme`)",
         instead: "no scheme is told",
         harmless: "the scheme is only shown",
+    },
+    Deviation {
+        title: "a load balancer's protection protects nothing",
+        sites: &[Site::Moto],
+        cases: &[(
+            "load_balancers::a_protected_one_is_in_use",
+            "it was deleted under its protection",
+        )],
+        sometimes: false,
+        documented: "`DeleteLoadBalancer` is `OperationNotPermitted` under deletion protection (Elastic Load Balancing API reference \
+                     2015-12-01)",
+        instead: "the attribute is kept, and the load balancer deleted",
+        harmless: "what moorline itself keeps is decided before the call: in use, protected by tag or policy, within grace",
     },
     Deviation {
         title: "STS fails on Python before 3.12",

@@ -224,8 +224,10 @@ pub(super) async fn a_protected_one_is_in_use(cloud: Backend) {
         .await;
     let balancer = named(&cloud, &name).await;
     cloud.protect_balancer(&balancer.id, true).await;
-    let error = cloud.load_balancers().delete(&balancer).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::InUse, "{error}");
+    match cloud.load_balancers().delete(&balancer).await {
+        Err(error) => assert_eq!(error.kind, ErrorKind::InUse, "{error}"),
+        Ok(()) => panic!("it was deleted under its protection"),
+    }
     assert_eq!(ours(&cloud).await.len(), 1);
     cloud.protect_balancer(&balancer.id, false).await;
     cloud.load_balancers().delete(&balancer).await.unwrap();

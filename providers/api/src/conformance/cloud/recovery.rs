@@ -138,10 +138,10 @@ pub(super) async fn a_smaller_volume_is_refused(cloud: Backend) {
     let origin = take(&cloud, &create(&cloud, &new).await.id).await;
     new.spec.size_gib = 4;
     let made = cloud.recovery().recover(&origin, &again(&new, "smaller")).await;
-    assert!(
-        matches!(&made, Err(error) if error.kind == ErrorKind::Invalid),
-        "{made:?}"
-    );
+    match made {
+        Err(error) => assert_eq!(error.kind, ErrorKind::Invalid, "{error}"),
+        Ok(volume) => panic!("4 GiB of a snapshot of 5: made {}", volume.id),
+    }
 }
 
 /// EBS user guide, "Amazon EBS encryption": a volume of an encrypted snapshot is encrypted, whatever is asked.
