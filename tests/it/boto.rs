@@ -39,6 +39,12 @@ fn load_balancers_of_both_generations_are_made_paged_and_deleted() {
 
 #[test]
 #[ignore = "needs boto3: run cargo xtask test"]
+fn tags_of_many_snapshots_roles_and_protection_are_as_they_are_in_aws() {
+    script(&World::instant(), "collecting");
+}
+
+#[test]
+#[ignore = "needs boto3: run cargo xtask test"]
 fn rates_run_out_changes_are_seen_late_and_credentials_are_checked() {
     let world = World::realistic();
     // Long enough that a slow machine sees it too.
