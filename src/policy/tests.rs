@@ -1,5 +1,6 @@
 //! Reading whole files.
 
 mod bad;
+mod docs;
 mod good;
 mod initial;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const FULL: &str = include_str!("full.yaml");
-const SCHEMA: &str = include_str!("../../../schemas/policy.schema.json");
+pub(super) const SCHEMA: &str = include_str!("../../../schemas/policy.schema.json");
 
 pub(super) fn read(text: &str) -> PolicyFile {
     let policy = parse(Path::new("etc/gc.yaml"), text, Some(Path::new("/home/me")));
@@ -211,7 +211,7 @@ fn remove(value: &mut Value, path: &[String]) {
     }
 }
 
-fn keys_of(schema: &Value, keys: &mut Vec<String>) {
+pub(super) fn keys_of(schema: &Value, keys: &mut Vec<String>) {
     let Value::Object(fields) = schema else {
         if let Value::Array(items) = schema {
             for item in items {
