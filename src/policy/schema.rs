@@ -181,12 +181,17 @@ pub(crate) struct Lock {
 #[schemars(rename = "prices")]
 pub(crate) struct Prices {
     /// Of AWS: `gp2`, `gp3.iops`, `snapshot`, `network.hour` …
-    aws: Option<BTreeMap<String, BTreeMap<String, f64>>>,
+    aws: Option<BTreeMap<String, Option<BTreeMap<String, f64>>>>,
     /// Of Azure: `share.Premium_LRS`, `container.Standard_LRS`, `disk.P10_LRS` …
-    azure: Option<BTreeMap<String, BTreeMap<String, f64>>>,
+    azure: Option<BTreeMap<String, Option<BTreeMap<String, f64>>>>,
 }
 
 /// Whole numbers with their units, larger ones first: `7d`, `36h`, `1h30m`, `30s`. A day has 24 hours.
 #[derive(JsonSchema)]
 #[schemars(rename = "duration")]
-pub(crate) struct Duration(#[schemars(regex(pattern = r"^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$"))] String);
+pub(crate) struct Duration(
+    #[schemars(regex(
+        pattern = r"^([0-9]+d([0-9]+h)?([0-9]+m)?([0-9]+s)?|[0-9]+h([0-9]+m)?([0-9]+s)?|[0-9]+m([0-9]+s)?|[0-9]+s)$"
+    ))]
+    String,
+);

@@ -1,5 +1,6 @@
 //! Reading whole files.
 
+mod agree;
 mod bad;
 mod docs;
 mod good;

@@ -125,7 +125,7 @@ fn kind<T: schemars::JsonSchema + k8s_openapi::Resource>(table: &mut Table) {
 
 fn schema() -> String {
     let id = "https://moorline.dev/schemas/profile.schema.json";
-    schema_of::<ProfileFile>(id, "A moorline profile")
+    schema_of::<ProfileFile>(id, "A moorline profile", |_| {})
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 /// A type, a field of it, and the shape it has in place of that which its schema says.
@@ -172,9 +172,11 @@ fn type_name(reference: &str) -> String {
         .to_owned()
 }
 
-/// The JSON Schema of a file as text, under this address and title.
-pub fn schema_of<T: JsonSchema>(id: &str, title: &str) -> String {
-    let mut schema = schemars::schema_for!(T);
+/// The JSON Schema of a file as text, under this address and title, after `adapt` has said what structs cannot.
+pub fn schema_of<T: JsonSchema>(id: &str, title: &str, adapt: impl FnOnce(&mut Value)) -> String {
+    let mut schema = schemars::schema_for!(T).to_value();
+    adapt(&mut schema);
+    let mut schema = Schema::try_from(schema).unwrap();
     schema.insert("$id".to_owned(), id.into());
     schema.insert("title".to_owned(), title.into());
     format!("{}\n", serde_json::to_string_pretty(&schema).unwrap())

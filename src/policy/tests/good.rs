@@ -165,7 +165,7 @@ fn no_key_of_the_schema_is_without_effect() {
     }
 }
 
-fn as_json(text: &str) -> Value {
+pub(super) fn as_json(text: &str) -> Value {
     let source = moorline_yaml::source::Source::new("f.yaml".into(), text.to_owned());
     let mut findings = moorline_yaml::diagnostic::Findings::default();
     moorline_yaml::read(&source, &mut findings)[0].to_json()
@@ -195,7 +195,7 @@ fn leaves(value: &Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     }
 }
 
-fn remove(value: &mut Value, path: &[String]) {
+pub(super) fn remove(value: &mut Value, path: &[String]) {
     let (last, above) = path.split_last().unwrap();
     let mut value = value;
     for part in above {
