@@ -60,10 +60,37 @@ pub fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<PolicyFile,
     check(&Source::new(path.to_owned(), text.to_owned()), path, home)
 }
 
+/// What stands in lines that are not shown: people put secrets where they think that they belong.
+const SECRETIVE: [&str; 8] = [
+    "secret",
+    "password",
+    "token",
+    "accountkey",
+    "accesskey",
+    "sharedkey",
+    "connectionstring",
+    "sig=",
+];
+
+/// The same problems, without the lines that may have a secret in them.
+fn without_secrets(diagnostics: &Diagnostics) -> Diagnostics {
+    let mut findings = Findings::default();
+    for problem in diagnostics {
+        let mut problem = problem.clone();
+        let is_secretive = |text: &str| SECRETIVE.iter().any(|word| text.contains(word));
+        let places = std::iter::once(&mut problem.location).chain(problem.also.as_mut().map(|(place, _)| place));
+        for place in places {
+            place.snippet.take_if(|shown| is_secretive(&shown.text.to_lowercase()));
+        }
+        findings.add(problem);
+    }
+    findings.finish()
+}
+
 fn check(source: &Source, path: &Path, home: Option<&Path>) -> Result<PolicyFile, Diagnostics> {
     let mut findings = Findings::default();
     let policy = read::policy(source, path, home, &mut findings);
-    let diagnostics = findings.finish();
+    let diagnostics = without_secrets(&findings.finish());
     match policy {
         Some(policy) if !diagnostics.has_errors() => Ok(PolicyFile {
             warnings: diagnostics,

@@ -39,14 +39,14 @@ impl Reader<'_> {
                 continue;
             }
             let path = format!("clusters[{index}]");
-            let cluster = self.cluster(item, &path);
+            let cluster = self.cluster(item, &path, &mut known);
             self.apart(item, &path, &cluster, &mut known);
             clusters.push(cluster);
         }
         clusters
     }
 
-    fn cluster(&mut self, item: &Node, path: &str) -> ClusterSpec {
+    fn cluster(&mut self, item: &Node, path: &str, known: &mut Known) -> ClusterSpec {
         let access = self.access(item, path);
         let uid = |text: &str| places::uuid_problem(text).map_or(Ok(()), Err);
         let kube_system = "use the UID of: kubectl get namespace kube-system -o jsonpath={.metadata.uid}";
@@ -54,6 +54,13 @@ impl Reader<'_> {
         let name = self.text(item, (path, "name"), name_problem, "use a short name such as prod");
         let uid = self.text(item, (path, "uid"), uid, kube_system);
         let tag_ids = self.texts(item, (path, "tagIds"), tag_id, tag);
+        for (id, span) in &tag_ids {
+            if known.tag_ids.take(id.clone(), *span).is_some() {
+                let cause = format!("{path}.tagIds has {}, as a cluster before has", quote(id));
+                let cure = "where both are right, leave it: whichever made a volume, both are asked";
+                self.warning(*span, cause, cure);
+            }
+        }
         for (id, span) in tag_ids.iter().filter(|(id, _)| id == NAMELESS) {
             let cause = format!(
                 "{path}.tagIds has {id}, which every cluster is called that was given no name: what one of those made, and this \
@@ -126,13 +133,6 @@ impl Reader<'_> {
                 first,
                 format!("{path} has the uid of a cluster before: it is the same one"),
             );
-        }
-        for (id, node) in cluster.tag_ids.iter().zip(item.items_at(&["tagIds"])) {
-            if known.tag_ids.take(id.clone(), node.span).is_some() {
-                let cause = format!("{path}.tagIds has {}, as a cluster before has", quote(id));
-                let cure = "where both are right, leave it: whichever made a volume, both are asked";
-                self.warning(node.span, cause, cure);
-            }
         }
     }
 }
