@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 
 /// Options of every command.
 #[derive(Args, Debug)]
@@ -127,9 +127,10 @@ fn rate(text: &str) -> Result<Rate, String> {
 
 /// A span of time as people write it; a bare number is refused, for its unit would be a guess.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: SignedDuration = text
-        .parse()
-        .map_err(|_| "want a number with its unit, such as 90s, 10m or 1h30m".to_owned())?;
+    let wanted = |_| "want a number with its unit, such as 90s, 10m, 1h30m or 7d".to_owned();
+    let span: Span = text.parse().map_err(wanted)?;
+    // A day is 24 hours here, as in a policy; months have no length.
+    let parsed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(wanted)?;
     let duration = Duration::try_from(parsed).map_err(|_| "want a time that lies ahead".to_owned())?;
     if duration.is_zero() {
         Err("want more than nothing".to_owned())
@@ -146,7 +147,8 @@ mod tests {
     fn durations_need_a_unit_and_lie_ahead() {
         assert_eq!(duration("10m"), Ok(Duration::from_mins(10)));
         assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
-        for bad in ["", "10", "-5m", "0s", "soon"] {
+        assert_eq!(duration("8d"), Ok(Duration::from_hours(192)));
+        for bad in ["", "10", "-5m", "0s", "soon", "1mo"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }
