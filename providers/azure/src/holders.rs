@@ -135,8 +135,8 @@ impl AzureProvider {
         }
     }
 
-    /// Everything that is in an account, in words; `None` where nobody knows all that can be in one of its kind. Every service is
-    /// asked, whatever the account was made for.
+    /// What is in an account, in words: of the first of its services that has anything, because lists are scarce. `None` where nobody
+    /// knows all that can be in one of its kind. Every service is asked, whatever the account was made for.
     async fn things_in(&self, account: &StorageAccount) -> Result<Option<Vec<String>>> {
         let (files, blobs, others) = match account.kind.as_str() {
             "FileStorage" => (true, false, false),
@@ -145,7 +145,6 @@ impl AzureProvider {
             _ => return Ok(None),
         };
         let (storage, place) = (self.storage()?, account.place());
-        let mut counts = Vec::new();
         if files {
             let listing = ShareListing {
                 deleted: true,
@@ -153,22 +152,39 @@ impl AzureProvider {
             };
             let shares = if_served(storage.shares(&place, listing).await)?;
             let deleted = shares.iter().filter(|share| share.is_deleted()).count();
-            counts.push((shares.len() - deleted, "share"));
-            counts.push((deleted, "deleted share"));
+            if !shares.is_empty() {
+                return Ok(Some(told([
+                    (shares.len() - deleted, "share"),
+                    (deleted, "deleted share"),
+                ])));
+            }
         }
         if blobs {
             let containers = if_served(storage.containers(&place, true).await)?;
             let deleted = containers.iter().filter(|container| container.is_deleted()).count();
-            counts.push((containers.len() - deleted, "container"));
-            counts.push((deleted, "deleted container"));
+            if !containers.is_empty() {
+                let counts = [
+                    (containers.len() - deleted, "container"),
+                    (deleted, "deleted container"),
+                ];
+                return Ok(Some(told(counts)));
+            }
         }
-        if others {
-            counts.push((if_served(storage.count_queues(&place).await)?, "queue"));
-            counts.push((if_served(storage.count_tables(&place).await)?, "table"));
+        if !others {
+            return Ok(Some(Vec::new()));
         }
-        let found = counts.into_iter().filter(|(count, _)| *count > 0);
-        Ok(Some(found.map(|(count, what)| counted(count, what)).collect()))
+        let queues = if_served(storage.count_queues(&place).await)?;
+        if queues > 0 {
+            return Ok(Some(told([(queues, "queue")])));
+        }
+        Ok(Some(told([(if_served(storage.count_tables(&place).await)?, "table")])))
     }
+}
+
+/// Counts in words, but for those of nothing.
+fn told<const N: usize>(counts: [(usize, &str); N]) -> Vec<String> {
+    let found = counts.into_iter().filter(|(count, _)| *count > 0);
+    found.map(|(count, what)| counted(count, what)).collect()
 }
 
 /// Nothing, where the account has no such service.

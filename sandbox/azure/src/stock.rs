@@ -8,13 +8,14 @@ use crate::cloud::AzureCloud;
 use crate::compute::disk::{DiskRecord, DiskSku};
 use crate::drivers::{NewDisk, NewShare};
 use crate::error::AzureError;
+use crate::resources::locks;
 use crate::session::Session;
 use crate::storage::account::AccountRecord;
-use crate::storage::container;
 use crate::storage::lease::Lease;
 use crate::storage::names;
 use crate::storage::share::{self, Protocol, ShareProperties, ShareRecord};
 use crate::storage::shares;
+use crate::storage::{self, container};
 
 impl AzureCloud {
     /// Makes many shares in accounts that exist, at once and without a count of what an account takes.
@@ -64,6 +65,19 @@ impl AzureCloud {
                 .change(&name, times, |account| account.tags = tags)?;
             Ok(())
         })
+    }
+
+    /// Ends an account with everything in it; success also where there is none.
+    pub fn delete_account(&self, name: &str) -> Result<(), AzureError> {
+        self.at_home(|session| {
+            session.changed = true;
+            storage::account::end(session, name)
+        })
+    }
+
+    /// Puts a lock on a scope, such as an id of a resource, that keeps what is there and below from being deleted.
+    pub fn lock(&self, scope: &str, name: &str) -> Result<(), AzureError> {
+        self.at_home(|session| locks::add(session, scope, name))
     }
 
     /// Gives a share a lease for ever, or ends what lease it has.

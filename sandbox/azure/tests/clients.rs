@@ -73,4 +73,10 @@ mod azure_clients {
     async fn callers_sign_in_and_find_groups_and_disks() {
         script("azure_places").await;
     }
+
+    #[tokio::test]
+    #[ignore = "needs Azure's clients: run cargo xtask test"]
+    async fn what_is_left_behind_is_tagged_leased_snapshotted_and_brought_back() {
+        script("azure_leftovers").await;
+    }
 }

@@ -1,19 +1,26 @@
 //! The provider against the sandbox's Azure, over TLS, at the published rates, with credentials from the environment.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod credentials;
+mod holders;
+mod inventory;
 mod life;
+mod recovery;
 mod refusals;
+mod tagging;
 
 use std::collections::BTreeMap;
 
+use axum::body::Body;
+use axum::http::{Method, Request};
 use moorline_api::{ClientToken, NewVolume, Object, StorageClass, StorageRules as _, VolumeSpec, tags};
 use moorline_azure::{AzureProvider, AzureRules, AzureSettings};
 use moorline_sandbox_azure::{Authority, AzureCloud, AzureSettings as SandboxSettings, serve_tls};
 use moorline_sandbox_core::{Journal, World};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tower::ServiceExt as _;
 
 /// A running Azure.
 pub(crate) struct Azure {
@@ -64,6 +71,38 @@ impl Azure {
 
     pub(crate) fn provider(&self, variables: &[(&str, &str)]) -> AzureProvider {
         AzureProvider::connect(self.settings(variables)).unwrap()
+    }
+
+    /// Calls an operation of Resource Manager as somebody else would, who has an empty body for it.
+    async fn ask(&self, method: Method, path: &str, version: &str) {
+        let form = "grant_type=client_credentials&client_id=44444444-dddd-4000-8000-000000000009&client_secret=s&scope=https%3A%2F%2Fmanagement.azure.com%2F.default";
+        let sign_in = Request::post(format!("/{}/oauth2/v2.0/token", self.settings.tenant))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(form))
+            .unwrap();
+        let token = self.cloud.router().oneshot(sign_in).await.unwrap();
+        let token = axum::body::to_bytes(token.into_body(), usize::MAX).await.unwrap();
+        let token: serde_json::Value = serde_json::from_slice(&token).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{path}?api-version={version}"))
+            .header(
+                "authorization",
+                format!("Bearer {}", token["access_token"].as_str().unwrap()),
+            )
+            .header("content-type", "application/json")
+            .body(Body::from(r#"{"properties": {}}"#))
+            .unwrap();
+        let answer = self.cloud.router().oneshot(request).await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {answer:?}");
+    }
+
+    pub(crate) async fn put(&self, path: &str, version: &str) {
+        self.ask(Method::PUT, path, version).await;
+    }
+
+    pub(crate) async fn delete(&self, path: &str, version: &str) {
+        self.ask(Method::DELETE, path, version).await;
     }
 
     /// How often an operation was called.

@@ -211,6 +211,19 @@ fn put(session: &mut Session, request: &Request) -> Result<Answer, AzureError> {
     Ok(answer)
 }
 
+/// Adds a lock against deletions.
+pub(crate) fn add(session: &mut Session, scope: &str, name: &str) -> Result<(), AzureError> {
+    let scope = scope.trim_matches('/');
+    let lock = LockRecord {
+        scope: scope.to_owned(),
+        name: name.to_owned(),
+        level: Level::CanNotDelete,
+        notes: None,
+    };
+    session.changed = true;
+    Ok(session.estate.locks.add(&key(scope, name), lock, session.now)?)
+}
+
 fn get(session: &mut Session, request: &Request) -> Result<Answer, AzureError> {
     let (scope, name) = (request.part("scope"), request.part("lock"));
     match session.estate.locks.get(&key(scope, name)) {

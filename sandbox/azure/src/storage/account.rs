@@ -201,7 +201,7 @@ fn unsupported(service: &str) -> AzureError {
 }
 
 /// Ends an account, and everything in it.
-pub(super) fn end(session: &mut Session, name: &str) -> Result<(), AzureError> {
+pub(crate) fn end(session: &mut Session, name: &str) -> Result<(), AzureError> {
     let (times, forgotten_at) = (session.times(), session.forgotten_at());
     let estate = &mut *session.estate;
     estate
