@@ -61,9 +61,6 @@ pub(crate) fn items() -> Vec<String> {
         items.extend(sizes);
     }
     items.push(DISK_SNAPSHOT.to_owned());
-    items.sort_unstable();
-    // The smallest Standard HDD is the tier of several sizes.
-    items.dedup();
     items
 }
 

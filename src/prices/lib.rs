@@ -13,6 +13,7 @@ mod overrides;
 mod table;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use moorline_api::{CloudName, LoadBalancerKind, VolumeSpec};
 
@@ -99,12 +100,19 @@ pub fn regions(cloud: CloudName) -> Vec<&'static str> {
 }
 
 /// The names of everything that can have a price in a cloud, sorted.
-pub fn items(cloud: CloudName) -> Vec<String> {
-    let mut items = match cloud {
-        CloudName::Aws => aws::items(),
-        CloudName::Azure => azure::items(),
-    };
+pub fn items(cloud: CloudName) -> &'static [String] {
+    static AWS: LazyLock<Vec<String>> = LazyLock::new(|| sorted(aws::items()));
+    static AZURE: LazyLock<Vec<String>> = LazyLock::new(|| sorted(azure::items()));
+    match cloud {
+        CloudName::Aws => &AWS,
+        CloudName::Azure => &AZURE,
+    }
+}
+
+/// Sorted, and none twice: the smallest tier of a disk is that of several sizes.
+fn sorted(mut items: Vec<String>) -> Vec<String> {
     items.sort_unstable();
+    items.dedup();
     items
 }
 

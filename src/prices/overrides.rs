@@ -33,7 +33,10 @@ impl Overrides {
 
     /// Adds a price in US dollars, or replaces the one that is there.
     pub fn insert(&mut self, cloud: CloudName, region: &str, item: &str, price: f64) -> Result<(), PriceError> {
-        if !crate::items(cloud).iter().any(|known| known == item) {
+        if crate::items(cloud)
+            .binary_search_by(|known| known.as_str().cmp(item))
+            .is_err()
+        {
             let item = item.to_owned();
             return Err(PriceError::Unknown { cloud, item });
         }
