@@ -13,6 +13,7 @@ mod azure;
 mod azure_crash;
 mod azure_errors;
 mod azure_stage;
+mod bad_policies;
 mod bad_profiles;
 mod boto;
 mod crash;
