@@ -105,6 +105,9 @@ impl Blueprint {
             ));
         }
         let tag = |name: &str| source.tags.get(name).filter(|value| !value.is_empty()).cloned();
+        // A copy under another name is no set's and no profile's: what deletes theirs must not take it for one of them.
+        let is_itself = said(&source.tags).is_none_or(|said| said == key);
+        let of_itself = |name: &str| tag(name).filter(|_| is_itself);
         let class = request
             .class
             .clone()
@@ -132,13 +135,13 @@ impl Blueprint {
                 .map_or_else(BTreeMap::new, |written| written.annotations.clone()),
             profile: profile
                 .map(|profile| profile.name.clone())
-                .or_else(|| tag(tags::PROFILE)),
+                .or_else(|| of_itself(tags::PROFILE)),
             owner: profile
                 .and_then(|profile| profile.owner.clone())
                 .or_else(|| tag(tags::OWNER)),
             set: match written {
                 Some(written) => written.set.map(str::to_owned),
-                None => tag(tags::SET),
+                None => of_itself(tags::SET),
             },
             key,
         })
@@ -178,10 +181,15 @@ pub(super) fn bytes(gib: u32) -> u64 {
     u64::from(gib) << 30
 }
 
+/// The claim that the tags name.
+fn said(tags: &Tags) -> Option<Key> {
+    let mut pairs = std::iter::once((names::NAMESPACE, names::CLAIM)).chain(DRIVERS);
+    pairs.find_map(|(namespace, name)| Some((tags.get(namespace)?.clone(), tags.get(name)?.clone())))
+}
+
 /// The claim that is asked for, or that the tags name.
 pub(super) fn key_of(request: &RestoreRequest, tags: &Tags) -> Option<Key> {
-    let mut pairs = std::iter::once((names::NAMESPACE, names::CLAIM)).chain(DRIVERS);
-    let said = pairs.find_map(|(namespace, name)| Some((tags.get(namespace)?.clone(), tags.get(name)?.clone())));
+    let said = said(tags);
     let namespace = request.namespace.clone();
     let claim = request.claim.clone();
     match (namespace, claim, said) {
@@ -218,15 +226,7 @@ fn modes(request: &RestoreRequest, written: Option<&Written<'_>>, source: &Sourc
 /// Tags that the new volume takes over: everything that says nothing of the former life, of the snapshot, or of garbage
 /// collection.
 pub(super) fn inherited(tags: &Tags) -> Tags {
-    const OURS: [&str; 7] = [
-        tags::OWNER,
-        tags::PROFILE,
-        tags::PROTECT,
-        tags::SET,
-        tags::STORAGE_CLASS,
-        tags::VOLUME_MODE,
-        tags::FS_TYPE,
-    ];
+    const OURS: [&str; 3] = [tags::OWNER, tags::PROTECT, tags::FS_TYPE];
     let keep = |key: &str| {
         let of_cloud = key.starts_with("aws:") || key == "CSIVolumeSnapshotName";
         !of_cloud && (!key.starts_with("moorline.dev/") || OURS.contains(&key))
@@ -299,6 +299,28 @@ mod tests {
         };
         assert_eq!(key_of(&other, &source.tags), Some(("ns".to_owned(), "copy".to_owned())));
         assert_eq!(key_of(&other, &Tags::new()), None, "the namespace is nobody's guess");
+    }
+
+    #[test]
+    fn a_copy_under_another_name_belongs_to_no_set_and_no_profile() {
+        let source = source(&[
+            (tags::NAMESPACE, "ns"),
+            (tags::CLAIM, "data-web-0"),
+            (tags::PROFILE, "shop"),
+            (tags::SET, "web"),
+        ]);
+        let renamed = RestoreRequest {
+            claim: Some("copy".to_owned()),
+            ..request()
+        };
+        let copy = Blueprint::of(None, &renamed, &source).unwrap();
+        assert_eq!((copy.profile, copy.set), (None, None));
+        assert!(!inherited(&source.tags).contains_key(tags::PROFILE));
+        let itself = Blueprint::of(None, &request(), &source).unwrap();
+        assert_eq!(
+            (itself.profile.as_deref(), itself.set.as_deref()),
+            (Some("shop"), Some("web"))
+        );
     }
 
     #[test]
