@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
 
-    fn shown(more: serde_json::Value) -> Volume {
+    fn shown(more: &serde_json::Value) -> Volume {
         let mut disk = json!({
             "id": "/subscriptions/S/resourceGroups/MC_web/providers/Microsoft.Compute/disks/pvc-1",
             "name": "pvc-1", "location": "eastus", "zones": ["2"], "sku": {"name": "Premium_LRS"},
@@ -247,7 +247,7 @@ mod tests {
             (json!({"managedBy": machine}), VolumeState::InUse),
             (json!({"managedByExtended": [machine]}), VolumeState::InUse),
         ] {
-            assert_eq!(shown(more.clone()).state, expected, "{more}");
+            assert_eq!(shown(&more).state, expected, "{more}");
         }
     }
 
@@ -255,7 +255,7 @@ mod tests {
     fn a_disk_says_what_it_is_and_who_has_it() {
         let scale_set = "/subscriptions/s/resourceGroups/n/providers/Microsoft.Compute/virtualMachineScaleSets/pool/virtualMachines/3";
         let machine = "/subscriptions/s/resourceGroups/n/providers/Microsoft.Compute/virtualMachines/node-1";
-        let disk = shown(json!({"managedBy": machine, "managedByExtended": [machine, scale_set]}));
+        let disk = shown(&json!({"managedBy": machine, "managedByExtended": [machine, scale_set]}));
         let machines: Vec<_> = disk.attachments.iter().map(|one| &*one.instance).collect();
         assert_eq!(machines, ["virtualMachineScaleSets/pool/virtualMachines/3", "node-1"]);
         assert_eq!(disk.id.name(), "pvc-1");

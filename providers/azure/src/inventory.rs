@@ -159,7 +159,10 @@ impl AzureProvider {
             return Ok(None);
         }
         if let Some(account) = self.find_account(&name.account).await? {
-            return self.look(&account, name.service, &name.name).await;
+            return match self.look(&account, name.service, &name.name).await {
+                Err(error) if error.kind == ErrorKind::Stale && self.went(&account).await => Ok(None),
+                other => other,
+            };
         }
         // An account that this run has seen and sees no more may only be hidden now: that is asked, and an error.
         if self.has_seen(&name.account) {

@@ -119,6 +119,10 @@ fn metadata_key(name: &str) -> Option<String> {
 
 /// These metadata with one tag changed; `None` where it is so already.
 pub(crate) fn changed(metadata: &BTreeMap<String, String>, change: &TagChange) -> Option<BTreeMap<String, String>> {
+    // What somebody else wrote under a name of their own stays under it.
+    if decode(metadata).get(&change.key) == change.value.as_ref() {
+        return None;
+    }
     let of_key = |name: &str| match metadata_key(name) {
         Some(key) => key == change.key,
         None => name.eq_ignore_ascii_case(&change.key),
@@ -131,6 +135,25 @@ pub(crate) fn changed(metadata: &BTreeMap<String, String>, change: &TagChange) -
     if let Some(value) = &change.value {
         after.insert(metadata_name(&change.key), header_value(value));
     }
+    (after != *metadata).then_some(after)
+}
+
+/// These metadata with these tags over what is written, and without one tag; `None` where they are so already.
+pub(crate) fn merged(
+    metadata: &BTreeMap<String, String>,
+    tags: &Tags,
+    without: &str,
+) -> Option<BTreeMap<String, String>> {
+    let set = |(key, value): (&String, &String)| TagChange {
+        key: key.clone(),
+        value: Some(value.clone()),
+    };
+    let off = TagChange {
+        key: without.to_owned(),
+        value: None,
+    };
+    let changes = std::iter::once(off).chain(tags.iter().filter(|(key, _)| *key != without).map(set));
+    let after = changes.fold(metadata.clone(), |now, change| changed(&now, &change).unwrap_or(now));
     (after != *metadata).then_some(after)
 }
 
@@ -262,6 +285,30 @@ mod tests {
         assert_eq!(changed(&again, &change(tags::UNUSED, Some("v1 orphan"))), None);
         let theirs = changed(&again, &change("createdBy", None)).unwrap();
         assert_eq!(theirs.keys().collect::<Vec<_>>(), [SIZE, "moorline_unused"]);
+    }
+
+    #[test]
+    fn tags_are_merged_into_what_others_wrote_under_their_own_names() {
+        let before = BTreeMap::from(
+            [
+                ("createdBy", "file.csi.azure.com"),
+                ("moorline_unused", "v1"),
+                ("moorline_claim", "old"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let tags = Tags::from(
+            [
+                ("createdBy", "file.csi.azure.com"),
+                (tags::CLAIM, "new"),
+                (tags::UNUSED, "v1"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        let after = merged(&before, &tags, tags::UNUSED).unwrap();
+        assert_eq!(after.keys().collect::<Vec<_>>(), ["createdBy", "moorline_claim"]);
+        assert_eq!(after["moorline_claim"], "new");
+        assert_eq!(merged(&after, &tags, tags::UNUSED), None);
     }
 
     #[test]

@@ -216,13 +216,7 @@ impl AzureProvider {
 
     /// Writes the tags on a share that came back, and tells what it is. The mark of disuse that it was deleted with goes.
     async fn restored(&self, account: &StorageAccount, name: &VolumeName, tags: &Tags) -> Result<Volume> {
-        let change = |written: &BTreeMap<String, String>| {
-            let mut all = metadata::decode(written);
-            all.remove(tags::UNUSED);
-            all.extend(tags.clone());
-            let after = metadata::encode(&all);
-            (after != *written).then_some(after)
-        };
+        let change = |written: &BTreeMap<String, String>| metadata::merged(written, tags, tags::UNUSED);
         let place = account.place();
         self.change_metadata(&place, (name.service, &name.name), change).await?;
         let found = self.look(account, name.service, &name.name).await?;

@@ -23,6 +23,7 @@ mod estate;
 mod http;
 mod identity;
 mod locations;
+mod network;
 mod operation;
 mod paging;
 mod polling;

@@ -6,7 +6,7 @@ use crate::http::request::Request;
 use crate::session::Session;
 use crate::throttle::{Kind, StorageKind};
 use crate::versions::Provider;
-use crate::{compute, polling, resources, storage};
+use crate::{compute, network, polling, resources, storage};
 
 /// Does the work of one call.
 pub(crate) type Run = fn(&mut Session, &Request) -> Result<Answer, AzureError>;
@@ -79,9 +79,10 @@ pub(crate) enum Route {
 impl Operation {
     /// Finds the operation that `method` and the segments of a path ask for. Letter case matters only in names.
     pub(crate) fn find(method: &str, segments: &[String]) -> Route {
-        let tables: [&'static [Self]; 6] = [
+        let tables: [&'static [Self]; 7] = [
             storage::OPERATIONS,
             compute::OPERATIONS,
+            network::OPERATIONS,
             resources::OPERATIONS,
             resources::locks::OPERATIONS,
             resources::tags::OPERATIONS,

@@ -9,6 +9,7 @@ pub(crate) enum Provider {
     Subscriptions,
     Storage,
     Compute,
+    Network,
     /// Locks.
     Authorization,
 }
@@ -20,6 +21,7 @@ impl Provider {
             Self::Resources | Self::Subscriptions => "Microsoft.Resources",
             Self::Storage => "Microsoft.Storage",
             Self::Compute => "Microsoft.Compute",
+            Self::Network => "Microsoft.Network",
             Self::Authorization => "Microsoft.Authorization",
         }
     }
@@ -72,6 +74,7 @@ impl Provider {
                 "2022-07-02",
                 "2022-03-02",
             ],
+            Self::Network => &["2025-01-01", "2024-10-01", "2024-05-01", "2023-11-01", "2023-09-01"],
             Self::Authorization => &["2020-05-01", "2017-04-01", "2016-09-01"],
         }
     }

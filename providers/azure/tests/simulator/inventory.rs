@@ -341,6 +341,7 @@ async fn accounts_that_go_or_lack_a_service_hold_nothing() {
     azure.world.faults.clear();
     // A name that is somebody else's now may only be hidden from us: what was seen is not said to be gone.
     azure.cloud.delete_account("fgoing").unwrap();
+    assert_eq!(read(&provider, ids.clone()).await.unwrap(), []);
     let settings = azure.cloud.settings();
     azure
         .cloud
@@ -434,11 +435,22 @@ async fn what_a_lock_keeps_is_protected() {
         value: Some("web".to_owned()),
     };
     let told: Vec<_> = futures::StreamExt::collect(provider.tag(vec![Resource::Volume(id)], change)).await;
-    told.into_iter().for_each(|told| told.outcome.unwrap());
+    for one in told {
+        one.outcome.unwrap();
+    }
     let metadata = azure
         .cloud
         .share("f0a1b2c3d4e5", &format!("pvc-{CLAIM}"))
         .unwrap()
         .metadata;
     assert_eq!(metadata.keys().collect::<Vec<_>>(), ["createdBy", "tag_6f776e6572"]);
+}
+
+#[tokio::test]
+async fn a_subscription_without_public_addresses_has_no_load_balancers() {
+    let azure = Azure::start(settings()).await;
+    let provider = azure.provider(&[]);
+    let found = moorline_api::LoadBalancers::list(&provider).try_concat().await.unwrap();
+    assert_eq!(found, []);
+    assert_eq!(azure.calls("Unknown"), 0);
 }

@@ -80,7 +80,9 @@ async fn marks_come_and_go_on_volumes_of_every_sort_and_leave_the_rest_alone() {
     for _ in 0..2 {
         let told = tag(&provider, &things, set(Some(MARK))).await;
         assert_eq!(told.len(), 6);
-        told.into_values().for_each(|outcome| outcome.unwrap());
+        for outcome in told.into_values() {
+            outcome.unwrap();
+        }
     }
     for id in &ids {
         assert_eq!(mark_of(&provider, id).await.as_deref(), Some(MARK), "{id}");
@@ -197,7 +199,9 @@ async fn a_lost_answer_and_a_refusal_of_one_keep_nobody_else_from_theirs() {
     let refused = told.remove(&things[4]).unwrap().unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Forbidden);
     assert!(refused.message.contains("Tag Contributor"), "{refused}");
-    told.into_values().for_each(|outcome| outcome.unwrap());
+    for outcome in told.into_values() {
+        outcome.unwrap();
+    }
     let snapshot = [Resource::Snapshot("web@deleted".to_owned())];
     let outcome = tag(&provider, &snapshot, set(None)).await.remove(&snapshot[0]).unwrap();
     assert_eq!(outcome.unwrap_err().kind, ErrorKind::Unsupported);

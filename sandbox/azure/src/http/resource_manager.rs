@@ -263,7 +263,7 @@ fn unknown_version(provider: Provider, version: &str, action: &str) -> AzureErro
             "InvalidApiVersionParameter",
             format!("The api-version '{version}' is invalid. The supported versions are '{supported}'."),
         ),
-        Provider::Storage | Provider::Compute | Provider::Authorization => {
+        Provider::Storage | Provider::Compute | Provider::Network | Provider::Authorization => {
             let kind = action
                 .strip_prefix(provider.namespace())
                 .unwrap_or(action)
