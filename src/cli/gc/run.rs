@@ -15,6 +15,7 @@ use crate::report::{document, gc};
 
 /// Arguments of a run.
 #[derive(ClapArgs, Debug)]
+#[group(id = "run")]
 pub(crate) struct Args {
     #[command(flatten)]
     policy: PolicyChoice,
