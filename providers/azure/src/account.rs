@@ -27,6 +27,24 @@ impl AzureProvider {
                 zones: Vec::new(),
             });
         }
+        let (id, caller) = self.sign_in().await?;
+        let region = self.region().await?;
+        Ok(Account {
+            id,
+            caller,
+            region,
+            // Shares and containers live in a region, not in one of its zones.
+            zones: Vec::new(),
+        })
+    }
+
+    /// The subscription, once it was read by somebody of the right tenant. No resource group or region has to be named for that.
+    pub async fn subscription(&self) -> Result<AccountId> {
+        self.sign_in().await.map(|(id, _)| id)
+    }
+
+    /// The subscription, and who we are to it.
+    async fn sign_in(&self) -> Result<(AccountId, String)> {
         let storage = self.storage()?;
         let token = self.arm.token().await.map_err(|error| Error {
             resource: storage.subscription.to_owned(),
@@ -40,14 +58,10 @@ impl AzureProvider {
         if claims.tenant().is_none() && subscription.tenant_id.is_none() {
             self.check_tenant(Some("nobody knows which"), "the token is of")?;
         }
-        let region = self.region().await?;
-        Ok(Account {
-            id: AccountId(subscription.subscription_id.to_ascii_lowercase()),
-            caller: claims.caller(),
-            region,
-            // Shares and containers live in a region, not in one of its zones.
-            zones: Vec::new(),
-        })
+        Ok((
+            AccountId(subscription.subscription_id.to_ascii_lowercase()),
+            claims.caller(),
+        ))
     }
 
     /// A profile that pins a tenant is served in no other.

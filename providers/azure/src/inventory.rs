@@ -62,6 +62,9 @@ impl AzureProvider {
         if !self.is_managed() {
             return Ok(given);
         }
+        if self.settings.tenant.is_some() {
+            self.subscription().await?;
+        }
         let storage = self.storage()?;
         let locks = self.known_locks().await;
         let of_disks = Arc::clone(&locks);

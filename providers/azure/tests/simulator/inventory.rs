@@ -130,6 +130,29 @@ async fn shares_containers_and_disks_of_any_maker_are_found() {
 }
 
 #[tokio::test]
+async fn a_subscription_is_enough_to_look_into_it() {
+    let azure = Azure::start(settings()).await;
+    stock(&azure, 1);
+    let provider = AzureProvider::connect(AzureSettings {
+        resource_group: None,
+        location: None,
+        ..azure.settings(&[])
+    })
+    .unwrap();
+    assert_eq!(
+        provider.subscription().await.unwrap().0,
+        azure.settings.subscriptions[0]
+    );
+    assert_eq!(inventory(&provider).await.unwrap().len(), 4);
+    let elsewhere = AzureProvider::connect(AzureSettings {
+        tenant: Some("11111111-aaaa-4000-8000-000000000009".to_owned()),
+        ..azure.settings(&[])
+    })
+    .unwrap();
+    assert_eq!(refusal(&elsewhere).await.kind, ErrorKind::Unauthenticated);
+}
+
+#[tokio::test]
 async fn many_accounts_are_listed_at_the_published_rates() {
     let azure = Azure::start(SandboxSettings {
         account_millis: 0,
