@@ -121,6 +121,23 @@ mod tests {
         assert!(start.elapsed() > Duration::from_millis(120), "{:?}", start.elapsed());
     }
 
+    #[test]
+    fn a_thousand_deletions_take_little_more_than_the_published_rate_allows() {
+        let published = Budgets::default().volume_writes.unwrap();
+        let bucket = Bucket::new(published);
+        let start = Instant::now();
+        let (mut now, mut longest_burst) = (start, 0);
+        for _ in 0..1000 {
+            while let Err(ready) = bucket.take(now) {
+                now = ready;
+            }
+            longest_burst += u32::from(now == start);
+        }
+        assert!(longest_burst < published.burst, "{longest_burst} at once");
+        let (took, floor) = (now - start, published.floor(1000));
+        assert!(took >= floor && took <= floor.mul_f64(1.03), "{took:?} of {floor:?}");
+    }
+
     #[tokio::test]
     async fn without_budgets_nobody_waits() {
         let governor = Governor::new(&Budgets::unlimited());

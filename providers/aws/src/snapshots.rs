@@ -149,8 +149,9 @@ impl AwsProvider {
 /// The tags of a snapshot: those of its volume, what the volume was like, and what the caller says, which counts most. Of more than
 /// EC2 takes, the volume's own go first.
 fn snapshot_tags(volume: Option<&Volume>, name: &str, of_caller: &Tags) -> Tags {
-    // What AWS itself wrote on the volume nobody else may write.
-    let free = |key: &str| !key.starts_with("aws:");
+    // What AWS itself wrote on the volume nobody else may write; a mark says of the volume since when it is unused, and of
+    // nothing else.
+    let free = |key: &str| !key.starts_with("aws:") && key != tags::UNUSED;
     let of_caller = of_caller.iter().filter(|(key, _)| free(key));
     let mut tags: Tags = of_caller.map(|(key, value)| (key.clone(), value.clone())).collect();
     tags.insert(NAME_TAG.to_owned(), name.to_owned());
@@ -158,8 +159,7 @@ fn snapshot_tags(volume: Option<&Volume>, name: &str, of_caller: &Tags) -> Tags 
     for (key, value) in likeness(&volume.spec) {
         tags.insert(key.to_owned(), value);
     }
-    // A mark says of the volume since when it is unused, and of nothing else.
-    let own = volume.tags.iter().filter(|(key, _)| free(key) && *key != tags::UNUSED);
+    let own = volume.tags.iter().filter(|(key, _)| free(key));
     for (key, value) in own {
         if tags.len() >= MOST_TAGS && !tags.contains_key(key) {
             tracing::warn!(volume = %volume.id, key, "a snapshot has no room for this tag of its volume");
@@ -194,4 +194,86 @@ fn likeness(spec: &VolumeSpec) -> impl Iterator<Item = (&'static str, String)> {
 /// A snapshot that failed is no snapshot: another one is begun.
 fn is_alive(snapshot: &ec2::Snapshot) -> bool {
     snapshot.state != Some(SnapshotState::Error)
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_api::VolumeState;
+
+    use super::*;
+
+    fn volume(own: Tags) -> Volume {
+        let config = VolumeConfig::Ebs {
+            volume_type: "io2".to_owned(),
+            iops: Some(500),
+            throughput: None,
+            encrypted: Some(true),
+            kms_key_id: None,
+        };
+        Volume {
+            id: VolumeId("vol-1".to_owned()),
+            spec: VolumeSpec {
+                size_gib: 10,
+                zone: Some("us-east-1a".to_owned()),
+                config,
+            },
+            state: VolumeState::Available,
+            attachments: Vec::new(),
+            tags: own,
+            created: None,
+        }
+    }
+
+    fn tags_of(pairs: &[(&str, &str)]) -> Tags {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_snapshot_bears_its_volumes_tags_and_what_it_was_like() {
+        let own = [("a", "volume"), ("b", "volume"), ("aws:x", "x"), (tags::UNUSED, "m")];
+        let of_caller = [
+            ("b", "caller"),
+            ("aws:y", "y"),
+            (tags::UNUSED, "m"),
+            (tags::EXPIRES, "later"),
+        ];
+        let expected = [
+            (NAME_TAG, "name"),
+            ("a", "volume"),
+            ("b", "caller"),
+            (tags::EXPIRES, "later"),
+            (tags::VOLUME_TYPE, "io2"),
+            (tags::VOLUME_IOPS, "500"),
+            (tags::VOLUME_ZONE, "us-east-1a"),
+        ];
+        let found = snapshot_tags(Some(&volume(tags_of(&own))), "name", &tags_of(&of_caller));
+        assert_eq!(found, tags_of(&expected));
+        assert_eq!(
+            snapshot_tags(None, "name", &Tags::new()),
+            tags_of(&[(NAME_TAG, "name")])
+        );
+    }
+
+    #[test]
+    fn of_more_tags_than_there_is_room_for_the_volumes_own_go_first() {
+        let own: Tags = (0..49).map(|n| (format!("k{n:02}"), "volume".to_owned())).collect();
+        let of_caller = tags_of(&[("k48", "caller"), (tags::EXPIRES, "later")]);
+        let found = snapshot_tags(Some(&volume(own)), "name", &of_caller);
+        assert_eq!(found.len(), MOST_TAGS);
+        assert_eq!(found["k48"], "caller");
+        for key in [
+            tags::EXPIRES,
+            tags::VOLUME_TYPE,
+            tags::VOLUME_IOPS,
+            tags::VOLUME_ZONE,
+            NAME_TAG,
+            "k00",
+        ] {
+            assert!(found.contains_key(key), "{key}");
+        }
+        assert!(!found.contains_key("k47"));
+    }
 }

@@ -22,9 +22,16 @@ const PAUSES: [Duration; 5] = [
 ];
 /// Volumes that are due this soon are read along.
 const COALESCE: Duration = Duration::from_millis(25);
-/// Least time between rounds: while the budget is full, and when half of it is spent.
-const RELAXED_GAP: Duration = Duration::from_millis(50);
+/// Least time between rounds when half of the budget is spent.
 const BUSY_GAP: Duration = Duration::from_secs(1);
+/// Before that: whoever waits for a few volumes sees them at once; who waits for hundreds, one after the other, need not ask for each.
+const RELAXED_GAPS: [(u32, Duration); 3] = [
+    (10, Duration::from_millis(50)),
+    (30, Duration::from_millis(200)),
+    (u32::MAX, Duration::from_millis(500)),
+];
+/// After this time without a round, the next waits are for something new.
+const CALM: Duration = Duration::from_secs(2);
 /// Volumes that one read asks for.
 const BATCH: usize = 200;
 /// A volume that was seen counts as vanished after this many reads without it, over at least this time: reads lag.
@@ -64,6 +71,8 @@ struct State {
     next_ticket: u64,
     waiters: BTreeMap<u64, Waiter>,
     last_round: Option<Instant>,
+    /// Rounds since it was calm.
+    rounds: u32,
 }
 
 type Answer = Result<Option<Volume>>;
@@ -158,7 +167,8 @@ impl Waiting {
     fn next_due(&self, relaxed: bool) -> Option<Instant> {
         let state = self.state();
         let first = state.waiters.values().map(|waiter| waiter.due).min()?;
-        let gap = if relaxed { RELAXED_GAP } else { BUSY_GAP };
+        let relaxed_gap = RELAXED_GAPS.iter().find(|(rounds, _)| state.rounds < *rounds);
+        let gap = relaxed_gap.filter(|_| relaxed).map_or(BUSY_GAP, |(_, gap)| *gap);
         Some(state.last_round.map_or(first, |last| first.max(last + gap)))
     }
 
@@ -166,6 +176,8 @@ impl Waiting {
     fn begin_round(&self) -> Vec<VolumeId> {
         let mut state = self.state();
         let now = Instant::now();
+        let calm = state.last_round.is_none_or(|last| now - last > CALM);
+        state.rounds = if calm { 1 } else { state.rounds.saturating_add(1) };
         state.last_round = Some(now);
         let due: BTreeSet<_> = state
             .waiters
@@ -453,6 +465,20 @@ mod tests {
         let batches = cloud.batches.lock().unwrap();
         assert!(batches.len() <= 12, "{batches:?}");
         assert!(batches.iter().all(|size| *size <= BATCH), "{batches:?}");
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_one_after_the_other_reads_less_and_less_often() {
+        let cloud = Cloud::default();
+        let waiting = Waiting::new(Duration::from_mins(1));
+        let start = Instant::now();
+        for n in 0..12 {
+            waiting.wait(&cloud, &id(n), Goal::Usable).await.unwrap();
+        }
+        // Two reads for each: the first ten at once, the others every 200 ms.
+        assert_eq!(cloud.batches.lock().unwrap().len(), 24);
+        let took = start.elapsed();
+        assert!(took > Duration::from_millis(10 * 50 + 13 * 200), "{took:?}");
     }
 
     #[tokio::test]

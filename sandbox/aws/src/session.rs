@@ -55,12 +55,11 @@ impl Session<'_> {
             .ok_or_else(|| AwsError::volume_not_found(id))
     }
 
-    /// How many volumes count against the region's limit.
-    pub(crate) fn volumes_held(&self) -> usize {
+    /// Whether at least so many volumes count against the region's limit; no more of them are counted.
+    pub(crate) fn holds_volumes(&self, count: usize) -> bool {
         let volumes = self.account.volumes.all().map(|(_, volume)| volume);
-        volumes
-            .filter(|volume| volume.region == self.region && volume.gone_at.is_none())
-            .count()
+        let held = volumes.filter(|volume| volume.region == self.region && volume.gone_at.is_none());
+        held.take(count).count() == count
     }
 
     /// Changes a volume that [`Session::volume`] found.

@@ -83,13 +83,11 @@ pub(crate) fn expired(service: Service) -> AwsError {
 
 /// The refusal of credentials that nobody was given.
 fn unknown(service: Service) -> AwsError {
-    match service {
-        Service::Ec2 => unknown_credentials(),
-        _ => {
-            let message = "The security token included in the request is invalid.";
-            AwsError::new("InvalidClientTokenId", message).with_status(403)
-        }
+    if service == Service::Ec2 {
+        return unknown_credentials();
     }
+    let message = "The security token included in the request is invalid.";
+    AwsError::new("InvalidClientTokenId", message).with_status(403)
 }
 
 /// The refusal of a caller without permissions; identity calls need none.

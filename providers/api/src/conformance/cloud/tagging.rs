@@ -24,7 +24,10 @@ async fn change(
     change: TagChange,
 ) -> Vec<(Resource, std::result::Result<(), ErrorKind>)> {
     let told: Vec<Tagged> = cloud.tagging().tag(things.to_vec(), change).collect().await;
-    let outcome = |tagged: &Tagged| tagged.outcome.as_ref().map(|()| ()).map_err(|error| error.kind.clone());
+    let outcome = |tagged: &Tagged| match &tagged.outcome {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.kind.clone()),
+    };
     let each: Vec<_> = told
         .iter()
         .flat_map(|tagged| tagged.things.iter().map(move |thing| (thing.clone(), outcome(tagged))))

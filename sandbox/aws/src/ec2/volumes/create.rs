@@ -69,7 +69,7 @@ fn zone(session: &Session, params: &Params) -> Result<String, AwsError> {
 pub(crate) fn create(session: &mut Session, new: NewVolume) -> Result<Created, AwsError> {
     let plan = Plan::of(session, new)?;
     // The limit comes before the token: a repeated call meets it too.
-    if session.volumes_held() >= session.settings.volume_limit {
+    if session.holds_volumes(session.settings.volume_limit) {
         return Err(AwsError::new(
             "VolumeLimitExceeded",
             "The maximum number of volumes has been reached.",
@@ -125,14 +125,13 @@ impl Plan {
     }
 
     fn into_record(self, session: &Session, created: Timestamp, ready_at: Timestamp) -> VolumeRecord {
-        let fingerprint = fingerprint(&self.new);
         let Self { new, spec, origin } = self;
         let id = ids::fresh("vol");
-        let token = new.client_token.map(|token| TokenUse {
-            token,
+        let token = new.client_token.as_ref().map(|token| TokenUse {
+            token: token.clone(),
             volume_id: id.clone(),
             zone: new.zone.clone(),
-            fingerprint,
+            fingerprint: fingerprint(&new),
         });
         VolumeRecord {
             id,
