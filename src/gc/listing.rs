@@ -2,10 +2,23 @@
 
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
-use moorline_api::{Page, Result, Volume};
+use moorline_api::{ListQuery, ManagedFields, Page, Result, Volume};
 
 use crate::coverage::Kind;
+use crate::names;
 use crate::world::{ClusterIndex, Detail, ScopeIndex, VolumeNames, World};
+
+/// The same query for no more than a world takes: of claims' managed fields the entries by which those that the StatefulSet
+/// controller made are known, and of other objects none. They are half of what a cluster would send to memory.
+#[must_use]
+pub fn lean(query: ListQuery) -> ListQuery {
+    let wanted = if query.resource.gvk.is("", "PersistentVolumeClaim") {
+        ManagedFields::Of(names::CONTROLLER_MANAGER.to_owned())
+    } else {
+        ManagedFields::None
+    };
+    query.managed_fields(wanted)
+}
 
 /// Folds one kind of one cluster. `began` is the time before the first call.
 pub async fn objects(
@@ -50,4 +63,21 @@ pub async fn volumes(
         }
     }
     world.scope_read(scope, began);
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_api::ResourceKind;
+
+    use super::*;
+
+    #[test]
+    fn claims_alone_are_asked_for_the_entries_that_prove_their_maker() {
+        let wanted = |resource| lean(ListQuery::everywhere(resource)).managed_fields;
+        assert_eq!(
+            wanted(ResourceKind::claim()),
+            ManagedFields::Of("kube-controller-manager".to_owned())
+        );
+        assert_eq!(wanted(ResourceKind::persistent_volume()), ManagedFields::None);
+    }
 }

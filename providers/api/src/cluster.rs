@@ -41,6 +41,20 @@ pub struct ListQuery {
     pub labels: Option<String>,
     /// Field selector in kubectl's syntax.
     pub fields: Option<String>,
+    /// How much of `metadata.managedFields` is wanted: often it is half of an object. A watch gives all of it.
+    pub managed_fields: ManagedFields,
+}
+
+/// How much of objects' `metadata.managedFields` is wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ManagedFields {
+    /// All of it.
+    #[default]
+    All,
+    /// The entries of this manager.
+    Of(String),
+    /// Nothing; the field is left out.
+    None,
 }
 
 impl ListQuery {
@@ -52,6 +66,7 @@ impl ListQuery {
             namespace,
             labels: None,
             fields: None,
+            managed_fields: ManagedFields::All,
         }
     }
 
@@ -62,7 +77,15 @@ impl ListQuery {
             namespace: None,
             labels: None,
             fields: None,
+            managed_fields: ManagedFields::All,
         }
+    }
+
+    /// The same, with so much of the objects' managed fields.
+    #[must_use]
+    pub fn managed_fields(mut self, wanted: ManagedFields) -> Self {
+        self.managed_fields = wanted;
+        self
     }
 
     /// The same, of objects with these labels.

@@ -27,8 +27,8 @@ pub mod words;
 pub use account::{Account, AccountId, Accounts};
 pub use azure::{AzureAccount, AzureContainer, AzureDisk, AzureShare};
 pub use cluster::{
-    Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Kinds, ListQuery, Page, Propagation,
-    WatchEvent, Write,
+    Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Kinds, ListQuery, ManagedFields, Page,
+    Propagation, WatchEvent, Write,
 };
 pub use error::{Error, ErrorKind, FieldConflict, Result};
 pub use inventory::{

@@ -12,7 +12,7 @@
 //! | `refusal` | the server's `Status` answers as errors of the contract |
 //! | `forbidden` | what to grant, in words |
 //! | `discovery` | every kind that the server serves |
-//! | `listing`, `watch` | many objects: page by page, and as they change |
+//! | `listing`, `page`, `watch` | many objects: page by page, and as they change |
 //! | `statistics` | what a node's kubelet measures of mounted volumes |
 //! | `text` | the server's words made safe to print |
 
@@ -23,6 +23,7 @@ mod forbidden;
 mod kubeconfig;
 mod listing;
 mod pace;
+mod page;
 mod proxy;
 mod refusal;
 mod session;

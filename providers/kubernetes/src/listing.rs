@@ -3,30 +3,14 @@
 use futures::Stream;
 use futures::stream::try_unfold;
 use moorline_api::{Error, ErrorKind, ListQuery, Object, Page, ResourceKind};
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::call::{Call, Subject, collection_path, with_query};
+use crate::page::{self, ListMeta};
 use crate::transport::Transport;
 
 /// kubectl's page.
 const PAGE: &str = "500";
-
-/// The parts of a list that are used. Go writes an empty list as null.
-#[derive(Deserialize)]
-struct ListAnswer {
-    metadata: ListMeta,
-    items: Option<Vec<Object>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ListMeta {
-    #[serde(default)]
-    resource_version: String,
-    r#continue: Option<String>,
-    remaining_item_count: Option<i64>,
-}
 
 /// Where a listing stands.
 enum Step {
@@ -40,12 +24,12 @@ pub(crate) fn pages(transport: &Transport, query: ListQuery) -> impl Stream<Item
         let Step::Page(token) = step else { return Ok(None) };
         let call = list_call(&query, token.as_deref())?;
         let answer = transport.send(&call).await?;
-        let list: ListAnswer = serde_json::from_slice(&answer.body).map_err(|error| {
+        let list = page::read(&answer.body, &query.managed_fields).map_err(|error| {
             call.error(ErrorKind::Internal, "the answer is not a list")
                 .with_source(error)
         })?;
         let next = next_step(&call, &list.metadata, token.as_deref())?;
-        let mut objects = list.items.unwrap_or_default();
+        let mut objects = list.items;
         for object in &mut objects {
             name_kind(object, &query.resource);
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moorline_api::{Error, ListQuery, ResourceKind, Volume, VolumeId};
+use moorline_gc::listing::lean;
 use moorline_gc::plan::{Clock, second_look};
 use moorline_gc::verdict::Target;
 use moorline_gc::{ClusterIndex, Deletion, Detail, Kind, Records, Step, Verdict, World, judge};
@@ -298,7 +299,7 @@ impl Look<'_, '_> {
             let Some((cluster, resource)) = self.resource(one.cluster, &one.kind) else {
                 continue;
             };
-            let mut query = ListQuery::everywhere(resource.clone());
+            let mut query = lean(ListQuery::everywhere(resource.clone()));
             query.namespace.clone_from(&one.namespace);
             reading.objects(Arc::clone(&cluster.cluster), query);
             asked.push(one);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use jiff::Timestamp;
 use moorline_api::{Cluster, Error, ListQuery, StorageRules, VolumeId};
+use moorline_gc::listing::lean;
 use moorline_gc::plan::{Clock, plan};
 use moorline_gc::{ClusterIndex, Detail, Kind, Plan, Records, ScopeIndex, World};
 use tokio::sync::Semaphore;
@@ -276,7 +277,8 @@ impl<'a> Eyes<'a> {
             for ToRead { kind, how } in &cluster.kinds {
                 match how {
                     How::List(resource) => {
-                        reading.objects(Arc::clone(&cluster.cluster), ListQuery::everywhere(resource.clone()));
+                        let query = lean(ListQuery::everywhere(resource.clone()));
+                        reading.objects(Arc::clone(&cluster.cluster), query);
                         let of = (cluster.index, kind.clone());
                         listed.push(Listed { of, count: 0 });
                     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moorline_api::{Error, ErrorKind, ListQuery, Object, ObjectRef, ResourceKind};
+use moorline_api::{Error, ErrorKind, ListQuery, ManagedFields, Object, ObjectRef, ResourceKind};
 use moorline_profile::Profile;
 
 use super::claims::claims;
@@ -151,6 +151,7 @@ async fn former(
                 namespace,
                 labels: Some(selector.clone()),
                 fields: None,
+                managed_fields: ManagedFields::All,
             };
             let listed = observe::list(ctx, query, |object| made_for(profile, &object).then_some(object)).await;
             let objects = match listed {

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::{StreamExt, stream};
-use moorline_api::{ListQuery, Object, ResourceKind};
+use moorline_api::{ListQuery, ManagedFields, Object, ResourceKind};
 use serde_json::Value;
 
 use super::objects::LiveObjects;
@@ -63,6 +63,7 @@ async fn absent(
         namespace: namespace.map(str::to_owned),
         labels: None,
         fields: None,
+        managed_fields: ManagedFields::All,
     };
     let name = |place: &usize| &*live.targets[*place].0.name;
     let wanted: HashSet<&str> = places.iter().map(name).collect();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures::{StreamExt, future, stream};
-use moorline_api::{Error, ErrorKind, Gvk, ListQuery, Object, ObjectRef, ResourceKind};
+use moorline_api::{Error, ErrorKind, Gvk, ListQuery, ManagedFields, Object, ObjectRef, ResourceKind};
 use moorline_profile::Profile;
 
 use super::editors::Editors;
@@ -171,6 +171,7 @@ impl LiveObjects {
                 namespace,
                 labels: Some(selector.clone()),
                 fields: None,
+                managed_fields: ManagedFields::All,
             })
         });
         let lists = queries.map(|query| async move { (observe::list(ctx, query.clone(), Some).await, query) });
