@@ -55,6 +55,7 @@ impl App {
         let context = Context {
             cluster: connection.cluster.clone(),
             cloud: connection.cloud.clone(),
+            others: connection.others.clone(),
             events: self.progress.clone(),
             stop: self.stop.clone(),
             limits: self.settings.limits(force_conflicts),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum, ValueHint};
-use moorline_engine::restore::RestoreRequest;
+use moorline_engine::restore::{RestoreRequest, locate};
 use moorline_engine::{execute_restore, plan_restore, restorable};
 
 use super::app::App;
@@ -101,6 +101,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
             return Ok(Exit::Done);
         }
         let request = request(&args);
+        let context = &locate(context, &request).await?;
         let plan = plan_restore(context, profile, &request).await?;
         if args.dry_run {
             app.show(&plan, restore::plan)?;

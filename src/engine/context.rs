@@ -80,6 +80,8 @@ pub struct Context {
     pub cluster: Arc<dyn Cluster>,
     /// The cloud.
     pub cloud: Cloud,
+    /// Other clouds that have machines of the cluster, where no profile says which one is meant.
+    pub others: Vec<Cloud>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
     /// Cancelled by the first Ctrl-C: no new call begins, calls under way are awaited.
@@ -93,6 +95,15 @@ pub struct Context {
 }
 
 impl Context {
+    /// The same run in each of the clouds that may be meant, the likeliest first.
+    pub(crate) fn each_cloud(&self) -> impl Iterator<Item = Self> {
+        std::iter::once(&self.cloud).chain(&self.others).map(|cloud| Self {
+            cloud: cloud.clone(),
+            others: Vec::new(),
+            ..self.clone()
+        })
+    }
+
     /// Sends an event.
     pub fn emit(&self, event: Event) {
         self.events.emit(event);

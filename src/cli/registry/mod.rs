@@ -50,6 +50,8 @@ pub(crate) struct Connection {
     pub(crate) cluster: Arc<dyn Cluster>,
     /// The cloud.
     pub(crate) cloud: Cloud,
+    /// Other clouds that have machines of the cluster.
+    pub(crate) others: Vec<Cloud>,
     sandbox: Option<Embedded>,
 }
 
@@ -70,9 +72,10 @@ pub(crate) async fn connect(settings: &Settings, profile: Option<&Profile>) -> R
         None
     };
     match connect_within(settings, profile, sandbox.as_ref()).await {
-        Ok((cluster, cloud)) => Ok(Connection {
+        Ok((cluster, cloud, others)) => Ok(Connection {
             cluster,
             cloud,
+            others,
             sandbox,
         }),
         Err(failure) => {
@@ -88,7 +91,7 @@ async fn connect_within(
     settings: &Settings,
     profile: Option<&Profile>,
     sandbox: Option<&Embedded>,
-) -> Result<(Arc<dyn Cluster>, Cloud), Failure> {
+) -> Result<(Arc<dyn Cluster>, Cloud, Vec<Cloud>), Failure> {
     let kube = KubeSettings {
         kubeconfig: settings.kubeconfig.clone(),
         context: settings.context.clone(),
@@ -98,15 +101,16 @@ async fn connect_within(
         Some(sandbox) => KubeCluster::at(&sandbox.kubernetes(), Embedded::CONTEXT, &kube)?,
         None => KubeCluster::connect(&kube).await?,
     });
-    let name = match profile {
-        Some(profile) => profile.provider.cloud(),
-        None => cloud_of(&*cluster).await,
+    let (name, others) = match profile {
+        Some(profile) => (profile.provider.cloud(), Vec::new()),
+        None => clouds_of(&*cluster).await,
     };
-    let cloud = match name {
-        CloudName::Aws => aws::cloud(settings, profile, sandbox),
-        CloudName::Azure => azure::cloud(settings, profile, sandbox)?,
+    let cloud = |name| match name {
+        CloudName::Aws => Ok(aws::cloud(settings, profile, sandbox)),
+        CloudName::Azure => azure::cloud(settings, profile, sandbox),
     };
-    Ok((cluster, cloud))
+    let others = others.into_iter().map(cloud).collect::<Result<Vec<_>, _>>()?;
+    Ok((cluster, cloud(name)?, others))
 }
 
 /// How hard a cluster may be used.
@@ -120,21 +124,26 @@ fn kube_settings(settings: &Settings) -> KubeSettings {
     }
 }
 
-/// The cloud whose machines the cluster's nodes are; AWS where no node says.
-async fn cloud_of(cluster: &dyn Cluster) -> CloudName {
+/// The clouds whose machines the cluster's nodes are, the first node's first; AWS where no node says.
+async fn clouds_of(cluster: &dyn Cluster) -> (CloudName, Vec<CloudName>) {
+    let mut found = Vec::new();
     let mut pages = cluster.list(ListQuery::everywhere(ResourceKind::node()));
     while let Some(Ok(page)) = pages.next().await {
-        let mut ids = page
+        let ids = page
             .objects
             .iter()
             .filter_map(|node| node.str_at(&["spec", "providerID"]));
-        if let Some(id) = ids.next() {
-            return if id.starts_with("azure:") {
+        for id in ids {
+            let name = if id.starts_with("azure:") {
                 CloudName::Azure
             } else {
                 CloudName::Aws
             };
+            if !found.contains(&name) {
+                found.push(name);
+            }
         }
     }
-    CloudName::Aws
+    let mut found = found.into_iter();
+    (found.next().unwrap_or(CloudName::Aws), found.collect())
 }

@@ -170,10 +170,10 @@ impl Look<'_> {
     fn class(&self) -> Vec<Finding> {
         let classes = self.world.classes.as_ref();
         let class = classes.and_then(|classes| classes.get(self.claim.class.as_deref()?));
-        let Some(class) = class.filter(|class| self.world.rules.serves(&class.provisioner)) else {
-            return Vec::new();
-        };
-        let Ok(placement) = self.world.rules.place(class, &self.claim.shape, None) else {
+        let Some(class) = class else { return Vec::new() };
+        let rules = self.world.rules_for(&class.provisioner);
+        let placement = rules.and_then(|rules| rules.place(class, &self.claim.shape, None).ok());
+        let Some(placement) = placement else {
             return Vec::new();
         };
         let mut findings = Vec::new();
@@ -233,7 +233,7 @@ impl Look<'_> {
             && (namespace, claim) != (&*view.namespace, &*view.name)
         {
             wrong.push(format!("claim {namespace}/{claim}"));
-        } else if tag(names::CLAIM_UID).is_some_and(|uid| uid != view.uid) {
+        } else if self.was_read() && tag(names::CLAIM_UID).is_some_and(|uid| uid != view.uid) {
             wrong.push("a former life of this claim".to_owned());
         }
         if wrong.is_empty() {
@@ -248,11 +248,15 @@ impl Look<'_> {
         vec![finding.hint(format!("moorline explain {}", volume.id))]
     }
 
-    /// A volume of ours that does not say so. Shares are listed without what they bear: of those nothing follows.
+    /// Whether all that the volume bears was read: shares are listed with what their names and accounts prove.
+    fn was_read(&self) -> bool {
+        self.volume.spec.config.sort() == VolumeSort::Disk || self.volume.tags.contains_key(names::CLAIM)
+    }
+
+    /// A volume of ours that does not say so.
     fn untagged(&self) -> Option<Finding> {
         let is_ours = self.pv.view.profile.is_some();
-        let was_read = !self.volume.tags.is_empty() || self.volume.spec.config.sort() == VolumeSort::Disk;
-        (is_ours && was_read).then(|| {
+        (is_ours && self.was_read()).then(|| {
             let why = format!("volume {} does not say by its tags whose it is", self.volume.id);
             self.finding(Severity::Warning, Problem::WrongTags, why).hint(format!(
                 "somebody took tags off; without them nothing could find it once its claim is gone: put {} and {} back",

@@ -15,6 +15,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+use futures::future;
 use moorline_api::{Account, ClusterIdentity};
 use moorline_profile::Profile;
 use serde::Serialize;
@@ -162,8 +163,8 @@ pub struct CheckReport {
     pub profile: Option<String>,
     /// Cluster.
     pub cluster: ClusterIdentity,
-    /// Account; `None` where it could not be reached, or is not needed.
-    pub account: Option<Account>,
+    /// The accounts that were asked, one of each cloud that the cluster's volumes are in.
+    pub accounts: Vec<Account>,
     /// Claims that were looked at.
     pub claims: usize,
     /// Volumes that were looked at.
@@ -191,25 +192,15 @@ impl CheckReport {
 /// Checks the claims and volumes of a profile, or, without one, of the whole cluster. Only a cluster that cannot be reached, or a profile
 /// that does not belong here, is an error: what else could not be read is in the report.
 pub async fn check(ctx: &Context, profile: Option<&Profile>) -> Result<CheckReport, EngineError> {
-    let (cluster, account) = match profile {
-        // Its pins are checked before anything is judged by it.
-        Some(profile) => {
-            let site = observe::site_in_cluster(ctx, profile).await?;
-            (site.cluster, ctx.cloud.accounts.account().await)
-        }
-        None => (ctx.cluster.identity().await?, ctx.cloud.accounts.account().await),
-    };
-    if let (Some(profile), Ok(_)) = (profile, &account) {
-        observe::site(ctx, profile).await?;
+    let cluster = ctx.cluster.identity().await?;
+    if let Some(profile) = profile {
+        // Its pins are checked before anything is judged by it; that the cloud does not answer is told below.
+        match observe::site(ctx, profile).await {
+            Err(error @ EngineError::Refused { .. }) => return Err(error),
+            _ => observe::site_in_cluster(ctx, profile).await?,
+        };
     }
-    let read = async {
-        let mut world = read::world(ctx, &cluster, profile).await;
-        if let Err(error) = &account {
-            world.gap(format!("the cloud account is not known: {error}"));
-        }
-        world
-    };
-    let (mut world, drift) = futures::future::join(read, drift::of(ctx, profile)).await;
+    let (mut world, drift) = future::join(read::world(ctx, &cluster, profile), drift::of(ctx, profile)).await;
     let mut findings = judge(&world);
     let drift = drift?;
     let known: Vec<_> = findings
@@ -230,7 +221,7 @@ pub async fn check(ctx: &Context, profile: Option<&Profile>) -> Result<CheckRepo
     Ok(CheckReport {
         profile: profile.map(|profile| profile.name.clone()),
         cluster,
-        account: account.ok(),
+        accounts: std::mem::take(&mut world.accounts),
         claims: world.claims.len(),
         volumes: world.volumes.known(),
         findings,

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::{StreamExt, future};
+use jiff::Timestamp;
 use moorline_api::{
     ClusterIdentity, Error, ListQuery, Object, ResourceKind, StorageClass, Tags, VolumeFilter, VolumeId,
 };
 use moorline_profile::Profile;
 
 use super::world::{Attached, Claim, Pod, Pv, Set, Volumes, World, with_profile};
-use crate::context::Context;
+use crate::context::{Cloud, Context};
 use crate::fold::Key;
 use crate::names;
 use crate::observe;
@@ -29,11 +30,12 @@ const NAMESPACES: usize = 20;
 pub(super) async fn world(ctx: &Context, cluster: &ClusterIdentity, profile: Option<&Profile>) -> World {
     let within = profile.map(observe::namespaces);
     let within = within.as_ref();
-    let rules = ctx.cloud.rules.clone();
+    let clouds: Vec<&Cloud> = std::iter::once(&ctx.cloud).chain(&ctx.others).collect();
+    let rules: Vec<_> = clouds.iter().map(|cloud| cloud.rules.clone()).collect();
     let (claims, pvs, classes, pods) = future::join4(
         listed(ctx, ResourceKind::claim(), within, |claim| Some(Claim::of(&claim))),
         listed(ctx, ResourceKind::persistent_volume(), None, |pv| {
-            Some(Pv::of(&pv, &*rules))
+            Some(Pv::of(&pv, &rules))
         }),
         listed(ctx, ResourceKind::storage_class(), None, |class| {
             Some((observe::is_default(&class), StorageClass::from_object(&class)))
@@ -87,9 +89,18 @@ pub(super) async fn world(ctx: &Context, cluster: &ClusterIdentity, profile: Opt
         volumes: Volumes::default(),
         events: Snapshot::default(),
         rules,
+        accounts: Vec::new(),
         gaps,
     };
-    volumes(ctx, profile, &mut world).await;
+    world.volumes.named_complete = world.persistent_volumes.is_some();
+    world.volumes.tagged_complete = true;
+    for (index, cloud) in clouds.into_iter().enumerate() {
+        let named = world.named_volumes(index, (ctx.now)());
+        // One that nothing of the cluster is in is not asked.
+        if index == 0 || !named.is_empty() {
+            volumes(cloud, profile, named, &mut world).await;
+        }
+    }
     events(ctx, &mut world).await;
     world
 }
@@ -137,43 +148,40 @@ fn known<T>(gaps: &mut Vec<String>, what: &str, read: Result<T, Error>) -> Optio
 }
 
 /// The volumes that the tags name as this cluster's (and profile's), and those that PersistentVolumes name beside them.
-async fn volumes(ctx: &Context, profile: Option<&Profile>, world: &mut World) {
+async fn volumes(cloud: &Cloud, profile: Option<&Profile>, named: Vec<Named>, world: &mut World) {
+    match cloud.accounts.account().await {
+        Ok(account) => world.accounts.push(account),
+        Err(error) => world.gap(format!("the account in {} is not known: {error}", cloud.rules.cloud())),
+    }
     let mut tags = Tags::from([(names::CLUSTER_UID.to_owned(), world.cluster_uid.clone())]);
     tags.extend(profile.map(|profile| (names::PROFILE.to_owned(), profile.name.clone())));
-    match add(ctx, VolumeFilter::Tagged(tags), world).await {
-        Ok(()) => world.volumes.tagged_complete = true,
-        Err(error) => world.gap(format!("volumes of this cluster could not be listed: {error}")),
+    if let Err(error) = add(cloud, VolumeFilter::Tagged(tags), world).await {
+        world.volumes.tagged_complete = false;
+        world.gap(format!("volumes of this cluster could not be listed: {error}"));
     }
-    let named: Vec<(VolumeId, bool)> = world.named_volumes(ctx);
-    world.volumes.named_complete = world.persistent_volumes.is_some();
-    let others: Vec<VolumeId> = named
-        .iter()
-        .map(|(id, _)| id.clone())
-        .filter(|id| !world.volumes.seen.contains_key(id))
-        .collect();
-    if !others.is_empty()
-        && let Err(error) = add(ctx, VolumeFilter::Ids(others), world).await
-    {
-        world.volumes.named_complete = false;
-        world.gap(format!("volumes could not be read: {error}"));
+    let unseen = |world: &World, named: &Named| !world.volumes.seen.contains_key(&named.id);
+    let others: Vec<Named> = named.into_iter().filter(|named| unseen(world, named)).collect();
+    if others.is_empty() {
         return;
     }
-    let missing: Vec<VolumeId> = named
+    let ids = others.iter().map(|named| named.id.clone()).collect();
+    let mut looked = add(cloud, VolumeFilter::Ids(ids), world).await;
+    let missing = others
         .into_iter()
-        .filter(|(id, young)| *young && world.volumes.lack(id))
-        .map(|(id, _)| id)
-        .collect();
-    if !missing.is_empty() {
+        .filter(|named| named.is_young && unseen(world, named));
+    let missing: Vec<VolumeId> = missing.map(|named| named.id).collect();
+    if looked.is_ok() && !missing.is_empty() {
         tokio::time::sleep(SECOND_LOOK).await;
-        if let Err(error) = add(ctx, VolumeFilter::Ids(missing), world).await {
-            world.volumes.named_complete = false;
-            world.gap(format!("volumes could not be read: {error}"));
-        }
+        looked = add(cloud, VolumeFilter::Ids(missing), world).await;
+    }
+    if let Err(error) = looked {
+        world.volumes.named_complete = false;
+        world.gap(format!("volumes could not be read: {error}"));
     }
 }
 
-async fn add(ctx: &Context, filter: VolumeFilter, world: &mut World) -> Result<(), Error> {
-    let mut pages = ctx.cloud.volumes.list(filter);
+async fn add(cloud: &Cloud, filter: VolumeFilter, world: &mut World) -> Result<(), Error> {
+    let mut pages = cloud.volumes.list(filter);
     while let Some(page) = pages.next().await {
         for volume in page? {
             world.volumes.seen.insert(volume.id.clone(), volume);
@@ -182,17 +190,25 @@ async fn add(ctx: &Context, filter: VolumeFilter, world: &mut World) -> Result<(
     Ok(())
 }
 
+/// A volume that a PersistentVolume names.
+struct Named {
+    id: VolumeId,
+    /// Whether the PersistentVolume is so young that listings may lag behind it.
+    is_young: bool,
+}
+
 impl World {
-    /// The volumes that PersistentVolumes name, as far as they are looked at, and whether those are young.
-    fn named_volumes(&self, ctx: &Context) -> Vec<(VolumeId, bool)> {
-        let now = (ctx.now)();
+    /// The volumes of one cloud that PersistentVolumes name, as far as they are looked at.
+    fn named_volumes(&self, cloud: usize, now: Timestamp) -> Vec<Named> {
         let of_claims: BTreeSet<&str> = self.claims.values().map(|claim| &*claim.view.volume_name).collect();
         let all = self.persistent_volumes.iter().flat_map(BTreeMap::values);
-        all.filter(|pv| self.looks_at(pv, &of_claims))
+        all.filter(|pv| pv.cloud == Some(cloud) && self.looks_at(pv, &of_claims))
             .filter_map(|pv| {
                 let age = pv.created.map(|created| now.duration_since(created));
-                let young = age.is_none_or(|age| age.unsigned_abs() < YOUNG);
-                Some((pv.view.volume.clone()?, young))
+                Some(Named {
+                    id: pv.view.volume.clone()?,
+                    is_young: age.is_none_or(|age| age.unsigned_abs() < YOUNG),
+                })
             })
             .collect()
     }

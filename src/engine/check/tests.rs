@@ -117,7 +117,8 @@ fn sound() -> World {
             ..Volumes::default()
         },
         events: Snapshot::default(),
-        rules: Arc::new(EbsRules),
+        rules: vec![Arc::new(EbsRules)],
+        accounts: Vec::new(),
         gaps: Vec::new(),
     };
     world.put_claim(claim("a", "Bound"));
@@ -133,7 +134,7 @@ impl World {
     }
 
     fn put_pv(&mut self, pv: Value) {
-        let pv = Pv::of(&object(pv), &EbsRules);
+        let pv = Pv::of(&object(pv), &self.rules);
         self.persistent_volumes
             .as_mut()
             .unwrap()

@@ -1,8 +1,9 @@
 //! What was read, in small records: ten thousand claims are a few megabytes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use moorline_api::{ClaimShape, Object, StorageClass, StorageRules, Volume, VolumeId, quantity};
+use moorline_api::{Account, ClaimShape, Object, StorageClass, StorageRules, Volume, VolumeId, quantity};
 use moorline_profile::Profile;
 use serde_json::Value;
 
@@ -57,10 +58,13 @@ pub(super) struct Pv {
     /// The driver, for messages.
     pub(super) driver: String,
     pub(super) created: Option<jiff::Timestamp>,
+    /// Which of the clouds has its volume.
+    pub(super) cloud: Option<usize>,
 }
 
 impl Pv {
-    pub(super) fn of(pv: &Object, rules: &dyn StorageRules) -> Self {
+    pub(super) fn of(pv: &Object, rules: &[Arc<dyn StorageRules>]) -> Self {
+        let cloud = rules.iter().position(|rules| rules.volume_id(pv).is_some());
         let text = |path: &[&str]| pv.str_at(path).unwrap_or_default().to_owned();
         let source = pv.fields().get("spec").and_then(Value::as_object);
         let in_tree = [
@@ -74,13 +78,13 @@ impl Pv {
             "azureFile",
         ];
         let driver = pv.str_at(&["spec", "csi", "driver"]).map(str::to_owned).or_else(|| {
-            let kind = in_tree
-                .iter()
-                .find(|kind| source.is_some_and(|spec| spec.contains_key(**kind)));
-            kind.map(|kind| (*kind).to_owned())
+            let of_kind = |kind: &&&str| source.is_some_and(|spec| spec.contains_key(**kind));
+            in_tree.iter().find(of_kind).map(|kind| (*kind).to_owned())
         });
         Self {
-            view: PvView::of(pv, rules),
+            // Any rules will do where none know the volume.
+            view: PvView::of(pv, &*rules[cloud.unwrap_or(0)]),
+            cloud,
             class: text(&["spec", "storageClassName"]),
             bytes: pv
                 .str_at(&["spec", "capacity", "storage"])
@@ -257,7 +261,9 @@ pub(super) struct World {
     pub(super) sets: Vec<Set>,
     pub(super) volumes: Volumes,
     pub(super) events: Snapshot,
-    pub(super) rules: std::sync::Arc<dyn StorageRules>,
+    /// Of each cloud.
+    pub(super) rules: Vec<Arc<dyn StorageRules>>,
+    pub(super) accounts: Vec<Account>,
     /// What could not be read, a sentence each.
     pub(super) gaps: Vec<String>,
 }
@@ -267,6 +273,12 @@ impl World {
         if !self.gaps.contains(&sentence) {
             self.gaps.push(sentence);
         }
+    }
+
+    /// The rules of the cloud whose classes have this provisioner.
+    pub(super) fn rules_for(&self, provisioner: &str) -> Option<&dyn StorageRules> {
+        let serving = self.rules.iter().find(|rules| rules.serves(provisioner));
+        serving.map(|rules| &**rules)
     }
 
     /// The PersistentVolume that a claim names.

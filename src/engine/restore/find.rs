@@ -17,7 +17,10 @@ pub async fn restorable(ctx: &Context, everything: bool) -> Result<Vec<Recoverab
     } else {
         of_cluster(&ctx.cluster.identity().await?.uid)
     };
-    let mut found = read(ctx, tags, |_| true).await?;
+    let mut found = Vec::new();
+    for there in ctx.each_cloud() {
+        found.extend(read(&there, tags.clone(), |_| true).await?);
+    }
     found.sort_by(|a, b| b.taken.cmp(&a.taken).then_with(|| a.origin.id().cmp(b.origin.id())));
     Ok(found)
 }

@@ -177,6 +177,21 @@ pub struct RestoreOutcome {
     pub notices: Vec<String>,
 }
 
+/// The run in the cloud that has what is asked for, where several may be meant.
+pub async fn locate(ctx: &Context, request: &RestoreRequest) -> Result<Context, EngineError> {
+    if ctx.others.is_empty() {
+        return Ok(ctx.clone());
+    }
+    for there in ctx.each_cloud() {
+        match find::source(&there, &plan::site(&there, None).await?, request).await {
+            Err(EngineError::Refused { .. }) => {}
+            Err(error) => return Err(error),
+            Ok(_) => return Ok(there),
+        }
+    }
+    Ok(ctx.clone())
+}
+
 /// Reads cluster and cloud and says what `restore` would do. Changes nothing.
 pub async fn plan_restore(
     ctx: &Context,
