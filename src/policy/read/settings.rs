@@ -84,6 +84,10 @@ impl Reader<'_> {
                     self.error(of_region.key_span, cause, cure);
                 }
                 for item in of_region.value.entries() {
+                    // What nobody will be shown needs no advice.
+                    if self.findings.is_full() {
+                        return overrides;
+                    }
                     let path = format!("{path}.{}", of_region.key);
                     self.price(cloud, &path, (&of_region.key, item), &mut overrides);
                 }
