@@ -88,7 +88,7 @@ grace:
 # The most that one run may delete. Over any of them it deletes nothing.
 caps:
   count: 50
-  percent: 10
+  # percent: 10       # of all volumes that are seen
   # gib: 5000
   # monthly: 500      # US dollars; what has no known price is then never deleted
 

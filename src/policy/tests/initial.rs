@@ -106,6 +106,7 @@ fn what_is_commented_out_is_right() {
     };
     let text = render_initial(&seen);
     let code = [
+        "percent:",
         "gib:",
         "monthly:",
         "share:",
