@@ -25,6 +25,10 @@ pub struct Settings {
     pub lock_margin: Duration,
     /// How long one deletion may take, claim, volume and PersistentVolume together, before it is left for the next run.
     pub deletion_timeout: Duration,
+    /// How long a PersistentVolume may be held by finalizers after its volume is gone, while its driver catches up.
+    pub held: Duration,
+    /// How long what failed waits before it is tried again.
+    pub pause: Duration,
     /// How long deletions under way may take to end when the run is told to stop.
     pub drain: Duration,
 }
@@ -37,6 +41,8 @@ impl Default for Settings {
             lock_span: Duration::from_mins(2),
             lock_margin: Duration::from_secs(15),
             deletion_timeout: Duration::from_mins(5),
+            held: Duration::from_secs(30),
+            pause: Duration::from_secs(2),
             drain: Duration::from_secs(20),
         }
     }

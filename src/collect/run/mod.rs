@@ -1,5 +1,6 @@
 //! A run: what it would do, and doing it under the lease.
 
+mod glance;
 mod look;
 mod marks;
 mod resume;

@@ -14,6 +14,7 @@ use moorline_gc::{Deletion, Step};
 use tokio::sync::Semaphore;
 
 use super::Writer;
+use super::glance::Glances;
 use super::look::{FRESH, Looked};
 use super::watch::wait_gone;
 use crate::event::Event;
@@ -22,9 +23,6 @@ use crate::{Collector, Scope};
 
 /// Deletions that wait in their cloud's queue at once. More would be late: what is deleted has been looked at just before.
 pub(super) const IN_QUEUE: usize = 8;
-
-/// How long a PersistentVolume may be held after its volume is gone, by a finalizer of a driver that is slow or not there.
-const HELD: Duration = Duration::from_secs(30);
 
 /// How long a snapshot may take: large disks take long, and the next run goes on with it.
 const SNAPSHOT: Duration = Duration::from_mins(30);
@@ -63,6 +61,7 @@ pub(super) struct Tools<'a> {
     pub(super) queues: Vec<Semaphore>,
     /// How many deletions are on their way to their cloud's queue or in it.
     pub(super) ahead: AtomicUsize,
+    pub(super) glances: Glances,
 }
 
 /// One deletion under way.
@@ -190,6 +189,10 @@ impl<'a> Work<'a> {
         let cluster = self.cluster(target)?;
         let claim = claim_ref(target);
         self.permit_to_destroy().await?;
+        let wanted = self.tools.glances.what_wants(cluster, target).await;
+        if let Some(why) = wanted.map_err(|error| Trouble::of(&error))? {
+            return Err(Trouble::Alive(why));
+        }
         self.delete_object(cluster, &claim, &target.uid).await
     }
 
@@ -253,7 +256,8 @@ impl<'a> Work<'a> {
         let cluster = self.cluster(target)?;
         let pv = pv_ref(target);
         self.permit_to_destroy().await?;
-        let held = tokio::time::timeout(HELD, self.delete_object(cluster, &pv, &target.uid)).await;
+        let patience = self.tools.collector.settings.held;
+        let held = tokio::time::timeout(patience, self.delete_object(cluster, &pv, &target.uid)).await;
         let Err(_) = held else {
             return held.unwrap_or(Ok(()));
         };

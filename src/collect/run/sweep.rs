@@ -8,7 +8,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -18,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Writer;
+use super::glance::Glances;
 use super::look::{self, Found, Looked};
 use super::steps::{IN_QUEUE, Tools, Trouble, Work};
 use crate::event::{Event, Stage};
@@ -43,16 +43,19 @@ struct Candidate {
     begun: bool,
     /// The last reason why it is not done.
     why: Option<String>,
+    /// The earlier run that began it, and whether that one has counted it as gone.
+    earlier: Option<(String, bool)>,
 }
 
 /// How one deletion under way ended.
-struct Ended {
-    candidate: Candidate,
-    result: Result<(), Trouble>,
-    confirmed: bool,
-    snapshot: Option<String>,
+enum Ended {
+    /// It is tried again.
+    Again(Candidate),
+    /// That is that; its line is written, where it was begun.
+    Done(Candidate, Box<Done>),
 }
 
+type Working<'f> = Pin<Box<dyn Future<Output = Ended> + Send + 'f>>;
 type Looking<'f> = Pin<Box<dyn Future<Output = Option<Vec<(Deletion, Found)>>> + Send + 'f>>;
 
 pub(super) struct Sweep<'a> {
@@ -89,17 +92,18 @@ impl Sweep<'_> {
             writer: self.writer,
             queues: collector.scopes.iter().map(|_| Semaphore::new(IN_QUEUE)).collect(),
             ahead: AtomicUsize::new(0),
+            glances: Glances::default(),
         };
         let mut hands = Hands {
             total: deletions.len(),
-            queue: in_order(deletions),
+            queue: in_order(deletions, ledger, &collector.run),
             looked_for: BTreeMap::new(),
             under_way: BTreeMap::new(),
             done: Vec::new(),
             began: Instant::now(),
             over: None,
         };
-        let mut under_way = FuturesUnordered::new();
+        let mut under_way: FuturesUnordered<Working<'_>> = FuturesUnordered::new();
         let mut looking: Option<Looking<'_>> = None;
         let mut records = Arc::new(ledger.records.clone());
         let mut drained = std::pin::pin!(self.drained());
@@ -116,23 +120,19 @@ impl Sweep<'_> {
                 refresh(&mut records, ledger);
                 looking = Some(self.look(&mut hands, Arc::clone(&records)));
             }
-            if looking.is_none() && under_way.is_empty() && hands.queue.is_empty() {
+            if looking.is_none() && under_way.is_empty() && (hands.queue.is_empty() || hands.over.is_some()) {
                 break;
             }
             tokio::select! {
                 biased;
                 () = &mut drained => break,
-                Some(ended) = under_way.next(), if !under_way.is_empty() => {
-                    self.ended(ended, &mut hands, ledger).await;
-                }
+                // Nothing is waited for in here: what is under way would stand still meanwhile.
+                Some(ended) = under_way.next(), if !under_way.is_empty() => self.ended(ended, &mut hands, ledger),
                 found = either(&mut looking), if looking.is_some() => {
                     looking = None;
                     for (deletion, found) in found.unwrap_or_default() {
-                        if let Some((candidate, looked)) = self.found(&deletion, found, &mut hands, ledger).await {
-                            let begun = Arc::new(AtomicBool::new(candidate.begun));
-                            let known = (looked.deletion.clone(), Arc::clone(&begun));
-                            hands.under_way.insert(deletion.volume.0, known);
-                            under_way.push(carry_out(&tools, candidate, *looked, begun));
+                        if let Some(candidate) = hands.looked_for.remove(&deletion.volume.0) {
+                            under_way.push(self.next(&tools, candidate, found, &mut hands));
                         }
                     }
                 }
@@ -186,53 +186,48 @@ impl Sweep<'_> {
             hands.looked_for.insert(candidate.deletion.volume.0.clone(), candidate);
         }
         self.eyes.collector.emit(Event::Looking { count: deletions.len() });
-        let wait = hands.pause(&deletions);
+        let wait = self.eyes.collector.settings.pause * hands.tried(&deletions);
         Box::pin(async move {
             tokio::time::sleep(wait).await;
             look::look(self.eyes, deletions, self.counts, &records).await
         })
     }
 
-    /// What a look says of one volume; the deletion to begin, where it may.
-    async fn found(
-        &self,
-        deletion: &Deletion,
-        found: Found,
-        hands: &mut Hands,
-        ledger: &mut Ledger,
-    ) -> Option<(Candidate, Box<Looked>)> {
-        let candidate = hands.looked_for.remove(&deletion.volume.0)?;
+    /// What comes next for one volume, by what a look says of it.
+    fn next<'f>(&'f self, tools: &'f Tools<'f>, candidate: Candidate, found: Found, hands: &mut Hands) -> Working<'f> {
+        let known = candidate.begun || candidate.earlier.is_some();
         let outcome = match found {
-            Found::Go(looked) => return Some((candidate, looked)),
-            Found::Keep(why) => Outcome::Kept(why),
-            Found::Unsure(why) if candidate.begun => Outcome::Failed(why),
-            Found::Unsure(why) => Outcome::NotBegun(why),
-            Found::Absent if candidate.begun || ledger.open.contains_key(&deletion.volume.0) => {
-                // What was begun had its effect, though nobody heard of it.
-                self.finish(candidate, hands, ledger).await;
-                return None;
+            Found::Go(looked) => {
+                let begun = Arc::new(AtomicBool::new(candidate.begun));
+                hands.under_way.insert(
+                    candidate.deletion.volume.0.clone(),
+                    (candidate.deletion.clone(), Arc::clone(&begun)),
+                );
+                return Box::pin(self.attempt(tools, candidate, *looked, begun));
             }
+            // What was begun had its effect, though nobody heard of it.
+            Found::Absent if known => return Box::pin(self.finish(candidate)),
             Found::Absent => Outcome::Kept("it is gone already, by another hand".to_owned()),
+            Found::Keep(why) => Outcome::Kept(why),
+            Found::Unsure(why) if known => Outcome::Failed(why),
+            Found::Unsure(why) => Outcome::NotBegun(why),
         };
-        let ended = self.done(&candidate, outcome, ledger, (false, None));
-        self.write_end(ended, candidate.begun, hands, ledger).await;
-        None
+        Box::pin(self.end(candidate, outcome, (false, None)))
     }
 
-    async fn finish(&self, candidate: Candidate, hands: &mut Hands, ledger: &mut Ledger) {
-        let pointers = super::resume::delete_pointers(self.eyes.collector, self.writer, &candidate.deletion).await;
-        let outcome = pointers.map_or_else(Outcome::Failed, |()| Outcome::Gone);
-        let done = self.done(&candidate, outcome, ledger, (true, None));
-        self.write_end(done, true, hands, ledger).await;
-    }
-
-    async fn ended(&self, ended: Ended, hands: &mut Hands, ledger: &mut Ledger) {
-        let Ended {
-            mut candidate,
-            result,
-            confirmed,
-            snapshot,
-        } = ended;
+    async fn attempt<'f>(
+        &'f self,
+        tools: &'f Tools<'f>,
+        mut candidate: Candidate,
+        looked: Looked,
+        begun: Arc<AtomicBool>,
+    ) -> Ended {
+        let work = Work::new(tools, looked, begun);
+        let result = work.carry_out().await;
+        candidate.begun = work.begun.load(Ordering::Relaxed);
+        let confirmed = work.confirmed.load(Ordering::Relaxed);
+        let snapshot = work.snapshot.lock().ok().and_then(|snapshot| snapshot.clone());
+        drop(work);
         let again = match &result {
             Err(Trouble::Stale) => true,
             Err(Trouble::Failed { transient: true, why }) => {
@@ -242,119 +237,107 @@ impl Sweep<'_> {
             }
             _ => false,
         };
-        hands.under_way.remove(&candidate.deletion.volume.0);
-        if candidate.begun {
-            let id = candidate.deletion.volume.0.clone();
-            let run = self.eyes.collector.run.clone();
-            ledger.begin(id, run, &candidate.deletion);
-        }
-        if again && hands.over.is_none() && !confirmed {
-            hands.queue.push_back(candidate);
-            return;
+        if again && !confirmed {
+            return Ended::Again(candidate);
         }
         let outcome = match result {
             Ok(()) => Outcome::Gone,
-            Err(Trouble::Alive(why)) if candidate.begun => {
-                // Something of it may be gone; what is left is judged anew by the next run.
-                Outcome::Kept(why)
-            }
             Err(Trouble::Alive(why)) => Outcome::Kept(why),
             Err(Trouble::Stale) => Outcome::NotBegun("there was no time left for it".to_owned()),
             Err(Trouble::Failed { why, .. } | Trouble::Over(why)) if candidate.begun => Outcome::Failed(why),
             Err(Trouble::Failed { why, .. } | Trouble::Over(why)) => Outcome::NotBegun(why),
         };
-        let begun = candidate.begun;
-        let done = self.done(&candidate, outcome, ledger, (confirmed, snapshot));
-        self.write_end(done, begun, hands, ledger).await;
+        self.end(candidate, outcome, (confirmed, snapshot)).await
     }
 
-    fn done(
+    async fn finish(&self, candidate: Candidate) -> Ended {
+        let pointers = super::resume::delete_pointers(self.eyes.collector, self.writer, &candidate.deletion).await;
+        let outcome = pointers.map_or_else(Outcome::Failed, |()| Outcome::Gone);
+        self.end(candidate, outcome, (true, None)).await
+    }
+
+    /// Writes how a deletion ended, where its beginning is written, in this run or before.
+    async fn end(
         &self,
-        candidate: &Candidate,
+        candidate: Candidate,
         outcome: Outcome,
-        ledger: &Ledger,
         (confirmed, snapshot): (bool, Option<String>),
-    ) -> Done {
+    ) -> Ended {
         let deletion = &candidate.deletion;
-        let open = ledger.open.get(&deletion.volume.0);
-        let earlier = open.filter(|open| open.run != self.eyes.collector.run);
-        Done {
+        let counted = candidate.earlier.as_ref().is_some_and(|(_, counted)| *counted);
+        let done = Done {
             volume: deletion.volume.clone(),
             scope: deletion.scope.clone(),
             verdict: deletion.verdict,
             outcome,
-            confirmed: confirmed && open.is_none_or(|open| !open.counted),
+            confirmed: confirmed && !counted,
             snapshot,
             gib: deletion.gib,
             monthly: deletion.monthly,
-            resumed: earlier.map(|open| open.run.clone()),
-        }
-    }
-
-    /// Writes how a deletion ended, where its beginning is written, in this run or before.
-    async fn write_end(&self, done: Done, begun: bool, hands: &mut Hands, ledger: &mut Ledger) {
-        let id = done.volume.0.clone();
-        if begun || ledger.open.contains_key(&id) {
+            resumed: candidate.earlier.as_ref().map(|(run, _)| run.clone()),
+        };
+        if candidate.begun || candidate.earlier.is_some() {
             // Where that fails, the next run finds it begun, and the volume gone.
             let _ = self.writer.write(vec![Line::End(done.clone())]).await;
         }
-        ledger.ended(&id, &done.outcome, done.confirmed);
-        self.eyes.collector.emit(Event::Done {
-            volume: done.volume.clone(),
-            outcome: done.outcome.clone(),
-            saved: done.monthly.filter(|_| done.confirmed).unwrap_or_default(),
-        });
-        hands.done.push(done);
-        self.eyes.collector.emit(hands.pace());
+        Ended::Done(candidate, Box::new(done))
+    }
+
+    fn ended(&self, ended: Ended, hands: &mut Hands, ledger: &mut Ledger) {
+        let (Ended::Again(candidate) | Ended::Done(candidate, _)) = &ended;
+        let id = candidate.deletion.volume.0.clone();
+        hands.under_way.remove(&id);
+        if candidate.begun {
+            ledger.begin(id.clone(), self.eyes.collector.run.clone(), &candidate.deletion);
+        }
+        match ended {
+            Ended::Again(candidate) => hands.queue.push_back(candidate),
+            Ended::Done(_, done) => {
+                ledger.ended(&id, &done.outcome, done.confirmed);
+                self.eyes.collector.emit(Event::Done {
+                    volume: done.volume.clone(),
+                    outcome: done.outcome.clone(),
+                    saved: done.monthly.filter(|_| done.confirmed).unwrap_or_default(),
+                });
+                hands.done.push(*done);
+                self.eyes.collector.emit(hands.pace());
+            }
+        }
     }
 
     /// What is not done when the run ends early.
     async fn leave(&self, hands: &mut Hands, ledger: &mut Ledger) {
+        let run = &self.eyes.collector.run;
         let over = hands.over.clone().unwrap_or_else(|| "the run ended".to_owned());
         for (id, (deletion, begun)) in std::mem::take(&mut hands.under_way) {
-            let begun = begun.load(Ordering::Relaxed);
-            if begun {
-                ledger.begin(id, self.eyes.collector.run.clone(), &deletion);
+            let why = format!("{over} while it was under way");
+            let candidate = Candidate {
+                begun: begun.load(Ordering::Relaxed),
+                why: Some(why),
+                ..candidate_of(deletion, ledger, run)
+            };
+            if candidate.begun {
+                ledger.begin(id, run.clone(), &candidate.deletion);
             }
-            hands.queue.push_back(Candidate {
-                deletion,
-                attempts: 0,
-                begun,
-                why: Some(format!("{over} while it was under way")),
-            });
+            hands.queue.push_back(candidate);
         }
-        for candidate in std::mem::take(&mut hands.queue) {
+        let left = std::mem::take(&mut hands.queue).into_iter().map(|candidate| {
             let why = candidate.why.clone().unwrap_or_else(|| over.clone());
             let outcome = if candidate.begun {
                 Outcome::Failed(why)
             } else {
                 Outcome::NotBegun(why)
             };
-            let done = self.done(&candidate, outcome, ledger, (false, None));
-            self.write_end(done, candidate.begun, hands, ledger).await;
+            self.end(candidate, outcome, (false, None))
+        });
+        for ended in futures::future::join_all(left).await {
+            self.ended(ended, hands, ledger);
         }
     }
 }
 
-async fn carry_out<'a>(
-    tools: &'a Tools<'a>,
-    mut candidate: Candidate,
-    looked: Looked,
-    begun: Arc<AtomicBool>,
-) -> Ended {
-    let work = Work::new(tools, looked, begun);
-    let result = work.carry_out().await;
-    candidate.begun = work.begun.load(Ordering::Relaxed);
-    Ended {
-        confirmed: work.confirmed.load(Ordering::Relaxed),
-        snapshot: work.snapshot.lock().ok().and_then(|snapshot| snapshot.clone()),
-        result,
-        candidate,
-    }
-}
-
 /// Those of one namespace together, so that one look reads it for all of them.
-fn in_order(mut deletions: Vec<Deletion>) -> VecDeque<Candidate> {
+fn in_order(mut deletions: Vec<Deletion>, ledger: &Ledger, run: &str) -> VecDeque<Candidate> {
     deletions.sort_by_cached_key(|deletion| {
         let steps = deletion.steps.iter();
         let places: BTreeSet<(String, String)> = steps
@@ -365,13 +348,21 @@ fn in_order(mut deletions: Vec<Deletion>) -> VecDeque<Candidate> {
             .collect();
         (deletion.scope.clone(), places)
     });
-    let candidates = deletions.into_iter().map(|deletion| Candidate {
+    let candidates = deletions
+        .into_iter()
+        .map(|deletion| candidate_of(deletion, ledger, run));
+    candidates.collect()
+}
+
+fn candidate_of(deletion: Deletion, ledger: &Ledger, run: &str) -> Candidate {
+    let open = ledger.open.get(&deletion.volume.0).filter(|open| open.run != run);
+    Candidate {
+        earlier: open.map(|open| (open.run.clone(), open.counted)),
         deletion,
         attempts: 0,
         begun: false,
         why: None,
-    });
-    candidates.collect()
+    }
 }
 
 fn refresh(records: &mut Arc<Records>, ledger: &Ledger) {
@@ -395,15 +386,14 @@ impl Hands {
         self.queue.extend(looked_for.into_values());
     }
 
-    /// Those that failed a moment ago are not tried at once.
-    fn pause(&self, deletions: &[Deletion]) -> Duration {
+    /// How often these were tried, at least: those that failed a moment ago are not tried again at once.
+    fn tried(&self, deletions: &[Deletion]) -> u32 {
         let tried = |deletion: &Deletion| {
             self.looked_for
                 .get(&deletion.volume.0)
                 .map_or(0, |known| known.attempts)
         };
-        let least = deletions.iter().map(tried).min().unwrap_or_default();
-        Duration::from_secs(u64::from(least) * 2)
+        deletions.iter().map(tried).min().unwrap_or_default()
     }
 
     fn pace(&self) -> Event {

@@ -1,16 +1,13 @@
 //! Waiting until an object is gone: one listing of that object, and then a watch from there.
 
 use futures::StreamExt as _;
-use moorline_api::{Cluster, ErrorKind, ListQuery, ObjectRef, Result, WatchEvent};
+use moorline_api::{Cluster, ErrorKind, ListQuery, ManagedFields, ObjectRef, Result, WatchEvent};
 
 /// Waits until the object with this UID is gone; another of its name counts as gone. The caller bounds it in time.
 pub(super) async fn wait_gone(cluster: &dyn Cluster, target: &ObjectRef, uid: &str) -> Result<()> {
-    let query = ListQuery {
-        resource: target.resource.clone(),
-        namespace: target.namespace.clone(),
-        labels: None,
-        fields: Some(format!("metadata.name={}", target.name)),
-    };
+    let mut query = ListQuery::everywhere(target.resource.clone()).managed_fields(ManagedFields::None);
+    query.namespace.clone_from(&target.namespace);
+    query.fields = Some(format!("metadata.name={}", target.name));
     loop {
         let mut pages = cluster.list(query.clone());
         let (mut there, mut from) = (false, String::new());

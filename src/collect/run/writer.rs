@@ -2,44 +2,44 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use moorline_api::{Error, ErrorKind};
 use moorline_store::{Lease, RunLog};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::history::Line;
 use crate::leftovers::Pen;
 
-/// How often a line is written again that a store which answers badly may not have.
+/// How often lines are written again that a store which answers badly may not have.
 const ATTEMPTS: u32 = 4;
+
+/// Lines, and whoever waits until they are kept.
+type Entry = (Vec<Line>, oneshot::Sender<Result<(), String>>);
 
 /// Writes the journal and asks for the lease.
 pub(crate) struct Writer<'a> {
     lease: &'a Lease,
-    log: tokio::sync::Mutex<RunLog>,
-    waiting: Mutex<Waiting>,
-}
-
-/// Lines that wait for the writer before them, so that many are written at once.
-#[derive(Default)]
-struct Waiting {
-    lines: Vec<Line>,
-    /// How many lines were handed over in all.
-    handed: u64,
-    /// How many of them are kept.
-    kept: u64,
-    /// Why no more can be.
-    broken: Option<String>,
+    entries: mpsc::UnboundedSender<Entry>,
+    broken: Arc<Mutex<Option<String>>>,
+    /// The scribe, a task of its own so that nobody who waits for a line can keep another line from being written. It ends with the writer.
+    _scribe: JoinSet<()>,
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(lease: &'a Lease, log: RunLog) -> Self {
+        let (entries, received) = mpsc::unbounded_channel();
+        let broken = Arc::default();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(scribe(log, received, Arc::clone(&broken)));
         Self {
             lease,
-            log: tokio::sync::Mutex::new(log),
-            waiting: Mutex::default(),
+            entries,
+            broken,
+            _scribe: tasks,
         }
     }
 
@@ -59,49 +59,40 @@ impl<'a> Writer<'a> {
         .await
     }
 
-    /// Writes lines; when this returns they are kept. Once it has failed nothing more is written, and nothing may be begun.
+    /// Writes lines; when this returns they are kept. Many are written at once where many wait. Once it has failed nothing more is
+    /// written, and nothing may be begun.
     pub(crate) async fn write(&self, lines: Vec<Line>) -> Result<(), String> {
-        let mine = {
-            let mut waiting = self.waiting();
-            waiting.handed += lines.len() as u64;
-            waiting.lines.extend(lines);
-            waiting.handed
-        };
-        let mut log = self.log.lock().await;
-        // They stay with those that wait until they are kept: whoever writes them may be dropped before that.
-        let lines = {
-            let waiting = self.waiting();
-            if let Some(why) = &waiting.broken {
-                return Err(why.clone());
-            }
-            if waiting.kept >= mine {
-                return Ok(());
-            }
-            waiting.lines.clone()
-        };
-        let written = append(&mut log, &lines).await;
-        let mut waiting = self.waiting();
-        match written {
-            Ok(()) => {
-                waiting.kept += lines.len() as u64;
-                waiting.lines.drain(..lines.len());
-                Ok(())
-            }
-            Err(error) => {
-                let why = format!("the journal cannot be written: {error}");
-                waiting.broken = Some(why.clone());
-                Err(why)
-            }
-        }
+        let (answer, kept) = oneshot::channel();
+        let gone = || "the journal cannot be written: nobody writes it any more".to_owned();
+        self.entries.send((lines, answer)).map_err(|_| gone())?;
+        kept.await.map_err(|_| gone())?
     }
 
     /// Why nothing more can be written, once that is so.
     pub(crate) fn broken(&self) -> Option<String> {
-        self.waiting().broken.clone()
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+/// Writes what comes, all that waits at once.
+async fn scribe(mut log: RunLog, mut entries: mpsc::UnboundedReceiver<Entry>, broken: Arc<Mutex<Option<String>>>) {
+    let mut waiting = Vec::new();
+    while entries.recv_many(&mut waiting, usize::MAX).await > 0 {
+        let (lines, answers): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        let known = broken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let outcome = match known {
+            Some(why) => Err(why),
+            None => append(&mut log, &lines.concat())
+                .await
+                .map_err(|error| format!("the journal cannot be written: {error}")),
+        };
+        if let Err(why) = &outcome {
+            *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
+        }
+        for answer in answers {
+            // Whoever does not wait any more does not need to know.
+            let _ = answer.send(outcome.clone());
+        }
     }
 }
 
@@ -110,13 +101,13 @@ impl Pen for Writer<'_> {
         self.confirm().await
     }
 
-    async fn guarded<T: Send>(&self, call: impl Future<Output = T> + Send) -> Result<T, String> {
-        self.guarded(call).await
-    }
-
     async fn write(&self, lines: Vec<Line>) -> Result<(), Error> {
         let written = self.write(lines).await;
         written.map_err(|why| Error::new(ErrorKind::Unreachable, "append to the journal", "", why))
+    }
+
+    async fn guarded<T: Send>(&self, call: impl Future<Output = T> + Send) -> Result<T, String> {
+        self.guarded(call).await
     }
 }
 

@@ -1,0 +1,340 @@
+//! What is no volume: marked, looked at again, deleted, and written down.
+
+use moorline_api::{
+    Content, ErrorKind, Holder, HolderMaker, LoadBalancer, LoadBalancerKind, Resource, Snapshot, Tags, VolumeId, tags,
+};
+use moorline_collect::{Leftover, LeftoverAction, Line, Report};
+use moorline_gc::leftovers::Grace;
+use moorline_gc::{Caps, Verdict};
+use serde_json::{Value, json};
+
+use crate::fakes::Happening;
+use crate::stage::{DAY, PROD, Stage, volume};
+
+fn tagged(tags: &[(&str, &str)]) -> Tags {
+    let pairs = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    pairs.collect()
+}
+
+fn balancer() -> LoadBalancer {
+    LoadBalancer {
+        id: "elb".to_owned(),
+        name: "elb".to_owned(),
+        kind: LoadBalancerKind::Classic,
+        hostname: "elb.example.com".to_owned(),
+        scheme: "internet-facing".to_owned(),
+        state: String::new(),
+        created: None,
+        tags: tagged(&[("kubernetes.io/service-name", "web/nginx"), ("KubernetesCluster", PROD)]),
+    }
+}
+
+fn account() -> Holder {
+    Holder {
+        id: "account".to_owned(),
+        name: "fabc".to_owned(),
+        maker: HolderMaker::Driver("file.csi.azure.com".to_owned()),
+        content: Content::Nothing,
+        tags: Tags::new(),
+        created: None,
+    }
+}
+
+/// Expires a day and an hour after the stage's first run.
+fn snapshot() -> Snapshot {
+    Snapshot {
+        id: "snap".to_owned(),
+        volume: VolumeId("vol-9".to_owned()),
+        completed: true,
+        tags: tagged(&[
+            (tags::EXPIRES, "2026-11-22T11:00:00Z"),
+            (tags::SNAPSHOT_OF, "vol-9"),
+            (tags::CLUSTER_UID, PROD),
+        ]),
+    }
+}
+
+fn service(name: &str, hostname: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"namespace": "web", "name": name, "uid": "99999999-9999-4999-8999-999999999999"},
+        "status": {"loadBalancer": {"ingress": [{"hostname": hostname}]}},
+    })
+}
+
+/// A load balancer, a storage account and a snapshot, of which nothing is wanted any more.
+fn one_of_each() -> Stage {
+    let mut stage = Stage::empty();
+    stage.settings.leftovers = Grace::all(DAY);
+    stage.cloud.with(|state| {
+        state.balancers.push(balancer());
+        state.holders.push(account());
+        state.snapshots.push(snapshot());
+    });
+    stage
+}
+
+/// The same, marked by a run, and past their grace.
+async fn past_grace() -> Stage {
+    let stage = one_of_each();
+    stage.age().await;
+    stage
+}
+
+fn action<'a>(report: &'a Report, id: &str) -> &'a LeftoverAction {
+    &leftover(report, id).action
+}
+
+fn leftover<'a>(report: &'a Report, id: &str) -> &'a Leftover {
+    let found = report.leftovers.iter().find(|leftover| leftover.resource.id() == id);
+    found.unwrap_or_else(|| unreachable!("{id} is not in {report:#?}"))
+}
+
+/// How many balancers, accounts and snapshots there are.
+fn left(stage: &Stage) -> [usize; 3] {
+    stage
+        .cloud
+        .with(|state| [state.balancers.len(), state.holders.len(), state.snapshots.len()])
+}
+
+#[tokio::test]
+async fn the_first_run_marks_and_the_one_after_grace_deletes() {
+    let stage = one_of_each();
+    let dry = stage.dry_run().await;
+    assert_eq!(action(&dry, "elb"), &LeftoverAction::Mark);
+    assert_eq!(stage.deeds(), [""; 0]);
+    let first = stage.apply().await;
+    assert_eq!(
+        [action(&first, "elb"), action(&first, "account")],
+        [&LeftoverAction::Mark; 2]
+    );
+    // The snapshot is kept until a time of its own, and is only counted.
+    assert_eq!(first.leftovers.len(), 2);
+    assert!(
+        stage
+            .cloud
+            .with(|state| state.balancers[0].tags[tags::UNUSED].starts_with("v1 orphan "))
+    );
+    stage.deeds();
+    let waiting = stage.apply().await;
+    assert!(matches!(action(&waiting, "account"), LeftoverAction::Wait(_)));
+    assert_eq!(stage.deeds(), [""; 0]);
+    stage.cloud.passes(DAY);
+    let last = stage.apply().await;
+    for id in ["elb", "account", "snap"] {
+        assert_eq!(action(&last, id), &LeftoverAction::Gone, "{id}");
+    }
+    assert_eq!((last.saved.count, last.saved.gib), (3, 10));
+    assert_eq!(left(&stage), [0; 3]);
+    assert!(!last.is_incomplete() && !last.has_failures() && !last.has_findings());
+    let again = stage.apply().await;
+    assert!(again.leftovers.is_empty());
+}
+
+#[tokio::test]
+async fn one_line_stands_before_and_one_after_each_deletion() {
+    let stage = past_grace().await;
+    stage.apply().await;
+    let lines = stage.journal().await;
+    for id in ["elb", "account", "snap"] {
+        let is = |leftover: &Leftover| leftover.resource.id() == id;
+        let begun = lines
+            .iter()
+            .position(|line| matches!(line, Line::BeginLeftover(leftover) if is(leftover)));
+        let gone = lines.iter().position(
+            |line| matches!(line, Line::EndLeftover(leftover) if is(leftover) && leftover.action == LeftoverAction::Gone),
+        );
+        assert!(begun.is_some() && begun < gone, "{id}: {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wanted_again_loses_its_mark() {
+    let stage = past_grace().await;
+    stage.staging.add(service("other", "ELB.example.com"));
+    stage.prod.add(json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "files"},
+        "parameters": {"storageAccount": "fabc"},
+    }));
+    let report = stage.apply().await;
+    assert_eq!(
+        [action(&report, "elb"), action(&report, "account")],
+        [&LeftoverAction::Unmark; 2]
+    );
+    assert!(
+        stage
+            .cloud
+            .with(|state| !state.balancers[0].tags.contains_key(tags::UNUSED))
+    );
+    assert_eq!(left(&stage), [1, 1, 0]);
+}
+
+#[tokio::test]
+async fn what_comes_back_between_the_two_looks_stays() {
+    let stage = past_grace().await;
+    let (prod, cloud) = (stage.prod.clone(), stage.cloud.clone());
+    // The first line of the journal stands between the survey and the second look.
+    stage.script.at(
+        "!create gc/runs",
+        Happening::Do(Box::new(move || {
+            prod.add(service("nginx", "new.example.com"));
+            cloud.with(|state| state.holders[0].content = Content::Something("a share".to_owned()));
+        })),
+    );
+    let report = stage.apply().await;
+    for id in ["elb", "account"] {
+        let stays = leftover(&report, id);
+        assert_eq!(stays.action, LeftoverAction::Keep, "{stays:?}");
+        assert!(stays.why.contains("looked at again"), "{stays:?}");
+    }
+    assert_eq!(left(&stage), [1, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_share_made_between_the_second_look_and_the_call_saves_its_account() {
+    let stage = past_grace().await;
+    let cloud = stage.cloud.clone();
+    let fill = move || cloud.with(|state| state.holders[0].content = Content::Something("a share".to_owned()));
+    stage.script.at("!delete holder account", Happening::Do(Box::new(fill)));
+    let report = stage.apply().await;
+    assert_eq!(action(&report, "account"), &LeftoverAction::Keep);
+    assert!(leftover(&report, "account").why.contains("it holds a share"));
+    assert!(!report.has_failures());
+    assert_eq!(left(&stage), [0, 1, 0]);
+}
+
+#[tokio::test]
+async fn a_kind_that_may_not_be_listed_makes_what_depends_on_it_unknown() {
+    let stage = past_grace().await;
+    stage
+        .script
+        .break_for_good("list services of staging", ErrorKind::Forbidden);
+    let report = stage.apply().await;
+    assert_eq!(leftover(&report, "elb").verdict, Verdict::Unknown);
+    assert!(report.is_incomplete());
+    assert_eq!(left(&stage), [1, 0, 0], "the rest is done");
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_reached_keeps_everything() {
+    let mut stage = past_grace().await;
+    stage.unreachable = true;
+    let report = stage.apply().await;
+    assert!(report.is_incomplete());
+    assert_eq!(left(&stage), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_listing_of_the_cloud_that_fails_is_a_gap_and_keeps_nobody_from_the_rest() {
+    let stage = past_grace().await;
+    stage.script.break_for_good("balancers", ErrorKind::Internal);
+    let report = stage.apply().await;
+    assert!(
+        report.plan.gaps.iter().any(|gap| gap.what == "load balancers"),
+        "{report:?}"
+    );
+    assert!(report.is_incomplete());
+    assert_eq!(left(&stage), [1, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_deletion_that_fails_is_reported_and_taken_up_by_the_next_run() {
+    let stage = past_grace().await;
+    stage
+        .script
+        .at("!delete balancer", Happening::Fail(ErrorKind::Internal));
+    let report = stage.apply().await;
+    assert!(matches!(action(&report, "elb"), LeftoverAction::Failed(_)));
+    assert!(report.has_failures());
+    assert_eq!((report.saved.count, left(&stage)), (2, [1, 0, 0]));
+    let next = stage.apply().await;
+    assert_eq!(action(&next, "elb"), &LeftoverAction::Gone);
+    assert_eq!((next.saved.count, left(&stage)), (1, [0; 3]));
+}
+
+#[tokio::test]
+async fn what_nobody_can_delete_is_kept_and_is_no_failure() {
+    let stage = past_grace().await;
+    stage.script.break_for_good("!delete balancer", ErrorKind::Unsupported);
+    let report = stage.apply().await;
+    assert_eq!(action(&report, "elb"), &LeftoverAction::Keep);
+    assert!(!report.has_failures());
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_after_the_call_is_finished_by_the_next_and_counted_once() {
+    for happening in [Happening::Kill, Happening::KillAfter] {
+        let before = matches!(happening, Happening::Kill);
+        let stage = past_grace().await;
+        stage.script.at("!delete balancer", happening);
+        let collector = stage.collector();
+        assert!(stage.script.until_killed(collector.apply()).await.is_none());
+        drop(collector);
+        stage.release_the_dead();
+        let next = stage.apply().await;
+        assert_eq!(action(&next, "elb"), &LeftoverAction::Gone, "{before}");
+        assert_eq!(left(&stage), [0; 3]);
+        let runs = stage.collector().history(100).await.unwrap();
+        let saved: u64 = runs.iter().map(|run| run.saved.count).sum();
+        assert_eq!(saved, 3, "{before}: {runs:?}");
+        assert!(runs[0].open_leftovers.is_empty(), "{before}: {runs:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cap_holds_for_volumes_and_leftovers_together() {
+    let mut stage = past_grace().await;
+    stage.policy.caps = Caps {
+        count: Some(2),
+        ..Caps::default()
+    };
+    let report = stage.apply().await;
+    assert_eq!(left(&stage), [1; 3]);
+    assert!(!report.plan.exceeded.is_empty());
+    for id in ["elb", "account", "snap"] {
+        assert_eq!(action(&report, id), &LeftoverAction::Keep);
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_a_run_took_goes_when_it_expires() {
+    let mut stage = Stage::past_grace(1).await;
+    stage
+        .policy
+        .snapshot_first
+        .insert(moorline_api::VolumeSort::Disk, DAY * 30);
+    stage.apply().await;
+    assert_eq!(left(&stage), [0, 0, 1]);
+    stage.cloud.passes(DAY * 30 - DAY / 24);
+    stage.apply().await;
+    assert_eq!(left(&stage), [0, 0, 1], "an hour too early");
+    stage.cloud.passes(DAY / 24);
+    let report = stage.apply().await;
+    assert_eq!(left(&stage), [0; 3]);
+    assert_eq!(report.leftovers.len(), 1);
+    assert!(matches!(&report.leftovers[0].resource, Resource::Snapshot(_)));
+}
+
+#[tokio::test]
+async fn a_snapshot_of_a_drivers_volume_goes_too() {
+    let mut stage = Stage::left_behind(1);
+    let mut by_driver = volume(0);
+    by_driver.tags = tagged(&[("CSIVolumeName", &format!("pvc-{}", crate::stage::claim_uid(0)))]);
+    stage.cloud.add(by_driver);
+    stage.age().await;
+    stage.policy.snapshot_first.insert(moorline_api::VolumeSort::Disk, DAY);
+    stage.apply().await;
+    assert_eq!(left(&stage), [0, 0, 1]);
+    stage.cloud.passes(DAY);
+    stage.apply().await;
+    assert_eq!(left(&stage), [0; 3]);
+}
+
+#[tokio::test]
+async fn an_account_without_leftovers_asks_nothing_more_of_the_clusters() {
+    let stage = Stage::left_behind(1);
+    stage.dry_run().await;
+    let calls = stage.script.take();
+    let services = calls.iter().filter(|call| call.contains("services")).count();
+    assert_eq!(services, 0, "{calls:?}");
+}

@@ -1,0 +1,12 @@
+//! The collector against clouds, clusters and a store in memory.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fakes;
+mod stage;
+
+mod crashes;
+mod leases;
+mod leftovers;
+mod property;
+mod runs;
+mod surveys;
