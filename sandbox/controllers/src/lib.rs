@@ -16,6 +16,7 @@ mod quantity;
 mod queue;
 mod run;
 mod settings;
+mod settled;
 mod statistics;
 mod storage;
 mod usage;

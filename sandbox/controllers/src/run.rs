@@ -8,8 +8,10 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, Outcome};
+use crate::kinds::{CLAIMS, VOLUMES};
 use crate::object::{name, namespace};
 use crate::queue::{Item, Key, Place, Work};
+use crate::settled::Settled;
 use crate::{Shared, cleanup, kinds, network, nodes, pod, storage, wake, workload};
 
 /// Runs until told to stop. A reconciliation that was begun is finished first.
@@ -94,6 +96,8 @@ fn start_afresh(cluster: &mut Cluster, changes: &mut Receiver<Change>) {
     if let Err(error) = nodes::ensure(cluster) {
         tracing::error!(%error, "the simulated nodes could not be made");
     }
+    let mut settled = Settled::default();
+    // Claims come before volumes.
     for resource in kinds::resources(&cluster.api) {
         for object in cluster.api.scan(&resource, None) {
             let place = Place {
@@ -101,8 +105,20 @@ fn start_afresh(cluster: &mut Cluster, changes: &mut Receiver<Change>) {
                 namespace: namespace(&object).to_owned(),
                 name: name(&object).to_owned(),
             };
-            wake::learn(cluster, place, &object);
+            let needs_nothing = match &*resource {
+                CLAIMS => settled.takes_claim(&place, &object),
+                VOLUMES => settled.settles(&object),
+                _ => false,
+            };
+            if needs_nothing {
+                wake::learn_settled(cluster, place, &object);
+            } else {
+                wake::learn(cluster, place, &object);
+            }
         }
+    }
+    for claim in settled.others() {
+        wake::look_at_claim(cluster, &claim);
     }
     let Cluster { waits, index, .. } = cluster;
     waits.keep(|uid| index.place(uid).is_some());

@@ -46,8 +46,19 @@ pub(crate) fn apply(cluster: &mut Cluster, change: &Change) {
 
 /// Takes an object that was there before anyone listened.
 pub(crate) fn learn(cluster: &mut Cluster, place: Place, object: &Value) {
+    // The index first: whoever is woken looks there.
     cluster.index.learn(&place, object);
     wake(cluster, &place, object, ChangeKind::Added);
+    collect(cluster, place, object);
+}
+
+/// The same for one that nobody but the collector has to look at.
+pub(crate) fn learn_settled(cluster: &mut Cluster, place: Place, object: &Value) {
+    cluster.index.learn(&place, object);
+    collect(cluster, place, object);
+}
+
+fn collect(cluster: &mut Cluster, place: Place, object: &Value) {
     if !list(object, "/metadata/ownerReferences").is_empty() || is_deleting(object) {
         cluster.queue.push(Item::Collect(place));
     }
@@ -84,15 +95,7 @@ fn wake(cluster: &mut Cluster, place: &Place, object: &Value, kind: ChangeKind) 
     let (namespace, name) = (place.namespace.as_str(), place.name.as_str());
     match &*place.resource {
         PODS => wake_for_pod(cluster, object, kind),
-        CLAIMS => {
-            for work in [Work::Claim, Work::Provision, Work::ClaimProtection] {
-                cluster.wake(work, namespace, name);
-            }
-            for volume in cluster.index.volumes_of_claim(namespace, name) {
-                cluster.wake(Work::Volume, "", &volume);
-            }
-            wake_pods_of(cluster, namespace, name);
-        }
+        CLAIMS => look_at_claim(cluster, place),
         VOLUMES => wake_for_volume(cluster, object, kind),
         ATTACHMENTS => {
             cluster.wake(Work::Attachment, "", name);
@@ -123,6 +126,17 @@ fn wake(cluster: &mut Cluster, place: &Place, object: &Value, kind: ChangeKind) 
         EVENTS => {}
         _ => wake_owner(cluster, object),
     }
+}
+
+/// Wakes everyone whom a claim concerns.
+pub(crate) fn look_at_claim(cluster: &mut Cluster, Place { namespace, name, .. }: &Place) {
+    for work in [Work::Claim, Work::Provision, Work::ClaimProtection] {
+        cluster.wake(work, namespace, name);
+    }
+    for volume in cluster.index.volumes_of_claim(namespace, name) {
+        cluster.wake(Work::Volume, "", &volume);
+    }
+    wake_pods_of(cluster, namespace, name);
 }
 
 fn wake_owner(cluster: &mut Cluster, object: &Value) {

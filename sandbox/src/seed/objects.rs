@@ -142,7 +142,7 @@ impl Life {
             "apiVersion": "v1", "kind": "PersistentVolume",
             "metadata": {
                 "name": self.volume_name(), "uid": self.volume_uid, "creationTimestamp": time, "annotations": annotations,
-                "labels": labels, "finalizers": ["kubernetes.io/pv-protection"],
+                "labels": labels, "finalizers": ["external-provisioner.volume.kubernetes.io/finalizer", "kubernetes.io/pv-protection"],
                 "managedFields": [
                     managed(manager, "Update", &time, fields),
                     of_status(managed("kube-controller-manager", "Update", &time, json!({"f:status": {"f:phase": {}}}))),

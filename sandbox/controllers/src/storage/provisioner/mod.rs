@@ -17,7 +17,7 @@ use crate::quantity::gib;
 use crate::storage::driver::Driver;
 
 /// Holds a volume object until the volume behind it is gone.
-const FINALIZER: &str = "external-provisioner.volume.kubernetes.io/finalizer";
+pub(crate) const FINALIZER: &str = "external-provisioner.volume.kubernetes.io/finalizer";
 
 /// What a driver is asked to make.
 struct Request<'a> {
