@@ -38,7 +38,7 @@ impl Figure {
     }
 }
 
-const MEGABYTE: f64 = 1e6;
+pub(crate) const MEGABYTE: f64 = 1e6;
 
 /// Size, and the time until `--version` is printed: the median of many, for the machine has other things to do.
 pub(crate) fn start(program: &Path) -> Result<Vec<Figure>> {

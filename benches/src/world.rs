@@ -35,6 +35,15 @@ impl World {
         Ok(world)
     }
 
+    /// Changes how the sandbox behaves.
+    pub(crate) fn settings(&self, change: impl FnOnce(&mut Value)) -> Result<()> {
+        let mut settings = serde_json::from_str(&self.run("sandbox settings --output json")?.stdout)?;
+        change(&mut settings);
+        let file = self.folder.path().join("settings.json");
+        std::fs::write(&file, settings.to_string())?;
+        self.run("sandbox settings --settings settings.json").map(drop)
+    }
+
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -126,7 +135,7 @@ pub(crate) struct Measured {
     wall: Duration,
     /// Peak resident memory, in bytes.
     pub(crate) peak: u64,
-    stdout: String,
+    pub(crate) stdout: String,
 }
 
 impl Measured {
