@@ -76,15 +76,15 @@ impl std::fmt::Debug for Admin {
 
 impl Admin {
     /// Starts the clusters.
-    pub(crate) async fn start(ground: Ground, settings: &SandboxSettings) -> Result<Self, SandboxError> {
-        let first = ground.start(FIRST_CLUSTER, &[], settings).await?;
+    pub(crate) fn start(ground: Ground, settings: &SandboxSettings) -> Result<Self, SandboxError> {
+        let first = ground.start(FIRST_CLUSTER, &[], settings)?;
         let mut clusters = Clusters {
             first: Arc::new(first),
             further: Vec::new(),
         };
         for name in settings.clusters.iter().skip(1) {
             let live: Vec<_> = clusters.iter().cloned().collect();
-            let cluster = ground.start(name, &live, settings).await?;
+            let cluster = ground.start(name, &live, settings)?;
             clusters.further.push(Arc::new(cluster));
         }
         let inner = Inner {
@@ -201,7 +201,7 @@ impl Admin {
     async fn set_settings(&self, settings: SandboxSettings) -> Result<(), SandboxError> {
         let _alone = self.inner.changing.lock().await;
         // What may fail comes first.
-        let gone = self.set_clusters(&settings).await?;
+        let gone = self.set_clusters(&settings)?;
         if let Some(folder) = &self.inner.ground.folder {
             folder.write_settings(&settings)?;
         }
@@ -221,17 +221,17 @@ impl Admin {
     }
 
     /// Starts the clusters that are named and do not run; those that are named no longer come back, still running.
-    async fn set_clusters(&self, settings: &SandboxSettings) -> Result<Vec<Arc<Cluster>>, SandboxError> {
+    fn set_clusters(&self, settings: &SandboxSettings) -> Result<Vec<Arc<Cluster>>, SandboxError> {
         let running = self.clusters();
         let mut further = Vec::new();
         for name in settings.clusters.iter().skip(1) {
-            further.push(match running.named(name) {
-                Some(cluster) => cluster.clone(),
-                None => {
-                    let live: Vec<_> = running.iter().chain(&further).cloned().collect();
-                    Arc::new(self.inner.ground.start(name, &live, settings).await?)
-                }
-            });
+            let cluster = if let Some(cluster) = running.named(name) {
+                cluster.clone()
+            } else {
+                let live: Vec<_> = running.iter().chain(&further).cloned().collect();
+                Arc::new(self.inner.ground.start(name, &live, settings)?)
+            };
+            further.push(cluster);
         }
         let gone = running
             .further
@@ -292,14 +292,9 @@ impl Admin {
 }
 
 impl Ground {
-    async fn start(
-        &self,
-        name: &str,
-        live: &[Arc<Cluster>],
-        settings: &SandboxSettings,
-    ) -> Result<Cluster, SandboxError> {
+    fn start(&self, name: &str, live: &[Arc<Cluster>], settings: &SandboxSettings) -> Result<Cluster, SandboxError> {
         let address = self.free_address(live);
-        Cluster::start(name, &self.world, self.clouds.clone(), settings, address).await
+        Cluster::start(name, &self.world, self.clouds.clone(), settings, address)
     }
 
     /// The first cluster listens behind the account, the others behind Azure's metadata service.

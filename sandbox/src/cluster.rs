@@ -43,7 +43,7 @@ enum Door {
 
 impl Cluster {
     /// Restores the cluster, or makes a fresh one, and starts its server and controllers.
-    pub(crate) async fn start(
+    pub(crate) fn start(
         name: &str,
         world: &World,
         clouds: Clouds,

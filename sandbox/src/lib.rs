@@ -115,7 +115,7 @@ impl Sandbox {
             folder: folder.clone(),
             address: options.address,
         };
-        let admin = Admin::start(ground, &settings).await?;
+        let admin = Admin::start(ground, &settings)?;
         let stop = CancellationToken::new();
         let mut servers = JoinSet::new();
         let account = dated(cloud.router().merge(admin.router()), admin.world().clock.clone());

@@ -147,7 +147,7 @@ impl<'a> Field<'a> {
             self.api.create("namespaces", namespace, MANAGER)?;
         }
         for index in 0..self.seed.volumes.div_ceil(self.seed.per_set) {
-            let set = objects::stateful_set(&self.namespace(index), &self.set(index), CLASS);
+            let set = objects::stateful_set(&self.namespace(index), &set(index), CLASS);
             self.api.create("statefulsets.apps", set, MANAGER)?;
         }
         Ok(())
@@ -155,10 +155,6 @@ impl<'a> Field<'a> {
 
     fn namespace(&self, set: u32) -> String {
         format!("seed-{}-{}", self.tag, set % NAMESPACES)
-    }
-
-    fn set(&self, index: u32) -> String {
-        format!("db-{index}")
     }
 
     fn sow(&self) -> Result<(), SeedError> {
@@ -178,29 +174,30 @@ impl<'a> Field<'a> {
             };
             batch.push((self.life(index, fate), fate));
             if batch.len() == BATCH {
-                self.plant(std::mem::take(&mut batch))?;
+                self.plant(&batch)?;
+                batch.clear();
             }
         }
-        self.plant(batch)
+        self.plant(&batch)
     }
 
     /// The story of one claim. Sets that are gone have numbers behind those that are there.
     fn life(&self, index: u32, fate: Fate) -> Life {
         let Seed { volumes, per_set, .. } = self.seed;
         let sets = volumes.div_ceil(per_set);
-        let (set, ordinal) = match fate {
+        let (number, ordinal) = match fate {
             Fate::Claimed => (index / per_set, index % per_set),
             Fate::LeftBehind | Fate::Orphan => (sets + (index - volumes) / per_set, (index - volumes) % per_set),
         };
         let zone = usize::try_from(ordinal).unwrap_or_default() % self.zones.len().max(1);
         Life {
-            namespace: self.namespace(set),
-            set: self.set(set),
+            namespace: self.namespace(number),
+            set: set(number),
             ordinal,
             uid: self.uid(index, 'c'),
             volume_uid: self.uid(index, 'a'),
             zone: self.zones.get(zone).cloned().unwrap_or_default(),
-            by_moorline: fate != Fate::Claimed || set % 2 == 0,
+            by_moorline: fate != Fate::Claimed || number % 2 == 0,
             class: CLASS,
             created: self.created,
         }
@@ -210,7 +207,7 @@ impl<'a> Field<'a> {
         format!("{}-5eed-4000-{kind}000-{index:012x}", self.tag)
     }
 
-    fn plant(&self, lives: Vec<(Life, Fate)>) -> Result<(), SeedError> {
+    fn plant(&self, lives: &[(Life, Fate)]) -> Result<(), SeedError> {
         let volumes: Vec<NewVolume> = lives.iter().map(|(life, _)| self.volume(life)).collect();
         let ids = self.aws.seed(volumes, self.created)?;
         let bound = || {
@@ -233,4 +230,9 @@ impl<'a> Field<'a> {
             ..NewVolume::default()
         }
     }
+}
+
+/// The name of a StatefulSet.
+fn set(number: u32) -> String {
+    format!("db-{number}")
 }

@@ -77,12 +77,7 @@ impl Life {
             let mut spec = spec;
             spec["f:volumeName"] = json!({});
             let metadata = json!({"f:annotations": {"f:moorline.dev/stateful-set": {}}, "f:labels": {"f:app": {}, "f:moorline.dev/profile": {}}});
-            managed(
-                "moorline",
-                "Update",
-                &time,
-                json!({"f:metadata": metadata, "f:spec": spec}),
-            )
+            managed("moorline", &time, &json!({"f:metadata": metadata, "f:spec": spec}))
         } else {
             annotations["pv.kubernetes.io/bound-by-controller"] = json!("yes");
             annotations["volume.beta.kubernetes.io/storage-provisioner"] = json!(DRIVER);
@@ -90,9 +85,8 @@ impl Life {
             let metadata = json!({"f:labels": {".": {}, "f:app": {}}});
             managed(
                 "kube-controller-manager",
-                "Update",
                 &time,
-                json!({"f:metadata": metadata, "f:spec": spec}),
+                &json!({"f:metadata": metadata, "f:spec": spec}),
             )
         };
         let binding = json!({"f:metadata": {"f:annotations": {"f:pv.kubernetes.io/bind-completed": {}}}, "f:spec": {"f:volumeName": {}}});
@@ -104,8 +98,8 @@ impl Life {
                 "name": self.claim_name(), "namespace": self.namespace, "uid": self.uid, "creationTimestamp": time,
                 "annotations": annotations, "labels": labels, "finalizers": ["kubernetes.io/pvc-protection"],
                 "managedFields": [
-                    maker, managed("kube-controller-manager", "Update", &time, binding),
-                    of_status(managed("kube-controller-manager", "Update", &time, status)),
+                    maker, managed("kube-controller-manager", &time, &binding),
+                    of_status(managed("kube-controller-manager", &time, &status)),
                 ],
             },
             "spec": {
@@ -144,8 +138,8 @@ impl Life {
                 "name": self.volume_name(), "uid": self.volume_uid, "creationTimestamp": time, "annotations": annotations,
                 "labels": labels, "finalizers": ["external-provisioner.volume.kubernetes.io/finalizer", "kubernetes.io/pv-protection"],
                 "managedFields": [
-                    managed(manager, "Update", &time, fields),
-                    of_status(managed("kube-controller-manager", "Update", &time, json!({"f:status": {"f:phase": {}}}))),
+                    managed(manager, &time, &fields),
+                    of_status(managed("kube-controller-manager", &time, &json!({"f:status": {"f:phase": {}}}))),
                 ],
             },
             "spec": {
@@ -163,9 +157,9 @@ impl Life {
     }
 }
 
-fn managed(manager: &str, operation: &str, time: &str, fields: Value) -> Value {
+fn managed(manager: &str, time: &str, fields: &Value) -> Value {
     json!({
-        "manager": manager, "operation": operation, "apiVersion": "v1", "time": time, "fieldsType": "FieldsV1", "fieldsV1": fields,
+        "manager": manager, "operation": "Update", "apiVersion": "v1", "time": time, "fieldsType": "FieldsV1", "fieldsV1": fields,
     })
 }
 

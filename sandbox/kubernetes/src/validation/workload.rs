@@ -129,7 +129,7 @@ pub(super) fn workload(object: &Value, check: &mut Check) {
     }
 }
 
-/// The controller that ReplicaSets came after: its selector is a plain map.
+/// The controller that `ReplicaSet` came after: its selector is a plain map.
 pub(super) fn replication_controller(object: &Value, check: &mut Check) {
     let spec = &object["spec"];
     check.not_negative(spec, "/minReadySeconds", "spec.minReadySeconds");
@@ -155,7 +155,7 @@ pub(super) fn replication_controller(object: &Value, check: &mut Check) {
     always_restarts(spec, check);
 }
 
-/// The spec of a Job, or that of a CronJob's template, at `path`.
+/// The spec of a Job, or that of the template of a `CronJob`, at `path`.
 pub(super) fn job(spec: &Value, path: &str, check: &mut Check) {
     for field in [
         "parallelism",
