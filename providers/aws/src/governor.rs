@@ -117,7 +117,7 @@ mod tests {
             task.await.unwrap();
         }
         assert_eq!(*order.lock().unwrap(), [0, 2, 3]);
-        // Three tokens at 19.8 a second.
+        // Three tokens at 19.9 a second.
         assert!(start.elapsed() > Duration::from_millis(120), "{:?}", start.elapsed());
     }
 

@@ -13,13 +13,18 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 /// Pauses before the reads of one volume; the last one repeats. EBS takes 1.5 s in the median, a sandbox nothing.
-const PAUSES: [Duration; 5] = [
+const PAUSES: [Duration; 8] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
     Duration::from_millis(250),
     Duration::from_millis(500),
+    Duration::from_millis(500),
+    Duration::from_millis(500),
+    Duration::from_millis(500),
     Duration::from_secs(1),
 ];
+/// The most of a pause after a read without a volume that was asked to go: the next one is to confirm it.
+const CONFIRMING: Duration = Duration::from_millis(250);
 /// Volumes that are due this soon are read along.
 const COALESCE: Duration = Duration::from_millis(25);
 /// Least time between rounds when half of the budget is spent.
@@ -253,6 +258,9 @@ impl Waiter {
         } else {
             self.misses += 1;
             let missed_since = *self.missed_since.get_or_insert(now);
+            if self.goal == Goal::Gone {
+                self.due = self.due.min(now + CONFIRMING);
+            }
             self.judge_absence(now - missed_since, now - self.since, visibility_grace)
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Calls arrive at the cloud in another rhythm than they left: a slow one first and a quick one after it look closer together
 //! than they were, and the cloud may refill in whole seconds. So the bucket here holds one second's inflow less than the
-//! published one, and fills 1 % slower.
+//! published one, and fills half a per cent slower: over minutes that is another second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl Bucket {
         });
         Self {
             burst,
-            per_second: per_second * 0.99,
+            per_second: per_second * 0.995,
             level,
             turn: tokio::sync::Mutex::new(()),
         }
