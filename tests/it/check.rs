@@ -84,7 +84,7 @@ fn a_volume_that_somebody_deleted_is_missing() {
 }
 
 #[test]
-fn a_share_that_somebody_deleted_is_missing_and_one_that_was_made_smaller_is_too_small() {
+fn a_share_that_somebody_deleted_is_missing() {
     let world = World::instant();
     world.run(&format!("up {COUNTER} --sandbox")).succeeds();
     let id = volumes(&world, COUNTER).remove(0);
@@ -203,10 +203,10 @@ fn drift_from_the_profile_is_told_field_by_field() {
     {
         let served = world.serve();
         let change = json!({
-            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "nginx-home-deployment", "namespace": "default"},
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "home-deployment", "namespace": "default"},
             "spec": {"replicas": 2},
         });
-        let path = "/apis/apps/v1/namespaces/default/statefulsets/nginx-home-deployment";
+        let path = "/apis/apps/v1/namespaces/default/statefulsets/home-deployment";
         served.apply("kubectl", path, &change);
     }
     let check = world

@@ -10,7 +10,8 @@ const COUNTER: &str = "profiles/azure-counter";
 /// A StatefulSet of two whose volumes are snapshotted when it goes down.
 fn snapshotted(world: &World) -> String {
     let class = "parameters: {type: gp3, iops: \"4000\", throughput: \"200\", csi.storage.k8s.io/fstype: xfs}\nmountOptions: [noatime]";
-    world.write("db/set.yaml", &set("db", 2).replace("parameters: {type: gp3}", class));
+    let set = set("db", 2).replace("parameters: {type: gp3}", class);
+    world.write("db/set.yaml", &set.replace("storage: 1Gi", "storage: 8Gi"));
     let folder = world.write(
         "db/profile.yaml",
         &(profile("db") + "owner: team-a\nonDown: snapshot\n"),
@@ -221,12 +222,12 @@ fn what_is_in_the_way_is_told_before_anything_is_changed() {
     );
     // Beside the living one there is room under another name, and for more.
     let copy = world
-        .run(&format!("restore {snapshot} --claim copy --size 3 --sandbox -o json"))
+        .run(&format!("restore {snapshot} --claim copy --size 12 --sandbox -o json"))
         .succeeds()
         .json();
     assert_eq!(
         (&copy["claim"], &copy["spec"]["sizeGib"]),
-        (&json!("default/copy"), &json!(3))
+        (&json!("default/copy"), &json!(12))
     );
 }
 

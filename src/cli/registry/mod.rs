@@ -5,6 +5,7 @@ mod azure;
 mod gc;
 mod seen;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -103,7 +104,7 @@ async fn connect_within(
     });
     let (name, others) = match profile {
         Some(profile) => (profile.provider.cloud(), Vec::new()),
-        None => clouds_of(&*cluster).await,
+        None => clouds_of(&*cluster, sandbox.is_some()).await,
     };
     let cloud = |name| match name {
         CloudName::Aws => Ok(aws::cloud(settings, profile, sandbox)),
@@ -124,8 +125,9 @@ fn kube_settings(settings: &Settings) -> KubeSettings {
     }
 }
 
-/// The clouds whose machines the cluster's nodes are, the first node's first; AWS where no node says.
-async fn clouds_of(cluster: &dyn Cluster) -> (CloudName, Vec<CloudName>) {
+/// The clouds whose machines the cluster's nodes are, the first node's first; AWS where no node says. The sandbox's are of one
+/// cloud, and its volumes of both.
+async fn clouds_of(cluster: &dyn Cluster, is_sandbox: bool) -> (CloudName, Vec<CloudName>) {
     let mut found = Vec::new();
     let mut pages = cluster.list(ListQuery::everywhere(ResourceKind::node()));
     while let Some(Ok(page)) = pages.next().await {
@@ -133,16 +135,21 @@ async fn clouds_of(cluster: &dyn Cluster) -> (CloudName, Vec<CloudName>) {
             .objects
             .iter()
             .filter_map(|node| node.str_at(&["spec", "providerID"]));
-        for id in ids {
-            let name = if id.starts_with("azure:") {
+        found.extend(ids.map(|id| {
+            if id.starts_with("azure:") {
                 CloudName::Azure
             } else {
                 CloudName::Aws
-            };
-            if !found.contains(&name) {
-                found.push(name);
             }
-        }
+        }));
+        let mut seen = BTreeSet::new();
+        found.retain(|name| seen.insert(*name));
+    }
+    if is_sandbox {
+        let absent = [CloudName::Aws, CloudName::Azure]
+            .into_iter()
+            .filter(|name| !found.contains(name));
+        found.extend(absent.collect::<Vec<_>>());
     }
     let mut found = found.into_iter();
     (found.next().unwrap_or(CloudName::Aws), found.collect())
