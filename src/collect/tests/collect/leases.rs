@@ -105,5 +105,6 @@ async fn a_holder_that_wakes_up_late_deletes_nothing() {
         matches!(&report.done[0].outcome, Outcome::Failed(why) if why.contains("lease")),
         "{report:#?}"
     );
-    assert!(report.is_incomplete());
+    // It holds it again, for nobody took it meanwhile: what is left is for the next run all the same.
+    assert!(report.has_failures());
 }

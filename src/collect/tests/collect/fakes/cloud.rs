@@ -31,6 +31,8 @@ pub(crate) struct State {
     /// Listings break off after so many pages.
     pub(crate) pages: Option<usize>,
     pub(crate) deletions: Vec<VolumeId>,
+    /// Whether it does not answer at all.
+    pub(crate) silent: bool,
 }
 
 impl State {
@@ -69,6 +71,7 @@ impl FakeCloud {
             ghosts: Vec::new(),
             pages: None,
             deletions: Vec::new(),
+            silent: false,
         };
         Self {
             name: name.to_owned(),
@@ -101,6 +104,9 @@ impl FakeCloud {
     pub(super) async fn answer<T>(&self, call: &str, effect: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         let call = format!("{call} of {}", self.name);
         let fate = self.script.begins(&call).await?;
+        if self.with(|state| state.silent) {
+            return Err(failure(&call, ErrorKind::Unreachable));
+        }
         *self.answered.lock().unwrap() = true;
         let outcome = self.with(effect)?;
         fate.ends(&call).await?;
