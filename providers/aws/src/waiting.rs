@@ -12,17 +12,8 @@ use moorline_api::{Error, ErrorKind, Result, Volume, VolumeId, VolumeState};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-/// Pauses before the reads of one volume; the last one repeats. EBS takes 1.5 s in the median, a sandbox nothing.
-const PAUSES: [Duration; 8] = [
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(250),
-    Duration::from_millis(500),
-    Duration::from_millis(500),
-    Duration::from_millis(500),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-];
+/// Pauses before the reads of one volume, in milliseconds; the last one repeats. EBS takes 1.5 s in the median, a sandbox nothing.
+const PAUSES: [u64; 8] = [50, 100, 250, 500, 500, 500, 500, 1000];
 /// The most of a pause after a read without a volume that was asked to go: the next one is to confirm it.
 const CONFIRMING: Duration = Duration::from_millis(250);
 /// Volumes that are due this soon are read along.
@@ -231,13 +222,18 @@ impl Waiting {
     }
 }
 
+/// The pause after that many reads.
+fn pause(reads: usize) -> Duration {
+    Duration::from_millis(PAUSES[reads.min(PAUSES.len() - 1)])
+}
+
 impl Waiter {
     fn new(id: VolumeId, goal: Goal, now: Instant, answer: oneshot::Sender<Answer>) -> Self {
         Self {
             id,
             goal,
             since: now,
-            due: now + PAUSES[0],
+            due: now + pause(0),
             reads: 0,
             seen: false,
             misses: 0,
@@ -249,7 +245,7 @@ impl Waiter {
     /// What a read says of the wait; `None` where it goes on.
     fn judge(&mut self, found: Option<&Volume>, now: Instant, visibility_grace: Duration) -> Option<Answer> {
         self.reads += 1;
-        self.due = now + PAUSES[self.reads.min(PAUSES.len() - 1)];
+        self.due = now + pause(self.reads);
         if let Some(volume) = found {
             self.seen = true;
             self.misses = 0;
