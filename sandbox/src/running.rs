@@ -1,7 +1,7 @@
 //! Finding a sandbox that another process serves.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
@@ -46,8 +46,10 @@ pub struct ClusterEndpoint {
 pub(crate) fn find(state_dir: &Path) -> Option<Running> {
     let file = state_dir.join("serve.json");
     let running: Running = serde_json::from_slice(&fs::read(&file).ok()?).ok()?;
-    if answers(&running) {
-        return Some(running);
+    match ask(&running) {
+        // One that is too busy to answer lives; whoever calls it finds out what has become of it.
+        Presence::There | Presence::Silent => return Some(running),
+        Presence::Gone => {}
     }
     // Not while another one may just be writing its own.
     let unchanged = fs::read(&file)
@@ -59,20 +61,39 @@ pub(crate) fn find(state_dir: &Path) -> Option<Running> {
     None
 }
 
+/// What is at the address of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    There,
+    /// Somebody listens, and does not answer in time.
+    Silent,
+    Gone,
+}
+
 /// Whether the very process answers at its address, and not one that came by its port since.
-fn answers(running: &Running) -> bool {
-    let ask = || -> Option<String> {
-        let address: SocketAddr = running.admin_endpoint.strip_prefix("http://")?.parse().ok()?;
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        stream.set_write_timeout(Some(PATIENCE)).ok()?;
-        let request = format!("GET /_sandbox/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.take(4096).read_to_string(&mut answer).ok()?;
-        Some(answer)
+fn ask(running: &Running) -> Presence {
+    let address: Option<SocketAddr> = running
+        .admin_endpoint
+        .strip_prefix("http://")
+        .and_then(|address| address.parse().ok());
+    let Some(address) = address else {
+        return Presence::Gone;
     };
-    ask().is_some_and(|answer| answer.ends_with(&format!("\"pid\":{}}}", running.pid)))
+    let exchange = || -> io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let request = format!("GET /_sandbox/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.take(4096).read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    match exchange() {
+        Ok(answer) if answer.ends_with(&format!("\"pid\":{}}}", running.pid)) => Presence::There,
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => Presence::Silent,
+        _ => Presence::Gone,
+    }
 }
 
 #[cfg(test)]
@@ -89,18 +110,35 @@ mod tests {
             .local_addr()
             .unwrap();
         let endpoint = format!("http://{address}");
-        let running = Running {
-            pid: 1,
-            aws_endpoint: endpoint.clone(),
-            azure_endpoint: endpoint.clone(),
-            azure_certificate: String::new(),
-            kubernetes_endpoint: endpoint.clone(),
-            clusters: Vec::new(),
-            admin_endpoint: endpoint,
-            environment: Vec::new(),
-        };
+        let running = running_at(&endpoint);
         fs::write(&file, serde_json::to_vec(&running).unwrap()).unwrap();
         assert_eq!(find(dir.path()), None);
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn one_that_is_too_busy_to_answer_is_not_taken_for_dead() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("serve.json");
+        // It accepts, by the system's hand, and says nothing.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let running = running_at(&endpoint);
+        fs::write(&file, serde_json::to_vec(&running).unwrap()).unwrap();
+        assert_eq!(find(dir.path()), Some(running));
+        assert!(file.exists());
+    }
+
+    fn running_at(endpoint: &str) -> Running {
+        Running {
+            pid: 1,
+            aws_endpoint: endpoint.to_owned(),
+            azure_endpoint: endpoint.to_owned(),
+            azure_certificate: String::new(),
+            kubernetes_endpoint: endpoint.to_owned(),
+            clusters: Vec::new(),
+            admin_endpoint: endpoint.to_owned(),
+            environment: Vec::new(),
+        }
     }
 }
