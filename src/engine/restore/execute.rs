@@ -55,15 +55,18 @@ pub async fn execute_restore(
         RestoreAction::Nothing {
             claim,
             persistent_volume,
-        } => Ok(RestoreOutcome {
-            claim: Some(claim),
-            persistent_volume: Some(persistent_volume),
-            volume: source.alive.then(|| source.volume.clone()),
-            spec: source.spec.clone().filter(|_| source.alive),
-            source,
-            changed: 0,
-            notices,
-        }),
+        } => {
+            let volume = behind(ctx, &persistent_volume).await?;
+            Ok(RestoreOutcome {
+                source,
+                claim: Some(claim),
+                persistent_volume: Some(persistent_volume),
+                spec: volume.as_ref().map(|volume| volume.spec.clone()),
+                volume: volume.map(|volume| volume.id),
+                changed: 0,
+                notices,
+            })
+        }
         RestoreAction::Make(claim) => run.make(&site, source, *claim, notices).await,
         RestoreAction::Return { claim } => {
             let volume = run.come_back(&source).await?;
@@ -81,6 +84,22 @@ pub async fn execute_restore(
             run.claim_what_came_back(profile, request, &site, volume).await
         }
     }
+}
+
+/// The volume that a PersistentVolume names, as the cloud has it.
+async fn behind(ctx: &Context, persistent_volume: &str) -> Result<Option<Volume>, Error> {
+    let target = ObjectRef::new(ResourceKind::persistent_volume(), "", persistent_volume);
+    let live = ctx.cluster.get(&target).await?;
+    let Some(id) = live.and_then(|live| ctx.cloud.rules.volume_id(&live)) else {
+        return Ok(None);
+    };
+    let mut pages = ctx.cloud.volumes.list(VolumeFilter::Ids(vec![id.clone()]));
+    while let Some(page) = pages.next().await {
+        if let Some(volume) = page?.into_iter().find(|volume| volume.id == id) {
+            return Ok(Some(volume));
+        }
+    }
+    Ok(None)
 }
 
 /// One run of a plan.
