@@ -38,6 +38,10 @@ pub(crate) struct Survey {
     pub(crate) notices: Vec<String>,
 }
 
+/// Pages of clusters' objects in memory at once, whatever the bound on calls: one takes some eight megabytes while it is folded, and
+/// more of them would not be folded sooner.
+const PAGES: usize = 3;
+
 /// What reads share in a run.
 pub(crate) struct Eyes<'a> {
     pub(crate) collector: &'a Collector,
@@ -271,7 +275,8 @@ impl<'a> Eyes<'a> {
     /// Lists every kind of the clusters that answer.
     async fn clusters(&self, world: &mut World, answering: &[Introduced]) -> Result<Vec<Vec<(Kind, usize)>>> {
         let mut counts = vec![Vec::new(); self.collector.policy.clusters.len()];
-        let mut reading = Reading::new(&self.permits);
+        let pages = self.collector.settings.concurrency.clamp(1, PAGES);
+        let mut reading = Reading::new(&Arc::new(Semaphore::new(pages)));
         let mut listed = Vec::new();
         for cluster in answering {
             for ToRead { kind, how } in &cluster.kinds {
