@@ -68,13 +68,15 @@ async fn aws_seen(app: &App, seen: &mut Seen) {
 }
 
 async fn azure_seen(app: &App, seen: &mut Seen) {
-    let account = match azure::for_store(&app.settings) {
-        Ok(provider) => patiently(provider.account()).await.map_err(|error| error.to_string()),
+    let subscription = match azure::for_store(&app.settings) {
+        Ok(provider) => patiently(provider.subscription())
+            .await
+            .map_err(|error| error.to_string()),
         Err(_) => Err("the environment names no identity that can be used".to_owned()),
     };
-    match account {
-        Ok(account) => seen.scopes.push(ScopeSpec::Azure(AzureScope {
-            subscription: account.id.0.to_ascii_lowercase(),
+    match subscription {
+        Ok(subscription) => seen.scopes.push(ScopeSpec::Azure(AzureScope {
+            subscription: subscription.0.to_ascii_lowercase(),
             tenant: None,
             resource_groups: Vec::new(),
         })),
@@ -102,7 +104,9 @@ async fn tag_ids(inventory: &impl Inventory) -> Result<Vec<(String, usize)>, Err
 
 /// The clusters of the kubeconfig, or the one of the option; without any, the one that this runs in.
 fn specs(app: &App) -> Result<Vec<ClusterSpec>, Failure> {
-    let file = app.settings.kubeconfig.clone();
+    // Relative paths of a policy begin at its own folder.
+    let file = app.settings.kubeconfig.as_deref().map(std::path::absolute).transpose();
+    let file = file.map_err(|error| Failure::usage(format!("--kubeconfig: {error}")))?;
     let mut names = contexts(file.as_deref())?;
     if let Some(wanted) = &app.settings.context {
         names.retain(|name| name == wanted);

@@ -1,10 +1,9 @@
-//! The evidence for a volume, link by link.
+//! The evidence for a volume, link by link: sentences, which are no good in columns.
 
 use std::fmt::Write as _;
 
 use moorline_collect::Explanation;
 
-use super::super::table::Table;
 use super::super::{View, inline, status};
 use super::money;
 
@@ -48,15 +47,13 @@ fn one(explanation: &Explanation, view: &View) -> String {
         line("kept", &withheld.to_string());
     }
     line("next", &explanation.action);
-    out.push('\n');
-    let mut table = Table::new(["EVIDENCE", "SOURCE", "READ"]);
+    let _ = writeln!(out, "  evidence:");
     for link in &judgement.chain {
-        let read = link
-            .read
-            .map_or_else(|| "-".to_owned(), |read| format!("{} ago", view.age(Some(read))));
-        table.row([link.what.clone(), link.source.clone(), read]);
+        let read = link.read.map(|read| format!(", read {} ago", view.age(Some(read))));
+        let source = format!("{}{}", link.source, read.unwrap_or_default());
+        let _ = writeln!(out, "    {}", inline(&link.what));
+        let _ = writeln!(out, "      {}", view.paint.faint(inline(&source)));
     }
-    out.push_str(&table.render(view));
     let gaps: Vec<_> = explanation.gaps.iter().map(|gap| format!("not read: {gap}")).collect();
     out + &status::notices(&gaps, view)
 }

@@ -2,6 +2,7 @@
 
 mod explain;
 mod history;
+mod reasoned;
 mod run;
 mod sums;
 mod tagging;
@@ -53,7 +54,10 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod numbers {
     use super::*;
 
     #[test]

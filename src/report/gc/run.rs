@@ -8,8 +8,8 @@ use moorline_collect::{Done, Leftover, Outcome};
 use moorline_gc::Verdict;
 use moorline_gc::plan::{Deletion, Keep, Kept};
 
-use super::super::table::Table;
 use super::super::{View, age};
+use super::reasoned::Reasoned;
 use super::{ROWS, grouped, money, size, sums};
 
 /// What a run found and did, or would do.
@@ -171,8 +171,8 @@ fn unused(report: &Report, view: &View) -> String {
     let scoped = view.wide || report.seen.scopes.len() > 1;
     let mut headings = vec!["VOLUME"];
     headings.extend(scoped.then_some("SCOPE"));
-    headings.extend(["SIZE", "TYPE", "$/MONTH", "VERDICT", "SINCE", "ACTION", "REASON"]);
-    let mut table = Table::new(headings);
+    headings.extend(["SIZE", "TYPE", "$/MONTH", "VERDICT", "SINCE", "ACTION"]);
+    let mut table = Reasoned::new(headings);
     let shown = if view.wide { rows.len() } else { ROWS };
     for row in rows.iter().take(shown) {
         let mut cells = vec![row.volume.to_owned()];
@@ -184,9 +184,8 @@ fn unused(report: &Report, view: &View) -> String {
             row.verdict.to_string(),
             since(row.since, view),
             row.action.text(view.now),
-            row.why.to_owned(),
         ]);
-        table.row(cells);
+        table.row(cells, row.why);
     }
     table.render(view) + &more(rows.len().saturating_sub(shown))
 }
@@ -204,21 +203,21 @@ fn since(since: Option<Timestamp>, view: &View) -> String {
 
 /// Load balancers, storage accounts and snapshots that nobody can want; `wide` shows all that were looked at.
 fn leftovers(report: &Report, view: &View) -> String {
-    let mut table = Table::new(["LEFTOVER", "SCOPE", "$/MONTH", "VERDICT", "SINCE", "ACTION", "REASON"]);
+    let mut table = Reasoned::new(vec!["LEFTOVER", "SCOPE", "$/MONTH", "VERDICT", "SINCE", "ACTION"]);
     let wanted = |leftover: &&Leftover| view.wide || leftover.action != LeftoverAction::Keep;
     let all: Vec<_> = report.leftovers.iter().filter(wanted).collect();
     let shown = if view.wide { all.len() } else { ROWS };
     for leftover in all.iter().take(shown) {
         let (action, why) = leftover_action(leftover, report.applied, view.now);
-        table.row([
+        let cells = vec![
             named(leftover),
             leftover.scope.clone(),
             money(leftover.monthly),
             leftover.verdict.to_string(),
             since(leftover.since, view),
             action,
-            why.to_owned(),
-        ]);
+        ];
+        table.row(cells, why);
     }
     table.render(view) + &more(all.len().saturating_sub(shown))
 }
@@ -257,17 +256,17 @@ pub(super) fn leftover_outcome(leftover: &Leftover) -> String {
 
 /// What stays whatever time passes: foreign, protected, unknown.
 fn kept(report: &Report, view: &View) -> String {
-    let mut table = Table::new(["KEPT", "SCOPE", "SIZE", "TYPE", "$/MONTH", "VERDICT", "REASON"]);
+    let mut table = Reasoned::new(vec!["KEPT", "SCOPE", "SIZE", "TYPE", "$/MONTH", "VERDICT"]);
     for keep in report.plan.kept.iter().filter(|keep| !keep.verdict.is_unused()) {
-        table.row([
+        let cells = vec![
             keep.volume.0.clone(),
             keep.scope.clone(),
             size(keep.gib),
             keep.type_name.clone(),
             money(keep.monthly),
             keep.verdict.to_string(),
-            keep.why.clone(),
-        ]);
+        ];
+        table.row(cells, &keep.why);
     }
     table.render(view)
 }

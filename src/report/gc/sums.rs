@@ -37,7 +37,7 @@ pub(super) fn outcome(report: &Report) -> String {
         let _ = writeln!(out, "{text}");
     };
     if report.applied {
-        line(format!("deleted and gone: {}", sum(&report.saved, "thing")));
+        line(gone(report));
         for (what, count) in undone(report) {
             line(format!("{what}: {}", counted(count, "deletion")));
         }
@@ -84,6 +84,23 @@ pub(super) fn outcome(report: &Report) -> String {
         line("nothing is unused".to_owned());
     }
     out
+}
+
+/// What went, and what that saves.
+fn gone(report: &Report) -> String {
+    let volumes = report.done.iter().filter(|done| done.confirmed).count() as u64;
+    let leftovers = report.leftovers.iter();
+    let leftovers = leftovers
+        .filter(|leftover| leftover.action == LeftoverAction::Gone)
+        .count() as u64;
+    let what = match (volumes, leftovers) {
+        (0, 0) => return "nothing was deleted".to_owned(),
+        (volumes, 0) => counted(volumes, "volume"),
+        (0, leftovers) => counted(leftovers, "leftover"),
+        (volumes, leftovers) => format!("{} and {}", counted(volumes, "volume"), counted(leftovers, "leftover")),
+    };
+    let Sum { gib, monthly, .. } = report.saved;
+    format!("deleted {what}, and the cloud says that they are gone: {gib} GiB, ${monthly:.2} a month saved")
 }
 
 /// Deletions that did not come to their end, by how.

@@ -70,6 +70,7 @@ fn line(event: &Event) -> Option<String> {
             Outcome::Failed(why) => aligned("failed", &format!("{volume}: {why}")),
             Outcome::NotBegun(why) => aligned("not begun", &format!("{volume}: {why}")),
         }),
+        Event::Pace { left: 0, .. } => None,
         Event::Pace { .. } => Some(aligned("waiting", &pace(event))),
         Event::Notice { text } => Some(aligned("note", text)),
     }

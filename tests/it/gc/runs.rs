@@ -8,7 +8,7 @@ use super::stage::{AWS, Stage, ended};
 use crate::support::{Run, eventually, signal};
 
 /// A lease that is soon over.
-const SHORT_LEASE: &str = "lock: {span: 3s, margin: 500ms}\n";
+const SHORT_LEASE: &str = "lock: {span: 4s, margin: 1s}\n";
 
 impl Stage {
     /// A `gc --apply` that hangs in its first deletion.

@@ -12,8 +12,6 @@ pub struct Tutorial {
     pub set: &'static str,
     /// How many volumes it has.
     pub volumes: usize,
-    /// The operation that deletes one of them, in the sandbox's audit.
-    pub deletion: &'static str,
 }
 
 /// The first tutorial: nginx, three EBS volumes.
@@ -21,7 +19,6 @@ pub const AWS: Tutorial = Tutorial {
     profile: "profiles/aws-nginx-stateful",
     set: "home-deployment",
     volumes: 3,
-    deletion: "DeleteVolume",
 };
 
 /// A week and a day: more than any grace by default.

@@ -7,7 +7,6 @@ const AZURE: Tutorial = Tutorial {
     profile: "profiles/azure-counter",
     set: "counter-div",
     volumes: 1,
-    deletion: "shares/delete",
 };
 
 /// Up, the set deleted by hand: shown with price and reason, marked, and removed when grace is over, pointer last.
