@@ -89,7 +89,10 @@ fn claim_uids(volume: &Volume) -> Vec<&str> {
         tag("Name").filter(|name| name.contains("dynamic-pvc-")),
         Some(volume.id.name()),
     ];
+    // A share that was brought back keeps its name, whoever has it now.
+    let past = tag(tags::FORMER_CLAIM_UID).filter(|_| own.is_some());
     let named = named.into_iter().flatten().filter_map(uid_in_name);
+    let named = named.filter(|uid| past.is_none_or(|past| !uid.eq_ignore_ascii_case(past)));
     own.into_iter().chain(named).collect()
 }
 

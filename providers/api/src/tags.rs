@@ -30,6 +30,8 @@ pub const PROTECT: &str = "moorline.dev/protect";
 pub const EXPIRES: &str = "moorline.dev/expires";
 /// Tag of a snapshot that the garbage collector took: the volume that it was. A copy that somebody makes is of another one.
 pub const SNAPSHOT_OF: &str = "moorline.dev/snapshot-of";
+/// On a volume that came back under its old name for another claim: the UID in its name, which says nothing of its claim any more.
+pub const FORMER_CLAIM_UID: &str = "moorline.dev/former-claim-uid";
 /// Tag of a snapshot: the type of the volume that it was taken of, for the cloud forgets that.
 pub const VOLUME_TYPE: &str = "moorline.dev/volume-type";
 /// Tag of a snapshot: the volume's operations a second, where its type lets one choose.

@@ -22,7 +22,7 @@ use crate::disks::{self, moment};
 use crate::errors::{lacks_group, lacks_service};
 use crate::listing::{Part, all_parts};
 use crate::metadata;
-use crate::naming::volume_name;
+use crate::naming::{claim_uid, volume_name};
 use crate::provider::AzureProvider;
 use crate::resources::{
     CreationData, DiskBody, DiskSku, DiskSnapshot, NewDiskProperties, Share, ShareListing, StorageAccount,
@@ -216,7 +216,14 @@ impl AzureProvider {
 
     /// Writes the tags on a share that came back, and tells what it is. The mark of disuse that it was deleted with goes.
     async fn restored(&self, account: &StorageAccount, name: &VolumeName, tags: &Tags) -> Result<Volume> {
-        let change = |written: &BTreeMap<String, String>| metadata::merged(written, tags, tags::UNUSED);
+        let mut tags = tags.clone();
+        let (past, now) = (claim_uid(&name.name), tags.get(tags::CLAIM_UID));
+        if let (Some(past), Some(now)) = (past, now)
+            && past != now
+        {
+            tags.insert(tags::FORMER_CLAIM_UID.to_owned(), past.to_owned());
+        }
+        let change = |written: &BTreeMap<String, String>| metadata::merged(written, &tags, tags::UNUSED);
         let place = account.place();
         self.change_metadata(&place, (name.service, &name.name), change).await?;
         let found = self.look(account, name.service, &name.name).await?;

@@ -179,6 +179,7 @@ async fn a_deleted_share_comes_back_with_its_metadata_and_without_its_mark() {
     let back = provider.recover(&found.origin, &again(&own, "new-uid")).await.unwrap();
     assert_eq!(back.id, own.id);
     assert_eq!(back.tags[tags::CLAIM_UID], "new-uid");
+    assert_eq!(back.tags[tags::FORMER_CLAIM_UID], own.tags[tags::CLAIM_UID]);
     assert_eq!(back.tags[tags::CLAIM], own.tags[tags::CLAIM]);
     assert_eq!(back.tags.get(tags::UNUSED), None);
     // Once more, after an answer was lost; and as whoever only writes other tags asks it.

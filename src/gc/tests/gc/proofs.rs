@@ -42,6 +42,38 @@ fn a_clusters_tag_and_a_claims_together_are_proof() {
 }
 
 #[test]
+fn a_share_that_was_brought_back_is_its_new_claims_whatever_its_name_says() {
+    let ours = [
+        (tags::CLUSTER_UID, PROD),
+        (tags::CLAIM_UID, "0b8bd6a5-2b8e-4a5e-9d2c-000000000009"),
+    ];
+    let old = "0b8bd6a5-2b8e-4a5e-9d2c-6f1f1a0c7d11";
+    let back = |more: &[(&str, &str)]| {
+        let all: Vec<_> = ours
+            .iter()
+            .chain([&("CSIVolumeName", PVC)])
+            .chain(more)
+            .copied()
+            .collect();
+        orphan(&all)
+    };
+    assert_eq!(back(&[]), Verdict::Foreign);
+    assert_eq!(back(&[(tags::FORMER_CLAIM_UID, old)]), Verdict::Orphan);
+    // Only the name that it had: any other maker is one too many.
+    assert_eq!(back(&[(tags::FORMER_CLAIM_UID, "another")]), Verdict::Foreign);
+    let without = [
+        (tags::CLUSTER_UID, PROD),
+        ("CSIVolumeName", PVC),
+        (tags::FORMER_CLAIM_UID, old),
+    ];
+    assert_eq!(
+        orphan(&without),
+        Verdict::Orphan,
+        "without a new claim it is still the old one's"
+    );
+}
+
+#[test]
 fn each_by_itself_is_none() {
     let owned = ("kubernetes.io/cluster/prod.example.com", "owned");
     assert_eq!(orphan(&[owned]), Verdict::Foreign);
