@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[arg(required = true, value_name = "VOLUME")]
     volumes: Vec<String>,
 
-    /// Take protection off: grace begins anew.
+    /// Take protection off.
     #[arg(long)]
     off: bool,
 }

@@ -67,9 +67,20 @@ fn a_holder_that_was_killed_is_followed_when_its_lease_is_over() {
         report.is_some()
     });
     let report = report.unwrap();
-    assert_eq!(ended(&report, "gone").len(), 3, "{report}");
+    let resumed = ended(&report, "gone")
+        .iter()
+        .filter(|done| !done["resumed"].is_null())
+        .count();
+    assert!(resumed >= 1, "what the first had begun is finished: {report}");
     assert_eq!(stage.remains(), [0; 3]);
-    assert_eq!(stage.world.audit().count("DeleteVolume", "changed"), 3, "each once");
+    // Of what the first had finished the second knows nothing more: together they saved each volume once.
+    let runs = stage.with_policy("history -o json", &policy).succeeds().json();
+    let saved = runs
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["saved"]["count"].as_u64().unwrap());
+    assert_eq!(saved.sum::<u64>(), 3, "{runs}");
     let history = stage.with_policy("history", &policy).succeeds();
     assert!(history.stdout.contains("killed, or under way"), "{}", history.stdout);
 }
