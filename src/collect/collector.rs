@@ -27,7 +27,7 @@ pub struct Settings {
     pub deletion_timeout: Duration,
     /// How long a PersistentVolume may be held by finalizers after its volume is gone, while its driver catches up.
     pub held: Duration,
-    /// How long what failed waits before it is tried again.
+    /// How long a deletion that failed waits before it is tried again; a line of the journal a quarter of that.
     pub pause: Duration,
     /// How long deletions under way may take to end when the run is told to stop.
     pub drain: Duration,

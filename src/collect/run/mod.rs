@@ -104,7 +104,7 @@ impl Collector {
         };
         let runs = moorline_store::Records::new(Arc::clone(&self.store), ledger::key(RUNS)?);
         let log = runs.begin(journal.started, &journal.run).map_err(CollectError::Store)?;
-        let writer = Writer::new(lease, log);
+        let writer = Writer::new(lease, log, self.settings.pause / 4);
         ledger.records.observe(&survey.world, survey.now);
         writer.confirm().await.map_err(|why| no_more(&why))?;
         ledger.save(Some(journal)).await?;

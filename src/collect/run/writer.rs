@@ -30,11 +30,11 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(lease: &'a Lease, log: RunLog) -> Self {
+    pub(crate) fn new(lease: &'a Lease, log: RunLog, pause: Duration) -> Self {
         let (entries, received) = mpsc::unbounded_channel();
         let broken = Arc::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(scribe(log, received, Arc::clone(&broken)));
+        tasks.spawn(scribe((log, pause), received, Arc::clone(&broken)));
         Self {
             lease,
             entries,
@@ -75,14 +75,18 @@ impl<'a> Writer<'a> {
 }
 
 /// Writes what comes, all that waits at once.
-async fn scribe(mut log: RunLog, mut entries: mpsc::UnboundedReceiver<Entry>, broken: Arc<Mutex<Option<String>>>) {
+async fn scribe(
+    (mut log, pause): (RunLog, Duration),
+    mut entries: mpsc::UnboundedReceiver<Entry>,
+    broken: Arc<Mutex<Option<String>>>,
+) {
     let mut waiting = Vec::new();
     while entries.recv_many(&mut waiting, usize::MAX).await > 0 {
         let (lines, answers): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         let known = broken.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let outcome = match known {
             Some(why) => Err(why),
-            None => append(&mut log, &lines.concat())
+            None => append(&mut log, &lines.concat(), pause)
                 .await
                 .map_err(|error| format!("the journal cannot be written: {error}")),
         };
@@ -112,12 +116,12 @@ impl Pen for Writer<'_> {
 }
 
 /// Appending the same lines again after a failure does not write them twice.
-async fn append(log: &mut RunLog, lines: &[Line]) -> Result<(), Error> {
+async fn append(log: &mut RunLog, lines: &[Line], pause: Duration) -> Result<(), Error> {
     for attempt in 1.. {
         match log.append(lines).await {
             Err(error) if error.is_transient() && attempt < ATTEMPTS => {
                 tracing::warn!(%error, "the journal could not be written yet");
-                tokio::time::sleep(Duration::from_millis(200) * attempt * attempt).await;
+                tokio::time::sleep(pause * attempt).await;
             }
             outcome => return outcome,
         }

@@ -153,7 +153,8 @@ fn watch(stage: &Stage, users: &Users) -> Arc<Mutex<Seen>> {
 }
 
 async fn play(ops: &[Op]) -> Result<u32, String> {
-    let stage = Stage::left_behind(VOLUMES);
+    let mut stage = Stage::left_behind(VOLUMES);
+    stage.settings.deletion_timeout = std::time::Duration::from_millis(15);
     let users = Users {
         cloud: stage.cloud.clone(),
         prod: stage.prod.clone(),
