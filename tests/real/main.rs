@@ -26,6 +26,7 @@ mod real {
     mod documents;
     mod kills;
     mod lifecycle;
+    mod restore;
     mod rights;
     mod tutorial;
 }
