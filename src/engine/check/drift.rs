@@ -3,7 +3,7 @@
 use moorline_profile::Profile;
 
 use super::{Finding, Problem, Severity, Unknown};
-use crate::context::Context;
+use crate::context::{Context, Limits};
 use crate::error::EngineError;
 use crate::outcome::Cause;
 use crate::plan::{ClaimAction, FieldChange, ObjectAction, ObjectPlan, UpPlan};
@@ -25,7 +25,13 @@ pub(super) async fn of(ctx: &Context, profile: Option<&Profile>) -> Result<Drift
     let Some(profile) = profile else {
         return Ok(Drift::default());
     };
-    match up::plan_up(ctx, profile).await {
+    // Nothing is written: what others own is planned to be taken, so that it is told field by field.
+    let limits = Limits {
+        force_conflicts: true,
+        ..ctx.limits
+    };
+    let ctx = Context { limits, ..ctx.clone() };
+    match up::plan_up(&ctx, profile).await {
         Ok(plan) => Ok(Drift {
             findings: findings(profile, &plan),
             unknown: Vec::new(),
