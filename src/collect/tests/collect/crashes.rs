@@ -69,7 +69,7 @@ async fn check(stage: &Stage, what: &str) {
     );
 }
 
-async fn killed_at_every_call(happening: fn() -> Happening, what: &str) {
+async fn killed_at_every_call(happening: fn() -> Happening, what: &str) -> usize {
     let mut kills = 0;
     for number in 0.. {
         let stage = three_sorts().await;
@@ -87,18 +87,20 @@ async fn killed_at_every_call(happening: fn() -> Happening, what: &str) {
         stage.apply().await;
         check(&stage, &format!("{what} call {number}")).await;
     }
-    println!("killed {what} each of {kills} calls");
     assert!(kills > 15, "{kills}");
+    kills
 }
 
 #[tokio::test]
 async fn killed_before_any_call_the_next_run_finishes() {
-    killed_at_every_call(|| Happening::Kill, "before").await;
+    let kills = killed_at_every_call(|| Happening::Kill, "before").await;
+    println!("killed before each of {kills} calls");
 }
 
 #[tokio::test]
 async fn killed_after_any_call_the_next_run_finishes() {
-    killed_at_every_call(|| Happening::KillAfter, "after").await;
+    let kills = killed_at_every_call(|| Happening::KillAfter, "after").await;
+    println!("killed after each of {kills} calls");
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ async fn a_volume_attached_at_the_last_moment_stays_and_nothing_is_forced() {
             state
                 .volumes
                 .values_mut()
-                .for_each(|volume| volume.state = VolumeState::InUse)
+                .for_each(|volume| volume.state = VolumeState::InUse);
         });
     };
     stage.script.at("!delete vol-0", Happening::Do(Box::new(attach)));

@@ -126,7 +126,9 @@ impl Inventory for FakeCloud {
                 };
                 let mut all: Vec<Volume> = state.volumes.values().chain(&state.ghosts).cloned().collect();
                 if detail == Detail::Listed {
-                    all.iter_mut().for_each(|volume| volume.tags.clear());
+                    for volume in &mut all {
+                        volume.tags.clear();
+                    }
                 }
                 let pages = all.chunks(PAGE).map(|page| {
                     Ok(Inventoried {

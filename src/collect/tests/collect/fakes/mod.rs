@@ -149,7 +149,7 @@ impl Script {
     /// Where a process that was killed waits for ever.
     async fn dead(&self) {
         self.killed.notify_one();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Runs something until it ends, or is killed: then `None`.
