@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::Collector;
 use crate::error::{CollectError, Result};
 use crate::ledger::{self, RUNS};
-use crate::report::{Done, Leftover, Outcome, Seen};
+use crate::report::{Done, Leftover, LeftoverAction, Outcome, Seen};
 
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,8 +139,15 @@ impl RunHistory {
                 }
             }
             Line::BeginLeftover(leftover) => self.open_leftovers.push(leftover.resource.clone()),
-            Line::EndLeftover(leftover) => self.open_leftovers.retain(|open| *open != leftover.resource),
-            // What a run says at its end counts leftovers, too.
+            Line::EndLeftover(leftover) => {
+                if !matches!(leftover.action, LeftoverAction::Failed(_)) {
+                    self.open_leftovers.retain(|open| *open != leftover.resource);
+                }
+                if leftover.action == LeftoverAction::Gone {
+                    self.saved.add(leftover.gib, leftover.monthly);
+                }
+            }
+            // A run that came to its end says itself what it comes to.
             Line::Finish { at, saved, .. } => {
                 self.finished = Some(*at);
                 self.saved = *saved;

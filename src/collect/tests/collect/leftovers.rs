@@ -262,22 +262,30 @@ async fn what_nobody_can_delete_is_kept_and_is_no_failure() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_killed_after_the_call_is_finished_by_the_next_and_counted_once() {
-    for happening in [Happening::Kill, Happening::KillAfter] {
-        let before = matches!(happening, Happening::Kill);
-        let stage = past_grace().await;
-        stage.script.at("!delete balancer", happening);
-        let collector = stage.collector();
-        assert!(stage.script.until_killed(collector.apply()).await.is_none());
-        drop(collector);
-        stage.release_the_dead();
-        let next = stage.apply().await;
-        assert_eq!(action(&next, "elb"), &LeftoverAction::Gone, "{before}");
-        assert_eq!(left(&stage), [0; 3]);
-        let runs = stage.collector().history(100).await.unwrap();
-        let saved: u64 = runs.iter().map(|run| run.saved.count).sum();
-        assert_eq!(saved, 3, "{before}: {runs:?}");
-        assert!(runs[0].open_leftovers.is_empty(), "{before}: {runs:?}");
+async fn a_run_that_is_killed_at_any_of_its_calls_is_finished_by_the_next_and_counts_each_thing_once() {
+    for call in ["!delete balancer", "!delete holder", "!delete snapshot"] {
+        for happening in [Happening::Kill, Happening::KillAfter] {
+            let case = format!(
+                "{} {call}",
+                if matches!(happening, Happening::Kill) {
+                    "before"
+                } else {
+                    "after"
+                }
+            );
+            let stage = past_grace().await;
+            stage.script.at(call, happening);
+            let collector = stage.collector();
+            assert!(stage.script.until_killed(collector.apply()).await.is_none(), "{case}");
+            drop(collector);
+            stage.release_the_dead();
+            stage.apply().await;
+            assert_eq!(left(&stage), [0; 3], "{case}");
+            let runs = stage.collector().history(100).await.unwrap();
+            let saved: u64 = runs.iter().map(|run| run.saved.count).sum();
+            assert_eq!(saved, 3, "{case}: {runs:?}");
+            assert!(runs[0].open_leftovers.is_empty(), "{case}: {runs:?}");
+        }
     }
 }
 
