@@ -59,7 +59,7 @@ impl PolicyChoice {
         }
         match &file.store {
             Some(location) => Ok(location.clone()),
-            None if app.settings.sandbox => Ok(Location::Folder(app.settings.sandbox_dir()?.join("gc"))),
+            None if app.settings.sandbox => Ok(Location::Folder(app.settings.sandbox_runs()?)),
             None => {
                 let what = format!("{}: no store, and runs have to be kept somewhere", file.path.display());
                 Err(Failure::usage(what).hint(

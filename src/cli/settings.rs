@@ -109,6 +109,11 @@ impl Settings {
         self.sandbox_dir.clone().ok_or_else(missing)
     }
 
+    /// The folder in which runs of garbage collection in the sandbox are kept, where no policy says another.
+    pub(crate) fn sandbox_runs(&self) -> Result<PathBuf, Failure> {
+        Ok(self.sandbox_dir()?.join("gc"))
+    }
+
     /// How results are shown on stdout now.
     pub(crate) fn view(&self) -> View {
         let width = if self.stdout_is_terminal {

@@ -169,6 +169,14 @@ pub(crate) async fn reset(app: &App) -> Result<Exit, Failure> {
         }
         None => Sandbox::reset(&dir)?,
     }
+    // What runs of gc remember is of volumes that are gone, and of a clock that may be put back.
+    let runs = app.settings.sandbox_runs()?;
+    match std::fs::remove_dir_all(&runs) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Failure::new(Exit::Failed, format!("{}: {error}", runs.display())));
+        }
+        _ => {}
+    }
     app.tell(&format!("the sandbox of {} is empty", dir.display()));
     Ok(Exit::Done)
 }

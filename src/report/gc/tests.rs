@@ -219,7 +219,7 @@ fn gaps_caps_and_clocks_are_told() {
         "{text}"
     );
     assert!(
-        text.contains("cap: 3 volumes would be deleted, and the policy allows 2 a run; nothing is deleted"),
+        text.contains("cap: 3 deletions would be made, and the policy allows 2 a run; nothing is deleted"),
         "{text}"
     );
     assert!(text.contains("clock: an earlier run is of tomorrow"), "{text}");

@@ -208,3 +208,15 @@ fn kill(mut child: Child) {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn a_sandbox_that_is_emptied_forgets_its_runs() {
+    let world = crate::support::World::instant();
+    world.run("sandbox clock advance 8d").succeeds();
+    world.run("gc --apply --sandbox").succeeds();
+    world.run("sandbox reset").succeeds();
+    // Its clock is back, and a run of a week ahead would make it look wrong.
+    world.run("gc --apply --sandbox").succeeds();
+    let runs = world.run("gc history --sandbox -o json").succeeds().json();
+    assert_eq!(runs.as_array().unwrap().len(), 1, "{runs}");
+}
