@@ -1,6 +1,7 @@
 //! `moorline explain`
 
 use clap::Args as ClapArgs;
+use moorline_collect::Explanation;
 
 use super::app::App;
 use super::exit::Exit;
@@ -28,7 +29,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     app.with_collector(&policy, app.progress.clone(), async |collector| {
         let found = collector.explain(&args.subject).await?;
         app.show(&found, |found, view| gc::explanations(found, view))?;
-        Ok(Exit::incomplete(found.iter().any(|found| found.is_incomplete())))
+        Ok(Exit::incomplete(found.iter().any(Explanation::is_incomplete)))
     })
     .await
 }

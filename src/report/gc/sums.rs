@@ -125,17 +125,18 @@ fn undone(report: &Report) -> Vec<(&'static str, u64)> {
 pub(super) fn notes(report: &Report, view: &View) -> String {
     let plan = &report.plan;
     let mut out = String::new();
-    let gaps = plan.gaps.iter().map(ToString::to_string).collect();
-    out.push_str(&listed("not read", gaps, view));
+    let gaps: Vec<_> = plan.gaps.iter().map(ToString::to_string).collect();
     let caps = plan.exceeded.iter().map(|cap| format!("{cap}; nothing is deleted"));
-    out.push_str(&listed("cap", caps.collect(), view));
-    out.push_str(&listed("clock", plan.clock.iter().cloned().collect(), view));
-    out.push_str(&listed("mark failed", report.marks_failed.clone(), view));
-    out.push_str(&listed(
-        "ended early",
-        report.ended_early.iter().cloned().collect(),
-        view,
-    ));
+    let caps: Vec<_> = caps.collect();
+    for (word, lines) in [
+        ("not read", gaps.as_slice()),
+        ("cap", &caps),
+        ("clock", plan.clock.as_slice()),
+        ("mark failed", &report.marks_failed),
+        ("ended early", report.ended_early.as_slice()),
+    ] {
+        out.push_str(&listed(word, lines, view));
+    }
     out.push_str(&status::notices(&report.notices, view));
     for hint in hints(report, view) {
         let _ = writeln!(out, "{} {hint}", view.paint.hint("hint:"));
@@ -143,16 +144,14 @@ pub(super) fn notes(report: &Report, view: &View) -> String {
     out
 }
 
-fn listed(word: &str, lines: Vec<String>, view: &View) -> String {
+fn listed(word: &str, lines: &[String], view: &View) -> String {
     let mut out = String::new();
     for line in lines.iter().take(if view.wide { lines.len() } else { NOTES }) {
         let _ = writeln!(out, "{} {}", view.paint.changed(format!("{word}:")), inline(line));
     }
-    match lines.len().saturating_sub(NOTES) {
-        hidden if hidden > 0 && !view.wide => {
-            let _ = writeln!(out, "… and {} more: -o wide shows them", grouped(hidden as u64));
-        }
-        _ => {}
+    let hidden = lines.len().saturating_sub(NOTES) as u64;
+    if hidden > 0 && !view.wide {
+        let _ = writeln!(out, "… and {} more: -o wide shows them", grouped(hidden));
     }
     out
 }

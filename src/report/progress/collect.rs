@@ -19,7 +19,7 @@ impl EventSink for Progress {
 
 impl Progress {
     fn draw_collection(&self, event: &Event) {
-        let bar = |stage| Key::Collect(stage);
+        let bar = Key::Collect;
         match event {
             Event::Stage { stage, total } => self.begin(bar(*stage), title(*stage), *total, *total == 0),
             Event::Read { what, complete, .. } => {

@@ -56,10 +56,8 @@ fn what_is_left_behind_goes_when_its_grace_is_over(tutorial: &Tutorial) {
         let order: Vec<_> = steps
             .iter()
             .map(|step| {
-                step.as_str().map_or_else(
-                    || step.as_object().unwrap().keys().next().unwrap().as_str(),
-                    |name| name,
-                )
+                let named = || step.as_object().unwrap().keys().next().unwrap().as_str();
+                step.as_str().unwrap_or_else(named)
             })
             .collect();
         assert_eq!(order, ["claim", "volume", "persistent-volume"], "{deletion}");
