@@ -22,6 +22,7 @@ mod ec2;
 mod errors;
 mod formats;
 mod gc;
+mod gc_crash;
 mod interrupt;
 mod kubectl;
 mod many;

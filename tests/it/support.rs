@@ -36,6 +36,13 @@ impl World {
         world
     }
 
+    /// The same world once more: what happens in one of them does not happen in the other. Nobody may serve it meanwhile.
+    pub fn copied(&self) -> Self {
+        let copy = Self::realistic();
+        copy_folder(self.path(), copy.path());
+        copy
+    }
+
     /// Changes some of the sandbox's settings.
     pub fn configure(&self, change: impl FnOnce(&mut Value)) {
         let mut settings = self.run("sandbox settings").succeeds().json();
@@ -172,6 +179,12 @@ impl Served {
         );
     }
 
+    /// Changes an object by a merge patch, as `kubectl patch --type merge` does.
+    pub fn merge(&self, path: &str, change: &Value) {
+        let line = format!("PATCH {path} HTTP/1.1\r\nContent-Type: application/merge-patch+json");
+        self.exchange(&line, &change.to_string());
+    }
+
     /// Deletes an object, as a user would with kubectl.
     pub fn delete(&self, path: &str) {
         self.exchange(&format!("DELETE {path} HTTP/1.1"), "");
@@ -198,6 +211,19 @@ impl Drop for Served {
         // As Ctrl-C would, so that the state is flushed; then whatever it takes.
         let _ = signal(&self.child, "TERM");
         let _ = self.child.wait();
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }
 
