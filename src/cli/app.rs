@@ -75,7 +75,8 @@ impl App {
         events: Arc<dyn EventSink>,
         work: impl AsyncFnOnce(&Collector) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let collection = registry::collection(self, &policy.file, &policy.store, events).await?;
+        // Large, and awaited once.
+        let collection = Box::pin(registry::collection(self, &policy.file, &policy.store, events)).await?;
         let result = work(&collection.collector).await;
         self.progress.finish();
         collection.close().await;

@@ -17,6 +17,7 @@ use crate::report::restore;
 /// What the claim was (name, class, access modes, StatefulSet) is read off the tags, or off the profile, and can be given. The volume
 /// gets the size, type, zone and tags that it had. Killed at any moment, the same command finishes what it began.
 #[derive(ClapArgs, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(
     after_long_help = "Examples:\n  moorline restore --list\n  moorline restore snap-0123456789abcdef0 prod/ --dry-run\n  moorline restore snap-0123456789abcdef0 --claim data-copy --zone us-east-1b\n  moorline restore vol-0123456789abcdef0                     from its newest snapshot\n  moorline restore account.file/pvc-0123 --any-cluster       a share that was deleted"
 )]
@@ -72,6 +73,7 @@ pub(crate) struct Args {
 
 /// The access modes of Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::enum_variant_names, reason = "Kubernetes names them so")]
 enum AccessMode {
     /// Mounted by the pods of one node.
     #[value(name = "ReadWriteOnce", alias = "rwo")]

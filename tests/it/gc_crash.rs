@@ -213,6 +213,7 @@ fn brief(report: &Value) -> String {
 }
 
 /// Plays all cases, or a sample of them that has every operation and both moments.
+#[expect(clippy::print_stdout, reason = "a run says how many cases it tried")]
 fn every_kill_is_survived(heap: &Heap) {
     let all = heap.kills();
     let chosen: Vec<Kill> = if std::env::var(ALL).is_ok_and(|value| value == "all") {

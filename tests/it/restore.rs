@@ -198,7 +198,10 @@ fn what_is_in_the_way_is_told_before_anything_is_changed() {
     world.run(&format!("up {folder} --sandbox")).succeeds();
     world.reset_audit();
     for (options, says) in [
-        ("", "claim default/data-db-0 is there already (bound to PersistentVolume"),
+        (
+            "",
+            "claim default/data-db-0 is there already (bound to PersistentVolume",
+        ),
         (
             "--claim other --namespace nowhere",
             "namespace nowhere is not in the cluster",

@@ -24,6 +24,7 @@ mod real {
     mod binding;
     mod blobs;
     mod documents;
+    mod gc;
     mod kills;
     mod lifecycle;
     mod restore;

@@ -49,6 +49,10 @@ const TEST_THREADS: &str = "RUST_TEST_THREADS";
 /// How many tests run at once for each processor: most of them wait, for a sandbox's lag or for a real part.
 const TESTS_A_PROCESSOR: usize = 2;
 
+/// How many random worlds and lives the property tests of garbage collection try, together a hundred thousand: by themselves they
+/// try few, so that a plain `cargo test` is quick.
+const CASES: [(&str, &str); 2] = [("MOORLINE_GC_CASES", "97000"), ("MOORLINE_COLLECT_CASES", "3000")];
+
 /// What was run and how it went.
 #[derive(Default)]
 struct Report {
@@ -112,7 +116,9 @@ pub(crate) fn everything() -> ExitCode {
     format(&mut report);
     let outside = Outside::set_up(&mut report);
     let mut tests = process::cargo();
-    tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    tests
+        .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+        .envs(CASES);
     report.step("tests", many_at_once(&mut tests));
     outside.test(&mut report);
     lint(&mut report);

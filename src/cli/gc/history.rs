@@ -28,12 +28,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let policy = args.policy.load(app).await?;
     app.with_collector(&policy, app.progress.clone(), async |collector| {
-        match &args.run {
-            Some(run) => app.show(&collector.history_of(run).await?, gc::past_run)?,
-            None => {
-                let runs = collector.history(args.number.into()).await?;
-                app.show(&runs, |runs, view| gc::history(runs, view))?;
-            }
+        if let Some(run) = &args.run {
+            app.show(&collector.history_of(run).await?, gc::past_run)?;
+        } else {
+            let runs = collector.history(args.number.into()).await?;
+            app.show(&runs, |runs, view| gc::history(runs, view))?;
         }
         Ok(Exit::Done)
     })

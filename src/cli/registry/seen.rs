@@ -111,23 +111,23 @@ fn specs(app: &App) -> Result<Vec<ClusterSpec>, Failure> {
     if let Some(wanted) = &app.settings.context {
         names.retain(|name| name == wanted);
     }
-    let spec = |name: String, access| ClusterSpec {
+    let cluster = |name: String, access| ClusterSpec {
         name,
         access,
         uid: None,
         tag_ids: Vec::new(),
     };
     if names.is_empty() && settings::variable("KUBERNETES_SERVICE_HOST").is_some() {
-        return Ok(vec![spec("in-cluster".to_owned(), ClusterAccess::InCluster)]);
+        return Ok(vec![cluster("in-cluster".to_owned(), ClusterAccess::InCluster)]);
     }
-    let named = |name: String| {
+    let of_context = |name: String| {
         let access = ClusterAccess::Kubeconfig {
             file: file.clone(),
             context: Some(name.clone()),
         };
-        spec(name, access)
+        cluster(name, access)
     };
-    Ok(names.into_iter().map(named).collect())
+    Ok(names.into_iter().map(of_context).collect())
 }
 
 /// Asks a cluster for its UID.

@@ -165,7 +165,8 @@ fn hints(report: &Report, view: &View) -> Vec<&'static str> {
     if stays > 0 && !view.wide {
         hints.push("-o wide lists what is foreign, protected and unknown, with the reasons");
     }
-    if !report.applied && !(plan.deletions.is_empty() && plan.marks.is_empty() && plan.unmarks.is_empty()) {
+    let changes = !plan.deletions.is_empty() || !plan.marks.is_empty() || !plan.unmarks.is_empty();
+    if changes && !report.applied {
         hints.push("nothing was changed; `moorline gc --apply` does this");
     }
     if report.has_findings() {

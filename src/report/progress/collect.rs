@@ -54,7 +54,7 @@ fn line(event: &Event) -> Option<String> {
     match event {
         Event::Stage { total: 0, stage } => Some(aligned("", &format!("{}…", title(*stage)))),
         Event::Stage { total, stage } => Some(aligned("", &format!("{} ({})…", title(*stage), grouped(*total as u64)))),
-        Event::Read { complete: false, .. } => None,
+        Event::Read { complete: false, .. } | Event::Pace { left: 0, .. } => None,
         Event::Read { .. } => Some(aligned("read", &read(event))),
         Event::Gap { place, what, why } => Some(aligned("not read", &format!("{what} of {place}: {why}"))),
         Event::Marked { count, failed: None } => Some(aligned("marked", &volumes(*count))),
@@ -70,7 +70,6 @@ fn line(event: &Event) -> Option<String> {
             Outcome::Failed(why) => aligned("failed", &format!("{volume}: {why}")),
             Outcome::NotBegun(why) => aligned("not begun", &format!("{volume}: {why}")),
         }),
-        Event::Pace { left: 0, .. } => None,
         Event::Pace { .. } => Some(aligned("waiting", &pace(event))),
         Event::Notice { text } => Some(aligned("note", text)),
     }
