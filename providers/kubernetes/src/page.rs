@@ -180,7 +180,6 @@ fn of_manager(manager: &str, entries: Option<Vec<&RawValue>>) -> serde_json::Res
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use serde_json::json;
 
