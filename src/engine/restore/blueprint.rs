@@ -226,7 +226,7 @@ fn modes(request: &RestoreRequest, written: Option<&Written<'_>>, source: &Sourc
 /// Tags that the new volume takes over: everything that says nothing of the former life, of the snapshot, or of garbage
 /// collection.
 pub(super) fn inherited(tags: &Tags) -> Tags {
-    const OURS: [&str; 3] = [tags::OWNER, tags::PROTECT, tags::FS_TYPE];
+    const OURS: [&str; 2] = [tags::OWNER, tags::PROTECT];
     let keep = |key: &str| {
         let of_cloud = key.starts_with("aws:") || key == "CSIVolumeSnapshotName";
         !of_cloud && (!key.starts_with("moorline.dev/") || OURS.contains(&key))
