@@ -49,9 +49,13 @@ const TEST_THREADS: &str = "RUST_TEST_THREADS";
 /// How many tests run at once for each processor: most of them wait, for a sandbox's lag or for a real part.
 const TESTS_A_PROCESSOR: usize = 2;
 
-/// How many random worlds and lives the property tests of garbage collection try, together a hundred thousand: by themselves they
-/// try few, so that a plain `cargo test` is quick.
-const CASES: [(&str, &str); 2] = [("MOORLINE_GC_CASES", "97000"), ("MOORLINE_COLLECT_CASES", "3000")];
+/// How many random worlds and lives the property tests of garbage collection try, together a hundred thousand, and that every kill
+/// of it is played: by themselves the tests try few, so that a plain `cargo test` is quick.
+const CASES: [(&str, &str); 3] = [
+    ("MOORLINE_GC_CASES", "97000"),
+    ("MOORLINE_COLLECT_CASES", "3000"),
+    ("MOORLINE_GC_KILLS", "all"),
+];
 
 /// What was run and how it went.
 #[derive(Default)]
@@ -265,7 +269,7 @@ impl Outside {
                 tests,
             ]);
             command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-            match counted::run(many_at_once(&mut command), &[tests], &mut std::io::stdout()) {
+            match counted::run(&mut command, &[tests], &mut std::io::stdout()) {
                 Err(error) => failed.push(format!("{error:#}")),
                 Ok(counts) if counts.iter().any(|(_, count)| *count == 0) => {
                     failed.push(format!("no test of {tests} was run: the filter matches none"));

@@ -60,7 +60,7 @@ impl Backend {
     }
 
     async fn s3(address: &str, label: &str) -> Self {
-        let wire = Wire::to(address).await;
+        let wire = Wire::one_write_at_a_time(address).await;
         let raw = Raw::s3(address, label);
         raw.make().await;
         let credentials = Credentials::new("000000000000", "not-a-secret", None, None, "test");

@@ -23,17 +23,30 @@ pub(crate) struct Wire {
     service: String,
     client: Client<HttpConnector, Body>,
     accidents: Arc<Mutex<BTreeMap<&'static str, (Accident, usize)>>>,
+    /// Held while a write is with the service, where the service needs that.
+    writing: Option<Arc<tokio::sync::Mutex<()>>>,
 }
 
 impl Wire {
     /// Begins to pass on what is sent to `address` to `service`.
     pub(crate) async fn to(service: &str) -> Self {
+        Self::with(service, None).await
+    }
+
+    /// The same for a service whose conditional writes are two steps, between which others get in: it is handed one write at a
+    /// time. S3 promises one step; moto looks at the ETag first, and writes then.
+    pub(crate) async fn one_write_at_a_time(service: &str) -> Self {
+        Self::with(service, Some(Arc::default())).await
+    }
+
+    async fn with(service: &str, writing: Option<Arc<tokio::sync::Mutex<()>>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let wire = Self {
             address: format!("http://{}", listener.local_addr().unwrap()),
             service: service.to_owned(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             accidents: Arc::default(),
+            writing,
         };
         let router = Router::new().fallback(pass).with_state(wire.clone());
         tokio::spawn(serve(listener, router, std::future::pending()));
@@ -54,6 +67,10 @@ impl Wire {
     }
 
     async fn forward(&self, parts: &http::request::Parts, body: Bytes) -> Response {
+        let _turn = match &self.writing {
+            Some(writing) if !parts.method.is_safe() => Some(writing.lock().await),
+            _ => None,
+        };
         let path = parts.uri.path_and_query().unwrap();
         let uri: Uri = format!("{}{path}", self.service).parse().unwrap();
         let mut request = http::Request::builder().method(&parts.method).uri(uri);
