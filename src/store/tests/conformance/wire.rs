@@ -34,7 +34,7 @@ impl Wire {
     }
 
     /// The same for a service whose conditional writes are two steps, between which others get in: it is handed one write at a
-    /// time. S3 promises one step; moto looks at the ETag first, and writes then.
+    /// time. S3 promises one step; moto looks at the tag of the value first, and writes then.
     pub(crate) async fn one_write_at_a_time(service: &str) -> Self {
         Self::with(service, Some(Arc::default())).await
     }
