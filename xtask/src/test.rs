@@ -1,7 +1,6 @@
 //! Everything that must pass, in the order in which a failure costs least.
 
 use std::ffi::OsString;
-use std::num::NonZero;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -42,12 +41,6 @@ const CLIENTS: [Needed; 3] = [
 
 /// The modules, in any package, whose tests need real parts.
 const REAL_TESTS: &str = "real::";
-
-/// The variable by which test programs are told how many tests run at once.
-const TEST_THREADS: &str = "RUST_TEST_THREADS";
-
-/// How many tests run at once for each processor: most of them wait, for a sandbox's lag or for a real part.
-const TESTS_A_PROCESSOR: usize = 2;
 
 /// How many random worlds and lives the property tests of garbage collection try, together a hundred thousand, and that every kill
 /// of it is played: by themselves the tests try few, so that a plain `cargo test` is quick.
@@ -123,19 +116,10 @@ pub(crate) fn everything() -> ExitCode {
     tests
         .args(["test", "--workspace", "--locked", "--no-fail-fast"])
         .envs(CASES);
-    report.step("tests", many_at_once(&mut tests));
+    report.step("tests", &mut tests);
     outside.test(&mut report);
     lint(&mut report);
     report.end(is_ci())
-}
-
-/// Lets more tests wait at the same time than there are processors, unless the caller says how many.
-fn many_at_once(command: &mut Command) -> &mut Command {
-    if std::env::var_os(TEST_THREADS).is_none() {
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        command.env(TEST_THREADS, (processors * TESTS_A_PROCESSOR).to_string());
-    }
-    command
 }
 
 fn format(report: &mut Report) {
