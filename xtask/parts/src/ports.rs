@@ -33,6 +33,8 @@ pub(crate) fn choose<const N: usize>() -> Result<[u16; N], Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -41,7 +43,12 @@ mod tests {
         for (index, port) in ports.iter().enumerate() {
             assert!(!ports[..index].contains(port), "{port} was chosen twice");
             assert!((FIRST..=LAST).contains(port));
-            TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).unwrap();
+            // A child that another test starts meanwhile has a copy of the listener until it becomes its program.
+            let begun = Instant::now();
+            while let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, *port)) {
+                assert!(begun.elapsed() < Duration::from_secs(5), "{port}: {error}");
+                std::thread::yield_now();
+            }
         }
     }
 }
