@@ -190,20 +190,22 @@ impl Served {
         self.exchange(&format!("DELETE {path} HTTP/1.1"), "");
     }
 
-    /// Sends a request and gives the whole answer, which is to be a success.
     fn exchange(&self, head: &str, body: &str) -> String {
-        let api_server = self.api_server();
-        let address = api_server.strip_prefix("http://").unwrap();
-        let mut stream = std::net::TcpStream::connect(address).unwrap();
-        let length = body.len();
-        let request =
-            format!("{head}\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
-        answer
+        exchange(&self.api_server(), head, body)
     }
+}
+
+/// Sends a request and gives the whole answer, which is to be a success.
+pub fn exchange(server: &str, head: &str, body: &str) -> String {
+    let address = server.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let request = format!("{head}\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    answer
 }
 
 impl Drop for Served {

@@ -33,12 +33,20 @@ pub enum Effect {
     },
     /// Cuts the connection without an answer.
     Reset,
+    /// Answers with half of a body, and cuts the connection.
+    Cut,
+    /// Answers with a good status and a body that nobody can read.
+    Garbled,
+    /// Cuts every connection to this server, and refuses new ones for this many milliseconds of real time.
+    Refuse(u64),
     /// Never answers.
     Hang,
     /// Waits this many milliseconds of real time, then goes on.
     Latency(u64),
     /// Stops the whole process as a SIGKILL would (for crash tests in-process).
     Abort,
+    /// Sends SIGKILL to the process of this id, which made the call, and never answers (for crash tests of a served sandbox).
+    Kill(u32),
 }
 
 /// One rule.
@@ -66,7 +74,7 @@ impl Fault {
         self.moment == moment
             && (self.service == "*" || self.service == call.service)
             && (self.operation == "*" || self.operation == call.operation)
-            && (!call.dry_run || self.effect.is_refusal())
+            && (!call.dry_run || self.effect.is_refusal() || matches!(self.effect, Effect::Kill(_)))
     }
 }
 
@@ -161,10 +169,26 @@ impl Faults {
                 }
                 Effect::Hang => std::future::pending().await,
                 Effect::Abort => std::process::abort(),
-                Effect::Error { .. } | Effect::Reset => return Some(effect),
+                Effect::Kill(process) => {
+                    kill(process);
+                    std::future::pending().await
+                }
+                Effect::Error { .. } | Effect::Reset | Effect::Cut | Effect::Garbled | Effect::Refuse(_) => {
+                    return Some(effect);
+                }
             }
         }
         None
+    }
+}
+
+/// Ends a process at once. One that is gone already is as good.
+fn kill(process: u32) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let killed = pid.map(|pid| kill_process(pid, Signal::KILL));
+    if !matches!(killed, Some(Ok(()))) {
+        tracing::warn!(process, "a fault rule names a process that cannot be killed");
     }
 }
 
@@ -224,6 +248,7 @@ mod tests {
             (Effect::Reset, 0),
             (Effect::Abort, 0),
             (Effect::Latency(1), 0),
+            (Effect::Kill(0), 1),
         ] {
             let faults = Faults::default();
             faults.add(Fault {
