@@ -9,6 +9,7 @@ use moorline_sandbox_core::{JournalError, World};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::compute;
 use crate::compute::disk::DiskRecord;
 use crate::error::AzureError;
 use crate::estate::Estate;
@@ -282,7 +283,7 @@ impl AzureCloud {
     /// Attaches a disk to the machines with these ids and to no others; none at all detaches it.
     pub fn hold_disk(&self, resource_group: &str, name: &str, holders: &[&str]) -> Result<(), AzureError> {
         self.at_home(|session| {
-            let key = DiskRecord::key_of(session.settings.home(), resource_group, name);
+            let key = compute::key_of(session.settings.home(), resource_group, name);
             if session.estate.disks.get(&key).is_none_or(|disk| !disk.stays()) {
                 return Err(AzureError::resource_not_found(
                     "Microsoft.Compute/disks",

@@ -78,12 +78,8 @@ impl Mortal for DiskRecord {
 }
 
 impl DiskRecord {
-    pub(crate) fn key_of(subscription: &str, group: &str, name: &str) -> String {
-        format!("{subscription}/{group}/{name}").to_lowercase()
-    }
-
     pub(crate) fn key(&self) -> String {
-        Self::key_of(&self.subscription, &self.group, &self.name)
+        super::key_of(&self.subscription, &self.group, &self.name)
     }
 
     /// Whether it is there at `now`, be it on its way out.
@@ -189,7 +185,7 @@ impl DiskRecord {
 
 /// Ends all disks of a group.
 pub(crate) fn delete_all_of(session: &mut Session, subscription: &str, group: &str) -> Result<(), AzureError> {
-    let prefix = DiskRecord::key_of(subscription, group, "");
+    let prefix = super::key_of(subscription, group, "");
     let keys: Vec<_> = session
         .estate
         .disks

@@ -4,13 +4,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::disk::{DiskRecord, DiskSku};
-use super::snapshot;
+use super::{accepted, deleted, ends, key_of, snapshot};
 use crate::error::AzureError;
 use crate::http::answer::Answer;
 use crate::http::request::Request;
 use crate::locations;
 use crate::paging;
-use crate::polling::{self, Subject};
+use crate::polling::Subject;
 use crate::resources::tags::{self, Tags};
 use crate::session::Session;
 
@@ -18,7 +18,7 @@ pub(super) const LONGEST_TAG_NAME: usize = 512;
 const LARGEST_GIB: u64 = 65_536;
 
 fn key(request: &Request) -> String {
-    DiskRecord::key_of(
+    key_of(
         request.part("subscription"),
         request.part("group"),
         request.part("disk"),
@@ -38,13 +38,7 @@ pub(super) fn get(session: &mut Session, request: &Request) -> Result<Answer, Az
 }
 
 pub(super) fn list(session: &mut Session, request: &Request) -> Result<Answer, AzureError> {
-    let (subscription, group) = (request.part("subscription"), request.part("group"));
-    let prefix = if group.is_empty() {
-        format!("{subscription}/").to_lowercase()
-    } else {
-        session.group(subscription, group)?;
-        DiskRecord::key_of(subscription, group, "")
-    };
+    let prefix = super::prefix(session, request)?;
     let seen = session.estate.disks.seen(&prefix, session.horizon());
     let seen = seen.filter(|(_, disk)| disk.exists(session.now));
     let seen = seen.map(|(key, disk)| (key.to_owned(), disk));
@@ -237,23 +231,6 @@ fn begin_making(session: &mut Session, request: &Request, disk: DiskRecord) -> R
     accepted(session, request, answer, (&location, Subject::Disk(key), ready_at))
 }
 
-/// Says where to ask how the operation goes: at its status, or for what it came to.
-pub(super) fn accepted(
-    session: &mut Session,
-    request: &Request,
-    answer: Answer,
-    (location, subject, ends): (&str, Subject, jiff::Timestamp),
-) -> Result<Answer, AzureError> {
-    let subscription = request.part("subscription");
-    let path = format!("providers/Microsoft.Compute/locations/{location}/DiskOperations");
-    let (url, wait) = polling::begin(session, (subscription, &path), subject, ends)?;
-    let version = request.api_version();
-    Ok(answer
-        .with("azure-asyncoperation", format!("{url}?api-version={version}"))
-        .with("location", format!("{url}?monitor=true&api-version={version}"))
-        .retry_after(wait))
-}
-
 fn grow(disk: &mut DiskRecord, size_gib: u64) -> Result<(), AzureError> {
     if size_gib < disk.size_gib {
         let message = format!(
@@ -316,21 +293,12 @@ pub(super) fn delete(session: &mut Session, request: &Request) -> Result<Answer,
     };
     disk.must_be_free()?;
     let (key, location) = (disk.key(), disk.location.clone());
-    let gone_at = disk.gone_at.unwrap_or(session.now + session.settings.deletion());
-    let forgotten_at = gone_at + session.settings.lag();
+    let (gone_at, forgotten_at) = ends(session, disk.gone_at);
     let times = session.times();
     session.changed = disk.stays();
     session.estate.disks.change(&key, times, |disk| {
         disk.gone_at.get_or_insert(gone_at);
         disk.forgotten_at.get_or_insert(forgotten_at);
     })?;
-    if gone_at <= session.now {
-        return Ok(Answer::empty(200));
-    }
-    accepted(
-        session,
-        request,
-        Answer::empty(202),
-        (&location, Subject::Deletion, gone_at),
-    )
+    deleted(session, request, &location, gone_at)
 }

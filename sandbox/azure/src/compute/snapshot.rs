@@ -5,8 +5,8 @@ use moorline_sandbox_core::Mortal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::disks::{self, LONGEST_TAG_NAME, accepted, missing};
-use super::key_of_id;
+use super::disks::{self, LONGEST_TAG_NAME, missing};
+use super::{accepted, deleted, ends, key_of, key_of_id};
 use crate::error::AzureError;
 use crate::http::answer::Answer;
 use crate::http::request::Request;
@@ -40,10 +40,6 @@ impl Mortal for SnapshotRecord {
     fn end(&self) -> Option<Timestamp> {
         self.forgotten_at
     }
-}
-
-fn key_of(subscription: &str, group: &str, name: &str) -> String {
-    format!("{subscription}/{group}/{name}").to_lowercase()
 }
 
 impl SnapshotRecord {
@@ -114,13 +110,7 @@ pub(super) fn get(session: &mut Session, request: &Request) -> Result<Answer, Az
 }
 
 pub(super) fn list(session: &mut Session, request: &Request) -> Result<Answer, AzureError> {
-    let (subscription, group) = (request.part("subscription"), request.part("group"));
-    let prefix = if group.is_empty() {
-        format!("{subscription}/").to_lowercase()
-    } else {
-        session.group(subscription, group)?;
-        key_of(subscription, group, "")
-    };
+    let prefix = super::prefix(session, request)?;
     let seen = session.estate.snapshots.seen(&prefix, session.horizon());
     let seen = seen.filter(|(_, snapshot)| snapshot.exists(session.now));
     let seen = seen.map(|(key, snapshot)| (key.to_owned(), snapshot));
@@ -240,23 +230,14 @@ pub(super) fn delete(session: &mut Session, request: &Request) -> Result<Answer,
         Err(error) => return Err(error),
     };
     let (key, location) = (snapshot.key(), snapshot.location.clone());
-    let gone_at = snapshot.gone_at.unwrap_or(session.now + session.settings.deletion());
-    let forgotten_at = gone_at + session.settings.lag();
+    let (gone_at, forgotten_at) = ends(session, snapshot.gone_at);
     let times = session.times();
     session.changed = snapshot.gone_at.is_none();
     session.estate.snapshots.change(&key, times, |snapshot| {
         snapshot.gone_at.get_or_insert(gone_at);
         snapshot.forgotten_at.get_or_insert(forgotten_at);
     })?;
-    if gone_at <= session.now {
-        return Ok(Answer::empty(200));
-    }
-    accepted(
-        session,
-        request,
-        Answer::empty(202),
-        (&location, Subject::Deletion, gone_at),
-    )
+    deleted(session, request, &location, gone_at)
 }
 
 /// Ends all snapshots of a group.
