@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cloud::{AzureCloud, Disk, Share, StorageAccount};
-use crate::compute::disk::DiskRecord;
+use crate::compute;
 use crate::error::AzureError;
 use crate::operation::Rate;
 use crate::resources::locks;
@@ -64,6 +64,17 @@ pub struct NewShare {
     pub nfs: bool,
     /// What to write on it.
     pub metadata: BTreeMap<String, String>,
+}
+
+impl NewShare {
+    pub(crate) fn properties(&self) -> ShareProperties {
+        ShareProperties {
+            share_quota: Some(self.quota_gib),
+            enabled_protocols: self.nfs.then_some(Protocol::Nfs),
+            metadata: Some(self.metadata.clone()),
+            ..ShareProperties::default()
+        }
+    }
 }
 
 /// A disk for a driver to make.
@@ -152,12 +163,7 @@ impl AzureCloud {
                     _ => Ok(Share::of(there)),
                 };
             }
-            let asked = ShareProperties {
-                share_quota: Some(new.quota_gib),
-                enabled_protocols: new.nfs.then_some(Protocol::Nfs),
-                metadata: Some(new.metadata.clone()),
-                ..ShareProperties::default()
-            };
+            let asked = new.properties();
             shares::check(&account, &asked)?;
             Ok(Share::of(&shares::create(session, &account, &new.name, asked)?))
         })
@@ -215,7 +221,7 @@ impl AzureCloud {
     pub fn create_disk(&self, new: &NewDisk) -> Result<(Disk, Timestamp), AzureError> {
         self.at_home(|session| {
             let settings = session.settings.clone();
-            let key = DiskRecord::key_of(settings.home(), &new.resource_group, &new.name);
+            let key = compute::key_of(settings.home(), &new.resource_group, &new.name);
             if let Some(there) = session.estate.disks.get(&key).filter(|disk| disk.stays()) {
                 return Ok((Disk::of(there), there.ready_at));
             }
@@ -230,7 +236,7 @@ impl AzureCloud {
     /// Deletes a disk; success also where there is none. One that is attached stays.
     pub fn delete_disk(&self, resource_group: &str, name: &str) -> Result<(), AzureError> {
         self.at_home(|session| {
-            let key = DiskRecord::key_of(session.settings.home(), resource_group, name);
+            let key = compute::key_of(session.settings.home(), resource_group, name);
             let Some(disk) = session.estate.disks.get(&key).filter(|disk| disk.stays()) else {
                 return Ok(());
             };

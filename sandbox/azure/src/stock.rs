@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::cloud::AzureCloud;
-use crate::compute::disk::{DiskRecord, DiskSku};
+use crate::compute::{
+    self,
+    disk::{DiskRecord, DiskSku},
+};
 use crate::drivers::{NewDisk, NewShare};
 use crate::error::AzureError;
 use crate::resources::locks;
@@ -13,7 +16,7 @@ use crate::session::Session;
 use crate::storage::account::AccountRecord;
 use crate::storage::lease::Lease;
 use crate::storage::names;
-use crate::storage::share::{self, Protocol, ShareProperties, ShareRecord};
+use crate::storage::share::{self, ShareRecord};
 use crate::storage::shares;
 use crate::storage::{self, container};
 
@@ -24,12 +27,7 @@ impl AzureCloud {
             for new in all {
                 let account = account(session, &new.account)?.clone();
                 names::check_child(&new.name)?;
-                let asked = ShareProperties {
-                    share_quota: Some(new.quota_gib),
-                    enabled_protocols: new.nfs.then_some(Protocol::Nfs),
-                    metadata: Some(new.metadata.clone()),
-                    ..ShareProperties::default()
-                };
+                let asked = new.properties();
                 shares::check(&account, &asked)?;
                 let share = ShareRecord::new(&account, &new.name, asked, session.now)?;
                 session.changed = true;
@@ -103,7 +101,7 @@ impl AzureCloud {
     /// the disk.
     pub fn set_disk_state(&self, resource_group: &str, name: &str, state: Option<&str>) -> Result<(), AzureError> {
         self.at_home(|session| {
-            let key = DiskRecord::key_of(session.settings.home(), resource_group, name);
+            let key = compute::key_of(session.settings.home(), resource_group, name);
             if session.estate.disks.get(&key).is_none_or(|disk| !disk.stays()) {
                 let kind = "Microsoft.Compute/disks";
                 return Err(AzureError::resource_not_found(kind, name, resource_group));

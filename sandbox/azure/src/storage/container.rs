@@ -203,28 +203,28 @@ pub(crate) fn create(
     add(session, account, name, (metadata, PublicAccess::None))
 }
 
-/// Deletes the container that lives under a name.
-pub(crate) fn end(session: &mut Session, account: &str, name: &str, deletion: Deletion) -> Result<(), AzureError> {
-    let key = living(session, account, name)?.key();
+fn store(session: &mut Session, container: ContainerRecord) -> Result<(), AzureError> {
     let times = session.times();
     session.changed = true;
     session
         .estate
         .containers
-        .change(&key, times, |container| container.deletion = Some(deletion))?;
+        .change(&container.key(), times, |old| *old = container)?;
     Ok(())
+}
+
+/// Deletes the container that lives under a name.
+pub(crate) fn end(session: &mut Session, account: &str, name: &str, deletion: Deletion) -> Result<(), AzureError> {
+    let mut container = living(session, account, name)?.clone();
+    container.deletion = Some(deletion);
+    store(session, container)
 }
 
 /// Gives the container that lives under a name another lease.
 pub(crate) fn set_lease(session: &mut Session, (account, name): (&str, &str), lease: Lease) -> Result<(), AzureError> {
-    let key = living(session, account, name)?.key();
-    let times = session.times();
-    session.changed = true;
-    session
-        .estate
-        .containers
-        .change(&key, times, |container| container.lease = lease)?;
-    Ok(())
+    let mut container = living(session, account, name)?.clone();
+    container.lease = lease;
+    store(session, container)
 }
 
 pub(super) fn get(session: &mut Session, request: &Request) -> Result<Answer, AzureError> {
@@ -252,12 +252,7 @@ pub(super) fn patch(session: &mut Session, request: &Request) -> Result<Answer, 
     container.public_access = asked.public_access.unwrap_or(container.public_access);
     container.changed = next_change(container.changed, session.now);
     let answer = answer(&container, &account, 200, properties.as_ref());
-    let times = session.times();
-    session.changed = true;
-    session
-        .estate
-        .containers
-        .change(&container.key(), times, |old| *old = container)?;
+    store(session, container)?;
     Ok(answer)
 }
 
@@ -283,12 +278,7 @@ pub(super) fn lease(session: &mut Session, request: &Request) -> Result<Answer, 
     account.must_have_blobs()?;
     let mut container = living(session, &account.name, request.part("container"))?.clone();
     let answer = container.lease.act(request.body()?, session.now)?;
-    let times = session.times();
-    session.changed = true;
-    session
-        .estate
-        .containers
-        .change(&container.key(), times, |old| *old = container)?;
+    store(session, container)?;
     Ok(answer)
 }
 
