@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::{Layout, Row};
 use crate::object::{is_deleting, list, number, text};
 
+const REPLICATED: &str = "Name|Desired#|Current#|Ready#|Age|Containers+|Images+|Selector+";
+
 pub(super) fn layout(id: &str) -> Option<Layout> {
     Some(match id {
         "pods" => Layout {
@@ -49,42 +51,12 @@ pub(super) fn layout(id: &str) -> Option<Layout> {
             },
         },
         "replicasets.apps" => Layout {
-            columns: "Name|Desired#|Current#|Ready#|Age|Containers+|Images+|Selector+",
-            row: |row| {
-                let (names, images) = row.containers("/spec/template/spec/containers");
-                let counts = ["/spec/replicas", "/status/replicas", "/status/readyReplicas"]
-                    .map(|pointer| json!(row.number(pointer)));
-                let [desired, current, ready] = counts;
-                vec![
-                    row.name(),
-                    desired,
-                    current,
-                    ready,
-                    row.age(),
-                    names,
-                    images,
-                    row.labels("/spec/selector/matchLabels"),
-                ]
-            },
+            columns: REPLICATED,
+            row: |row| replicated(row, "/spec/selector/matchLabels"),
         },
         "replicationcontrollers" => Layout {
-            columns: "Name|Desired#|Current#|Ready#|Age|Containers+|Images+|Selector+",
-            row: |row| {
-                let (names, images) = row.containers("/spec/template/spec/containers");
-                let counts = ["/spec/replicas", "/status/replicas", "/status/readyReplicas"]
-                    .map(|pointer| json!(row.number(pointer)));
-                let [desired, current, ready] = counts;
-                vec![
-                    row.name(),
-                    desired,
-                    current,
-                    ready,
-                    row.age(),
-                    names,
-                    images,
-                    row.labels("/spec/selector"),
-                ]
-            },
+            columns: REPLICATED,
+            row: |row| replicated(row, "/spec/selector"),
         },
         "daemonsets.apps" => Layout {
             columns: "Name|Desired#|Current#|Ready#|Up-to-date#|Available#|Node Selector|Age|Containers+|Images+|Selector+",
@@ -198,6 +170,17 @@ pub(super) fn layout(id: &str) -> Option<Layout> {
         },
         _ => return None,
     })
+}
+
+/// What makes pods and no more.
+fn replicated(row: &Row<'_>, selector: &str) -> Vec<Value> {
+    let (names, images) = row.containers("/spec/template/spec/containers");
+    let mut cells = vec![row.name()];
+    cells.extend(
+        ["/spec/replicas", "/status/replicas", "/status/readyReplicas"].map(|pointer| json!(row.number(pointer))),
+    );
+    cells.extend([row.age(), names, images, row.labels(selector)]);
+    cells
 }
 
 fn pod(row: &Row<'_>) -> Vec<Value> {
