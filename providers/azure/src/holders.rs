@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, stream};
 use moorline_api::{Content, Error, ErrorKind, Holder, HolderMaker, Holders, Result};
-use moorline_azure_rules::{BLOB_DRIVER, FILE_DRIVER};
+use moorline_azure_rules::{BLOB_DRIVER, FILE_DRIVER, parts_of_id};
 
 use crate::disks::moment;
 use crate::errors::{lacks_group, lacks_service};
@@ -214,30 +214,8 @@ fn maker(account: &StorageAccount) -> HolderMaker {
 
 /// Where the account with this id is, if it is in the subscription.
 fn place(id: &str, own: &str) -> Option<AccountPlace> {
-    let parts: Vec<&str> = id.strip_prefix('/')?.split('/').collect();
-    let [
-        subscriptions,
-        subscription,
-        groups,
-        group,
-        providers,
-        storage,
-        accounts,
-        account,
-    ] = parts[..]
-    else {
-        return None;
-    };
-    let fixed = [
-        (subscriptions, "subscriptions"),
-        (subscription, own),
-        (groups, "resourceGroups"),
-        (providers, "providers"),
-        (storage, "Microsoft.Storage"),
-        (accounts, "storageAccounts"),
-    ];
-    let right = fixed.iter().all(|(word, known)| word.eq_ignore_ascii_case(known));
-    (right && !group.is_empty() && !account.is_empty()).then(|| AccountPlace {
+    let [subscription, group, account] = parts_of_id(id, "Microsoft.Storage", "storageAccounts")?;
+    subscription.eq_ignore_ascii_case(own).then(|| AccountPlace {
         group: group.to_owned(),
         account: account.to_owned(),
     })

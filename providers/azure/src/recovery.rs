@@ -14,7 +14,7 @@ use moorline_api::{
     AzureDisk, Error, ErrorKind, NewVolume, Origin, Recoverable, Recovery, Result, Tags, Volume, VolumeConfig,
     VolumeId, VolumeSpec, tags,
 };
-use moorline_azure_rules::{DiskName, Service, VolumeName};
+use moorline_azure_rules::{DiskName, Service, VolumeName, parts_of_id};
 use tokio::time::{Instant, sleep};
 
 use crate::convert;
@@ -239,11 +239,8 @@ impl AzureProvider {
     /// Resource group and name of a snapshot of this subscription.
     fn snapshot_place<'a>(&self, id: &'a str) -> Result<(&'a str, &'a str)> {
         let own = self.storage()?.subscription;
-        let parts: Vec<&str> = id.strip_prefix('/').unwrap_or_default().split('/').collect();
-        if let [_, subscription, _, group, _, provider, kind, name] = parts[..]
+        if let Some([subscription, group, name]) = parts_of_id(id, "Microsoft.Compute", "snapshots")
             && subscription.eq_ignore_ascii_case(own)
-            && provider.eq_ignore_ascii_case("Microsoft.Compute")
-            && kind.eq_ignore_ascii_case("snapshots")
         {
             return Ok((group, name));
         }

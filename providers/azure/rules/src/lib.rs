@@ -23,7 +23,7 @@ use moorline_api::{
 };
 use moorline_prices::Prices;
 
-pub use names::{DiskName, Service, VolumeName, account_name_problem, volume_name_problem};
+pub use names::{DiskName, Service, VolumeName, account_name_problem, parts_of_id, volume_name_problem};
 
 /// The in-tree provisioner's name; its classes mean what the CSI driver makes of them.
 pub const IN_TREE_PROVISIONER: &str = "kubernetes.io/azure-file";

@@ -85,30 +85,8 @@ impl DiskName {
     /// Reads a disk's id, as Resource Manager, the CSI driver and the in-tree source write it:
     /// `/subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Compute/disks/<name>`.
     pub fn parse(id: &str) -> Option<Self> {
-        let parts: Vec<&str> = id.strip_prefix('/')?.split('/').collect();
-        let [
-            subscriptions,
-            subscription,
-            groups,
-            group,
-            providers,
-            compute,
-            disks,
-            name,
-        ] = parts[..]
-        else {
-            return None;
-        };
-        let fixed = [
-            (subscriptions, "subscriptions"),
-            (groups, "resourceGroups"),
-            (providers, "providers"),
-            (compute, "Microsoft.Compute"),
-            (disks, "disks"),
-        ];
-        let right = fixed.iter().all(|(word, known)| word.eq_ignore_ascii_case(known));
-        let named = [subscription, group, name].iter().all(|part| !part.is_empty());
-        (right && named).then(|| Self {
+        let [subscription, group, name] = parts_of_id(id, "Microsoft.Compute", "disks")?;
+        Some(Self {
             subscription: subscription.to_ascii_lowercase(),
             group: group.to_ascii_lowercase(),
             name: name.to_ascii_lowercase(),
@@ -141,6 +119,37 @@ impl DiskName {
             "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/disks/{name}"
         ))
     }
+}
+
+/// The subscription, the resource group and the name in a resource's id, as they are written there:
+/// `/subscriptions/<subscription>/resourceGroups/<group>/providers/<provider>/<kind>/<name>`, in any letter case.
+///
+/// `None` for what is no id of that kind, something below such a resource among it.
+pub fn parts_of_id<'a>(id: &'a str, provider: &str, kind: &str) -> Option<[&'a str; 3]> {
+    let parts: Vec<&str> = id.strip_prefix('/')?.split('/').collect();
+    let [
+        subscriptions,
+        subscription,
+        groups,
+        group,
+        providers,
+        found_provider,
+        found_kind,
+        name,
+    ] = parts[..]
+    else {
+        return None;
+    };
+    let fixed = [
+        (subscriptions, "subscriptions"),
+        (groups, "resourceGroups"),
+        (providers, "providers"),
+        (found_provider, provider),
+        (found_kind, kind),
+    ];
+    let right = fixed.iter().all(|(word, known)| word.eq_ignore_ascii_case(known));
+    let named = [subscription, group, name];
+    (right && named.iter().all(|part| !part.is_empty())).then_some(named)
 }
 
 /// Why a storage account cannot have this name: 3 to 24 lower-case letters and digits.

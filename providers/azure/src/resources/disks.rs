@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use azure_core::http::Method;
 use moorline_api::Result;
 use serde::{Deserialize, Serialize};
 
-use super::{Storage, as_json};
-use crate::arm::{Call, Listing, Path, Version};
-use crate::governor::Family;
+use super::Storage;
+use super::compute::Kind;
+use crate::arm::Listing;
 
 /// A managed disk as Azure shows it.
 #[derive(Clone, Debug, Deserialize)]
@@ -125,15 +124,18 @@ pub(crate) struct NewDiskProperties {
     pub(crate) disk_mbps_read_write: Option<u32>,
 }
 
+const DISKS: Kind = Kind {
+    resource_type: "Microsoft.Compute/disks",
+    plural: "disks",
+    read: "Microsoft.Compute/disks/read",
+    write: "Microsoft.Compute/disks/write",
+    delete: "Microsoft.Compute/disks/delete",
+};
+
 impl Storage<'_> {
     /// The listings of every disk of the scope.
     pub(crate) fn disk_listings(&self) -> Vec<Listing> {
-        self.everywhere((Version::Disks, "Microsoft.Compute/disks"), |path, place| Listing {
-            operation: "Microsoft.Compute/disks/read",
-            resource: format!("disks of {place}"),
-            path,
-            family: Family::Unpaced,
-        })
+        self.compute_listings(&DISKS)
     }
 
     /// Every disk of the scope.
@@ -142,38 +144,16 @@ impl Storage<'_> {
     }
 
     /// Makes a disk and waits until it is there.
-    pub(crate) async fn create_disk(&self, (group, name): (&str, &str), body: &DiskBody) -> Result<()> {
-        let call = self.disk_call("Microsoft.Compute/disks/write", Method::Put, (group, name))?;
-        let call = Call {
-            body: Some(as_json(body, &call)?),
-            ..call
-        };
-        self.arm.complete(&call).await.map(drop)
-    }
-
-    fn disk_call<'a>(
-        &self,
-        operation: &'static str,
-        method: Method,
-        (group, name): (&str, &'a str),
-    ) -> Result<Call<'a>> {
-        let path = Path::group(Version::Disks, self.subscription, group)
-            .fixed("providers/Microsoft.Compute/disks")
-            .named(name);
-        self.request((operation, name), (method, &path), Family::Unpaced)
+    pub(crate) async fn create_disk(&self, place: (&str, &str), body: &DiskBody) -> Result<()> {
+        self.create_compute(&DISKS, place, body).await
     }
 
     pub(crate) async fn disk(&self, group: &str, name: &str) -> Result<Option<ManagedDisk>> {
-        let call = self.disk_call("Microsoft.Compute/disks/read", Method::Get, (group, name))?;
-        self.arm.get(&call).await
+        self.compute(&DISKS, (group, name)).await
     }
 
     /// Deletes a disk and waits until it is gone; one that is absent is success.
     pub(crate) async fn delete_disk(&self, group: &str, name: &str) -> Result<()> {
-        let call = self.disk_call("Microsoft.Compute/disks/delete", Method::Delete, (group, name))?;
-        match self.arm.complete(&call).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        self.delete_compute(&DISKS, (group, name)).await
     }
 }

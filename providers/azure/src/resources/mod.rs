@@ -3,6 +3,7 @@
 
 mod accounts;
 mod balancers;
+mod compute;
 mod containers;
 mod disks;
 mod groups;

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use azure_core::http::Method;
 use moorline_api::Result;
 use serde::{Deserialize, Serialize};
 
+use super::Storage;
+use super::compute::Kind;
 use super::disks::CreationData;
-use super::{Storage, as_json};
-use crate::arm::{Call, Listing, Path, Version};
-use crate::governor::Family;
+use crate::arm::Listing;
 
 /// A snapshot as Azure shows it.
 #[derive(Clone, Debug, Deserialize)]
@@ -82,50 +81,31 @@ impl SnapshotBody {
     }
 }
 
+const SNAPSHOTS: Kind = Kind {
+    resource_type: "Microsoft.Compute/snapshots",
+    plural: "snapshots",
+    read: "Microsoft.Compute/snapshots/read",
+    write: "Microsoft.Compute/snapshots/write",
+    delete: "Microsoft.Compute/snapshots/delete",
+};
+
 impl Storage<'_> {
     /// The listings of every snapshot of the scope.
     pub(crate) fn snapshot_listings(&self) -> Vec<Listing> {
-        self.everywhere((Version::Disks, "Microsoft.Compute/snapshots"), |path, place| Listing {
-            operation: "Microsoft.Compute/snapshots/read",
-            resource: format!("snapshots of {place}"),
-            path,
-            family: Family::Unpaced,
-        })
-    }
-
-    fn snapshot_call<'a>(
-        &self,
-        operation: &'static str,
-        method: Method,
-        (group, name): (&str, &'a str),
-    ) -> Result<Call<'a>> {
-        let path = Path::group(Version::Disks, self.subscription, group)
-            .fixed("providers/Microsoft.Compute/snapshots")
-            .named(name);
-        self.request((operation, name), (method, &path), Family::Unpaced)
+        self.compute_listings(&SNAPSHOTS)
     }
 
     pub(crate) async fn snapshot(&self, place: (&str, &str)) -> Result<Option<DiskSnapshot>> {
-        let call = self.snapshot_call("Microsoft.Compute/snapshots/read", Method::Get, place)?;
-        self.arm.get(&call).await
+        self.compute(&SNAPSHOTS, place).await
     }
 
     /// Takes a snapshot and waits until Azure has it; its data may follow.
     pub(crate) async fn create_snapshot(&self, place: (&str, &str), body: &SnapshotBody) -> Result<()> {
-        let call = self.snapshot_call("Microsoft.Compute/snapshots/write", Method::Put, place)?;
-        let call = Call {
-            body: Some(as_json(body, &call)?),
-            ..call
-        };
-        self.arm.complete(&call).await.map(drop)
+        self.create_compute(&SNAPSHOTS, place, body).await
     }
 
     /// Deletes a snapshot and waits until it is gone; one that is absent is success.
     pub(crate) async fn delete_disk_snapshot(&self, place: (&str, &str)) -> Result<()> {
-        let call = self.snapshot_call("Microsoft.Compute/snapshots/delete", Method::Delete, place)?;
-        match self.arm.complete(&call).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        self.delete_compute(&SNAPSHOTS, place).await
     }
 }
