@@ -133,6 +133,7 @@ async fn deletions(ctx: &Context, removals: impl Iterator<Item = &Removal>) -> R
     for removal in first.into_values() {
         let options = DeleteOptions {
             uid: Some(removal.uid.clone()),
+            resource_version: None,
             propagation: Propagation::Background,
             dry_run: true,
         };

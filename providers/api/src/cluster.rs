@@ -152,6 +152,8 @@ pub enum Propagation {
 pub struct DeleteOptions {
     /// Only the object with this UID; anything else is `ErrorKind::Stale`.
     pub uid: Option<String>,
+    /// Only the object as it was read in this version; one that has changed since is `ErrorKind::Stale`.
+    pub resource_version: Option<String>,
     /// What happens to dependents.
     pub propagation: Propagation,
     /// The server does everything but delete.

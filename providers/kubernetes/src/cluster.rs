@@ -228,7 +228,10 @@ fn delete_body(options: &DeleteOptions) -> Value {
     };
     let mut body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation});
     if let Some(uid) = &options.uid {
-        body["preconditions"] = json!({"uid": uid});
+        body["preconditions"]["uid"] = json!(uid);
+    }
+    if let Some(version) = &options.resource_version {
+        body["preconditions"]["resourceVersion"] = json!(version);
     }
     if options.dry_run {
         body["dryRun"] = json!(["All"]);

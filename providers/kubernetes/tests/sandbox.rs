@@ -56,6 +56,7 @@ fn config_map(name: &str) -> (ObjectRef, Object) {
 
 const BACKGROUND: DeleteOptions = DeleteOptions {
     uid: None,
+    resource_version: None,
     propagation: Propagation::Background,
     dry_run: false,
 };

@@ -123,6 +123,7 @@ pub(super) async fn delete_pointers(
                 let pv = pv_ref(target);
                 let options = DeleteOptions {
                     uid: Some(target.uid.clone()),
+                    resource_version: None,
                     propagation: Propagation::Background,
                     dry_run: false,
                 };

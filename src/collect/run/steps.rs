@@ -284,6 +284,7 @@ impl<'a> Work<'a> {
     async fn delete_object(&self, cluster: &dyn Cluster, target: &ObjectRef, uid: &str) -> Result<(), Trouble> {
         let options = DeleteOptions {
             uid: Some(uid.to_owned()),
+            resource_version: None,
             propagation: Propagation::Background,
             dry_run: false,
         };

@@ -76,6 +76,7 @@ pub(crate) async fn delete_and_wait(
 ) -> Result<(), Error> {
     let options = DeleteOptions {
         uid: Some(uid.to_owned()),
+        resource_version: None,
         propagation,
         dry_run: false,
     };

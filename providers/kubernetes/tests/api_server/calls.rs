@@ -172,6 +172,7 @@ async fn success_that_is_no_object_is_an_error() {
 fn options() -> DeleteOptions {
     DeleteOptions {
         uid: Some("u-1".to_owned()),
+        resource_version: None,
         propagation: Propagation::Background,
         dry_run: false,
     }
@@ -208,6 +209,7 @@ async fn a_deletion_carries_its_conditions() {
     cluster.delete(&data(), &options()).await.unwrap();
     let careful = DeleteOptions {
         uid: None,
+        resource_version: Some("7".to_owned()),
         propagation: Propagation::Orphan,
         dry_run: true,
     };
@@ -216,6 +218,7 @@ async fn a_deletion_carries_its_conditions() {
     let head = |propagation| json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation});
     let mut expected = [head("Background"), head("Orphan")];
     expected[0]["preconditions"] = json!({"uid": "u-1"});
+    expected[1]["preconditions"] = json!({"resourceVersion": "7"});
     expected[1]["dryRun"] = json!(["All"]);
     assert_eq!(bodies, expected);
 }

@@ -38,6 +38,7 @@ async fn what_is_safe_to_repeat_is_repeated() {
     let server = recovering(503, 1).await;
     let options = DeleteOptions {
         uid: None,
+        resource_version: None,
         propagation: Propagation::Background,
         dry_run: false,
     };

@@ -162,6 +162,7 @@ pub(super) const ANOTHER_UID: &str = "11111111-2222-3333-4444-555555555555";
 /// How to delete in the background, whatever it is.
 pub(super) const BACKGROUND: DeleteOptions = DeleteOptions {
     uid: None,
+    resource_version: None,
     propagation: Propagation::Background,
     dry_run: false,
 };

@@ -119,12 +119,16 @@ async fn holds_to_the_version(on: Backend) {
     let target = on.target(config_map(), "map");
     let made = on.create(&target, json!({})).await;
     let changed = on.merge(&target, json!({"data": {"a": "1"}})).await;
-    let path = Backend::path(&target);
-    let at = |object: &Object| json!({"preconditions": {"resourceVersion": object.resource_version()}});
-    on.send(Request::delete(&*path, at(&made)))
-        .await
-        .refused(409, "Conflict");
-    assert_eq!(on.send(Request::delete(&*path, at(&changed))).await.code, 200);
+    let at = |object: &Object| DeleteOptions {
+        resource_version: object.resource_version().map(str::to_owned),
+        ..BACKGROUND
+    };
+    let refused = on.cluster().delete(&target, &at(&made)).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Stale, "{refused}");
+    assert_eq!(
+        on.cluster().delete(&target, &at(&changed)).await.unwrap(),
+        Deletion::Gone
+    );
 }
 
 async fn in_the_background_takes_dependents_afterwards(on: Backend) {

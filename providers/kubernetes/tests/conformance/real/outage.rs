@@ -175,6 +175,7 @@ fn watch_over_a_restart(own: &mut own::Own) {
 fn background() -> DeleteOptions {
     DeleteOptions {
         uid: None,
+        resource_version: None,
         propagation: Propagation::Background,
         dry_run: false,
     }

@@ -21,6 +21,7 @@ const DRY: ApplyOptions = ApplyOptions {
 
 const BACKGROUND: DeleteOptions = DeleteOptions {
     uid: None,
+    resource_version: None,
     propagation: Propagation::Background,
     dry_run: false,
 };
