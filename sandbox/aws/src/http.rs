@@ -6,7 +6,7 @@ use axum::extract::{DefaultBodyLimit, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
-use moorline_sandbox_core::{Audit, Call, Effect, Moment, Outcome, cut_connection, dated};
+use moorline_sandbox_core::{Audit, Call, Effect, Moment, Outcome, broken_answer, dated};
 
 use crate::cloud::AwsCloud;
 use crate::error::AwsError;
@@ -52,7 +52,7 @@ async fn handle(State(cloud): State<AwsCloud>, RawQuery(query): RawQuery, header
     match request.perform(&mut record).await {
         Ok(xml) => answer::success(service, operation.name, |whole| whole.append(&xml)),
         Err(Broken::Refused(error)) => answer::failure(service, &error),
-        Err(Broken::Cut) => cut_connection(),
+        Err(Broken::Struck(effect)) => broken_answer(&effect),
     }
 }
 
@@ -78,8 +78,8 @@ fn unknown(cloud: &AwsCloud, service: Service, params: &Params) -> Response {
 /// Why a call has no proper answer.
 enum Broken {
     Refused(AwsError),
-    /// A fault cuts the connection.
-    Cut,
+    /// A fault leaves no answer of this service.
+    Struck(Effect),
 }
 
 impl From<AwsError> for Broken {
@@ -179,7 +179,7 @@ impl Request<'_> {
                 status,
                 retry_after,
             })),
-            Some(_) => Err(Broken::Cut),
+            Some(effect) => Err(Broken::Struck(effect)),
         }
     }
 }

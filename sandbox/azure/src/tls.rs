@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use jiff::{Timestamp, ToSpan, Zoned, tz::TimeZone};
-use moorline_sandbox_core::serve_connection;
+use moorline_sandbox_core::{serve_by, serve_connection};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, SanType, date_time_ymd,
@@ -17,7 +17,6 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// Clients reject certificates that live longer.
@@ -156,30 +155,17 @@ pub async fn serve_tls(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let acceptor = TlsAcceptor::from(authority.config.clone());
-    let mut connections = JoinSet::new();
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => return Ok(()),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    // Small answers on loopback: waiting for more to send only costs time.
-                    stream.set_nodelay(true)?;
-                    let (acceptor, router) = (acceptor.clone(), router.clone());
-                    connections.spawn(async move {
-                        match acceptor.accept(stream).await {
-                            Ok(stream) => serve_connection(stream, router).await,
-                            Err(error) => tracing::debug!(%error, "a client gave up its handshake"),
-                        }
-                    });
-                }
+    serve_by(listener, stop, |stream| {
+        let (acceptor, router) = (acceptor.clone(), router.clone());
+        async move {
+            match acceptor.accept(stream).await {
+                Ok(stream) => serve_connection(stream, router).await,
                 Err(error) => {
-                    // Given up by its client, or out of file descriptors: one connection less may be enough to go on.
-                    tracing::debug!(%error, "a connection could not be accepted");
-                    connections.join_next().await;
+                    tracing::debug!(%error, "a client gave up its handshake");
+                    None
                 }
-            },
-            Some(_) = connections.join_next() => {}
+            }
         }
-    }
+    })
+    .await
 }

@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
-use moorline_sandbox_core::{Effect, Moment, Outcome, cut_connection, dated};
+use moorline_sandbox_core::{Effect, Moment, Outcome, broken_answer, dated};
 
 use crate::cloud::AzureCloud;
 use crate::error::AzureError;
@@ -85,15 +85,15 @@ async fn handle_identity(cloud: &AzureCloud, incoming: &Incoming, call: identity
     match done.await {
         Ok(answer) => answer.respond(cloud.now()),
         Err(Broken::Refused(error)) => Answer::failure(error, Shape::Entra).respond(cloud.now()),
-        Err(Broken::Cut) => cut_connection(),
+        Err(Broken::Struck(effect)) => broken_answer(&effect),
     }
 }
 
 /// Why a call has no proper answer.
 enum Broken {
     Refused(AzureError),
-    /// A fault cuts the connection.
-    Cut,
+    /// A fault leaves no answer of this service.
+    Struck(Effect),
 }
 
 impl From<AzureError> for Broken {
@@ -123,6 +123,6 @@ async fn strike(cloud: &AzureCloud, record: &Record<'_>, moment: Moment) -> Resu
             let error = AzureError::new(status, &code, message);
             Err(Broken::Refused(AzureError { retry_after, ..error }))
         }
-        Some(_) => Err(Broken::Cut),
+        Some(effect) => Err(Broken::Struck(effect)),
     }
 }

@@ -1,7 +1,7 @@
 //! Calls of Resource Manager.
 
 use axum::response::Response;
-use moorline_sandbox_core::{Moment, Outcome, cut_connection};
+use moorline_sandbox_core::{Moment, Outcome, broken_answer};
 
 use super::answer::{Answer, Shape};
 use super::record::Record;
@@ -30,7 +30,7 @@ pub(super) async fn handle(cloud: &AzureCloud, incoming: &Incoming) -> Response 
     let answer = match call.perform(&mut record).await {
         Ok(answer) => answer,
         Err(Broken::Refused(error)) => failure(cloud, incoming, error),
-        Err(Broken::Cut) => return cut_connection(),
+        Err(Broken::Struck(effect)) => return broken_answer(&effect),
     };
     echo(incoming, answer).respond(cloud.now())
 }

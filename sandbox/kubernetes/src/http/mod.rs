@@ -64,7 +64,7 @@ async fn serve(Extracted(server): Extracted<ApiServer>, request: Request) -> Res
             if matches!(effect, Effect::Error { status: 429, .. }) {
                 counted.outcome = Outcome::Throttled;
             }
-            return Ok(struck(effect));
+            return Ok(struck(&counted.call, Moment::Before, effect));
         }
         let latency = server.settings().latency_millis;
         if latency > 0 {
@@ -90,7 +90,7 @@ async fn serve(Extracted(server): Extracted<ApiServer>, request: Request) -> Res
             .apply(&counted.call, Moment::After, &server.world().clock)
             .await
         {
-            return Ok(struck(effect));
+            return Ok(struck(&counted.call, Moment::After, effect));
         }
         Ok(answer.into_response())
     }
@@ -167,23 +167,26 @@ fn authenticate(server: &ApiServer, headers: &HeaderMap) -> Result<(), ApiError>
     }
 }
 
-/// What a fault leaves of the answer.
-fn struck(effect: Effect) -> Response {
-    match effect {
-        Effect::Error {
-            status,
-            code,
-            message,
-            retry_after,
-        } => {
-            let mut error = ApiError::new(status, &code, message);
-            if let Some(seconds) = retry_after {
-                error = error.retry_after(seconds);
-            }
-            respond::error(&error)
-        }
-        _ => moorline_sandbox_core::cut_connection(),
+/// What a fault leaves of the answer. A watch that is already open tells of an error by an event.
+fn struck(call: &Call, moment: Moment, effect: Effect) -> Response {
+    let Effect::Error {
+        status,
+        code,
+        message,
+        retry_after,
+    } = effect
+    else {
+        return moorline_sandbox_core::broken_answer(&effect);
+    };
+    let mut error = ApiError::new(status, &code, message);
+    if let Some(seconds) = retry_after {
+        error = error.retry_after(seconds);
     }
+    if moment == Moment::After && call.operation.starts_with("watch ") {
+        let event = serde_json::json!({"type": "ERROR", "object": error.to_status()});
+        return Answer::bytes(format!("{event}\n").into()).into_response();
+    }
+    respond::error(&error)
 }
 
 fn act(server: &ApiServer, target: Target, incoming: &Incoming) -> Result<Answer, ApiError> {
