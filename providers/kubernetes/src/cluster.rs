@@ -1,6 +1,7 @@
 //! `KubeCluster`: each call of the contract in terms of requests.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -57,12 +58,21 @@ impl KubeCluster {
         Ok(Self::new(Access::in_cluster()?, settings))
     }
 
+    /// The same cluster with the same credentials, and a bound of its own: a call by this way never waits for those of the other to
+    /// end. For the few small calls that must be in time.
+    #[must_use]
+    pub fn beside(&self, concurrency: usize, call_timeout: Duration) -> Self {
+        Self::over(self.transport.beside(concurrency, call_timeout))
+    }
+
     fn new(access: Access, settings: &KubeSettings) -> Self {
-        let default_namespace = access.config.default_namespace.clone();
-        let transport = Transport::new(access, settings.concurrency, settings.call_timeout);
+        Self::over(Transport::new(access, settings.concurrency, settings.call_timeout))
+    }
+
+    fn over(transport: Transport) -> Self {
         Self {
+            default_namespace: transport.access().config.default_namespace.clone(),
             transport,
-            default_namespace,
             identity: OnceCell::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! Sends calls: bound in number, in time and in size, repeated where that is safe.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -78,7 +79,7 @@ struct Session {
 /// The way to the server.
 pub(crate) struct Transport {
     access: Access,
-    session: Mutex<Option<Session>>,
+    session: Arc<Mutex<Option<Session>>>,
     slots: Semaphore,
     call_timeout: Duration,
     reached: AtomicBool,
@@ -90,10 +91,18 @@ impl Transport {
         let slots = Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS));
         Self {
             access,
-            session: Mutex::new(None),
+            session: Arc::default(),
             slots,
             call_timeout,
             reached: AtomicBool::new(false),
+        }
+    }
+
+    /// Another way to the same server, with the same credentials: its calls do not wait for a slot of this one's.
+    pub(crate) fn beside(&self, concurrency: usize, call_timeout: Duration) -> Self {
+        Self {
+            session: self.session.clone(),
+            ..Self::new(self.access.clone(), concurrency, call_timeout)
         }
     }
 
