@@ -1,0 +1,195 @@
+//! What is wrong with volumes that are bound.
+
+use super::*;
+
+#[test]
+fn what_is_as_it_should_be_is_not_told() {
+    assert_eq!(judge(&sound()), []);
+}
+
+#[test]
+fn a_volume_that_the_cloud_does_not_have_is_missing_only_where_it_answered() {
+    let mut world = sound();
+    world.volumes.seen.clear();
+    let finding = only(&world, Severity::Error, Problem::VolumeMissing);
+    assert_eq!(finding.claim.as_deref(), Some("ns/a"));
+    assert!(finding.hint.unwrap().contains("moorline restore vol-a"));
+    world.volumes.named_complete = false;
+    assert_eq!(judge(&world), [], "nobody knows");
+    assert_eq!(crate::check::behind::unknown(&world).len(), 1);
+}
+
+#[test]
+fn sizes_are_held_against_what_kubernetes_believes() {
+    let mut world = sound();
+    world.the_volume().spec.size_gib = 8;
+    assert!(
+        only(&world, Severity::Error, Problem::WrongSize)
+            .why
+            .contains("has 8 GiB")
+    );
+    world.the_volume().spec.size_gib = 12;
+    assert!(
+        only(&world, Severity::Warning, Problem::WrongSize)
+            .hint
+            .unwrap()
+            .contains("12Gi")
+    );
+    world.the_volume().spec.size_gib = 10;
+    let mut larger = claim("a", "Bound");
+    larger["spec"]["resources"]["requests"]["storage"] = json!("20Gi");
+    world.put_claim(larger);
+    assert!(
+        only(&world, Severity::Warning, Problem::WrongSize)
+            .why
+            .contains("did not finish")
+    );
+}
+
+#[test]
+fn types_are_held_against_the_class_unless_they_were_changed_on_purpose() {
+    let mut world = sound();
+    if let VolumeConfig::Ebs { volume_type, .. } = &mut world.the_volume().spec.config {
+        "gp2".clone_into(volume_type);
+    }
+    let finding = only(&world, Severity::Warning, Problem::WrongType);
+    assert!(finding.why.contains("type gp2, not gp3"), "{}", finding.why);
+    let mut modified = claim("a", "Bound");
+    modified["status"]["currentVolumeAttributesClassName"] = json!("cheap");
+    world.put_claim(modified);
+    assert_eq!(judge(&world), []);
+}
+
+#[test]
+fn zones_are_held_against_the_persistent_volume() {
+    let mut world = sound();
+    world.the_volume().spec.zone = Some("us-east-1b".to_owned());
+    assert!(
+        only(&world, Severity::Error, Problem::WrongZone)
+            .why
+            .contains("us-east-1b")
+    );
+}
+
+#[test]
+fn a_running_pod_has_its_disk_attached_to_its_own_machine() {
+    let mut world = sound();
+    world.the_volume().attachments = vec![at("i-0b")];
+    assert!(
+        only(&world, Severity::Error, Problem::AttachedElsewhere)
+            .why
+            .contains("i-0b")
+    );
+    world.the_volume().attachments.clear();
+    world.the_volume().state = VolumeState::Available;
+    assert!(
+        only(&world, Severity::Error, Problem::Detached)
+            .hint
+            .unwrap()
+            .contains("kubectl delete pod p")
+    );
+    world.pods = None;
+    assert_eq!(judge(&world), [], "whether a pod runs is not known");
+}
+
+#[test]
+fn what_kubernetes_takes_for_attached_is_looked_for_in_the_cloud() {
+    let mut world = sound();
+    world.pods = Some(Vec::new());
+    let attachment = |status: Value| {
+        let source = json!({"persistentVolumeName": "pv-a"});
+        Attached::of(&object(
+            json!({"spec": {"nodeName": "n", "source": source}, "status": status}),
+        ))
+        .unwrap()
+    };
+    world.attachments = Some(vec![attachment(json!({"attached": true}))]);
+    assert_eq!(judge(&world), []);
+    world.the_volume().attachments.clear();
+    world.the_volume().state = VolumeState::Available;
+    only(&world, Severity::Error, Problem::Detached);
+    let error = json!({"attached": false, "attachError": {"message": "volume is in another zone"}});
+    world.attachments = Some(vec![attachment(error)]);
+    assert!(
+        only(&world, Severity::Error, Problem::AttachFailing)
+            .why
+            .contains("another zone")
+    );
+    world.attachments = Some(Vec::new());
+    assert_eq!(judge(&world), [], "nobody uses it, and it is nowhere");
+    world.the_volume().attachments = vec![at("i-0a")];
+    only(&world, Severity::Warning, Problem::AttachedUnused);
+}
+
+#[test]
+fn a_mark_of_garbage_collection_does_not_go_with_use() {
+    let mut world = sound();
+    world
+        .the_volume()
+        .tags
+        .insert(tags::UNUSED.to_owned(), "since".to_owned());
+    assert!(
+        only(&world, Severity::Warning, Problem::Marked)
+            .hint
+            .unwrap()
+            .contains("gc unmark vol-a")
+    );
+    world.pods = Some(Vec::new());
+    world.the_volume().attachments.clear();
+    assert_eq!(judge(&world), []);
+}
+
+#[test]
+fn tags_name_this_cluster_this_claim_and_this_life_of_it() {
+    let says = |key: &str, value: &str| {
+        let mut world = sound();
+        world.the_volume().tags.insert(key.to_owned(), value.to_owned());
+        only(&world, Severity::Warning, Problem::WrongTags).why
+    };
+    assert!(says(tags::CLUSTER_UID, "other").contains("cluster other"));
+    assert!(says(tags::CLAIM, "b").contains("claim ns/b"));
+    assert!(says(tags::CLAIM_UID, "uid-before").contains("a former life"));
+    let mut world = sound();
+    world.the_volume().tags = Tags::new();
+    assert!(
+        only(&world, Severity::Warning, Problem::WrongTags)
+            .why
+            .contains("whose it is")
+    );
+    let mut drivers = pv("a");
+    drivers["metadata"]["labels"] = json!({});
+    world.put_pv(drivers);
+    assert_eq!(judge(&world), [], "a driver's volume need not bear our tags");
+}
+
+#[test]
+fn lost_claims_say_where_their_data_are() {
+    let mut world = sound();
+    world.pods = Some(Vec::new());
+    world.persistent_volumes = Some(BTreeMap::new());
+    world.put_claim(claim("a", "Lost"));
+    world.the_volume().attachments.clear();
+    let findings = judge(&world);
+    let lost = findings
+        .iter()
+        .find(|finding| finding.problem == Problem::Lost)
+        .unwrap();
+    assert_eq!(lost.volume.as_deref(), Some("vol-a"));
+    assert!(lost.evidence[0].contains("vol-a was made for it"), "{lost:?}");
+}
+
+#[test]
+fn a_bound_claim_and_its_persistent_volume_point_to_each_other() {
+    let mut world = sound();
+    let mut other = pv("a");
+    other["spec"]["claimRef"]["uid"] = json!("uid-before");
+    world.put_pv(other);
+    assert!(
+        only(&world, Severity::Error, Problem::PersistentVolumeMissing)
+            .why
+            .contains("another life")
+    );
+    world.persistent_volumes = None;
+    assert_eq!(judge(&world), [], "PersistentVolumes could not be read");
+    assert_eq!(crate::check::behind::unknown(&world).len(), 1);
+}
