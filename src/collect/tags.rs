@@ -55,15 +55,40 @@ impl Collector {
         self.tag(volumes, located, &change).await
     }
 
-    /// Protects volumes from every run, or takes that protection off. Takes no lease: a run that is under way looks at each volume again
-    /// before it goes.
-    pub async fn protect(&self, volumes: Vec<VolumeId>, on: bool) -> Result<Vec<Tagging>> {
-        let located = self.locate(&volumes).await?;
+    /// Protects volumes from every run, or takes that protection off, and with it the mark: grace begins anew, whether or not a run saw
+    /// the protection. Takes no lease: a run that is under way looks at each volume again before it goes.
+    pub async fn protect(&self, mut volumes: Vec<VolumeId>, on: bool) -> Result<Vec<Tagging>> {
+        let mut located = self.locate(&volumes).await?;
+        // The mark goes first: whoever is interrupted in between leaves the volume protected.
+        let still_marked = if on {
+            Vec::new()
+        } else {
+            self.take_off(&mut located).await
+        };
+        volumes.retain(|id| !still_marked.iter().any(|marked| marked.volume == *id));
         let change = TagChange {
             key: PROTECT.to_owned(),
             value: on.then(|| "true".to_owned()),
         };
-        self.tag(Selection::These(volumes), located, &change).await
+        let mut all = self.tag(Selection::These(volumes), located, &change).await?;
+        all.extend(still_marked);
+        Ok(all)
+    }
+
+    /// Takes marks off. Those of which one is still there are no longer among the volumes, and come back with the reason.
+    async fn take_off(&self, located: &mut Located) -> Vec<Tagging> {
+        let change = TagChange {
+            key: UNUSED.to_owned(),
+            value: None,
+        };
+        let mut still_marked = Vec::new();
+        for (number, ids) in &mut located.volumes {
+            let tagged = tag_some(&self.scopes[*number], ids, change.clone()).await;
+            let failed: Vec<Tagging> = tagged.into_iter().filter(|one| one.failed.is_some()).collect();
+            ids.retain(|id| !failed.iter().any(|one| one.volume == *id));
+            still_marked.extend(failed);
+        }
+        still_marked
     }
 
     async fn tag(&self, wanted: Selection, located: Located, change: &TagChange) -> Result<Vec<Tagging>> {

@@ -428,6 +428,23 @@ async fn unmark_begins_grace_anew_and_protect_ends_it() {
 }
 
 #[tokio::test]
+async fn protection_taken_off_begins_grace_anew_though_no_run_saw_it() {
+    let stage = Stage::past_grace(2).await;
+    let both = vec![volume(0).id, volume(1).id];
+    stage.collector().protect(both.clone(), true).await.unwrap();
+    // One that keeps its mark stays protected.
+    stage.script.at("!tag", Happening::Fail(ErrorKind::Forbidden));
+    let tagged = stage.collector().protect(both.clone(), false).await.unwrap();
+    let failed: Vec<_> = tagged.iter().filter(|one| one.failed.is_some()).collect();
+    assert_eq!((tagged.len(), failed.len()), (2, 2), "one call is for both: {tagged:?}");
+    assert!(stage.cloud.tag_of("vol-1", names::PROTECT).is_some());
+    stage.collector().protect(both, false).await.unwrap();
+    assert_eq!(stage.cloud.tag_of("vol-0", names::UNUSED), None);
+    let report = stage.apply().await;
+    assert_eq!((report.marks_written, report.done.len()), (2, 0));
+}
+
+#[tokio::test]
 async fn a_custom_kind_that_names_a_claim_keeps_it() {
     let stage = Stage::past_grace(2).await;
     stage
