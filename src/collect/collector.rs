@@ -60,7 +60,9 @@ pub struct Collector {
     pub clusters: Vec<ClusterLink>,
     /// The rules of all providers, whatever clouds the scopes are of: PersistentVolumes name volumes in their forms.
     pub rules: Vec<Arc<dyn StorageRules>>,
-    /// Where the lease, the records and the journal are. One policy to a store.
+    /// What tells the policy from others that may share the store: its scopes and clusters, in words. Records are kept by it.
+    pub subject: String,
+    /// Where the lease, the records and the journal are. Policies may share one: then one of them runs at a time.
     pub store: Arc<dyn RunStore>,
     /// What things cost.
     pub prices: Arc<dyn Prices>,

@@ -50,7 +50,9 @@ impl Collector {
     /// The evidence for one volume: by its id or name, by `namespace/claim`, or by its PersistentVolume's name. More than one where
     /// several clusters have such a claim. Everything is read, as for a run: what is not there proves as much as what is.
     pub async fn explain(&self, subject: &str) -> Result<Vec<Explanation>> {
-        let records = Ledger::load(&self.store).await.map(|ledger| ledger.records);
+        let records = Ledger::load(&self.store, &self.subject)
+            .await
+            .map(|ledger| ledger.records);
         let records = records.unwrap_or_else(|_| Records::default());
         let clock = CloudClock::since(records.last_run);
         let eyes = Eyes::new(self, &clock);

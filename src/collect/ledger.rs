@@ -3,6 +3,8 @@
 //! It is one document in the run store, replaced under the lease by whoever has read it. What it remembers of claims may be larger than
 //! a value of the store; then it is cut in parts, which are there before the document says so. While a run is under way the document
 //! names its journal: a run that is killed has left its last word there.
+//!
+//! Each policy has a document of its own, found by what it names: what a run of another one saw, began or forgot is none of its business.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use moorline_api::words::clean;
 use moorline_api::{ErrorKind, RunStore, StoreKey, StoreVersion};
 use moorline_gc::{Deletion, Records};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::{CollectError, Result};
 use crate::history::{Line, line_of};
@@ -21,8 +24,8 @@ use crate::report::{Leftover, LeftoverAction, Outcome};
 pub(crate) const LEASE: &str = "gc/lease.json";
 /// The journals.
 pub(crate) const RUNS: &str = "gc/runs";
-const DOCUMENT: &str = "gc/records.json";
-const PARTS: &str = "gc/records";
+/// What policies remember, each below a name of its own.
+const POLICIES: &str = "gc/policies";
 /// The version of the document's form.
 const FORM: u32 = 1;
 /// Larger records are cut in parts of this size: half of what a value may have.
@@ -49,6 +52,8 @@ pub(crate) struct Journal {
 #[serde(deny_unknown_fields)]
 struct Document {
     form: u32,
+    /// Whose it is: what the policy names.
+    subject: String,
     /// How often it was written: no two are the same bytes.
     edition: u64,
     journal: Option<Journal>,
@@ -67,6 +72,8 @@ pub(crate) struct Ledger {
     /// Deletions of what is no volume, by their ids.
     pub(crate) open_leftovers: BTreeMap<String, Leftover>,
     pub(crate) journal: Option<Journal>,
+    /// What the policy names.
+    subject: String,
     store: Arc<dyn RunStore>,
     version: Option<StoreVersion>,
     edition: u64,
@@ -74,25 +81,30 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Reads what earlier runs left, with the last word of one that was killed.
-    pub(crate) async fn load(store: &Arc<dyn RunStore>) -> Result<Self> {
+    /// Reads what earlier runs of the policy that names `subject` left, with the last word of one that was killed.
+    pub(crate) async fn load(store: &Arc<dyn RunStore>, subject: &str) -> Result<Self> {
         let mut ledger = Self {
             records: Records::default(),
             open: BTreeMap::new(),
             open_leftovers: BTreeMap::new(),
             journal: None,
+            subject: subject.to_owned(),
             store: Arc::clone(store),
             version: None,
             edition: 0,
             parts: Vec::new(),
         };
-        let key = key(DOCUMENT)?;
+        let key = ledger.document()?;
         let Some(stored) = store.read(&key).await.map_err(CollectError::Store)? else {
             return Ok(ledger);
         };
         let document: Document = parsed(&key, &stored.value)?;
         if document.form != FORM {
             let why = format!("it has form {}, and this version knows {FORM}", document.form);
+            return Err(CollectError::Records { key, why });
+        }
+        if document.subject != subject {
+            let why = "it is of another policy".to_owned();
             return Err(CollectError::Records { key, why });
         }
         ledger.version = Some(stored.version);
@@ -115,6 +127,15 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Whether no run of this policy has left anything.
+    pub(crate) fn is_new(&self) -> bool {
+        self.version.is_none()
+    }
+
+    fn document(&self) -> Result<StoreKey> {
+        key(&format!("{POLICIES}/{}/records.json", short_name(&self.subject)))
+    }
+
     async fn joined(&self, parts: &[StoreKey]) -> Result<Records> {
         let mut bytes = Vec::new();
         for part in parts {
@@ -125,7 +146,7 @@ impl Ledger {
             };
             bytes.extend_from_slice(&stored.ok_or_else(missing)?.value);
         }
-        parsed(&key(DOCUMENT)?, &bytes)
+        parsed(&self.document()?, &bytes)
     }
 
     /// What a run that was killed had begun and ended.
@@ -168,7 +189,7 @@ impl Ledger {
     /// Takes note of how a deletion ended.
     pub(crate) fn ended(&mut self, volume: &str, outcome: &Outcome, confirmed: bool) {
         match outcome {
-            Outcome::Gone | Outcome::Kept(_) => {
+            Outcome::Gone | Outcome::Kept(_) | Outcome::Unsettled(_) => {
                 self.open.remove(volume);
             }
             Outcome::Failed(_) | Outcome::NotBegun(_) => {
@@ -204,6 +225,7 @@ impl Ledger {
         let parts = if small { Vec::new() } else { self.cut(&records).await? };
         let document = Document {
             form: FORM,
+            subject: self.subject.clone(),
             edition: self.edition,
             journal: self.journal.clone(),
             open: self.open.values().cloned().collect(),
@@ -212,7 +234,7 @@ impl Ledger {
             parts: parts.clone(),
         };
         let bytes = serde_json::to_vec(&document).map_err(|error| unwritable(&error))?;
-        let key = key(DOCUMENT)?;
+        let key = self.document()?;
         let written = match &self.version {
             Some(version) => self.store.replace(&key, &bytes, version).await,
             None => self.store.create(&key, &bytes).await,
@@ -235,7 +257,7 @@ impl Ledger {
         let mut parts = Vec::new();
         for (number, part) in records.chunks(PART).enumerate() {
             let name = part_name(self.edition, number);
-            let key = key(&format!("{PARTS}/{name}"))?;
+            let key = key(&format!("{POLICIES}/{}/records/{name}", short_name(&self.subject)))?;
             match self.store.create(&key, part).await {
                 // Of a run that was killed before the document named it.
                 Err(error) if error.kind == ErrorKind::AlreadyExists => {
@@ -264,6 +286,12 @@ impl Ledger {
     }
 }
 
+/// What a policy is called in the store: the same for ever, and another one for whatever else a policy may name.
+fn short_name(subject: &str) -> String {
+    let digest = Sha256::digest(subject.as_bytes());
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A part's name: of its edition, so that the parts that a document names are never written again.
 fn part_name(edition: u64, number: usize) -> String {
     format!("{edition:08}-{number:03}")
@@ -282,5 +310,10 @@ fn parsed<T: serde::de::DeserializeOwned>(key: &StoreKey, bytes: &[u8]) -> Resul
 
 fn unwritable(error: &serde_json::Error) -> CollectError {
     let why = error.to_string();
-    CollectError::Store(moorline_api::Error::new(ErrorKind::Invalid, "write", DOCUMENT, why))
+    CollectError::Store(moorline_api::Error::new(
+        ErrorKind::Invalid,
+        "write",
+        "the records of runs",
+        why,
+    ))
 }

@@ -14,6 +14,8 @@ pub enum Outcome {
     Gone,
     /// The second look said no, or a cluster or cloud did when it came to it: nothing of the volume was deleted.
     Kept(String),
+    /// Its claim changed whenever it was looked at: nothing of the volume was deleted, and the next run looks again.
+    Unsettled(String),
     /// It was begun, and is not done: the next run takes it up. Never counted as saved.
     Failed(String),
     /// The run was told to stop, or lost its lease, before its turn.
@@ -149,7 +151,7 @@ pub struct Report {
 impl Report {
     /// Whether something was not read, or left for the next run: exit code 3.
     pub fn is_incomplete(&self) -> bool {
-        let not_begun = |done: &Done| matches!(done.outcome, Outcome::NotBegun(_));
+        let not_begun = |done: &Done| matches!(done.outcome, Outcome::NotBegun(_) | Outcome::Unsettled(_));
         let unknown = |leftover: &Leftover| {
             leftover.verdict == Verdict::Unknown || (self.applied && leftover.action == LeftoverAction::Delete)
         };

@@ -324,9 +324,10 @@ impl<'a> Planner<'a> {
             created: (volume.created > 0)
                 .then(|| Timestamp::from_second(volume.created).ok())
                 .flatten(),
+            // A claim that is there has not gone by our hand: what it says of its use counts.
             last_use: judgement
                 .last_use
-                .filter(|_| !self.records.begun.contains(self.world.text(volume.id))),
+                .filter(|_| verdict == Verdict::LeftBehind || !self.records.begun.contains(self.world.text(volume.id))),
         };
         let since = match life.standing(volume.marked) {
             Standing::None => return self.mark(volume, judgement),

@@ -127,6 +127,7 @@ async fn collector(
         scopes: scopes(settings, file, sandbox).await?,
         clusters: join_all(file.clusters.iter().map(|spec| link(settings, spec, sandbox))).await,
         rules: rules(),
+        subject: subject(file),
         store: store(settings, location).await?,
         prices: Arc::new(PriceList(moorline_prices::Prices::with(file.prices.clone()))),
         events,
@@ -135,6 +136,30 @@ async fn collector(
         run: run_id(),
         clock: Collector::system_clock(),
     })
+}
+
+/// What a policy names, in words that are the same wherever it is run: paths, credentials and rules are left out.
+fn subject(file: &PolicyFile) -> String {
+    let scopes = file.scopes.iter().flat_map(|scope| match scope {
+        ScopeSpec::Aws(spec) => {
+            let account = spec.account.as_ref().or(spec.role.as_ref()).or(spec.profile.as_ref());
+            let account = account.map_or("", String::as_str);
+            let regions = spec.regions.iter();
+            regions.map(|region| format!("aws {account} {region}")).collect()
+        }
+        ScopeSpec::Azure(spec) => {
+            let mut spec = spec.clone();
+            spec.resource_groups.sort_unstable();
+            vec![azure_name(&spec)]
+        }
+    });
+    let clusters = file.clusters.iter().map(|cluster| {
+        let uid = cluster.uid.as_deref().unwrap_or_default();
+        format!("cluster {} {uid}", cluster.name)
+    });
+    let mut words: Vec<String> = scopes.chain(clusters).collect();
+    words.sort_unstable();
+    words.join("\n")
 }
 
 /// The rules of all providers, whatever the scopes: PersistentVolumes name volumes in their forms.

@@ -45,6 +45,8 @@ pub(super) struct Looked {
     pub(super) volume: Volume,
     /// Before the first call of the look.
     pub(super) at: Instant,
+    /// The claims that go with it, by their UIDs, in the versions that were seen.
+    pub(super) versions: BTreeMap<String, String>,
 }
 
 /// Where to list one cluster's objects.
@@ -56,11 +58,12 @@ struct Places {
     users: BTreeSet<String>,
 }
 
-fn claim_of(step: &Step) -> Option<&Target> {
-    match step {
+fn claims_of(deletions: &[Deletion]) -> impl Iterator<Item = &Target> {
+    let steps = deletions.iter().flat_map(|deletion| &deletion.steps);
+    steps.filter_map(|step| match step {
         Step::Claim(target) => Some(target),
         _ => None,
-    }
+    })
 }
 
 /// One listing of a look.
@@ -76,6 +79,8 @@ struct Look<'a, 'e> {
     clusters: Vec<Introduced>,
     /// How many objects of each kind the survey saw.
     counts: &'e [Vec<(Kind, usize)>],
+    /// The versions of claims that are to go, by their UIDs; empty of those that were not seen yet.
+    versions: BTreeMap<String, String>,
 }
 
 /// Looks at volumes again. `None` where the run is told to stop.
@@ -91,6 +96,9 @@ pub(super) async fn look(
         world: World::new(&eyes.collector.policy),
         clusters: Vec::new(),
         counts,
+        versions: claims_of(&deletions)
+            .map(|claim| (claim.uid.clone(), String::new()))
+            .collect(),
     };
     let (introduced, volumes) = tokio::join!(eyes.introductions(), read_volumes(eyes, &deletions));
     let (volumes, failed) = volumes?;
@@ -202,8 +210,7 @@ impl Look<'_, '_> {
             .iter()
             .map(|cluster| (cluster.index, none.clone()))
             .collect();
-        let steps = deletions.iter().flat_map(|deletion| &deletion.steps);
-        for target in steps.filter_map(claim_of) {
+        for target in claims_of(deletions) {
             if let Some(place) = self.index_of(&target.cluster).and_then(|index| places.get_mut(&index)) {
                 place.users.insert(target.namespace.clone());
                 place.claims.iter_mut().for_each(|claims| {
@@ -305,10 +312,14 @@ impl Look<'_, '_> {
             asked.push(one);
         }
         let rules = self.eyes.rules();
-        let world = &mut self.world;
+        let (world, versions) = (&mut self.world, &mut self.versions);
         let fold = |listing: usize, news: News<'_>| {
             if let News::Portion(Portion::Objects(objects)) = news {
                 for object in &objects {
+                    let version = object.uid().and_then(|uid| versions.get_mut(uid));
+                    if let (Some(version), Some(seen)) = (version, object.resource_version()) {
+                        seen.clone_into(version);
+                    }
                     world.add(asked[listing].cluster, object, &rules[..]);
                 }
             }
@@ -330,10 +341,19 @@ impl Look<'_, '_> {
         Some(())
     }
 
+    fn versions_of(&self, deletion: &Deletion) -> BTreeMap<String, String> {
+        let claims = claims_of(std::slice::from_ref(deletion));
+        let seen = claims.filter_map(|claim| self.versions.get_key_value(&claim.uid));
+        seen.filter(|(_, version)| !version.is_empty())
+            .map(|(uid, version)| (uid.clone(), version.clone()))
+            .collect()
+    }
+
     fn judge(&self, first: &Deletion, volume: &Volume, records: &Records, (clock, at): (Clock, Instant)) -> Found {
         let policy = &self.eyes.collector.policy;
         match second_look(first, &self.world, (policy, records), clock, &self.eyes.collector.run) {
             Ok(deletion) => Found::Go(Box::new(Looked {
+                versions: self.versions_of(&deletion),
                 deletion,
                 volume: volume.clone(),
                 at,

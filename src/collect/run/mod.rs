@@ -17,6 +17,7 @@ use moorline_gc::{Plan, Records};
 use moorline_store::{Lease, Terms};
 use tokio_util::sync::CancellationToken;
 
+use writer::Patience;
 pub(crate) use writer::Writer;
 
 use crate::Collector;
@@ -34,8 +35,11 @@ impl Collector {
     /// What a run would do. Nothing is written anywhere.
     pub async fn dry_run(&self) -> Result<Report> {
         // Without what earlier runs saw less is proved and so less would go: it is worth saying, and no reason to stop.
-        let (records, notice) = match Ledger::load(&self.store).await {
-            Ok(ledger) => (ledger.records, None),
+        let (records, notice) = match Ledger::load(&self.store, &self.subject).await {
+            Ok(ledger) => {
+                let notice = self.first_of_its_policy(&ledger).await;
+                (ledger.records, notice)
+            }
             Err(error) => (Records::default(), Some(unread(&error))),
         };
         let clock = CloudClock::since(records.last_run);
@@ -87,13 +91,16 @@ impl Collector {
     }
 
     async fn work(&self, lease: &Lease, lost: &CancellationToken) -> Result<Report> {
-        let mut ledger = Ledger::load(&self.store).await?;
+        let mut ledger = Ledger::load(&self.store, &self.subject).await?;
+        let notice = self.first_of_its_policy(&ledger).await;
+        resume::come_to_rest(self, &ledger).await;
         let clock = CloudClock::since(ledger.records.last_run);
         let eyes = Eyes::new(self, &clock);
         let (survey, found, plan) = self.observe(&eyes, &ledger.records).await?;
         let mut report = self.report(&survey, plan);
         report.applied = true;
         report.leftovers = found.report();
+        report.notices.extend(notice);
         if clock.now(&self.scopes).is_none() || report.plan.clock.is_some() {
             // Nothing that was seen is of a time that can be trusted, and nothing may be written down as of it.
             return Ok(report);
@@ -104,7 +111,11 @@ impl Collector {
         };
         let runs = moorline_store::Records::new(Arc::clone(&self.store), ledger::key(RUNS)?);
         let log = runs.begin(journal.started, &journal.run).map_err(CollectError::Store)?;
-        let writer = Writer::new(lease, log, self.settings.pause / 4);
+        let patience = Patience {
+            pause: self.settings.pause / 4,
+            confirming: self.settings.lock_margin,
+        };
+        let writer = Writer::new(lease, log, patience);
         ledger.records.observe(&survey.world, survey.now);
         writer.confirm().await.map_err(|why| no_more(&why))?;
         ledger.save(Some(journal)).await?;
@@ -231,6 +242,16 @@ impl Collector {
             .chain(marks)
             .chain(unmarks)
             .collect()
+    }
+
+    /// Worth saying where the store has runs and none of them is of this policy: it was changed, or shares the store.
+    async fn first_of_its_policy(&self, ledger: &Ledger) -> Option<String> {
+        let is_first = ledger.is_new() && self.history(1).await.is_ok_and(|runs| !runs.is_empty());
+        is_first.then(|| {
+            "the run store has no record of a policy with these scopes and clusters, only of others: what their runs saw, or \
+             began and did not end, does not count here"
+                .to_owned()
+        })
     }
 
     fn notice(&self, text: &str) {

@@ -3,19 +3,82 @@
 //! Where the volume is still there the plan judges it again, as begun, and it takes its turn among the deletions. Where it is gone, what
 //! pointed to it goes, and it is written down as gone now, with what it saves. Where it is used again, it is written down as kept.
 
-use moorline_api::{DeleteOptions, Deletion as Came, ErrorKind, Propagation};
+use futures::StreamExt as _;
+use futures::stream;
+use moorline_api::{DeleteOptions, Deletion as Came, Error, ErrorKind, Object, Propagation};
 use moorline_gc::plan::Kept;
 use moorline_gc::{Deletion, Plan, Step, Verdict};
 
 use super::Writer;
 use super::steps::{claim_ref, cluster_of, pv_ref};
-use super::watch::wait_gone;
+use super::watch::{wait_gone, wait_while};
 use crate::Collector;
 use crate::event::Event;
 use crate::history::Line;
 use crate::ledger::{Ledger, Open};
 use crate::report::{Done, Outcome};
 use crate::survey::Survey;
+
+/// How many objects are waited for at once.
+const AT_ONCE: usize = 16;
+
+/// Waits, for a while, until clusters have done what an earlier run asked of them before it was cut short: claims that are on their way go,
+/// and PersistentVolumes are released of claims that are gone. What is read in the middle of that proves nothing.
+pub(super) async fn come_to_rest(collector: &Collector, ledger: &Ledger) {
+    if ledger.open.is_empty() {
+        return;
+    }
+    collector.emit(Event::Notice {
+        text: format!(
+            "an earlier run was cut short: waiting for what it began, {} volumes",
+            ledger.open.len()
+        ),
+    });
+    let all = stream::iter(ledger.open.values()).for_each_concurrent(AT_ONCE, |open| async {
+        // Whatever cannot be read is a gap of the survey.
+        if let Err(error) = rest_of(collector, &open.deletion).await {
+            tracing::debug!(%error, volume = %open.deletion.volume, "cannot see what became of it");
+        }
+    });
+    let _ = tokio::time::timeout(collector.settings.held, async {
+        tokio::select! {
+            () = collector.stop.cancelled() => {}
+            () = all => {}
+        }
+    })
+    .await;
+}
+
+async fn rest_of(collector: &Collector, deletion: &Deletion) -> Result<(), Error> {
+    let mut gone = Vec::new();
+    for step in &deletion.steps {
+        match step {
+            Step::Claim(target) => {
+                let Ok(cluster) = cluster_of(collector, target) else {
+                    continue;
+                };
+                wait_while(cluster, &claim_ref(target), &target.uid, Object::is_terminating).await?;
+                let claim = cluster.get(&claim_ref(target)).await?;
+                if claim.is_none_or(|claim| claim.uid() != Some(&target.uid)) {
+                    gone.push(target.uid.as_str());
+                }
+            }
+            Step::PersistentVolume(target) => {
+                let Ok(cluster) = cluster_of(collector, target) else {
+                    continue;
+                };
+                let lags = |pv: &Object| {
+                    let claim = pv.str_at(&["spec", "claimRef", "uid"]);
+                    let bound = pv.str_at(&["status", "phase"]) == Some("Bound");
+                    bound && claim.is_some_and(|claim| gone.contains(&claim))
+                };
+                wait_while(cluster, &pv_ref(target), &target.uid, lags).await?;
+            }
+            Step::Snapshot { .. } | Step::Volume => {}
+        }
+    }
+    Ok(())
+}
 
 /// What is to be done about a deletion that was begun.
 enum Next {

@@ -34,6 +34,8 @@ pub(super) enum Trouble {
     Stale,
     /// Somebody uses it again, or made it anew.
     Alive(String),
+    /// Its claim is not as it was looked at: look again.
+    Changed(String),
     /// A call failed, or took too long.
     Failed {
         why: String,
@@ -193,7 +195,8 @@ impl<'a> Work<'a> {
         if let Some(why) = wanted.map_err(|error| Trouble::of(&error))? {
             return Err(Trouble::Alive(why));
         }
-        self.delete_object(cluster, &claim, &target.uid).await
+        let seen = self.looked.versions.get(&target.uid);
+        self.delete_object(cluster, &claim, (&target.uid, seen)).await
     }
 
     async fn delete_volume(&self) -> Result<(), Trouble> {
@@ -257,7 +260,7 @@ impl<'a> Work<'a> {
         let pv = pv_ref(target);
         self.permit_to_destroy().await?;
         let patience = self.tools.collector.settings.held;
-        let held = tokio::time::timeout(patience, self.delete_object(cluster, &pv, &target.uid)).await;
+        let held = tokio::time::timeout(patience, self.delete_object(cluster, &pv, (&target.uid, None))).await;
         let Err(_) = held else {
             return held.unwrap_or(Ok(()));
         };
@@ -280,11 +283,16 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Deletes an object in this life only, and waits until it is gone.
-    async fn delete_object(&self, cluster: &dyn Cluster, target: &ObjectRef, uid: &str) -> Result<(), Trouble> {
+    /// Deletes an object in this life only, and in this version where one is given, and waits until it is gone.
+    async fn delete_object(
+        &self,
+        cluster: &dyn Cluster,
+        target: &ObjectRef,
+        (uid, version): (&str, Option<&String>),
+    ) -> Result<(), Trouble> {
         let options = DeleteOptions {
             uid: Some(uid.to_owned()),
-            resource_version: None,
+            resource_version: version.cloned(),
             propagation: Propagation::Background,
             dry_run: false,
         };
@@ -293,7 +301,18 @@ impl<'a> Work<'a> {
             Ok(Came::Terminating) => wait_gone(cluster, target, uid)
                 .await
                 .map_err(|error| Trouble::of(&error)),
-            Err(error) if error.kind == ErrorKind::Stale => Err(Trouble::Alive(format!("{target} was made anew"))),
+            Err(error) if error.kind == ErrorKind::Stale => {
+                let live = cluster.get(target).await.map_err(|error| Trouble::of(&error))?;
+                match live {
+                    None => Ok(()),
+                    Some(live) if live.uid() != Some(uid) => Err(Trouble::Alive(format!("{target} was made anew"))),
+                    // An answer was lost: it is on its way, and nothing brings it back.
+                    Some(live) if live.is_terminating() => wait_gone(cluster, target, uid)
+                        .await
+                        .map_err(|error| Trouble::of(&error)),
+                    Some(_) => Err(Trouble::Changed(format!("{target} changed after it was looked at"))),
+                }
+            }
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(Trouble::of(&error)),
         }

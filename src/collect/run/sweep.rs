@@ -39,6 +39,8 @@ const ATTEMPTS: u32 = 3;
 struct Candidate {
     deletion: Deletion,
     attempts: u32,
+    /// Whether its claim had changed since it was looked at, once already.
+    changed: bool,
     /// Whether this run's journal has its line.
     begun: bool,
     /// The last reason why it is not done.
@@ -230,6 +232,7 @@ impl Sweep<'_> {
         drop(work);
         let again = match &result {
             Err(Trouble::Stale) => true,
+            Err(Trouble::Changed(_)) => !std::mem::replace(&mut candidate.changed, true),
             Err(Trouble::Failed { transient: true, why }) => {
                 candidate.attempts += 1;
                 candidate.why = Some(why.clone());
@@ -243,6 +246,7 @@ impl Sweep<'_> {
         let outcome = match result {
             Ok(()) => Outcome::Gone,
             Err(Trouble::Alive(why)) => Outcome::Kept(why),
+            Err(Trouble::Changed(why)) => Outcome::Unsettled(format!("{why}, twice")),
             Err(Trouble::Stale) => Outcome::NotBegun("there was no time left for it".to_owned()),
             Err(Trouble::Failed { why, .. } | Trouble::Over(why)) if candidate.begun => Outcome::Failed(why),
             Err(Trouble::Failed { why, .. } | Trouble::Over(why)) => Outcome::NotBegun(why),
@@ -360,6 +364,7 @@ fn candidate_of(deletion: Deletion, ledger: &Ledger, run: &str) -> Candidate {
         earlier: open.map(|open| (open.run.clone(), open.counted)),
         deletion,
         attempts: 0,
+        changed: false,
         begun: false,
         why: None,
     }

@@ -7,9 +7,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use moorline_api::{Error, ErrorKind};
-use moorline_store::{Lease, RunLog};
+use moorline_store::{Lease, LeaseError, RunLog};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::history::Line;
 use crate::leftovers::Pen;
@@ -23,29 +24,56 @@ type Entry = (Vec<Line>, oneshot::Sender<Result<(), String>>);
 /// Writes the journal and asks for the lease.
 pub(crate) struct Writer<'a> {
     lease: &'a Lease,
+    patience: Patience,
     entries: mpsc::UnboundedSender<Entry>,
     broken: Arc<Mutex<Option<String>>>,
     /// The scribe, a task of its own so that nobody who waits for a line can keep another line from being written. It ends with the writer.
     _scribe: JoinSet<()>,
 }
 
+/// How a store that answers badly is put up with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Between two attempts, at first.
+    pub(crate) pause: Duration,
+    /// For how long it is asked again whether the lease is held, at most.
+    pub(crate) confirming: Duration,
+}
+
 impl<'a> Writer<'a> {
-    pub(crate) fn new(lease: &'a Lease, log: RunLog, pause: Duration) -> Self {
+    pub(crate) fn new(lease: &'a Lease, log: RunLog, patience: Patience) -> Self {
         let (entries, received) = mpsc::unbounded_channel();
         let broken = Arc::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(scribe((log, pause), received, Arc::clone(&broken)));
+        tasks.spawn(scribe((log, patience.pause), received, Arc::clone(&broken)));
         Self {
             lease,
+            patience,
             entries,
             broken,
             _scribe: tasks,
         }
     }
 
-    /// That the lease is still held, by the clocks and by the store: to be asked directly before each call that changes something.
+    /// That the lease is still held, by the clocks and by the store: to be asked directly before each call that changes something. A store
+    /// that does not answer is asked again for a while, and never once the clocks say that the time is over.
     pub(crate) async fn confirm(&self) -> Result<(), String> {
-        self.lease.confirm().await.map_err(|error| error.to_string())
+        let began = Instant::now();
+        let mut pause = self.patience.pause;
+        loop {
+            match self.lease.confirm().await {
+                Err(LeaseError::Store(error))
+                    if error.is_transient()
+                        && began.elapsed() + pause < self.patience.confirming
+                        && self.lease.check().is_ok() =>
+                {
+                    tracing::warn!(%error, "the lease could not be confirmed yet");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                outcome => return outcome.map_err(|error| error.to_string()),
+            }
+        }
     }
 
     /// Makes a call that changes something, for as long as the lease is held by the clocks. They are looked at before each step of the call,

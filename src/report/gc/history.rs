@@ -132,7 +132,7 @@ fn cells(line: &Line) -> [String; 6] {
 fn outcome(outcome: &Outcome, snapshot: Option<&str>) -> String {
     let words = match outcome {
         Outcome::Gone => "gone".to_owned(),
-        Outcome::Kept(why) => format!("kept: {why}"),
+        Outcome::Kept(why) | Outcome::Unsettled(why) => format!("kept: {why}"),
         Outcome::Failed(why) => format!("failed: {why}"),
         Outcome::NotBegun(why) => format!("not begun: {why}"),
     };

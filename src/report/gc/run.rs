@@ -83,7 +83,7 @@ impl<'a> Row<'a> {
             None if applied => (Action::NotBegun, deletion.why.as_str()),
             None => (Action::Delete, deletion.why.as_str()),
             Some(Outcome::Gone) => (Action::Deleted, deletion.why.as_str()),
-            Some(Outcome::Kept(why)) => (Action::Spared, why.as_str()),
+            Some(Outcome::Kept(why) | Outcome::Unsettled(why)) => (Action::Spared, why.as_str()),
             Some(Outcome::Failed(why)) => (Action::Failed, why.as_str()),
             Some(Outcome::NotBegun(why)) => (Action::NotBegun, why.as_str()),
         };

@@ -108,6 +108,7 @@ fn undone(report: &Report) -> Vec<(&'static str, u64)> {
     let mut counts = [
         ("failed, for the next run to take up", 0),
         ("spared by the second look", 0),
+        ("left to the next run because its claim kept changing", 0),
         ("not begun", 0),
     ];
     for done in &report.done {
@@ -115,7 +116,8 @@ fn undone(report: &Report) -> Vec<(&'static str, u64)> {
             Outcome::Gone => {}
             Outcome::Failed(_) => counts[0].1 += 1,
             Outcome::Kept(_) => counts[1].1 += 1,
-            Outcome::NotBegun(_) => counts[2].1 += 1,
+            Outcome::Unsettled(_) => counts[2].1 += 1,
+            Outcome::NotBegun(_) => counts[3].1 += 1,
         }
     }
     counts.into_iter().filter(|(_, count)| *count > 0).collect()

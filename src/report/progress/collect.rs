@@ -66,7 +66,7 @@ fn line(event: &Event) -> Option<String> {
         Event::Step { volume, what } => Some(aligned("", &format!("{volume}: {what}"))),
         Event::Done { volume, outcome, saved } => Some(match outcome {
             Outcome::Gone => aligned("gone", &format!("{volume}, which saves ${saved:.2} a month")),
-            Outcome::Kept(why) => aligned("spared", &format!("{volume}: {why}")),
+            Outcome::Kept(why) | Outcome::Unsettled(why) => aligned("spared", &format!("{volume}: {why}")),
             Outcome::Failed(why) => aligned("failed", &format!("{volume}: {why}")),
             Outcome::NotBegun(why) => aligned("not begun", &format!("{volume}: {why}")),
         }),

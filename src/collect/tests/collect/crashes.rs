@@ -62,7 +62,7 @@ async fn check(stage: &Stage, what: &str) {
     assert_eq!(saved, 3, "{what}");
     let snapshots = stage.cloud.with(|state| state.snapshots.len());
     assert_eq!(snapshots, 3, "{what}");
-    let records = stage.store.text("gc/records.json").unwrap();
+    let records = stage.store.text(&stage.records()).unwrap();
     assert!(
         records.contains("\"open\":[]") && records.contains("\"journal\":null"),
         "{what}: {records}"

@@ -4,6 +4,7 @@
 mod fakes;
 mod stage;
 
+mod changes;
 mod crashes;
 mod leases;
 mod leftovers;

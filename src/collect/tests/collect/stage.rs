@@ -27,6 +27,7 @@ pub(crate) struct Stage {
     pub(crate) unreachable: bool,
     pub(crate) store: MemoryStore,
     pub(crate) policy: Policy,
+    pub(crate) subject: String,
     pub(crate) settings: Settings,
     pub(crate) stop: CancellationToken,
     pub(crate) events: Arc<Mutex<Vec<Event>>>,
@@ -151,6 +152,7 @@ impl Stage {
             unreachable: false,
             store: MemoryStore::new(&script),
             policy,
+            subject: "aws, prod, staging".to_owned(),
             settings: Settings {
                 deletion_timeout: Duration::from_millis(300),
                 drain: Duration::from_millis(300),
@@ -226,6 +228,7 @@ impl Stage {
                 },
             ],
             rules: vec![Arc::new(EbsRules)],
+            subject: self.subject.clone(),
             store: Arc::new(self.store.clone()),
             prices: Arc::new(TenDollars),
             events: Arc::new(move |event: Event| events.lock().unwrap().push(event)),
@@ -265,6 +268,12 @@ impl Stage {
             self.store.put("gc/lease.json", &released);
         }
         self.script.forget();
+    }
+
+    /// The key of what runs of its policy remember, once one has taken place.
+    pub(crate) fn records(&self) -> String {
+        let mut keys = self.store.keys().into_iter();
+        keys.find(|key| key.ends_with("/records.json")).unwrap()
     }
 
     /// Every line of every journal, the oldest first.

@@ -209,11 +209,11 @@ async fn only_custom_kinds_whose_schema_leaves_room_for_claims_are_read() {
 async fn a_clock_put_back_marks_and_deletes_nothing_and_writes_nothing_down() {
     let stage = Stage::past_grace(1).await;
     stage.cloud.passes(-DAY * 30);
-    let before = stage.store.text("gc/records.json");
+    let before = stage.store.text(&stage.records());
     let report = stage.apply().await;
     assert!(report.plan.clock.is_some() && report.is_incomplete());
     assert_eq!(stage.deeds(), [""; 0]);
-    assert_eq!(stage.store.text("gc/records.json"), before);
+    assert_eq!(stage.store.text(&stage.records()), before);
 }
 
 #[tokio::test]
@@ -224,18 +224,18 @@ async fn where_no_cloud_answers_nothing_is_done_or_written_down() {
         ..stage
     };
     stage.cloud.with(|state| state.silent = true);
-    let before = stage.store.text("gc/records.json");
+    let before = stage.store.text(&stage.records());
     let report = stage.apply().await;
     assert!(report.is_incomplete() && report.done.is_empty());
-    assert_eq!(stage.store.text("gc/records.json"), before);
+    assert_eq!(stage.store.text(&stage.records()), before);
 }
 
 #[tokio::test]
 async fn records_that_cannot_be_read_stop_an_apply_and_not_a_dry_run() {
     let stage = Stage::past_grace(1).await;
-    stage.store.put("gc/records.json", "{ not ours");
+    stage.store.put(&stage.records(), "{ not ours");
     let error = stage.try_apply().await.unwrap_err();
-    assert!(error.to_string().contains("gc/records.json"), "{error}");
+    assert!(error.to_string().contains("/records.json"), "{error}");
     let report = stage.dry_run().await;
     assert!(
         report.notices[0].contains("what earlier runs saw is not known"),

@@ -25,6 +25,8 @@ pub(crate) struct State {
     pub(crate) unanswered: Vec<String>,
     /// Whether a CSI driver removes the volume of a claim that is deleted, and its PersistentVolume: the volumes' ids.
     pub(crate) driver: Option<super::FakeCloud>,
+    /// Of the object that was written last.
+    version: u32,
     /// What was deleted, in order.
     pub(crate) deletions: Vec<String>,
 }
@@ -143,8 +145,12 @@ impl FakeCluster {
     }
 
     pub(crate) fn add(&self, object: Value) {
-        let object = Object::from_value(object).unwrap();
-        self.with(|state| _ = state.objects.insert(key_of(&object), object));
+        let mut object = Object::from_value(object).unwrap();
+        self.with(|state| {
+            state.version += 1;
+            object.set(&["metadata", "resourceVersion"], json!(state.version.to_string()));
+            state.objects.insert(key_of(&object), object);
+        });
     }
 
     pub(crate) fn remove(&self, kind: &str, namespace: &str, name: &str) {
@@ -302,10 +308,17 @@ impl Cluster for FakeCluster {
                     "the UID does not match",
                 ));
             }
+            let version = options.resource_version.as_deref();
+            if version.is_some() && version != object.resource_version() {
+                let why = "the version does not match";
+                return Err(Error::new(ErrorKind::Stale, "delete", &target.name, why));
+            }
             let key = key_of(&object);
             if kind == "PersistentVolumeClaim" || is_held(&object) {
                 let mut leaving = object;
                 leaving.set(&["metadata", "deletionTimestamp"], json!("2026-11-21T12:00:00Z"));
+                state.version += 1;
+                leaving.set(&["metadata", "resourceVersion"], json!(state.version.to_string()));
                 state.objects.insert(key, leaving);
                 return Ok(Deletion::Terminating);
             }
