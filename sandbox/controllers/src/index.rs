@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use serde_json::Value;
 
-use crate::kinds::{ATTACHMENTS, PODS, REPLICA_SETS, REVISIONS, VOLUMES};
+use crate::kinds::{ATTACHMENTS, CLAIMS, PODS, REPLICA_SETS, REVISIONS, VOLUMES};
 use crate::object::{controller, list, name, namespace, text, uid};
 use crate::queue::Place;
 
@@ -21,6 +21,7 @@ pub(crate) struct Index {
     claim_pods: HashMap<Named, BTreeSet<String>>,
     claim_volumes: HashMap<Named, BTreeSet<String>>,
     free_volumes: BTreeSet<String>,
+    unbound: BTreeSet<Place>,
     attachments: HashMap<String, BTreeSet<String>>,
     node_pods: HashMap<String, BTreeSet<Named>>,
     node_devices: HashMap<String, BTreeSet<String>>,
@@ -49,6 +50,9 @@ impl Index {
         }
         if matches!(&*place.resource, PODS | REPLICA_SETS | REVISIONS) && controller(object).is_none() {
             put(&mut self.orphans, place.namespace.clone(), place.clone(), present);
+        }
+        if matches!(&*place.resource, CLAIMS | VOLUMES) && text(object, "/status/phase") != "Bound" {
+            toggle(&mut self.unbound, place.clone(), present);
         }
         match &*place.resource {
             PODS => self.note_pod(object, present),
@@ -148,6 +152,11 @@ impl Index {
     /// Names of the volumes without a `claimRef`.
     pub(crate) fn free_volumes(&self) -> impl Iterator<Item = &String> {
         self.free_volumes.iter()
+    }
+
+    /// The claims and volumes that are not bound.
+    pub(crate) fn unbound(&self) -> Vec<Place> {
+        self.unbound.iter().cloned().collect()
     }
 
     /// Names of a volume's attachments.

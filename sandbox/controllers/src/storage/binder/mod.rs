@@ -14,9 +14,9 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::kinds::{CLAIMS, VOLUMES};
+use crate::kinds::CLAIMS;
 use crate::object::{name, namespace, text, uid};
-use crate::queue::{Key, Work};
+use crate::queue::{Key, Place, Work};
 
 /// The claim is bound for good.
 pub(crate) const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
@@ -27,18 +27,19 @@ const COMPONENT: &str = "persistentvolume-controller";
 
 /// Wakes every claim and volume that is not settled, now and every `resync_seconds`.
 pub(crate) fn resync(cluster: &mut Cluster, key: &Key) {
-    for claim in cluster.api.scan(CLAIMS, None) {
-        if text(&claim, "/status/phase") != "Bound" {
-            for work in [Work::Claim, Work::Provision] {
-                cluster.wake(work, namespace(&claim), name(&claim));
-            }
-        }
-    }
-    for volume in cluster.api.scan(VOLUMES, None) {
-        if text(&volume, "/status/phase") != "Bound" {
-            for work in [Work::Volume, Work::Reclaim] {
-                cluster.wake(work, "", name(&volume));
-            }
+    // Asked of the index: to look through a hundred thousand objects for the few that wait would keep a processor busy.
+    for Place {
+        resource,
+        namespace,
+        name,
+    } in cluster.index.unbound()
+    {
+        let concerned = match &*resource {
+            CLAIMS => [Work::Claim, Work::Provision],
+            _ => [Work::Volume, Work::Reclaim],
+        };
+        for work in concerned {
+            cluster.wake(work, &namespace, &name);
         }
     }
     // One resync at a time, however often it is asked for.
