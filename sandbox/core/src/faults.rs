@@ -43,6 +43,15 @@ pub enum Effect {
     Hang,
     /// Waits this many milliseconds of real time, then goes on.
     Latency(u64),
+    /// One of several effects, by chance. The same seed strikes the same calls, counted from the first that the rule matches.
+    Chance {
+        /// How many of a hundred calls.
+        percent: u8,
+        /// Where the chance begins; it moves on with every call.
+        seed: u64,
+        /// The effects, each as likely as the others.
+        of: Vec<Effect>,
+    },
     /// Stops the whole process as a SIGKILL would (for crash tests in-process).
     Abort,
     /// Sends SIGKILL to the process of this id, which made the call, and never answers (for crash tests of a served sandbox).
@@ -84,6 +93,27 @@ impl Effect {
     fn is_refusal(&self) -> bool {
         matches!(self, Self::Error { status: 400..=499, .. }) && !matches!(self, Self::Error { status: 408 | 429, .. })
     }
+
+    /// What strikes this time; `moved` is set where the rule is not what it was before.
+    fn drawn(&mut self, moved: &mut bool) -> Option<Self> {
+        let Self::Chance { percent, seed, of } = self else {
+            return Some(self.clone());
+        };
+        *moved = true;
+        if next(seed) % 100 >= u64::from(*percent) {
+            return None;
+        }
+        let which = usize::try_from(next(seed) >> 1).unwrap_or_default();
+        of.get(which % of.len().max(1)).cloned()
+    }
+}
+
+/// The next number after this seed, which is moved on: splitmix64, which S. Vigna gave to the public domain.
+fn next(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// The rules in force. They are kept in the journal with what is left of their counts, so that a
@@ -133,15 +163,20 @@ impl Faults {
                 counted = true;
                 continue;
             }
+            if rule.times == Some(0) {
+                continue;
+            }
+            let Some(effect) = rule.effect.drawn(&mut counted) else {
+                continue;
+            };
             match &mut rule.times {
-                Some(0) => continue,
                 Some(times) => {
                     *times -= 1;
                     counted = true;
                 }
                 None => {}
             }
-            effects.push(rule.effect.clone());
+            effects.push(effect);
         }
         if counted {
             self.keep(&rules);
@@ -173,6 +208,8 @@ impl Faults {
                     kill(process);
                     std::future::pending().await
                 }
+                // A chance within a chance is none.
+                Effect::Chance { .. } => {}
                 Effect::Error { .. } | Effect::Reset | Effect::Cut | Effect::Garbled | Effect::Refuse(_) => {
                     return Some(effect);
                 }
@@ -225,6 +262,32 @@ mod tests {
         assert_eq!(struck("DeleteVolume", Moment::After), 0);
         let strikes: Vec<_> = (0..4).map(|_| struck("CreateVolume", Moment::After)).collect();
         assert_eq!(strikes, [0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn chance_strikes_its_share_and_the_same_calls_each_time() {
+        let struck = |percent, seed| {
+            let faults = Faults::default();
+            let of = vec![Effect::Reset, Effect::Cut];
+            faults.add(Fault {
+                effect: Effect::Chance { percent, seed, of },
+                ..reset("*", 0, None)
+            });
+            let call = call("CreateVolume");
+            let strikes = (0..1000).map(|_| faults.strike(&call, Moment::After));
+            strikes.map(|effects| effects.first().cloned()).collect::<Vec<_>>()
+        };
+        for (percent, least, most) in [(0, 0, 0), (5, 25, 75), (30, 250, 350), (100, 1000, 1000)] {
+            let count = struck(percent, 7).into_iter().flatten().count();
+            assert!((least..=most).contains(&count), "{percent} %: {count}");
+        }
+        let half = struck(100, 7)
+            .iter()
+            .filter(|effect| **effect == Some(Effect::Cut))
+            .count();
+        assert!((400..600).contains(&half), "{half}");
+        assert_eq!(struck(30, 7), struck(30, 7));
+        assert_ne!(struck(30, 7), struck(30, 8));
     }
 
     #[test]
