@@ -125,7 +125,7 @@ impl<'a> Row<'a> {
     fn of_resumed(done: &'a Done) -> Self {
         let (action, why) = match &done.outcome {
             Outcome::Gone => (Action::Deleted, "an earlier run began it"),
-            Outcome::Kept(why) => (Action::Spared, why.as_str()),
+            Outcome::Kept(why) | Outcome::Unsettled(why) => (Action::Spared, why.as_str()),
             Outcome::Failed(why) => (Action::Failed, why.as_str()),
             Outcome::NotBegun(why) => (Action::NotBegun, why.as_str()),
         };
