@@ -1,23 +1,105 @@
-//! The crash matrix: the process is killed before and after every call of every command, and the same command finishes.
+//! The crash matrix: the process is killed before and after every call of every command, and the next run finishes.
+//!
+//! `crash/table.rs` is the table. A row's command runs once undisturbed, in a copy of its world, and the sandbox's audit tells its calls;
+//! for each kill that these allow there is another copy. Clouds and cluster live on, as they would.
 
-use serde_json::json;
+mod facts;
+mod kill;
+mod scene;
+mod table;
 
-use crate::live::Live;
-use crate::support::{World, profile, set};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use kill::{Kill, sample};
+use scene::{After, Scene};
+use table::{Row, TABLE};
+
+use crate::plays::{self, Extent};
+
+/// Kills of a row that a plain `cargo test` plays, and those of each thing that may come after besides running the same again.
+const SAMPLE: (usize, usize) = (14, 3);
+
+/// Cases of a row, in the order of their names.
+fn cases(scene: &Scene, row: &Row) -> Vec<(Kill, After)> {
+    let all = &scene.kills;
+    let mutating: Vec<Kill> = all.iter().filter(|kill| kill.mutating).cloned().collect();
+    let (first, other) = match plays::extent() {
+        Extent::All => (all.clone(), mutating.clone()),
+        Extent::Writes => (mutating.clone(), sample(&mutating, SAMPLE.1)),
+        Extent::Sample => (sample(&mutating, SAMPLE.0), sample(&mutating, SAMPLE.1)),
+    };
+    let mut random = plays::random(row.name);
+    let mut cases: Vec<(Kill, After)> = first.into_iter().map(|kill| (kill, After::Again)).collect();
+    for kill in &other {
+        let second = all[random.usize(..all.len())].clone();
+        cases.push((kill.clone(), After::Twice(second)));
+        cases.extend(row.then.iter().map(|then| (kill.clone(), After::Other(*then))));
+    }
+    cases
+}
+
+/// Plays the rows of a command.
+fn survives(command: &str) {
+    let rows: Vec<&'static Row> = TABLE
+        .iter()
+        .filter(|row| row.name.rsplit_once('-').is_some_and(|(of, _)| of == command))
+        .collect();
+    assert!(!rows.is_empty(), "no row of {command}");
+    for row in rows.into_iter().filter(|row| plays::may_name(row.name)) {
+        let scene = Scene::of(row);
+        let cases = cases(&scene, row);
+        let struck = AtomicUsize::new(0);
+        let played = plays::at_once(
+            &cases,
+            |(kill, after)| scene.name(kill, after),
+            |(kill, after)| {
+                struck.fetch_add(usize::from(scene.play(kill, after)), Ordering::Relaxed);
+            },
+        );
+        let (struck, kills) = (struck.into_inner(), scene.kills.len());
+        plays::say(&format!(
+            "{}: {kills} kills are possible, {played} cases were played, {struck} killed the run",
+            row.name
+        ));
+    }
+}
 
 #[test]
-fn a_process_is_killed_at_the_call_that_a_rule_names() {
-    let live = Live::of(World::instant());
-    live.world.write("web/set.yaml", &set("web", 2));
-    let folder = live.world.write("web/profile.yaml", &profile("web"));
-    let up = format!("up {} --sandbox -o json", folder.display());
-    let kill = |pid| {
-        json!({"service": "ec2", "operation": "CreateVolume", "moment": "after", "skip": 1, "times": 1,
-            "effect": {"kill": pid}})
-    };
-    assert_eq!(live.run_under(&up, kill).code, None);
-    let made = live.state()["volumes"].as_array().unwrap().len();
-    assert_eq!(made, 2);
-    let again = live.run(&up).succeeds().json();
-    assert_eq!(again["volumesAdopted"], 2, "{again}");
+fn up_survives_each_kill() {
+    survives("up");
+}
+
+#[test]
+fn scaling_up_survives_each_kill() {
+    survives("scale-up");
+}
+
+#[test]
+fn scaling_down_survives_each_kill() {
+    survives("scale-down");
+}
+
+#[test]
+fn scaling_down_with_the_claims_survives_each_kill() {
+    survives("scale-down-delete");
+}
+
+#[test]
+fn down_that_deletes_survives_each_kill() {
+    survives("down-delete");
+}
+
+#[test]
+fn down_that_keeps_survives_each_kill() {
+    survives("down-keep");
+}
+
+#[test]
+fn down_that_takes_snapshots_survives_each_kill() {
+    survives("down-snapshot");
+}
+
+#[test]
+fn restore_survives_each_kill() {
+    survives("restore");
 }

@@ -15,3 +15,4 @@ mod support;
 
 mod crash;
 mod live;
+mod plays;

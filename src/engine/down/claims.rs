@@ -297,11 +297,16 @@ pub(crate) async fn unfinished(
                 persistent_volume: Some(pv_removal(pv)),
                 volume: pv.volume.clone(),
                 fate,
-                why,
+                why: begun_earlier(&why),
             });
         }
     }
     Ok(left)
+}
+
+/// Of what another run did not finish.
+fn begun_earlier(why: &str) -> String {
+    format!("{why}; an earlier run began it")
 }
 
 /// Another volume that was made for this life of a claim, by a call that was sent twice where the cloud ignores its token,
@@ -406,7 +411,7 @@ async fn left_by_a_former_run(
                 persistent_volume: Some(pv_removal(pv)),
                 volume: pv.volume.clone(),
                 fate,
-                why,
+                why: begun_earlier(&why),
             });
         }
     }
