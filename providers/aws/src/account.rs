@@ -1,14 +1,18 @@
 //! Who we are, by STS, and which zones the region has.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{AvailabilityZone, AvailabilityZoneState};
 use moorline_api::{Account, AccountId, Accounts, ErrorKind, Result};
+use tokio::time::timeout;
 
 use crate::call::{Manner, READ};
 use crate::clients::Clients;
 use crate::governor::Family;
 use crate::listing::exactly;
 use crate::provider::AwsProvider;
+use crate::settings::Budgets;
 use crate::words::clean;
 
 /// STS is asked once: where it fails, EC2 knows the account too.
@@ -24,8 +28,12 @@ impl Accounts for AwsProvider {
     }
 }
 
+/// How long it may take to learn whose budgets are spent.
+const PAYER_PATIENCE: Duration = Duration::from_secs(3);
+
 /// The account, and its caller where that can be told.
-struct Identity {
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
     account: String,
     caller: String,
 }
@@ -60,9 +68,30 @@ impl AwsProvider {
             .error(ErrorKind::Invalid, message))
     }
 
+    /// Whose budgets are spent, as far as that can be told soon: the account, or at least its key. Without credentials there is
+    /// no call to be paced, and the error says so.
+    pub(crate) async fn payer(&self, clients: &Clients) -> Result<String> {
+        let paced = self.settings.budgets != Budgets::unlimited();
+        match (&self.settings.account, &self.settings.keys) {
+            (Some(account), _) => Ok(account.clone()),
+            (None, Some(keys)) => Ok(keys.access_key_id.clone()),
+            (None, None) if !paced => Ok(String::new()),
+            (None, None) => match timeout(PAYER_PATIENCE, self.identity(clients)).await {
+                Ok(Ok(identity)) => Ok(identity.account),
+                Ok(Err(error)) if error.kind == ErrorKind::Unauthenticated => Err(error),
+                Ok(Err(_)) | Err(_) => Ok(String::new()),
+            },
+        }
+    }
+
+    async fn identity(&self, clients: &Clients) -> Result<Identity> {
+        let identity = self.identity.get_or_try_init(|| self.ask_identity(clients)).await;
+        identity.cloned()
+    }
+
     /// Who we are. An STS that cannot be reached, as in a network with an endpoint for EC2 alone, or is broken or missing, as in
     /// some emulators, leaves the caller unknown, not the account.
-    async fn identity(&self, clients: &Clients) -> Result<Identity> {
+    async fn ask_identity(&self, clients: &Clients) -> Result<Identity> {
         let asked = self
             .caller
             .call(clients.subject("sts:GetCallerIdentity", ""), IDENTITY, || {

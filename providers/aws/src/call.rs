@@ -1,11 +1,13 @@
 //! One call to AWS: its turn, its place among those under way, its repeats.
 
 use std::error::Error as StdError;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use moorline_api::{ErrorKind, Result};
+use moorline_pacing::Departure;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
@@ -20,7 +22,8 @@ const ATTEMPTS: u32 = 4;
 /// The SDK's own retries are off: each attempt needs a token of the call's budget, which the SDK knows nothing of.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    pub(crate) governor: Governor,
+    /// Known when it is known whose budgets they are; nothing is paced before.
+    governor: OnceLock<Governor>,
     under_way: Semaphore,
     patience: Duration,
 }
@@ -39,11 +42,34 @@ pub(crate) const READ: Manner = Manner {
 };
 
 impl Caller {
-    pub(crate) fn new(governor: Governor, concurrency: usize, patience: Duration) -> Self {
+    pub(crate) fn new(concurrency: usize, patience: Duration) -> Self {
         Self {
-            governor,
+            governor: OnceLock::new(),
             under_way: Semaphore::new(concurrency.max(1)),
             patience,
+        }
+    }
+
+    /// The budgets to keep from now on.
+    pub(crate) fn govern(&self, budgets: impl FnOnce() -> Governor) {
+        self.governor.get_or_init(budgets);
+    }
+
+    /// Whether the family has more than half of its burst left.
+    pub(crate) fn is_relaxed(&self, family: Family) -> bool {
+        self.governor.get().is_none_or(|governor| governor.is_relaxed(family))
+    }
+
+    async fn turn(&self, family: Family, again: bool) -> Departure {
+        match self.governor.get() {
+            Some(governor) => governor.acquire(family, again).await,
+            None => Departure::now(),
+        }
+    }
+
+    async fn throttled(&self, family: Family, call: Departure, pause: Duration) {
+        if let Some(governor) = self.governor.get() {
+            governor.throttled(family, call, pause).await;
         }
     }
 
@@ -78,14 +104,15 @@ impl Caller {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         T: Send,
     {
-        let mut deadline = None;
+        // What is left of it: waiting for a turn takes none, for it is not the call that takes long, however many are before it.
+        let mut patience = self.patience;
         let mut attempt = 1;
+        let mut throttled = false;
         loop {
-            // The budget's turn comes first: a call that waits for its turn must not keep others from being under way. Nor is
-            // it the call that takes long, however many are before it.
-            self.governor.acquire(manner.family).await;
+            // The budget's turn comes first: a call that waits for its turn must not keep others from being under way.
+            let departure = self.turn(manner.family, throttled).await;
             let started = Instant::now();
-            let deadline = *deadline.get_or_insert(started + self.patience);
+            let deadline = started + patience;
             let place = self.under_way.acquire().await;
             let outcome = send().await;
             drop(place);
@@ -104,7 +131,7 @@ impl Caller {
             let pause = match &error.kind {
                 ErrorKind::Throttled { retry_after } => {
                     let pause = retry_after.unwrap_or_else(|| backoff(attempt));
-                    self.governor.throttled(manner.family, pause);
+                    self.throttled(manner.family, departure, pause).await;
                     pause
                 }
                 ErrorKind::Unreachable | ErrorKind::Internal if manner.repeatable && attempt < ATTEMPTS => {
@@ -117,14 +144,15 @@ impl Caller {
             }
             tokio::time::sleep(pause).await;
             // A call that was refused for its rate had no effect.
-            let in_doubt = !matches!(error.kind, ErrorKind::Throttled { .. });
-            if in_doubt {
+            throttled = matches!(error.kind, ErrorKind::Throttled { .. });
+            if !throttled {
                 match timeout_at(deadline, done()).await {
                     Ok(Some(answer)) => return Ok(answer),
                     Ok(None) => {}
                     Err(_) => return Err(error),
                 }
             }
+            patience = deadline.saturating_duration_since(Instant::now());
             attempt += 1;
         }
     }

@@ -6,6 +6,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use moorline_api::{Account, Error, ErrorKind, Result};
 use tokio::sync::OnceCell;
 
+use crate::account::Identity;
 use crate::call::Caller;
 use crate::clients::Clients;
 use crate::clock::Listener;
@@ -21,6 +22,7 @@ pub struct AwsProvider {
     clients: OnceCell<Clients>,
     pub(crate) clock: Listener,
     pub(crate) account: OnceCell<Account>,
+    pub(crate) identity: OnceCell<Identity>,
     pub(crate) caller: Caller,
     pub(crate) waiting: Waiting,
 }
@@ -28,14 +30,14 @@ pub struct AwsProvider {
 impl AwsProvider {
     /// A provider that has not called anyone yet: region and credentials are looked for at the first call.
     pub fn connect(settings: AwsSettings) -> Self {
-        let governor = Governor::new(&settings.budgets);
-        let caller = Caller::new(governor, settings.concurrency, settings.patience);
+        let caller = Caller::new(settings.concurrency, settings.patience);
         let waiting = Waiting::new(settings.visibility_grace);
         Self {
             settings,
             clients: OnceCell::new(),
             clock: Listener::default(),
             account: OnceCell::new(),
+            identity: OnceCell::new(),
             caller,
             waiting,
         }
@@ -47,6 +49,10 @@ impl AwsProvider {
         let find = || async {
             let clients = Clients::find(&self.settings, &self.clock).await?;
             self.check_account(&clients).await?;
+            let whose = format!("{}\n{}", self.payer(&clients).await?, clients.place);
+            let (registry, budgets) = (&self.settings.registry, &self.settings.budgets);
+            self.caller
+                .govern(|| Governor::new(registry, (&whose, &clients.region), budgets));
             Ok(clients)
         };
         self.clients.get_or_try_init(find).await

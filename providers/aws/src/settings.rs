@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use moorline_pacing::Budget;
+use moorline_pacing::Registry;
 
 /// Everything that is not left to the AWS environment and configuration files.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct AwsSettings {
     pub account: Option<String>,
     /// Call budgets of the account and region.
     pub budgets: Budgets,
+    /// Where they are shared with others who use the account.
+    pub registry: Registry,
     /// Calls under way at once.
     pub concurrency: usize,
     /// How long a connection may take to open.
@@ -45,6 +48,7 @@ impl Default for AwsSettings {
             role: None,
             account: None,
             budgets: Budgets::default(),
+            registry: Registry::alone(),
             concurrency: 32,
             connect_timeout: Duration::from_secs(3),
             call_timeout: Duration::from_secs(30),

@@ -197,7 +197,7 @@ impl Reader for AwsProvider {
     }
 
     fn is_relaxed(&self) -> bool {
-        self.caller.governor.is_relaxed(Family::Reads)
+        self.caller.is_relaxed(Family::Reads)
     }
 }
 

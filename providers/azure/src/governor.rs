@@ -1,9 +1,10 @@
 //! Paces calls so that neither Azure's storage provider nor Resource Manager has a reason to throttle them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::http::Method;
-use moorline_pacing::{Bucket, Turn, Window, WindowBudget};
+use moorline_pacing::{Bucket, Budget, Departure, Registry, Spacing, Turn, Window, WindowBudget};
 use tokio::time::Instant;
 
 use crate::settings::{Budgets, ManagerBudgets};
@@ -16,6 +17,12 @@ const SLACK: Duration = Duration::from_millis(120);
 
 /// Writes that may catch up at once after the machine was busy.
 const CATCHING_UP: u32 = 3;
+
+/// The part of the writes' rate that is used while other processes write too: nobody knows of all of them when they arrive.
+const IN_COMPANY: f64 = 0.88;
+
+/// So many calls of what Resource Manager says that it would still take are left to those that are under way.
+const UNDER_WAY: u32 = 5;
 
 /// Calls that share a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,30 +53,31 @@ impl Family {
 /// All budgets of a subscription and region, shared by every task of a provider.
 #[derive(Debug)]
 pub(crate) struct Governor {
-    reads: Vec<Window>,
-    lists: Vec<Window>,
-    writes: Vec<Window>,
+    reads: Vec<Arc<Window>>,
+    lists: Vec<Arc<Window>>,
+    writes: Vec<Arc<Window>>,
     /// The short one of the writes: it matters when a write arrives, and not only when it leaves.
-    second: Option<Window>,
+    second: Option<Arc<Window>>,
     /// Spreads writes evenly over it: calls that leave at once need a connection each, and wait for each other.
-    spread: Option<Bucket>,
+    spread: Option<Arc<Bucket>>,
     manager: Option<Manager>,
 }
 
 /// Resource Manager's buckets.
 #[derive(Debug)]
 struct Manager {
-    reads: Bucket,
-    writes: Bucket,
-    deletes: Bucket,
+    reads: Arc<Bucket>,
+    writes: Arc<Bucket>,
+    deletes: Arc<Bucket>,
 }
 
 impl Manager {
-    fn new(budgets: &ManagerBudgets) -> Self {
+    fn new(registry: &Registry, whose: &str, budgets: &ManagerBudgets) -> Self {
+        let bucket = |calls: &str, budget: Budget| registry.bucket(whose, calls, budget);
         Self {
-            reads: Bucket::new(budgets.reads),
-            writes: Bucket::new(budgets.writes),
-            deletes: Bucket::new(budgets.deletes),
+            reads: bucket("Resource Manager's reads", budgets.reads),
+            writes: bucket("Resource Manager's writes", budgets.writes),
+            deletes: bucket("Resource Manager's deletions", budgets.deletes),
         }
     }
 
@@ -84,34 +92,44 @@ impl Manager {
 
 /// A call that was let through, until it is answered or given up.
 #[derive(Debug)]
-pub(crate) struct Pass<'a>(Option<(&'a Window, Turn)>);
+pub(crate) struct Pass<'a> {
+    pub(crate) departure: Departure,
+    second: Option<(&'a Window, Turn)>,
+}
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        if let Some((window, turn)) = self.0 {
+        if let Some((window, turn)) = self.second {
             window.landed(turn, Instant::now());
         }
     }
 }
 
 impl Governor {
-    pub(crate) fn new(budgets: &Budgets) -> Self {
-        let windows = |budgets: &[WindowBudget]| -> Vec<_> { budgets.iter().copied().map(Window::new).collect() };
+    /// The budgets of `whose` subscription.
+    pub(crate) fn new(registry: &Registry, whose: &str, budgets: &Budgets) -> Self {
+        let windows = |calls: &str, budgets: &[WindowBudget]| -> Vec<_> {
+            let window = |budget: &WindowBudget| registry.window(whose, calls, *budget);
+            budgets.iter().map(window).collect()
+        };
         let (second, longer) = match budgets.writes.split_first() {
             Some((first, rest)) if first.per <= Duration::from_secs(1) => (Some(first), rest),
             _ => (None, &*budgets.writes),
         };
         Self {
-            reads: windows(&budgets.reads),
-            lists: windows(&budgets.lists),
-            writes: windows(longer),
-            second: second.map(short),
-            spread: second.map(|budget| Bucket::spaced(budget.per / budget.calls.max(1), CATCHING_UP)),
-            manager: budgets.manager.as_ref().map(Manager::new),
+            reads: windows("reads of storage", &budgets.reads),
+            lists: windows("lists of storage", &budgets.lists),
+            writes: windows("writes of storage", longer),
+            second: second.map(|budget| registry.answered(whose, "writes of storage", short(budget), SLACK)),
+            spread: second.map(|budget| registry.spaced(whose, "writes of storage", spacing(budget))),
+            manager: budgets
+                .manager
+                .as_ref()
+                .map(|budgets| Manager::new(registry, whose, budgets)),
         }
     }
 
-    fn windows(&self, family: Family) -> &[Window] {
+    fn windows(&self, family: Family) -> &[Arc<Window>] {
         match family {
             Family::Reads => &self.reads,
             Family::Lists => &self.lists,
@@ -120,59 +138,89 @@ impl Governor {
         }
     }
 
-    /// Waits for the call's turn in the budgets that bear a moment more or less.
-    pub(crate) async fn acquire(&self, family: Family, method: Method) {
+    /// Waits for the call's turn in the budgets that bear a moment more or less. Who had a turn and was throttled goes before
+    /// the others.
+    pub(crate) async fn acquire(&self, (family, method): (Family, Method), again: bool) {
+        let in_bucket = async |bucket: &Bucket| match again {
+            true => bucket.acquire_again().await,
+            false => bucket.acquire().await,
+        };
         if let Some(manager) = &self.manager {
-            manager.of(method).acquire().await;
+            in_bucket(manager.of(method)).await;
         }
-        let turn = async |window: &Window| match family {
+        let in_window = async |window: &Window| match family {
             Family::Urgent => window.acquire_first().await,
+            _ if again => window.acquire_first().await,
             _ => window.acquire().await,
         };
         for window in self.windows(family) {
-            turn(window).await;
+            in_window(window).await;
         }
         if let (Family::Writes, Some(spread)) = (family, &self.spread) {
-            spread.acquire().await;
+            in_bucket(spread).await;
         }
     }
 
     /// Waits for the call's turn in the budget that does not. Nothing may hold the call up after that.
     pub(crate) async fn depart(&self, family: Family) -> Pass<'_> {
-        Pass(match (family, &self.second) {
+        let second = match (family, self.second.as_deref()) {
             (Family::Writes, Some(second)) => Some((second, second.acquire().await)),
             (Family::Urgent, Some(second)) => Some((second, second.acquire_first().await)),
             _ => None,
-        })
+        };
+        Pass {
+            departure: Departure::now(),
+            second,
+        }
     }
 
     /// Azure throttled a call: nobody of this family goes on before `pause` is over.
-    pub(crate) fn throttled(&self, (family, method): (Family, Method), pause: Duration) {
+    pub(crate) async fn throttled(&self, (family, method): (Family, Method), call: Departure, pause: Duration) {
         if let Some(manager) = &self.manager {
-            manager.of(method).throttled(pause);
+            manager.of(method).throttled(call, pause).await;
         }
         for window in self.windows(family) {
-            window.throttled(pause);
+            window.throttled(pause).await;
         }
-        if let (Family::Writes | Family::Urgent, Some(second)) = (family, &self.second) {
-            second.throttled(pause);
-            _ = self.spread.as_ref().map(|spread| spread.throttled(pause));
+        if let (Family::Writes | Family::Urgent, Some(second), Some(spread)) = (family, &self.second, &self.spread) {
+            second.throttled(pause).await;
+            spread.throttled(call, pause).await;
+        }
+    }
+
+    /// Resource Manager says how many calls of this sort it would still take at once: whoever else has the same identity
+    /// spends them too.
+    pub(crate) async fn told(&self, method: Method, left: u64) {
+        if let Some(manager) = &self.manager {
+            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            manager.of(method).told(left.saturating_sub(UNDER_WAY)).await;
         }
     }
 }
 
 /// A short budget: its margin is in time, because it has too few calls to spare one.
-fn short(budget: &WindowBudget) -> Window {
-    let budget = WindowBudget {
+fn short(budget: &WindowBudget) -> WindowBudget {
+    WindowBudget {
         calls: budget.calls,
         per: budget.per + GRAIN,
-    };
-    Window::answered(budget, SLACK)
+    }
+}
+
+fn spacing(budget: &WindowBudget) -> Spacing {
+    Spacing {
+        interval: budget.per / budget.calls.max(1),
+        catching_up: CATCHING_UP,
+        in_company: IN_COMPANY,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn governor(budgets: &Budgets) -> Governor {
+        Governor::new(&Registry::alone(), "subscription", budgets)
+    }
 
     /// When each of so many writes goes, on a clock of its own: each is answered `latency` after it left.
     fn reckon(governor: &Governor, writes: u32, latency: Duration) -> Vec<Instant> {
@@ -181,9 +229,7 @@ mod tests {
         let mut under_way = std::collections::VecDeque::new();
         for _ in 0..writes {
             let windows = governor.windows(Family::Writes).iter().chain(&governor.second);
-            while let Err(ready) = governor.spread.as_ref().unwrap().take(now) {
-                now = ready;
-            }
+            now = governor.spread.as_ref().unwrap().next(now);
             let mut turn = None;
             for window in windows {
                 turn = loop {
@@ -206,7 +252,7 @@ mod tests {
     fn a_hundred_writes_are_spread_evenly_and_take_what_the_budget_says() {
         let budgets = Budgets::default();
         for (latency, at_most) in [(5, 1.03), (100, 1.12), (500, 1.15), (900, 1.15)] {
-            let gone = reckon(&Governor::new(&budgets), 100, Duration::from_millis(latency));
+            let gone = reckon(&governor(&budgets), 100, Duration::from_millis(latency));
             for (index, first) in gone.iter().enumerate() {
                 let within = gone[index..].iter().filter(|at| **at < *first + Duration::from_secs(1));
                 assert!(within.count() <= 10, "from call {index}");
@@ -222,7 +268,7 @@ mod tests {
 
     #[test]
     fn an_hour_holds_no_more_writes_than_are_published() {
-        let gone = reckon(&Governor::new(&Budgets::default()), 1300, Duration::from_millis(5));
+        let gone = reckon(&governor(&Budgets::default()), 1300, Duration::from_millis(5));
         let hour = Duration::from_hours(1);
         let within = gone.iter().filter(|at| **at < gone[0] + hour).count();
         assert!((1150..=1200).contains(&within), "{within}");
@@ -237,10 +283,10 @@ mod tests {
             }],
             ..Budgets::unlimited()
         };
-        let governor = &Governor::new(&budgets);
+        let governor = &governor(&budgets);
         let order = &std::sync::Mutex::new(Vec::new());
         let call = async |family| {
-            governor.acquire(family, Method::Put).await;
+            governor.acquire((family, Method::Put), false).await;
             drop(governor.depart(family).await);
             order.lock().unwrap().push(family);
         };
@@ -260,11 +306,11 @@ mod tests {
 
     #[tokio::test]
     async fn without_budgets_nobody_waits() {
-        let governor = Governor::new(&Budgets::unlimited());
+        let governor = governor(&Budgets::unlimited());
         let start = Instant::now();
         for _ in 0..1000 {
-            governor.acquire(Family::Writes, Method::Put).await;
-            governor.acquire(Family::Lists, Method::Get).await;
+            governor.acquire((Family::Writes, Method::Put), false).await;
+            governor.acquire((Family::Lists, Method::Get), false).await;
         }
         assert!(start.elapsed() < Duration::from_secs(1));
     }

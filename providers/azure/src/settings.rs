@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use moorline_api::Sensitive;
-use moorline_pacing::{Budget, WindowBudget};
+use moorline_pacing::{Budget, Registry, WindowBudget};
 
 use crate::credentials::Identity;
 use crate::data::StorageConnection;
@@ -92,6 +92,8 @@ pub struct AzureSettings {
     pub keep_deleted_shares_days: Option<u32>,
     /// Call budgets of the subscription and region.
     pub budgets: Budgets,
+    /// Where they are shared with others who use the subscription.
+    pub registry: Registry,
     /// Calls under way at once: so many that read, and as many that write.
     pub concurrency: usize,
     /// How long a connection may take to open.
@@ -131,6 +133,7 @@ impl Default for AzureSettings {
             volumes_per_account: 50,
             keep_deleted_shares_days: None,
             budgets: Budgets::default(),
+            registry: Registry::alone(),
             concurrency: 32,
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(30),

@@ -5,18 +5,24 @@
 //! in another rhythm than they left.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::bucket::LONGEST_PAUSE;
+use crate::clock::{Clock, nanos};
+use crate::state::{Cell, Reader, State};
+
 /// Of how many calls it is remembered how long they took.
 const LATENCIES: usize = 32;
 /// A call that takes this much longer than the longest of late is held up somewhere.
 const USUAL: f64 = 1.5;
+/// A moment further ahead than this was not written by us.
+const HORIZON: Duration = Duration::from_hours(2);
 
 /// A budget as a cloud publishes it: so many calls in so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +48,7 @@ pub struct Window {
     /// How long after it left an answered call may have been counted at least; `None` where it does not matter when calls
     /// arrive.
     slack: Option<Duration>,
-    log: Mutex<Log>,
+    log: Cell<Log>,
     /// Held by the caller whose turn is next; tokio's mutex queues the others in order.
     turn: tokio::sync::Mutex<()>,
     /// Callers who go before the queue.
@@ -68,8 +74,9 @@ pub struct Turn {
     left: Instant,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Log {
+    clock: Clock,
     calls: VecDeque<Passed>,
     turns: u64,
     /// How long the last calls took.
@@ -87,6 +94,16 @@ struct Passed {
 }
 
 impl Log {
+    fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            calls: VecDeque::new(),
+            turns: 0,
+            latencies: VecDeque::new(),
+            paused_until: None,
+        }
+    }
+
     fn shortest(&self) -> Duration {
         self.latencies.iter().min().copied().unwrap_or_default()
     }
@@ -108,23 +125,61 @@ impl Log {
     }
 }
 
+/// Only windows in which it does not matter when calls arrive are shared: of a call it is enough when it left.
+impl State for Log {
+    fn distrust(&mut self, _: u64) {
+        // What this process did itself is all that is known.
+    }
+
+    fn encode(&self, into: &mut Vec<u8>) {
+        let mut number = |at: Option<Instant>| into.extend(at.map_or(0, |at| self.clock.nanos(at)).to_le_bytes());
+        number(self.paused_until);
+        for call in &self.calls {
+            number(Some(call.turn.left));
+        }
+    }
+
+    fn decode(bytes: &mut Reader<'_>, clock: &Clock, now: u64) -> Option<Self> {
+        let horizon = now.saturating_add(nanos(HORIZON));
+        let mut moment = || bytes.number().filter(|at| *at <= horizon);
+        let paused_until = moment()?;
+        let mut log = Self::new(*clock);
+        log.paused_until = (paused_until > 0).then(|| clock.instant(paused_until));
+        while let Some(at) = moment() {
+            log.turns += 1;
+            let left = clock.instant(at);
+            let number = log.turns;
+            log.calls.push_back(Passed {
+                turn: Turn { number, left },
+                counted: Some(left),
+            });
+        }
+        Some(log)
+    }
+}
+
 impl Window {
     /// A window that keeps a published budget: 2 % fewer calls, and stretches 1 % longer.
-    pub fn new(published: WindowBudget) -> Self {
+    pub(crate) fn at(clock: Clock, file: Option<File>, published: WindowBudget) -> Self {
         let margin = published.calls.div_ceil(50);
-        Self::exact(WindowBudget {
+        let budget = WindowBudget {
             calls: published.calls.saturating_sub(margin),
             per: published.per.mul_f64(1.01),
-        })
+        };
+        Self {
+            log: Cell::new(clock, Log::new(clock), file),
+            ..Self::exact(budget)
+        }
     }
 
     /// A window that keeps this very budget: the margin is the caller's.
     pub fn exact(budget: WindowBudget) -> Self {
+        let clock = Clock::new();
         Self {
             calls: budget.calls.max(1) as usize,
             per: budget.per,
             slack: None,
-            log: Mutex::default(),
+            log: Cell::new(clock, Log::new(clock), None),
             turn: tokio::sync::Mutex::new(()),
             first: AtomicUsize::new(0),
             sooner: Notify::new(),
@@ -142,10 +197,6 @@ impl Window {
             slack: Some(slack),
             ..Self::exact(budget)
         }
-    }
-
-    fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the caller's turn.
@@ -183,7 +234,12 @@ impl Window {
 
     /// Takes a turn at `now`, or says when to ask again. Nobody is queued: it is for schedules that are reckoned, not kept.
     pub fn take(&self, now: Instant) -> Result<Turn, Instant> {
-        let mut log = self.log();
+        let taken = self.log.try_change(|log| self.take_of(log, now));
+        // Another process is at it: that takes microseconds.
+        taken.unwrap_or(Err(now + Duration::from_millis(1)))
+    }
+
+    fn take_of(&self, log: &mut Log, now: Instant) -> Result<Turn, Instant> {
         if let Some(until) = log.paused_until.filter(|until| *until > now) {
             return Err(until);
         }
@@ -208,37 +264,40 @@ impl Window {
     /// Notes that a call was answered, or given up, at `now`.
     pub fn landed(&self, turn: Turn, now: Instant) {
         let Some(slack) = self.slack else { return };
-        let mut log = self.log();
-        let took = now.saturating_duration_since(turn.left);
-        log.latencies.push_back(took.min(self.per));
-        if log.latencies.len() > LATENCIES {
-            log.latencies.pop_front();
-        }
-        let later = slack.max(took.saturating_sub(log.shortest())).min(took);
-        if let Some(call) = log.calls.iter_mut().find(|call| call.turn == turn) {
-            call.counted = Some(turn.left + later);
-        }
+        let note = |log: &mut Log| {
+            let took = now.saturating_duration_since(turn.left);
+            log.latencies.push_back(took.min(self.per));
+            if log.latencies.len() > LATENCIES {
+                log.latencies.pop_front();
+            }
+            let later = slack.max(took.saturating_sub(log.shortest())).min(took);
+            if let Some(call) = log.calls.iter_mut().find(|call| call.turn == turn) {
+                call.counted = Some(turn.left + later);
+            }
+        };
+        // Never busy: no file is behind a window with a slack.
+        let _ = self.log.try_change(note);
         self.sooner.notify_waiters();
     }
 
     /// The cloud throttled a call all the same: someone else uses the budget too. Nobody goes on before `pause` is over.
-    pub fn throttled(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        let mut log = self.log();
-        log.paused_until = Some(log.paused_until.map_or(until, |before| before.max(until)));
+    pub async fn throttled(&self, pause: Duration) {
+        let until = Instant::now() + pause.min(LONGEST_PAUSE);
+        let note = |log: &mut Log| {
+            log.paused_until = Some(log.paused_until.map_or(until, |before| before.max(until)));
+        };
+        self.log.change(note).await;
     }
 
     /// Whether less than half of the stretch's calls are spent.
     pub fn is_relaxed(&self) -> bool {
         let now = Instant::now();
-        let log = self.log();
         let slack = self.slack.unwrap_or_default();
-        let recent = log
-            .calls
-            .iter()
-            .filter(|call| log.counted(call, slack, now) + self.per > now);
-        let recent = recent.count();
-        recent * 2 < self.calls && log.paused_until.is_none_or(|until| until <= now)
+        self.log.glance(|log| {
+            let is_recent = |call: &&Passed| log.counted(call, slack, now) + self.per > now;
+            let recent = log.calls.iter().filter(is_recent).count();
+            recent * 2 < self.calls && log.paused_until.is_none_or(|until| until <= now)
+        })
     }
 }
 
@@ -253,7 +312,7 @@ mod tests {
 
     #[test]
     fn no_stretch_ever_holds_more_than_is_published() {
-        let window = Window::new(BUDGET);
+        let window = Window::at(Clock::new(), None, BUDGET);
         let start = Instant::now();
         let mut now = start;
         let mut calls = Vec::new();
@@ -364,12 +423,12 @@ mod tests {
         assert_eq!(window.take(next + millis(5000)), Err(next + millis(6000)));
     }
 
-    #[test]
-    fn a_throttled_call_holds_everyone_back() {
-        let window = Window::new(BUDGET);
+    #[tokio::test]
+    async fn a_throttled_call_holds_everyone_back() {
+        let window = Window::at(Clock::new(), None, BUDGET);
         assert!(window.is_relaxed());
-        window.throttled(Duration::from_secs(7));
-        window.throttled(Duration::from_secs(2));
+        window.throttled(Duration::from_secs(7)).await;
+        window.throttled(Duration::from_secs(2)).await;
         assert!(!window.is_relaxed());
         let now = Instant::now();
         let ready = window.take(now).unwrap_err();

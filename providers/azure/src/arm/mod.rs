@@ -32,10 +32,6 @@ use crate::transport::HyperTransport;
 pub(crate) use pages::Listing;
 pub(crate) use path::{Path, Version, is_loopback, same_host};
 
-/// Somebody else with the same identity spends Resource Manager's own bucket too, when so few calls are left in it.
-const FEW_LEFT: u64 = 5;
-/// In that long, it has ten calls more.
-const REFILL: Duration = Duration::from_secs(1);
 /// Attempts of a call that fails for another reason than its rate.
 const ATTEMPTS: u32 = 5;
 
@@ -179,7 +175,7 @@ impl ResourceManager {
             base,
             pipeline,
             wallet,
-            governor: Governor::new(&settings.budgets),
+            governor: Governor::new(&settings.registry, &payer(settings), &settings.budgets),
             clock: clock::Clock::default(),
             reads_under_way: Semaphore::new(settings.concurrency.max(1)),
             writes_under_way: Semaphore::new(settings.concurrency.max(1)),
@@ -211,12 +207,13 @@ impl ResourceManager {
 
     /// Makes a call and repeats it while that is safe and may help. Answers of 2xx come back; all others are errors.
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Answer> {
-        let mut deadline = None;
+        // What is left of it: waiting for a turn takes none, for it is not the call that takes long, however many are before it.
+        let mut patience = self.patience;
         let mut attempt = 1;
+        let mut throttled = false;
         loop {
-            // The budget's turn comes first: a call that waits for its turn must not keep others from being under way. Nor is
-            // it the call that takes long, however many are before it.
-            self.governor.acquire(call.family, call.method).await;
+            // The budget's turn comes first: a call that waits for its turn must not keep others from being under way.
+            self.governor.acquire((call.family, call.method), throttled).await;
             let places = match call.method {
                 Method::Get | Method::Head => &self.reads_under_way,
                 _ => &self.writes_under_way,
@@ -224,17 +221,16 @@ impl ResourceManager {
             let place = places.acquire().await;
             let pass = self.governor.depart(call.family).await;
             let started = Instant::now();
-            let deadline = *deadline.get_or_insert(started + self.patience);
+            let (departure, deadline) = (pass.departure, started + patience);
             let outcome = timeout(self.call_timeout, self.once(call)).await;
             drop((pass, place));
             if let Some(sent) = outcome.as_ref().ok().and_then(|answer| answer.as_ref().ok()?.sent()) {
                 self.clock.note(sent);
             }
             if let Ok(Ok(answer)) = &outcome
-                && answer.remaining(call.method).is_some_and(|left| left < FEW_LEFT)
+                && let Some(left) = answer.remaining(call.method)
             {
-                tracing::debug!(operation = call.operation, "few calls are left, a pause is made");
-                self.governor.throttled((call.family, call.method), REFILL);
+                self.governor.told(call.method, left).await;
             }
             let Call {
                 operation, resource, ..
@@ -254,7 +250,9 @@ impl ResourceManager {
             let pause = match &error.kind {
                 ErrorKind::Throttled { retry_after } => {
                     let pause = retry_after.unwrap_or_else(|| backoff(attempt));
-                    self.governor.throttled((call.family, call.method), pause);
+                    self.governor
+                        .throttled((call.family, call.method), departure, pause)
+                        .await;
                     pause
                 }
                 // The condition will not hold again: whoever set it reads anew.
@@ -273,6 +271,8 @@ impl ResourceManager {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
+            throttled = matches!(error.kind, ErrorKind::Throttled { .. });
+            patience = deadline.saturating_duration_since(Instant::now());
             attempt += 1;
         }
     }
@@ -317,6 +317,16 @@ impl ResourceManager {
             call.subject().error(ErrorKind::Internal, message)
         })
     }
+}
+
+/// Whose budgets are spent.
+fn payer(settings: &AzureSettings) -> String {
+    let subscription = settings.subscription.as_deref().unwrap_or_default();
+    format!(
+        "{}\n{}",
+        subscription.to_ascii_lowercase(),
+        settings.cloud.resource_manager()
+    )
 }
 
 /// Doubles from 200 ms to 20 s, with half of it random, so that many callers do not return at once.
