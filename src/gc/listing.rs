@@ -8,16 +8,40 @@ use crate::coverage::Kind;
 use crate::names;
 use crate::world::{ClusterIndex, Detail, ScopeIndex, VolumeNames, World};
 
+/// What a world takes no notice of, in the two kinds of which there are as many as volumes.
+const UNWANTED_OF_CLAIMS: &[(&str, &str)] = &[
+    ("metadata", "finalizers"),
+    ("spec", "accessModes"),
+    ("spec", "resources"),
+    ("status", "accessModes"),
+    ("status", "allocatedResources"),
+    ("status", "capacity"),
+];
+const UNWANTED_OF_PERSISTENT_VOLUMES: &[(&str, &str)] = &[
+    ("metadata", "finalizers"),
+    ("spec", "accessModes"),
+    ("spec", "capacity"),
+    ("spec", "mountOptions"),
+    ("spec", "nodeAffinity"),
+];
+
 /// The same query for no more than a world takes: of claims' managed fields the entries by which those that the StatefulSet
 /// controller made are known, and of other objects none. They are half of what a cluster would send to memory.
 #[must_use]
 pub fn lean(query: ListQuery) -> ListQuery {
-    let wanted = if query.resource.gvk.is("", "PersistentVolumeClaim") {
-        ManagedFields::Of(names::CONTROLLER_MANAGER.to_owned())
+    let gvk = &query.resource.gvk;
+    if gvk.is("", "PersistentVolumeClaim") {
+        let of_controller = ManagedFields::Of {
+            manager: names::CONTROLLER_MANAGER.to_owned(),
+            field: names::ACCESS_MODES,
+        };
+        query.managed_fields(of_controller).without(UNWANTED_OF_CLAIMS)
+    } else if gvk.is("", "PersistentVolume") {
+        let query = query.managed_fields(ManagedFields::None);
+        query.without(UNWANTED_OF_PERSISTENT_VOLUMES)
     } else {
-        ManagedFields::None
-    };
-    query.managed_fields(wanted)
+        query.managed_fields(ManagedFields::None)
+    }
 }
 
 /// Folds one kind of one cluster. `began` is the time before the first call.
@@ -76,7 +100,10 @@ mod tests {
         let wanted = |resource| lean(ListQuery::everywhere(resource)).managed_fields;
         assert_eq!(
             wanted(ResourceKind::claim()),
-            ManagedFields::Of("kube-controller-manager".to_owned())
+            ManagedFields::Of {
+                manager: "kube-controller-manager".to_owned(),
+                field: "f:accessModes",
+            }
         );
         assert_eq!(wanted(ResourceKind::persistent_volume()), ManagedFields::None);
     }

@@ -10,6 +10,8 @@ pub const PROTECT: &str = tags::PROTECT;
 pub const SET: &str = tags::SET;
 /// The field manager under which the StatefulSet controller makes claims.
 pub(crate) const CONTROLLER_MANAGER: &str = "kube-controller-manager";
+/// How managed fields write the field of a claim by which that is seen.
+pub(crate) const ACCESS_MODES: &str = "f:accessModes";
 
 /// Tags that say for which claim a driver or provisioner made a volume: its namespace, its name, and its PersistentVolume.
 pub(crate) const CREATED_FOR: [[&str; 3]; 2] = [

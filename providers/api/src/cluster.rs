@@ -43,6 +43,9 @@ pub struct ListQuery {
     pub fields: Option<String>,
     /// How much of `metadata.managedFields` is wanted: often it is half of an object. A watch gives all of it.
     pub managed_fields: ManagedFields,
+    /// Fields that are of no use to who asks, each with the part of the object it is in: `("spec", "nodeAffinity")`. They are left
+    /// out of lists, so that long ones take less time and memory; a watch gives them all the same.
+    pub unwanted: &'static [(&'static str, &'static str)],
 }
 
 /// How much of objects' `metadata.managedFields` is wanted.
@@ -51,8 +54,13 @@ pub enum ManagedFields {
     /// All of it.
     #[default]
     All,
-    /// The entries of this manager.
-    Of(String),
+    /// The entries of a manager, for the object itself and not for a subresource, that name a field.
+    Of {
+        /// The manager.
+        manager: String,
+        /// The field as entries write it: `f:accessModes`.
+        field: &'static str,
+    },
     /// Nothing; the field is left out.
     None,
 }
@@ -67,6 +75,7 @@ impl ListQuery {
             labels: None,
             fields: None,
             managed_fields: ManagedFields::All,
+            unwanted: &[],
         }
     }
 
@@ -78,6 +87,7 @@ impl ListQuery {
             labels: None,
             fields: None,
             managed_fields: ManagedFields::All,
+            unwanted: &[],
         }
     }
 
@@ -85,6 +95,13 @@ impl ListQuery {
     #[must_use]
     pub fn managed_fields(mut self, wanted: ManagedFields) -> Self {
         self.managed_fields = wanted;
+        self
+    }
+
+    /// The same, without these fields.
+    #[must_use]
+    pub fn without(mut self, unwanted: &'static [(&'static str, &'static str)]) -> Self {
+        self.unwanted = unwanted;
         self
     }
 

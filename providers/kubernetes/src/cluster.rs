@@ -1,6 +1,7 @@
 //! `KubeCluster`: each call of the contract in terms of requests.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,7 +32,7 @@ const APPLY_PATCH: &str = "application/apply-patch+yaml";
 ///
 /// One value is one pool of connections and one bound on calls in flight; share it. Nothing is sent before the first call.
 pub struct KubeCluster {
-    transport: Transport,
+    transport: Arc<Transport>,
     default_namespace: String,
     identity: OnceCell<ClusterIdentity>,
 }
@@ -72,7 +73,7 @@ impl KubeCluster {
     fn over(transport: Transport) -> Self {
         Self {
             default_namespace: transport.access().config.default_namespace.clone(),
-            transport,
+            transport: Arc::new(transport),
             identity: OnceCell::new(),
         }
     }

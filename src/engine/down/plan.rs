@@ -152,6 +152,7 @@ async fn former(
                 labels: Some(selector.clone()),
                 fields: None,
                 managed_fields: ManagedFields::All,
+                unwanted: &[],
             };
             let listed = observe::list(ctx, query, |object| made_for(profile, &object).then_some(object)).await;
             let objects = match listed {

@@ -64,6 +64,7 @@ async fn absent(
         labels: None,
         fields: None,
         managed_fields: ManagedFields::All,
+        unwanted: &[],
     };
     let name = |place: &usize| &*live.targets[*place].0.name;
     let wanted: HashSet<&str> = places.iter().map(name).collect();

@@ -172,6 +172,7 @@ impl LiveObjects {
                 labels: Some(selector.clone()),
                 fields: None,
                 managed_fields: ManagedFields::All,
+                unwanted: &[],
             })
         });
         let lists = queries.map(|query| async move { (observe::list(ctx, query.clone(), Some).await, query) });

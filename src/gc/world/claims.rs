@@ -126,7 +126,9 @@ fn made_by_controller(claim: &Object) -> bool {
     let entries = claim.list_at(&["metadata", "managedFields"]).iter();
     let mut entries = entries.filter(|entry| {
         entry.get("manager").and_then(Value::as_str) == Some(names::CONTROLLER_MANAGER)
-            && entry.pointer("/fieldsV1/f:spec/f:accessModes").is_some()
+            && entry
+                .pointer("/fieldsV1/f:spec")
+                .is_some_and(|spec| spec.get(names::ACCESS_MODES).is_some())
     });
     entries.next().is_some()
 }
