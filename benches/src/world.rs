@@ -44,6 +44,11 @@ impl World {
         self.run("sandbox settings --settings settings.json").map(drop)
     }
 
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<()> {
+        std::fs::write(self.folder.path().join(name), text).with_context(|| format!("cannot write {name}"))
+    }
+
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(&self.program);
         command
