@@ -4,4 +4,5 @@ mod accounts;
 mod balancers;
 mod build;
 mod plans;
+mod property;
 mod snapshots;
