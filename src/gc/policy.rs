@@ -67,6 +67,9 @@ pub struct NamedCluster {
     pub tag_ids: Vec<String>,
 }
 
+/// How long anything waits unless the policy says otherwise: seven days, over a weekend and back.
+pub(crate) const USUAL_GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// Waiting times; the default of each is seven days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -81,7 +84,7 @@ pub struct Grace {
 
 impl Default for Grace {
     fn default() -> Self {
-        Self::all(SignedDuration::from_hours(7 * 24))
+        Self::all(USUAL_GRACE)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::caps::Sum;
 use crate::coverage::{Freshness, Gap};
 use crate::mark::{Life, Mark, Standing};
 use crate::plan::{Clock, Kept};
-use crate::policy::{Caps, Policy};
+use crate::policy::{Caps, Policy, USUAL_GRACE};
 use crate::verdict::Verdict;
 
 /// How long what is no volume waits, from when a run first saw it unused; the default of each is seven days. Snapshots wait
@@ -28,7 +28,7 @@ pub struct Grace {
 
 impl Default for Grace {
     fn default() -> Self {
-        Self::all(SignedDuration::from_hours(7 * 24))
+        Self::all(USUAL_GRACE)
     }
 }
 
