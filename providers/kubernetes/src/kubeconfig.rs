@@ -1,11 +1,15 @@
 //! Which server and which credentials: kubectl's rules, and words for what is wrong with them.
 
 use std::fmt;
+use std::io::IsTerminal as _;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
-use kube::config::{AuthInfo, Config, ExecConfig, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
+use kube::config::{
+    AuthInfo, Config, ExecConfig, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError,
+};
 use moorline_api::{Error, ErrorKind};
 
 use crate::proxy;
@@ -48,6 +52,8 @@ pub(crate) struct Access {
     pub(crate) server: String,
     /// Whether the credentials come from a plugin or a file, so that asking again may give better ones.
     pub(crate) renewable: bool,
+    /// Whether there are credentials that are not sent: everybody on the way could read them.
+    pub(crate) withheld: bool,
 }
 
 impl Access {
@@ -71,6 +77,8 @@ impl Access {
         check_server(&config.cluster_url)
             .map_err(|problem| sources.error(format!("context `{context}`: {problem}")))?;
         check_files(&config.auth_info).map_err(|problem| sources.error(format!("context `{context}`: {problem}")))?;
+        attend(&mut config.auth_info, std::io::stdin().is_terminal())
+            .map_err(|problem| sources.error(format!("context `{context}`: {problem}")))?;
         config.proxy_url = match explicit_proxy {
             Some(proxy) => proxy.parse().ok(),
             None => proxy::from_environment(&config.cluster_url),
@@ -97,7 +105,8 @@ impl Access {
         Ok(Self::new(config, "in-cluster".to_owned()))
     }
 
-    fn new(config: Config, context: String) -> Self {
+    fn new(mut config: Config, context: String) -> Self {
+        let withheld = withhold(&mut config);
         let auth = &config.auth_info;
         let renewable = auth.exec.is_some() || auth.auth_provider.is_some() || auth.token_file.is_some();
         let server = without_credentials(&config.cluster_url);
@@ -106,6 +115,7 @@ impl Access {
             context,
             server,
             renewable,
+            withheld,
         }
     }
 }
@@ -315,6 +325,37 @@ fn check_files(auth: &AuthInfo) -> Result<(), String> {
     Ok(())
 }
 
+/// As kubectl does, takes the credentials away where they would go over plain HTTP to another machine; whether there were any.
+fn withhold(config: &mut Config) -> bool {
+    let is_plain = config.cluster_url.scheme_str() == Some("http");
+    let host = config.cluster_url.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if !is_plain || host == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
+        return false;
+    }
+    let auth = std::mem::take(&mut config.auth_info);
+    auth.token.is_some()
+        || auth.token_file.is_some()
+        || auth.password.is_some()
+        || auth.exec.is_some()
+        || auth.auth_provider.is_some()
+}
+
+/// Whether a credential plugin may ask somebody: as for kubectl, only where there is a terminal.
+fn attend(auth: &mut AuthInfo, has_terminal: bool) -> Result<(), String> {
+    let plugin = plugin_name(auth);
+    let Some(exec) = auth.exec.as_mut().filter(|_| !has_terminal) else {
+        return Ok(());
+    };
+    if exec.interactive_mode == Some(ExecInteractiveMode::Always) {
+        return Err(format!(
+            "the credential plugin `{plugin}` has to ask somebody (interactiveMode: Always), and stdin is no terminal; run it at one"
+        ));
+    }
+    exec.interactive_mode = Some(ExecInteractiveMode::Never);
+    Ok(())
+}
+
 /// The plugin's program, for messages.
 pub(crate) fn plugin_name(auth: &AuthInfo) -> String {
     let exec = auth.exec.as_ref().and_then(|exec: &ExecConfig| exec.command.clone());
@@ -362,6 +403,52 @@ mod tests {
         ] {
             assert_eq!(without_credentials(&address.parse().unwrap()), expected);
         }
+    }
+
+    #[test]
+    fn credentials_go_over_plain_http_to_this_machine_only() {
+        for (address, expected) in [
+            ("http://10.0.0.1:8080", true),
+            ("http://127.0.0.1.example.com", true),
+            ("http://localhost.example.com", true),
+            ("http://[fe80::1]:1", true),
+            ("http://127.0.0.1:8001", false),
+            ("http://[::1]:8001", false),
+            ("http://localhost:8001", false),
+            ("https://10.0.0.1", false),
+        ] {
+            let mut config = Config::new(address.parse().unwrap());
+            config.auth_info.token = Some("hush".to_owned().into());
+            let access = Access::new(config, "c".to_owned());
+            assert_eq!(access.withheld, expected, "{address}");
+            assert_eq!(access.config.auth_info.token.is_none(), expected, "{address}");
+        }
+        let nobody = Access::plain("http://10.0.0.1:8080", "c").unwrap();
+        assert!(!nobody.withheld, "there is nothing to withhold");
+    }
+
+    #[test]
+    fn plugins_ask_at_a_terminal_only() {
+        use ExecInteractiveMode::{Always, IfAvailable, Never};
+        let mode = |mode: Option<ExecInteractiveMode>, has_terminal| {
+            let exec = serde_json::json!({"command": "login", "interactiveMode": mode});
+            let mut auth = AuthInfo {
+                exec: Some(serde_json::from_value(exec).unwrap()),
+                ..AuthInfo::default()
+            };
+            attend(&mut auth, has_terminal).map(|()| auth.exec.unwrap().interactive_mode)
+        };
+        for given in [None, Some(Never), Some(IfAvailable), Some(Always)] {
+            assert_eq!(mode(given.clone(), true), Ok(given), "all is left as it is");
+        }
+        for given in [None, Some(Never), Some(IfAvailable)] {
+            assert_eq!(mode(given, false), Ok(Some(Never)));
+        }
+        assert!(
+            mode(Some(Always), false)
+                .unwrap_err()
+                .contains("`login` has to ask somebody")
+        );
     }
 
     #[test]

@@ -20,6 +20,8 @@ mod call;
 mod cluster;
 mod discovery;
 mod forbidden;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod kubeconfig;
 mod listing;
 mod pace;

@@ -11,6 +11,9 @@ use crate::forbidden;
 use crate::pace::Setback;
 use crate::text::printable;
 
+/// Who asks for more of a wait is not believed: no clock could count it.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// `metav1.Status`, as far as it is used. Every field may be missing or null.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Status {
@@ -95,7 +98,7 @@ impl Refusal {
             status,
             genuine,
             message,
-            retry_after: asked.map(Duration::from_secs),
+            retry_after: asked.map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT)),
         }
     }
 

@@ -144,7 +144,11 @@ impl Transport {
 
     /// A refusal in the words of the contract.
     pub(crate) fn refused(&self, call: &Call, refusal: Refusal) -> Error {
-        refusal.into_error(call, &self.access.server)
+        let mut error = refusal.into_error(call, &self.access.server);
+        if self.access.withheld && matches!(error.kind, ErrorKind::Unauthenticated | ErrorKind::Forbidden) {
+            error.message += "; credentials do not go over plain http to another machine: write https:// in the kubeconfig";
+        }
+        error
     }
 
     async fn repeat<T, F>(&self, call: &Call, read: impl Fn(Response<Body>) -> F + Send + Sync) -> Result<T, Error>

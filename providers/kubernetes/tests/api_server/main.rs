@@ -8,7 +8,9 @@
 
 mod access;
 mod calls;
+mod hostile;
 mod many;
+mod plugins;
 mod refusals;
 mod retries;
 mod server;
