@@ -146,7 +146,8 @@ impl Transport {
     pub(crate) fn refused(&self, call: &Call, refusal: Refusal) -> Error {
         let mut error = refusal.into_error(call, &self.access.server);
         if self.access.withheld && matches!(error.kind, ErrorKind::Unauthenticated | ErrorKind::Forbidden) {
-            error.message += "; credentials do not go over plain http to another machine: write https:// in the kubeconfig";
+            error.message +=
+                "; credentials do not go over plain http to another machine: write https:// in the kubeconfig";
         }
         error
     }
