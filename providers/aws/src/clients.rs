@@ -21,6 +21,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector};
 use moorline_api::{Error, ErrorKind, Result};
 
+use crate::bound::Bound;
 use crate::clock::Listener;
 use crate::settings::{AssumedRole, AwsSettings, StaticKeys};
 
@@ -64,7 +65,9 @@ impl Clients {
             .map_or_else(|| format!("AWS in region {region}"), str::to_owned);
         macro_rules! client {
             ($sdk:ident) => {{
-                let config = $sdk::config::Builder::from(&config).interceptor(listener.clone());
+                let config = $sdk::config::Builder::from(&config)
+                    .interceptor(listener.clone())
+                    .interceptor(Bound);
                 $sdk::Client::from_conf(config.build())
             }};
         }

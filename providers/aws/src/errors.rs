@@ -12,6 +12,9 @@ use moorline_api::{Error, ErrorKind};
 
 use crate::words::{clean, refusal};
 
+/// Who asks for more of a wait is not believed: no clock could count it.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// What a call was about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
@@ -107,7 +110,7 @@ fn retry_after(response: &HttpResponse) -> Option<Duration> {
         .trim()
         .parse()
         .ok()
-        .map(Duration::from_secs)
+        .map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 /// An answer that says no.

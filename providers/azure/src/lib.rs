@@ -18,6 +18,8 @@ mod directory;
 mod disks;
 mod environment;
 mod errors;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod extras;
 mod governor;
 mod holders;

@@ -5,6 +5,7 @@
 mod account;
 mod balancers;
 mod failures;
+mod hostile;
 mod scope;
 mod server;
 mod snapshots;

@@ -32,6 +32,8 @@ use crate::transport::HyperTransport;
 pub(crate) use pages::Listing;
 pub(crate) use path::{Path, Version, is_loopback, same_host};
 
+/// Who asks for more of a wait is not believed: no clock could count it.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// Attempts of a call that fails for another reason than its rate.
 const ATTEMPTS: u32 = 5;
 
@@ -83,6 +85,10 @@ impl Answer {
 
     /// How long the service asks to wait, where it says: in milliseconds, in seconds, or until a date.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.asked_wait().map(|wait| wait.min(LONGEST_WAIT))
+    }
+
+    fn asked_wait(&self) -> Option<Duration> {
         let millis = ["retry-after-ms", "x-ms-retry-after-ms"]
             .into_iter()
             .find_map(|name| self.header(name)?.trim().parse().ok());

@@ -224,3 +224,25 @@ async fn a_plan_makes_no_resource_group() {
     provider.create(&new_volume(&class(FILE, &[]), &uid(1))).await.unwrap();
     assert_eq!(server.count("create group"), 1);
 }
+
+#[tokio::test]
+async fn nobody_waits_for_ever_because_a_server_says_so() {
+    for (header, wait) in [
+        ("retry-after", "18446744073709551615".to_owned()),
+        ("retry-after-ms", "18446744073709551615".to_owned()),
+        ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT".to_owned()),
+        ("retry-after", http_date(100 * 24 * 3600)),
+    ] {
+        let server = Server::start().await;
+        let told = wait.clone();
+        server.fault(move |asked| {
+            let busy = || Reply::refuse(429, "TooManyRequests", "Later.").with(header, told.clone());
+            (asked == "subscription").then(busy)
+        });
+        let error = server.provider().account().await.unwrap_err();
+        let ErrorKind::Throttled { retry_after } = error.kind else {
+            panic!("{error}")
+        };
+        assert_eq!(retry_after, Some(Duration::from_hours(24)), "{header}: {wait}");
+    }
+}
