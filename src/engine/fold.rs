@@ -49,6 +49,8 @@ pub(crate) struct ClaimView {
     /// The snapshot or deleted volume that `restore` brings it back from.
     pub(crate) restored_from: Option<String>,
     pub(crate) terminating: bool,
+    /// Whether it goes when a pod goes: the StatefulSet controller has it owned by the pod of an ordinal that it takes away.
+    pub(crate) goes_with_its_pod: bool,
     pub(crate) created: Option<Timestamp>,
 }
 
@@ -90,6 +92,7 @@ impl ClaimView {
             .map(str::to_owned),
             restored_from: claim.annotation(tags::RESTORED_FROM).map(str::to_owned),
             terminating: claim.is_terminating(),
+            goes_with_its_pod: is_owned_by(claim, "Pod", None),
             created: claim.created(),
         }
     }
@@ -176,6 +179,17 @@ pub(crate) fn string_map(object: &Object, path: &[&str]) -> BTreeMap<String, Str
         .flatten()
         .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
         .collect()
+}
+
+/// Whether an object of this kind, and of this name where one is given, owns it.
+pub(crate) fn is_owned_by(object: &Object, kind: &str, name: Option<&str>) -> bool {
+    let owners = object.list_at(&["metadata", "ownerReferences"]);
+    let text =
+        |owner: &serde_json::Value, field: &str| owner.get(field).and_then(|value| value.as_str().map(str::to_owned));
+    owners.iter().any(|owner| {
+        text(owner, "kind").as_deref() == Some(kind)
+            && name.is_none_or(|name| text(owner, "name").as_deref() == Some(name))
+    })
 }
 
 /// The claims that a pod mounts.

@@ -10,8 +10,8 @@
 
 mod arm;
 mod azure;
-mod azure_crash;
 mod azure_errors;
+mod azure_lost;
 mod azure_stage;
 mod bad_policies;
 mod bad_profiles;
@@ -22,7 +22,6 @@ mod ec2;
 mod errors;
 mod formats;
 mod gc;
-mod gc_crash;
 mod interrupt;
 mod kubectl;
 mod many;

@@ -257,41 +257,6 @@ fn a_deleted_share_comes_back_with_its_claim() {
 }
 
 #[test]
-fn a_kill_at_any_call_of_bringing_a_share_back_is_finished_by_the_next() {
-    for (service, operation) in [
-        ("arm", "FileShares_Restore"),
-        ("kubernetes", "create persistentvolumeclaims"),
-        ("arm", "FileShares_Update"),
-        ("kubernetes", "create secrets"),
-        ("kubernetes", "create persistentvolumes"),
-        ("kubernetes", "patch persistentvolumeclaims"),
-    ] {
-        for moment in ["before", "after"] {
-            let world = World::instant();
-            world.run(&format!("up {COUNTER} --sandbox")).succeeds();
-            let share = claims(&world, COUNTER)[0]["cloud"]["id"].as_str().unwrap().to_owned();
-            world.run(&format!("down {COUNTER} --sandbox --yes")).succeeds();
-            let restore = format!("restore {share} {COUNTER} --sandbox -o json");
-            world.fault(
-                &json!({"service": service, "operation": operation, "moment": moment, "times": 1, "effect": "abort"}),
-            );
-            let killed = world.run(&restore);
-            assert_eq!(killed.code, None, "{operation} {moment}: {}", killed.stderr);
-            world.run(&restore).succeeds();
-            let again = world.run(&restore).succeeds().json();
-            assert_eq!(again["changed"], 0, "{operation} {moment}: {again:#}");
-            let up = world.run(&format!("up {COUNTER} --sandbox -o json")).succeeds().json();
-            assert_eq!(up["volumesCreated"], 0, "{operation} {moment}");
-            assert_eq!(
-                claims(&world, COUNTER)[0]["cloud"]["id"],
-                json!(share),
-                "{operation} {moment}"
-            );
-        }
-    }
-}
-
-#[test]
 fn a_share_that_was_deleted_under_its_living_claim_just_comes_back() {
     let world = World::instant();
     world.run(&format!("up {COUNTER} --sandbox")).succeeds();

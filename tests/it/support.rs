@@ -36,13 +36,6 @@ impl World {
         world
     }
 
-    /// The same world once more: what happens in one of them does not happen in the other. Nobody may serve it meanwhile.
-    pub fn copied(&self) -> Self {
-        let copy = Self::realistic();
-        copy_folder(self.path(), copy.path());
-        copy
-    }
-
     /// Changes some of the sandbox's settings.
     pub fn configure(&self, change: impl FnOnce(&mut Value)) {
         let mut settings = self.run("sandbox settings").succeeds().json();
@@ -213,19 +206,6 @@ impl Drop for Served {
         // As Ctrl-C would, so that the state is flushed; then whatever it takes.
         let _ = signal(&self.child, "TERM");
         let _ = self.child.wait();
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).unwrap();
-        }
     }
 }
 

@@ -4,12 +4,14 @@
 //! for each kill that these allow there is another copy. Clouds and cluster live on, as they would.
 
 mod facts;
+mod gc;
 mod kill;
 mod scene;
 mod table;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use gc::{Heap, aws_heap, azure_heap};
 use kill::{Kill, sample};
 use scene::{After, Scene};
 use table::{Row, TABLE};
@@ -56,12 +58,64 @@ fn survives(command: &str) {
                 struck.fetch_add(usize::from(scene.play(kill, after)), Ordering::Relaxed);
             },
         );
-        let (struck, kills) = (struck.into_inner(), scene.kills.len());
-        plays::say(&format!(
-            "{}: {kills} kills are possible, {played} cases were played, {struck} killed the run",
-            row.name
-        ));
+        tell(row.name, scene.kills.len(), played, &struck);
     }
+}
+
+/// Plays the kills of garbage collection.
+fn is_finished_by_the_next(name: &str, heap: impl FnOnce() -> Heap) {
+    if !plays::may_name(name) {
+        return;
+    }
+    let heap = heap();
+    let kills = heap.kills();
+    let mutating: Vec<Kill> = kills.iter().filter(|kill| kill.mutating).cloned().collect();
+    let (first, twice) = match plays::extent() {
+        Extent::All => (kills.clone(), mutating),
+        Extent::Writes => (mutating.clone(), sample(&mutating, SAMPLE.1)),
+        Extent::Sample => (sample(&mutating, SAMPLE.0), sample(&mutating, SAMPLE.1)),
+    };
+    let mut random = plays::random(name);
+    let mut cases: Vec<(Kill, Option<Kill>)> = first.into_iter().map(|kill| (kill, None)).collect();
+    for kill in twice {
+        cases.push((kill, Some(kills[random.usize(..kills.len())].clone())));
+    }
+    let struck = AtomicUsize::new(0);
+    let title = |(kill, second): &(Kill, Option<Kill>)| match second {
+        None => format!("{}/{kill}", heap.name),
+        Some(second) => format!("{}/{kill}/then-{second}", heap.name),
+    };
+    let played = plays::at_once(&cases, title, |(kill, second)| {
+        struck.fetch_add(usize::from(heap.play(kill, second.as_ref())), Ordering::Relaxed);
+    });
+    tell(name, kills.len(), played, &struck);
+}
+
+fn tell(name: &str, possible: usize, played: usize, struck: &AtomicUsize) {
+    let struck = struck.load(Ordering::Relaxed);
+    plays::say(&format!(
+        "{name}: {possible} kills are possible, {played} cases were played, {struck} killed the run"
+    ));
+}
+
+#[test]
+fn gc_survives_each_kill_at_aws() {
+    is_finished_by_the_next("gc-ebs", || aws_heap(false));
+}
+
+#[test]
+fn gc_survives_each_kill_beside_a_driver() {
+    is_finished_by_the_next("gc-csi", || aws_heap(true));
+}
+
+#[test]
+fn gc_survives_each_kill_at_azure_files() {
+    is_finished_by_the_next("gc-files", || azure_heap("gc-files", "file.csi.azure.com"));
+}
+
+#[test]
+fn gc_survives_each_kill_at_azure_blobs() {
+    is_finished_by_the_next("gc-blobs", || azure_heap("gc-blobs", "blob.csi.azure.com"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A world whose sandbox is served for as long as the handle lives. What a test asks the sandbox itself costs a request and no process.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -20,6 +21,13 @@ impl Live {
     pub fn of(world: World) -> Self {
         let served = world.serve();
         Self { world, served }
+    }
+
+    /// Serves a copy of a world that nobody serves: what happens in one of them does not happen in the other.
+    pub fn of_copy(world: &World) -> Self {
+        let copy = World::realistic();
+        copy_folder(world.path(), copy.path());
+        Self::of(copy)
     }
 
     /// No longer serves it; the world can be copied then.
@@ -91,5 +99,18 @@ impl Live {
     /// Moves the clock.
     pub fn advance(&self, seconds: u32) {
         self.admin("POST /_sandbox/clock", &json!({ "advance_seconds": seconds }));
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }

@@ -8,7 +8,7 @@ use moorline_profile::{OnDown, Profile, SetClaims};
 use super::evidence::{Pointers, foreign};
 use crate::context::Context;
 use crate::error::EngineError;
-use crate::fold::{ClaimView, Key, PvView, claims_of_pod, string_map};
+use crate::fold::{ClaimView, Key, PvView, claims_of_pod, is_owned_by, string_map};
 use crate::observe::{self, CloudVolumes, Site};
 use crate::outcome::Fate;
 use crate::plan::{ClaimRemoval, DownPlan, Removal, VolumeFate};
@@ -254,7 +254,8 @@ pub(crate) async fn removals_of(
 }
 
 /// What an earlier run that made a set smaller under `whenScaled: Delete` did not finish: claims beyond `replicas` that are on
-/// their way out, and volumes whose claims are gone. A claim that is alive was kept on purpose.
+/// their way out, and volumes whose claims are gone. Where the controller has not got so far as to delete a claim, its pod is still
+/// there or owns it. Any other claim that is alive was kept on purpose.
 pub(crate) async fn unfinished(
     ctx: &Context,
     profile: &Profile,
@@ -269,11 +270,14 @@ pub(crate) async fn unfinished(
         })
     };
     let namespaces = BTreeSet::from([set.namespace.clone()]);
+    // Pods are read first: one that goes meanwhile leaves its claim owned by it.
+    let mounted = mounted_by(ctx, set).await?;
     let (live, pvs) = futures::try_join!(
         observe::claims(ctx, &namespaces),
         observe::labelled_persistent_volumes(ctx, &profile.name)
     )?;
-    let going = live.values().filter(|claim| claim.terminating && is_lost(&claim.key()));
+    let goes = |claim: &ClaimView| claim.terminating || claim.goes_with_its_pod || mounted.contains(&claim.key());
+    let going = live.values().filter(|claim| goes(claim) && is_lost(&claim.key()));
     let mut left = removals_of(
         ctx,
         profile,
@@ -302,6 +306,15 @@ pub(crate) async fn unfinished(
         }
     }
     Ok(left)
+}
+
+/// The claims that pods of a set mount.
+async fn mounted_by(ctx: &Context, set: &SetClaims) -> Result<BTreeSet<Key>, Error> {
+    let keep = |pod: Object| is_owned_by(&pod, "StatefulSet", Some(&set.name)).then_some(pod);
+    let query = ListQuery::within(ResourceKind::pod(), &set.namespace);
+    let (pods, _) = observe::list(ctx, query, keep).await?;
+    let claims = pods.iter().filter_map(|pod| pod.at(&["spec"])).flat_map(claims_of_pod);
+    Ok(claims.map(|name| (set.namespace.clone(), name.to_owned())).collect())
 }
 
 /// Of what another run did not finish.

@@ -224,7 +224,7 @@ impl Scene {
     }
 
     fn copied(&self) -> Live {
-        Live::of(self.world.copied())
+        Live::of_copy(&self.world)
     }
 }
 
