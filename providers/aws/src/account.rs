@@ -24,7 +24,7 @@ const IDENTITY: Manner = Manner {
 #[async_trait]
 impl Accounts for AwsProvider {
     async fn account(&self) -> Result<Account> {
-        self.account.get_or_try_init(|| self.ask()).await.cloned()
+        self.account.get_or_try_init(|| self.ask_account()).await.cloned()
     }
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Identity {
 }
 
 impl AwsProvider {
-    async fn ask(&self) -> Result<Account> {
+    async fn ask_account(&self) -> Result<Account> {
         let clients = self.clients().await?;
         let (identity, zones) = futures::try_join!(self.identity(clients), self.zones(clients))?;
         Ok(Account {

@@ -6,18 +6,16 @@
 
 mod account;
 mod balancer_removal;
-mod bound;
 mod call;
 mod clients;
 mod clock;
 mod convert;
 mod errors;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
 mod governor;
 mod inventory;
 mod listing;
 mod load_balancers;
+mod merging;
 mod mount;
 mod provider;
 mod recovery;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
-use moorline_api::{Account, Error, ErrorKind, Result};
+use aws_sdk_ec2::types::Snapshot;
+use moorline_api::{Account, Error, ErrorKind, Result, Volume};
 use tokio::sync::OnceCell;
 
 use crate::account::Identity;
@@ -12,6 +13,7 @@ use crate::clients::Clients;
 use crate::clock::Listener;
 use crate::errors::Subject;
 use crate::governor::Governor;
+use crate::merging::Merging;
 use crate::settings::AwsSettings;
 use crate::waiting::Waiting;
 
@@ -25,6 +27,8 @@ pub struct AwsProvider {
     pub(crate) identity: OnceCell<Identity>,
     pub(crate) caller: Caller,
     pub(crate) waiting: Waiting,
+    pub(crate) volumes_now: Merging<Volume>,
+    pub(crate) snapshots_now: Merging<Snapshot>,
 }
 
 impl AwsProvider {
@@ -40,6 +44,8 @@ impl AwsProvider {
             identity: OnceCell::new(),
             caller,
             waiting,
+            volumes_now: Merging::default(),
+            snapshots_now: Merging::default(),
         }
     }
 

@@ -54,7 +54,7 @@ impl AwsProvider {
 
     async fn create_snapshot(&self, id: &VolumeId, name: &str, tags: &Tags) -> Result<ec2::Snapshot> {
         let clients = self.clients().await?;
-        let volume = self.volumes_of(vec![id.clone()]).await?.pop();
+        let volume = self.volume(id).await?;
         let tags = snapshot_tags(volume.as_ref(), name, tags);
         let request = || {
             let tags = convert::tag_specification(ResourceType::Snapshot, &tags);
@@ -96,16 +96,22 @@ impl AwsProvider {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
             // Absent so soon after its creation means that reads lag.
-            if let Some(seen) = self
-                .snapshots(vec![exactly("snapshot-id", &id)])
-                .await?
-                .into_iter()
-                .next()
-            {
+            if let Some(seen) = self.snapshot_now(&id).await? {
                 current = seen;
             }
         }
         convert::snapshot(current).ok_or_else(|| subject.error(ErrorKind::Internal, "the answer names no snapshot"))
+    }
+
+    /// A snapshot as it is now, where it exists: read along with others that are asked for at the same time.
+    async fn snapshot_now(&self, id: &str) -> Result<Option<ec2::Snapshot>> {
+        let read = |ids: Vec<String>| async move {
+            let by_ids = Filter::builder().name("snapshot-id").set_values(Some(ids)).build();
+            let found = self.snapshots(vec![by_ids]).await?;
+            let with_id = |snapshot: ec2::Snapshot| Some((snapshot.snapshot_id.clone()?, snapshot));
+            Ok(found.into_iter().filter_map(with_id).collect())
+        };
+        self.snapshots_now.get(id, read).await
     }
 
     async fn snapshots(&self, filters: Vec<Filter>) -> Result<Vec<ec2::Snapshot>> {

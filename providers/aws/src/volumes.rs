@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, VolumeType};
 use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt, stream};
 use moorline_api::{
     ClientToken, Error, ErrorKind, NewVolume, Result, Snapshot, Tags, Volume, VolumeConfig, VolumeFilter, VolumeId,
     VolumeState, Volumes,
@@ -41,6 +41,10 @@ impl Volumes for AwsProvider {
     }
 
     fn list(&self, filter: VolumeFilter) -> BoxStream<'_, Result<Vec<Volume>>> {
+        let filter = match filter {
+            VolumeFilter::Ids(ids) if ids.len() == 1 => return self.volume_now(ids).boxed(),
+            filter => filter,
+        };
         until_error(stream::iter(queries(&filter)).flat_map(|filters| self.volume_pages(filters))).boxed()
     }
 
@@ -69,12 +73,7 @@ impl Volumes for AwsProvider {
                 return Err(error);
             }
             // `IncorrectState` says that the state forbids it, and not which state that is.
-            match self
-                .volumes_of(vec![id.clone()])
-                .await?
-                .first()
-                .map(|volume| volume.state)
-            {
+            match self.volume(id).await?.map(|volume| volume.state) {
                 Some(VolumeState::Deleting | VolumeState::Deleted) => return Ok(()),
                 Some(VolumeState::InUse) => {
                     return Err(Error {
@@ -180,6 +179,24 @@ impl AwsProvider {
         };
         let made = found.into_iter().filter(is_it);
         made.min_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)))
+    }
+
+    /// A volume as it is now, where it exists: read along with others that are asked for at the same time.
+    pub(crate) async fn volume(&self, id: &VolumeId) -> Result<Option<Volume>> {
+        let read = |ids: Vec<String>| async move {
+            let volumes = self.volumes_of(ids.into_iter().map(VolumeId).collect()).await?;
+            Ok(volumes
+                .into_iter()
+                .map(|volume| (volume.id.0.clone(), volume))
+                .collect())
+        };
+        self.volumes_now.get(&id.0, read).await
+    }
+
+    /// The same, for each of a few ids, as a listing.
+    fn volume_now(&self, ids: Vec<VolumeId>) -> impl Stream<Item = Result<Vec<Volume>>> + Send + '_ {
+        let one = move |id: VolumeId| async move { Ok(Vec::from_iter(self.volume(&id).await?)) };
+        stream::iter(ids).then(one)
     }
 
     async fn delete_once(&self, clients: &Clients, id: &VolumeId) -> Result<()> {

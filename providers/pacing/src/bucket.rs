@@ -8,7 +8,7 @@
 //! all; among processes that share a bucket each holds one at most, so they are served in turns, and one that is killed
 //! takes no more than one turn with it.
 
-use std::fs::File;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -135,7 +135,7 @@ impl Drop for Counted<'_> {
 pub(crate) struct Place {
     pub(crate) clock: Clock,
     pub(crate) owner: u64,
-    pub(crate) file: Option<File>,
+    pub(crate) path: Option<PathBuf>,
     pub(crate) name: String,
     pub(crate) waits: Arc<Waits>,
 }
@@ -145,7 +145,7 @@ impl Bucket {
         let Place {
             clock,
             owner,
-            file,
+            path,
             name,
             waits,
         } = place;
@@ -154,7 +154,7 @@ impl Bucket {
             shape,
             clock,
             owner,
-            level: Cell::new(clock, level, file),
+            level: Cell::new(clock, level, path),
             reserved: Mutex::default(),
             turn: tokio::sync::Mutex::new(()),
             waiting: AtomicUsize::new(0),

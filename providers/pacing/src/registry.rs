@@ -1,7 +1,7 @@
 //! One budget for all who spend it: every task and client of a process, and every process of a user on this machine.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use crate::bucket::{Bucket, Budget, Place, Spacing};
 use crate::clock::{Clock, boot};
 use crate::level::Shape;
-use crate::state::{fnv, open};
+use crate::state::fnv;
 use crate::waits::{Listener, Waits};
 use crate::window::{Window, WindowBudget};
 
@@ -63,14 +63,24 @@ impl Registry {
         Ok(Self::new(Some(folder.to_owned())))
     }
 
+    /// Other budgets, of this process alone, with the same listener: for a cloud that nobody else can reach.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self::with(None, Arc::clone(&self.0.waits))
+    }
+
     fn new(folder: Option<PathBuf>) -> Self {
+        Self::with(folder, Arc::default())
+    }
+
+    fn with(folder: Option<PathBuf>, waits: Arc<Waits>) -> Self {
         Self(Arc::new(Inner {
             clock: Clock::new(),
             // Not zero, which is nobody.
             owner: RandomState::new().build_hasher().finish() | 1,
             boot: boot(),
             folder,
-            waits: Arc::default(),
+            waits,
             budgets: Mutex::default(),
         }))
     }
@@ -103,7 +113,7 @@ impl Registry {
         let place = Place {
             clock: self.0.clock,
             owner: self.0.owner,
-            file: self.file(&key),
+            path: self.path(&key),
             name: calls.to_owned(),
             waits: Arc::clone(&self.0.waits),
         };
@@ -119,7 +129,7 @@ impl Registry {
         if let Some(Shared::Window(window)) = budgets.get(&key) {
             return Arc::clone(window);
         }
-        let window = Arc::new(Window::at(self.0.clock, self.file(&key), budget));
+        let window = Arc::new(Window::at(self.0.clock, self.path(&key), budget));
         budgets.insert(key, Shared::Window(Arc::clone(&window)));
         window
     }
@@ -134,11 +144,11 @@ impl Registry {
         }
     }
 
-    /// Its file, where it is shared. One that cannot be had leaves this process alone with its budget.
-    fn file(&self, key: &str) -> Option<File> {
+    /// Its file, where it is shared.
+    fn path(&self, key: &str) -> Option<PathBuf> {
         let folder = self.0.folder.as_ref()?;
         let name = fnv(format!("{key}\n{}", self.0.boot).as_bytes());
-        open(&folder.join(format!("{name:016x}"))).ok()
+        Some(folder.join(format!("{name:016x}")))
     }
 }
 

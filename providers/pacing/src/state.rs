@@ -7,9 +7,9 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -67,7 +67,9 @@ pub(crate) struct Cell<S> {
     clock: Clock,
     /// The state, or what was last seen of it where it is shared.
     own: Mutex<S>,
-    file: Option<File>,
+    /// Where it is shared; nothing is made there before it is needed.
+    path: Option<PathBuf>,
+    file: OnceLock<Option<File>>,
     /// Set when the file proves useless.
     is_alone: AtomicBool,
 }
@@ -77,17 +79,24 @@ pub(crate) struct Cell<S> {
 pub(crate) struct Busy;
 
 impl<S: State> Cell<S> {
-    pub(crate) fn new(clock: Clock, state: S, file: Option<File>) -> Self {
+    pub(crate) fn new(clock: Clock, state: S, path: Option<PathBuf>) -> Self {
         Self {
             clock,
             own: Mutex::new(state),
-            file,
+            path,
+            file: OnceLock::new(),
             is_alone: AtomicBool::new(false),
         }
     }
 
     fn own(&self) -> MutexGuard<'_, S> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file that cannot be had leaves this process alone with its state.
+    fn file(&self) -> Option<&File> {
+        let file = self.file.get_or_init(|| open(self.path.as_ref()?).ok());
+        file.as_ref().filter(|_| !self.is_alone.load(Ordering::Relaxed))
     }
 
     /// Looks at the state as it was last seen.
@@ -98,7 +107,7 @@ impl<S: State> Cell<S> {
     /// Changes the state, if nobody else is doing so just now.
     pub(crate) fn try_change<R>(&self, change: impl FnOnce(&mut S) -> R) -> Result<R, Busy> {
         let mut own = self.own();
-        let Some(file) = self.file.as_ref().filter(|_| !self.is_alone.load(Ordering::Relaxed)) else {
+        let Some(file) = self.file() else {
             return Ok(change(&mut own));
         };
         match file.try_lock() {

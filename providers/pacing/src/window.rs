@@ -5,7 +5,7 @@
 //! in another rhythm than they left.
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -160,14 +160,14 @@ impl State for Log {
 
 impl Window {
     /// A window that keeps a published budget: 2 % fewer calls, and stretches 1 % longer.
-    pub(crate) fn at(clock: Clock, file: Option<File>, published: WindowBudget) -> Self {
+    pub(crate) fn at(clock: Clock, path: Option<PathBuf>, published: WindowBudget) -> Self {
         let margin = published.calls.div_ceil(50);
         let budget = WindowBudget {
             calls: published.calls.saturating_sub(margin),
             per: published.per.mul_f64(1.01),
         };
         Self {
-            log: Cell::new(clock, Log::new(clock), file),
+            log: Cell::new(clock, Log::new(clock), path),
             ..Self::exact(budget)
         }
     }

@@ -4,6 +4,7 @@ use std::time::Instant as RealInstant;
 use tokio::time::Instant;
 
 use super::*;
+use crate::state::open;
 
 const BUDGET: Budget = Budget {
     burst: 30,
