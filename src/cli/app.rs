@@ -20,7 +20,7 @@ use super::options::Output;
 use super::policy::Policy;
 use super::registry;
 use super::settings::Settings;
-use crate::report::progress::{Mode, Progress};
+use crate::report::progress::{Mode, Progress, listener};
 use crate::report::{View, document};
 
 /// One run of the program.
@@ -37,6 +37,7 @@ impl App {
     /// A run with these settings.
     pub(crate) fn new(settings: Settings) -> Self {
         let progress = Arc::new(Progress::new(settings.progress));
+        settings.rates.listen(listener(&progress));
         Self {
             settings,
             progress,

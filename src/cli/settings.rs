@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use moorline_engine::Limits;
+use moorline_pacing::Registry;
 
+use super::app::complain;
 use super::failure::Failure;
 use super::options::{Colour, Options, Output, Rate};
 use crate::report::progress::Mode;
@@ -52,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) stdout_is_terminal: bool,
     /// The filter of logs.
     pub(crate) log_filter: String,
+    /// The budgets of clouds, shared with all of this user's processes on this machine.
+    pub(crate) rates: Registry,
     sandbox_dir: Option<PathBuf>,
     limits: Limits,
 }
@@ -66,6 +70,12 @@ impl Settings {
             (false, true) => Mode::Lines,
             (false, false) => Mode::Bars,
         };
+        let rates = Registry::shared(&rates_dir()).unwrap_or_else(|problem| {
+            if options.verbose > 0 {
+                complain(&format!("note: rates are kept by this process alone: {problem}\n"));
+            }
+            Registry::alone()
+        });
         let default_filter = match options.verbose {
             0 | 1 => "off",
             2 => "moorline=debug,moorline_aws=debug,moorline_kubernetes=debug,moorline_engine=debug",
@@ -85,6 +95,7 @@ impl Settings {
             stdout_paint: Paint::new(colours(options.color, stdout().is_terminal())),
             stderr_paint: Paint::new(colours(options.color, stderr().is_terminal())),
             stdout_is_terminal: stdout().is_terminal(),
+            rates,
             log_filter: rust_log.unwrap_or_else(|| default_filter.to_owned()),
             limits: Limits {
                 timeout: options.timeout,
@@ -152,6 +163,12 @@ fn colours(wanted: Colour, terminal: bool) -> bool {
 
 fn is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// One place for all of a user's processes: those from cron and from a job of CI have no `XDG_RUNTIME_DIR`, or a home of their
+/// own, and spend the same budgets.
+fn rates_dir() -> PathBuf {
+    env::temp_dir().join(format!("moorline-{}", rustix::process::getuid().as_raw()))
 }
 
 /// XDG Base Directory Specification: relative paths are ignored.

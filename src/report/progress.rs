@@ -12,6 +12,9 @@ use moorline_engine::{Event, EventSink};
 use super::{age, inline, plain_log};
 
 mod collect;
+mod pace;
+
+pub(crate) use pace::listener;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

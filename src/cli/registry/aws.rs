@@ -46,6 +46,7 @@ fn aws_settings(settings: &Settings, region: Option<String>, sandbox: Option<&Em
     let common = AwsSettings {
         profile: settings.aws_profile.clone(),
         budgets: budgets(settings, sandbox),
+        registry: sandbox.map_or_else(|| settings.rates.clone(), |sandbox| sandbox.rates(settings)),
         call_timeout: common.call_timeout.min(timeout),
         patience: common.patience.min(timeout),
         ..common

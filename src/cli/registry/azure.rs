@@ -132,6 +132,7 @@ fn run_settings(
         named_accounts: named(AzureRules::named_account),
         volume_names: named(AzureRules::named_volume),
         budgets: budgets(settings, sandbox),
+        registry: sandbox.map_or_else(|| settings.rates.clone(), |sandbox| sandbox.rates(settings)),
         concurrency: settings.limits(false).concurrency.min(place.concurrency),
         // No call outlasts the run; one that ends with its own error says more than a deadline does.
         call_timeout: place.call_timeout.min(timeout),

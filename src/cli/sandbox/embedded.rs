@@ -1,6 +1,7 @@
 //! The sandbox that a command uses: the one being served, or one in this process over the same state.
 
 use http::Method;
+use moorline_pacing::Registry;
 use moorline_sandbox::{Running, Sandbox, SandboxSettings, StartOptions};
 
 use crate::cli::admin;
@@ -58,6 +59,14 @@ impl Embedded {
     /// How it behaves.
     pub(crate) fn settings(&self) -> &SandboxSettings {
         &self.settings
+    }
+
+    /// The budgets of its clouds' calls: nobody else reaches a sandbox in this process.
+    pub(crate) fn rates(&self, settings: &Settings) -> Registry {
+        match &self.host {
+            Host::Served(_) => settings.rates.clone(),
+            Host::Here(_) => settings.rates.apart(),
+        }
     }
 
     /// Address of the AWS account.
