@@ -6,11 +6,14 @@
 
 mod account;
 mod balancer_removal;
+mod bound;
 mod call;
 mod clients;
 mod clock;
 mod convert;
 mod errors;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod governor;
 mod inventory;
 mod listing;
