@@ -34,7 +34,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let reports = if args.profiles.is_empty() {
         vec![
-            app.with_context(None, false, async |context| Ok(check(context, None).await?))
+            app.with_context(None, false, async |context| app.reading(check(context, None)).await)
                 .await?,
         ]
     } else {
@@ -58,7 +58,7 @@ async fn of_profiles(app: &App, folders: &[PathBuf]) -> Result<Vec<CheckReport>,
     let mut reports = Vec::new();
     for profile in &profiles {
         let report = app.with_context(Some(profile), false, async |context| {
-            Ok(check(context, Some(profile)).await?)
+            app.reading(check(context, Some(profile))).await
         });
         reports.push(report.await?);
     }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let profile = registry::load(app, &args.profile)?;
     app.with_context(Some(&profile), false, async |context| {
-        let usage = moorline_engine::df(context, &profile).await?;
+        let usage = app.reading(moorline_engine::df(context, &profile)).await?;
         app.show(&usage, df::report)?;
         Ok(Exit::incomplete(usage.incomplete))
     })

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueHint};
-use moorline_engine::{execute_down, plan_down};
+use moorline_engine::lock::Afterwards;
+use moorline_engine::{Context, execute_down, plan_down};
 
 use super::app::App;
 use super::confirm::{confirm, require_terminal};
 use super::exit::Exit;
 use super::failure::Failure;
+use super::lock::{LockChoice, Subject};
 use super::registry;
 use crate::report::down;
 
@@ -28,23 +30,39 @@ pub(crate) struct Args {
     /// Do not ask.
     #[arg(long, short)]
     yes: bool,
+
+    #[command(flatten)]
+    lock: LockChoice,
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let profile = registry::load(app, &args.profile)?;
     require_terminal(app, args.yes)?;
     app.with_context(Some(&profile), false, async |context| {
-        let plan = plan_down(context, &profile).await?;
-        let incomplete = plan.incomplete;
-        if plan.is_empty() {
-            app.tell(&format!("nothing of profile {} is there", profile.name));
-        } else {
-            app.tell(&down::plan(&plan, &app.settings.stderr_view()));
-            confirm(app, args.yes).await?;
-        }
-        let outcome = execute_down(context, &profile, plan).await?;
+        let subject = Subject::profile(&profile.name, "down");
+        let work = async |context: &Context| {
+            let plan = app.reading(plan_down(context, &profile)).await?;
+            let incomplete = plan.incomplete;
+            if plan.is_empty() {
+                app.tell(&format!("nothing of profile {} is there", profile.name));
+            } else {
+                app.tell(&down::plan(&plan, &app.settings.stderr_view()));
+                confirm(app, args.yes).await?;
+            }
+            let outcome = app
+                .changing(app.limit(0.0), execute_down(context, &profile, plan))
+                .await?;
+            let incomplete = incomplete || !outcome.remaining.is_empty();
+            let afterwards = if incomplete {
+                Afterwards::Free
+            } else {
+                Afterwards::Remove
+            };
+            Ok(((outcome, incomplete), afterwards))
+        };
+        let (outcome, incomplete) = args.lock.during(app, context, subject, work).await?;
         app.show(&outcome, down::outcome)?;
-        Ok(Exit::incomplete(incomplete || !outcome.remaining.is_empty()))
+        Ok(Exit::incomplete(incomplete))
     })
     .await
 }

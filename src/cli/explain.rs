@@ -27,7 +27,9 @@ pub(crate) struct Args {
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let policy = args.policy.load(app).await?;
     app.with_collector(&policy, app.progress.clone(), async |collector| {
-        let found = collector.explain(&args.subject).await?;
+        let found = app
+            .changing(app.settings.deadline, collector.explain(&args.subject))
+            .await?;
         app.show(&found, |found, view| gc::explanations(found, view))?;
         Ok(Exit::incomplete(found.iter().any(Explanation::is_incomplete)))
     })

@@ -2,10 +2,12 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use moorline_api::ErrorKind;
 use moorline_collect::CollectError;
 use moorline_engine::EngineError;
+use moorline_engine::lock::LockError;
 use moorline_sandbox::{JournalError, SandboxError};
 
 use super::exit::Exit;
@@ -56,6 +58,19 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// The same where nobody answered until the deadline was over: that is what happened then.
+    #[must_use]
+    pub(crate) fn after(mut self, deadline: Option<Duration>) -> Self {
+        match deadline {
+            Some(deadline) if matches!(self.exit, Exit::Incomplete | Exit::Interrupted) => {
+                self.exit = Exit::TimedOut;
+                self.message = format!("timed out after {} s: {}", deadline.as_secs_f32(), self.message);
+                self
+            }
+            _ => self,
+        }
     }
 
     /// The text for stderr.
@@ -116,6 +131,46 @@ impl From<EngineError> for Failure {
 impl From<moorline_api::Error> for Failure {
     fn from(error: moorline_api::Error) -> Self {
         EngineError::Provider(error).into()
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let (exit, hint) = match &error {
+            LockError::Held { .. } => (
+                Exit::Conflict,
+                "nothing was changed; --wait-lock 10m waits for it, and `kubectl describe lease` shows it",
+            ),
+            LockError::Overtaken { .. } => (Exit::Conflict, "run again when they are done"),
+            LockError::Lost { .. } => (
+                Exit::Conflict,
+                "nothing was undone: look at what the other run does, then run the same command again to go on",
+            ),
+            LockError::Unconfirmed { .. } => (
+                Exit::Incomplete,
+                "nothing was undone: run the same command again when the API server answers",
+            ),
+            LockError::Interrupted { .. } => (Exit::Interrupted, "run again to go on"),
+            LockError::Provider(cause) if cause.kind == ErrorKind::Forbidden => (
+                Exit::Incomplete,
+                "nothing was changed; a Lease keeps other runs out: --lock-namespace names another place for it, --lock=false goes without",
+            ),
+            LockError::Provider(_) => (Exit::Failed, ""),
+        };
+        if let LockError::Provider(cause) = error {
+            let failure = Self::from(cause);
+            return if hint.is_empty() {
+                failure
+            } else {
+                Self {
+                    hints: vec![hint.to_owned()],
+                    ..failure
+                }
+            };
+        }
+        let mut failure = Self::new(exit, error.to_string());
+        failure.causes = chain(error.source());
+        failure.hint(hint)
     }
 }
 

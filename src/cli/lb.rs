@@ -23,7 +23,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let profile = args.profile.map(|folder| registry::load(app, &folder)).transpose()?;
     app.with_context(profile.as_ref(), false, async |context| {
-        let report = load_balancers(context, profile.as_ref()).await?;
+        let report = app.reading(load_balancers(context, profile.as_ref())).await?;
         app.show(&report, balancers::report)?;
         Ok(Exit::incomplete(report.incomplete))
     })

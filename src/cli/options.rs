@@ -55,9 +55,9 @@ pub(crate) struct Options {
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 
-    /// How long the waiting may take: `90s`, `10m`, `1h 30m`.
-    #[arg(long, global = true, value_name = "DURATION", default_value = "10m", value_parser = duration)]
-    pub(crate) timeout: Duration,
+    /// How long reading and waiting may take: `90s`, `10m`, `1h 30m`. [default: 10m; gc takes the time that it needs]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
 
     /// How many things may be under way at once.
     #[arg(long, global = true, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]

@@ -3,12 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum, ValueHint};
-use moorline_engine::restore::{RestoreRequest, locate};
-use moorline_engine::{execute_restore, plan_restore, restorable};
+use moorline_api::tags;
+use moorline_engine::lock::Afterwards;
+use moorline_engine::restore::{RestorePlan, RestoreRequest, locate};
+use moorline_engine::{Context, execute_restore, plan_restore, restorable};
+use moorline_profile::Profile;
 
 use super::app::App;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::lock::{LockChoice, Subject};
 use super::registry;
 use crate::report::restore;
 
@@ -69,6 +73,9 @@ pub(crate) struct Args {
     /// Say what would be done, and do nothing.
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    lock: LockChoice,
 }
 
 /// The access modes of Kubernetes.
@@ -98,23 +105,39 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let profile = profile.as_ref();
     app.with_context(profile, false, async |context| {
         if args.list {
-            let found = restorable(context, args.all).await?;
+            let found = app.reading(restorable(context, args.all)).await?;
             app.show(&found, |found, view| restore::list(found, view))?;
             return Ok(Exit::Done);
         }
         let request = request(&args);
-        let context = &locate(context, &request).await?;
-        let plan = plan_restore(context, profile, &request).await?;
+        let context = &app.reading(locate(context, &request)).await?;
+        let plan = app.reading(plan_restore(context, profile, &request)).await?;
         if args.dry_run {
             app.show(&plan, restore::plan)?;
             return Ok(Exit::Done);
         }
-        app.tell(&restore::plan(&plan, &app.settings.stderr_view()));
-        let outcome = execute_restore(context, profile, &request, plan).await?;
+        let subject = subject(profile, &plan);
+        let work = async |context: &Context| {
+            // Read again: what told whose lock it takes may be out of date where that was waited for.
+            let plan = app.reading(plan_restore(context, profile, &request)).await?;
+            app.tell(&restore::plan(&plan, &app.settings.stderr_view()));
+            let run = execute_restore(context, profile, &request, plan);
+            Ok((app.changing(app.limit(0.0), run).await?, Afterwards::Free))
+        };
+        let outcome = args.lock.during(app, context, subject, work).await?;
         app.show(&outcome, restore::outcome)?;
         Ok(Exit::Done)
     })
     .await
+}
+
+/// What no other run may change meanwhile: the profile that the volume was of, or the volume where nobody knows of one.
+fn subject(profile: Option<&Profile>, plan: &RestorePlan) -> Subject {
+    let tagged = plan.source.tags.get(tags::PROFILE).map(String::as_str);
+    match profile.map(|profile| &*profile.name).or(tagged) {
+        Some(name) => Subject::profile(name, "restore"),
+        None => Subject::volume(&plan.source.volume.0, "restore"),
+    }
 }
 
 fn request(args: &Args) -> RestoreRequest {

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueHint};
-use moorline_engine::{execute_scale, plan_scale};
+use moorline_engine::lock::Afterwards;
+use moorline_engine::{Context, execute_scale, plan_scale};
 
 use super::app::App;
 use super::confirm::confirm;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::lock::{LockChoice, Subject};
 use super::registry;
 use crate::report::{plan, status};
 
@@ -35,17 +37,28 @@ pub(crate) struct Args {
     /// Do not ask before deleting.
     #[arg(long, short)]
     yes: bool,
+
+    #[command(flatten)]
+    lock: LockChoice,
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let profile = registry::load(app, &args.profile)?;
     app.with_context(Some(&profile), false, async |context| {
-        let plan = plan_scale(context, &profile, &args.set, args.replicas).await?;
-        app.tell(&plan::up(&plan, &app.settings.stderr_view()));
-        if plan.blocked.is_empty() && !plan.destroys().is_empty() {
-            confirm(app, args.yes).await?;
-        }
-        let outcome = execute_scale(context, &profile, plan).await?;
+        let subject = Subject::profile(&profile.name, "scale");
+        let work = async |context: &Context| {
+            let plan = app
+                .reading(plan_scale(context, &profile, &args.set, args.replicas))
+                .await?;
+            app.tell(&plan::up(&plan, &app.settings.stderr_view()));
+            if plan.blocked.is_empty() && !plan.destroys().is_empty() {
+                confirm(app, args.yes).await?;
+            }
+            let limit = app.limit(plan.floor_seconds);
+            let outcome = app.changing(limit, execute_scale(context, &profile, plan)).await?;
+            Ok((outcome, Afterwards::Free))
+        };
+        let outcome = args.lock.during(app, context, subject, work).await?;
         app.show(&outcome, status::outcome)?;
         Ok(Exit::Done)
     })

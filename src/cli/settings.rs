@@ -4,12 +4,11 @@
 use std::env;
 use std::io::{IsTerminal as _, stderr, stdin, stdout};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use moorline_engine::Limits;
-use moorline_pacing::Registry;
 
-use super::app::complain;
 use super::failure::Failure;
 use super::options::{Colour, Options, Output, Rate};
 use crate::report::progress::Mode;
@@ -54,8 +53,10 @@ pub(crate) struct Settings {
     pub(crate) stdout_is_terminal: bool,
     /// The filter of logs.
     pub(crate) log_filter: String,
-    /// The budgets of clouds, shared with all of this user's processes on this machine.
-    pub(crate) rates: Registry,
+    /// Who runs this, as the shell calls them.
+    pub(crate) user: Option<String>,
+    /// How long a run may take that says itself how long it needs; only where someone said so.
+    pub(crate) deadline: Option<Duration>,
     sandbox_dir: Option<PathBuf>,
     limits: Limits,
 }
@@ -70,12 +71,7 @@ impl Settings {
             (false, true) => Mode::Lines,
             (false, false) => Mode::Bars,
         };
-        let rates = Registry::shared(&rates_dir()).unwrap_or_else(|problem| {
-            if options.verbose > 0 {
-                complain(&format!("note: rates are kept by this process alone: {problem}\n"));
-            }
-            Registry::alone()
-        });
+        let limits = Limits::default();
         let default_filter = match options.verbose {
             0 | 1 => "off",
             2 => "moorline=debug,moorline_aws=debug,moorline_kubernetes=debug,moorline_engine=debug",
@@ -95,12 +91,15 @@ impl Settings {
             stdout_paint: Paint::new(colours(options.color, stdout().is_terminal())),
             stderr_paint: Paint::new(colours(options.color, stderr().is_terminal())),
             stdout_is_terminal: stdout().is_terminal(),
-            rates,
+            user: variable("USER")
+                .or_else(|| variable("LOGNAME"))
+                .filter(|user| !user.is_empty()),
+            deadline: options.timeout,
             log_filter: rust_log.unwrap_or_else(|| default_filter.to_owned()),
             limits: Limits {
-                timeout: options.timeout,
+                timeout: options.timeout.unwrap_or(limits.timeout),
                 concurrency: options.concurrency.into(),
-                ..Limits::default()
+                ..limits
             },
         }
     }
@@ -163,12 +162,6 @@ fn colours(wanted: Colour, terminal: bool) -> bool {
 
 fn is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|term| term == "dumb")
-}
-
-/// One place for all of a user's processes: those from cron and from a job of CI have no `XDG_RUNTIME_DIR`, or a home of their
-/// own, and spend the same budgets.
-fn rates_dir() -> PathBuf {
-    env::temp_dir().join(format!("moorline-{}", rustix::process::getuid().as_raw()))
 }
 
 /// XDG Base Directory Specification: relative paths are ignored.

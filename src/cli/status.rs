@@ -32,7 +32,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let profile = registry::load(app, &args.profile)?;
     app.with_context(Some(&profile), false, async |context| {
         if !args.watch {
-            let status = moorline_engine::status(context, &profile).await?;
+            let status = app.reading(moorline_engine::status(context, &profile)).await?;
             app.show(&status, status::full)?;
             return Ok(Exit::incomplete(status.incomplete));
         }

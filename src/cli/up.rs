@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueHint};
-use moorline_engine::{execute_up, plan_up};
+use moorline_engine::lock::Afterwards;
+use moorline_engine::{Context, execute_up, plan_up};
 
 use super::app::App;
 use super::confirm::confirm;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::lock::{LockChoice, Subject};
 use super::registry;
 use crate::report::{plan, status};
 
@@ -43,6 +45,9 @@ pub(crate) struct Args {
     /// Exit with 4 where something was changed, and with 0 where nothing was.
     #[arg(long)]
     detailed_exitcode: bool,
+
+    #[command(flatten)]
+    lock: LockChoice,
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
@@ -50,13 +55,18 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     app.with_context(Some(&profile), args.force_conflicts, async |context| {
         let mut context = context.clone();
         context.limits.wait = !args.no_wait;
-        let context = &context;
-        let plan = plan_up(context, &profile).await?;
-        app.tell(&plan::up(&plan, &app.settings.stderr_view()));
-        if plan.blocked.is_empty() && !plan.destroys().is_empty() {
-            confirm(app, args.yes).await?;
-        }
-        let outcome = execute_up(context, &profile, plan).await?;
+        let subject = Subject::profile(&profile.name, "up");
+        let work = async |context: &Context| {
+            let plan = app.reading(plan_up(context, &profile)).await?;
+            app.tell(&plan::up(&plan, &app.settings.stderr_view()));
+            if plan.blocked.is_empty() && !plan.destroys().is_empty() {
+                confirm(app, args.yes).await?;
+            }
+            let limit = app.limit(plan.floor_seconds);
+            let outcome = app.changing(limit, execute_up(context, &profile, plan)).await?;
+            Ok((outcome, Afterwards::Free))
+        };
+        let outcome = args.lock.during(app, &context, subject, work).await?;
         app.show(&outcome, status::outcome)?;
         Ok(Exit::detailed(args.detailed_exitcode, outcome.changed))
     })

@@ -78,6 +78,8 @@ impl Default for Limits {
 pub struct Context {
     /// The cluster.
     pub cluster: Arc<dyn Cluster>,
+    /// The same cluster, by a way that calls of `cluster` do not hold up, however many are under way.
+    pub beside: Arc<dyn Cluster>,
     /// The cloud.
     pub cloud: Cloud,
     /// Other clouds that have machines of the cluster, where no profile says which one is meant.

@@ -7,6 +7,7 @@ pub mod check;
 pub mod context;
 pub mod error;
 pub mod event;
+pub mod lock;
 pub mod names;
 pub mod outcome;
 pub mod plan;

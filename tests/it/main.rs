@@ -24,6 +24,7 @@ mod formats;
 mod gc;
 mod interrupt;
 mod kubectl;
+mod lock;
 mod many;
 mod mounts_kubectl;
 mod restore;

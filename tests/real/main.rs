@@ -27,6 +27,7 @@ mod real {
     mod gc;
     mod kills;
     mod lifecycle;
+    mod locks;
     mod restore;
     mod rights;
     mod tutorial;

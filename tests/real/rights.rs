@@ -35,6 +35,11 @@ fn a_missing_right_is_told_before_anything_is_changed() {
             "resources: [deployments]\n    verbs: [get]",
             "statefulsets",
         ),
+        (
+            "resources: [leases]\n    verbs: [get, watch, create, patch, delete]",
+            "resources: [leases]\n    verbs: [get, watch]",
+            "create",
+        ),
     ] {
         assert!(role().contains(rule), "the document has changed: {rule}");
         let role = role().replace(rule, without);

@@ -41,10 +41,11 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         app.progress.clone()
     };
     app.with_collector(&policy, events, async |collector| {
+        let deadline = app.settings.deadline;
         let mut report = if args.apply {
-            collector.apply().await?
+            app.changing(deadline, collector.apply()).await?
         } else {
-            collector.dry_run().await?
+            app.changing(deadline, collector.dry_run()).await?
         };
         report.notices.push(prices(collector));
         if args.events {
@@ -69,7 +70,7 @@ fn prices(collector: &Collector) -> String {
 fn exit(app: &App, report: &Report, detailed: bool) -> Exit {
     let held_back = report.applied && !report.plan.exceeded.is_empty();
     if app.stop.is_cancelled() {
-        Exit::Interrupted
+        app.stopped()
     } else if report.has_failures() {
         Exit::Failed
     } else if report.is_incomplete() || held_back {

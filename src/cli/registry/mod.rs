@@ -8,6 +8,7 @@ mod seen;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use moorline_api::{CloudName, Cluster, ListQuery, ResourceKind, StorageRules};
@@ -24,6 +25,10 @@ use super::settings::Settings;
 
 pub(crate) use gc::{collection, sandbox_policy};
 pub(crate) use seen::seen;
+
+/// Urgent calls at once, and how long each may take: there are few, and one that is late is sent again.
+const URGENT: usize = 4;
+const URGENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Loads a profile and checks it against the rules of every provider; no call is made. Warnings are told on stderr.
 pub(crate) fn load(app: &App, folder: &Path) -> Result<Profile, Failure> {
@@ -49,6 +54,8 @@ pub(crate) const SCHEMA: &str = include_str!("../../../schemas/profile.schema.js
 pub(crate) struct Connection {
     /// The cluster.
     pub(crate) cluster: Arc<dyn Cluster>,
+    /// The same cluster, beside the calls under way.
+    pub(crate) beside: Arc<dyn Cluster>,
     /// The cloud.
     pub(crate) cloud: Cloud,
     /// Other clouds that have machines of the cluster.
@@ -74,7 +81,8 @@ pub(crate) async fn connect(settings: &Settings, profile: Option<&Profile>) -> R
     };
     match connect_within(settings, profile, sandbox.as_ref()).await {
         Ok((cluster, cloud, others)) => Ok(Connection {
-            cluster,
+            beside: Arc::new(cluster.beside(URGENT, URGENT_TIMEOUT)),
+            cluster: Arc::new(cluster),
             cloud,
             others,
             sandbox,
@@ -92,19 +100,19 @@ async fn connect_within(
     settings: &Settings,
     profile: Option<&Profile>,
     sandbox: Option<&Embedded>,
-) -> Result<(Arc<dyn Cluster>, Cloud, Vec<Cloud>), Failure> {
+) -> Result<(KubeCluster, Cloud, Vec<Cloud>), Failure> {
     let kube = KubeSettings {
         kubeconfig: settings.kubeconfig.clone(),
         context: settings.context.clone(),
         ..kube_settings(settings)
     };
-    let cluster: Arc<dyn Cluster> = Arc::new(match sandbox {
+    let cluster = match sandbox {
         Some(sandbox) => KubeCluster::at(&sandbox.kubernetes(), Embedded::CONTEXT, &kube)?,
         None => KubeCluster::connect(&kube).await?,
-    });
+    };
     let (name, others) = match profile {
         Some(profile) => (profile.provider.cloud(), Vec::new()),
-        None => clouds_of(&*cluster, sandbox.is_some()).await,
+        None => clouds_of(&cluster, sandbox.is_some()).await,
     };
     let cloud = |name| match name {
         CloudName::Aws => Ok(aws::cloud(settings, profile, sandbox)),

@@ -168,8 +168,10 @@ pub(crate) async fn fault(app: &App, args: &FaultArgs) -> Result<Exit, Failure> 
 
 /// One question to the sandbox that is being served, or to its state on disk.
 async fn ask(app: &App, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
-    let sandbox = Embedded::open(&app.settings).await?;
-    let answer = admin::call(&sandbox.admin(), method, path, body.as_ref()).await;
+    let sandbox = app.reading(Embedded::open(&app.settings)).await?;
+    let answer = app
+        .reading(admin::call(&sandbox.admin(), method, path, body.as_ref()))
+        .await;
     sandbox.close().await;
     answer
 }

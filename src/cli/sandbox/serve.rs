@@ -153,7 +153,8 @@ pub(crate) async fn stop(app: &App) -> Result<Exit, Failure> {
     match Sandbox::running(&dir) {
         None => app.tell("no sandbox is being served"),
         Some(running) => {
-            admin::call(&running.admin_endpoint, Method::POST, "/_sandbox/stop", None).await?;
+            let stopped = admin::call(&running.admin_endpoint, Method::POST, "/_sandbox/stop", None);
+            app.reading(stopped).await?;
             app.tell(&format!("process {} stopped", running.pid));
         }
     }
@@ -165,7 +166,8 @@ pub(crate) async fn reset(app: &App) -> Result<Exit, Failure> {
     let dir = app.settings.sandbox_dir()?;
     match Sandbox::running(&dir) {
         Some(running) => {
-            admin::call(&running.admin_endpoint, Method::POST, "/_sandbox/reset", None).await?;
+            let reset = admin::call(&running.admin_endpoint, Method::POST, "/_sandbox/reset", None);
+            app.reading(reset).await?;
         }
         None => Sandbox::reset(&dir)?,
     }

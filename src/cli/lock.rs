@@ -1,0 +1,116 @@
+//! The lock of a profile, as commands are told of it.
+
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use moorline_engine::Context;
+use moorline_engine::lock::{Afterwards, DEFAULT_NAMESPACE, Patience, Terms, exclusively};
+
+use super::app::App;
+use super::failure::Failure;
+use super::options::duration;
+use super::process;
+
+/// How others that change the same profile are kept out.
+#[derive(ClapArgs, Clone, Debug)]
+#[command(next_help_heading = "One run at a time")]
+pub(crate) struct LockChoice {
+    /// Wait until another run of this profile ends, at most so long; without DURATION, as long as --timeout says.
+    ///
+    /// Without this option the exit code is 5 where another run has the profile; only one that seems to have died is waited for, 15 s.
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = false, value_parser = duration)]
+    wait_lock: Option<Option<Duration>>,
+
+    /// Namespace of the Lease that keeps other runs out; all runs of a profile have to name the same.
+    #[arg(long, value_name = "NAME", env = "MOORLINE_LOCK_NAMESPACE", hide_env_values = true, default_value = DEFAULT_NAMESPACE)]
+    lock_namespace: String,
+
+    /// Keep other runs out. `--lock=false` is for those who may not have a Lease and see to it in another way.
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = true)]
+    lock: bool,
+}
+
+impl LockChoice {
+    /// Plans and changes something while no other run does. `work` may be done again from its beginning, as long
+    /// as it has changed nothing.
+    pub(crate) async fn during<T>(
+        &self,
+        app: &App,
+        context: &Context,
+        subject: Subject,
+        mut work: impl AsyncFnMut(&Context) -> Result<(T, Afterwards), Failure>,
+    ) -> Result<T, Failure> {
+        if !self.lock {
+            return work(context).await.map(|(value, _)| value);
+        }
+        let terms = Terms {
+            what: subject.what,
+            namespace: self.lock_namespace.clone(),
+            name: subject.lease,
+            holder: process::holder(app.settings.user.as_deref(), subject.command, (context.entropy)()),
+            patience: match self.wait_lock {
+                None => Patience::UntilAlive,
+                Some(wait) => Patience::For(wait.unwrap_or(context.limits.timeout)),
+            },
+        };
+        exclusively(context, &terms, work).await
+    }
+}
+
+/// What is locked, and by which command.
+pub(crate) struct Subject {
+    what: String,
+    lease: String,
+    command: &'static str,
+}
+
+impl Subject {
+    /// A profile: its name is unique in its cluster, as its tags are.
+    pub(crate) fn profile(name: &str, command: &'static str) -> Self {
+        Self {
+            what: format!("profile {name}"),
+            lease: lease_name("", name),
+            command,
+        }
+    }
+
+    /// A volume of no profile.
+    pub(crate) fn volume(id: &str, command: &'static str) -> Self {
+        Self {
+            what: format!("volume {id}"),
+            lease: lease_name("volume-", id),
+            command,
+        }
+    }
+}
+
+/// A name as Kubernetes allows it, of whatever someone wrote into a tag.
+fn lease_name(sort: &str, name: &str) -> String {
+    let allowed = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let name: String = name.chars().map(allowed).take(200).collect();
+    format!("moorline-{sort}{}", name.trim_matches('-'))
+        .trim_end_matches('-')
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_leases_are_names() {
+        assert_eq!(lease_name("", "web-1"), "moorline-web-1");
+        assert_eq!(
+            lease_name("volume-", "acc.file/Share_1/"),
+            "moorline-volume-acc-file-share-1"
+        );
+        assert_eq!(lease_name("", "\u{1b}"), "moorline");
+        assert!(lease_name("volume-", &"x".repeat(999)).len() < 253);
+    }
+}
