@@ -24,7 +24,7 @@ use super::options::Output;
 use super::policy::Policy;
 use super::registry;
 use super::settings::Settings;
-use crate::report::progress::{Mode, Progress};
+use crate::report::progress::{Mode, Progress, listener};
 use crate::report::{View, document};
 
 /// How long calls under way may take to end when a run is stopped. With what is released after it, less than the 30 s that
@@ -52,6 +52,7 @@ impl App {
     /// A run with these settings.
     pub(crate) fn new(settings: Settings) -> Self {
         let progress = Arc::new(Progress::new(settings.progress));
+        settings.rates.listen(listener(&progress));
         Self {
             settings,
             progress,

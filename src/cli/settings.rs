@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use moorline_engine::Limits;
+use moorline_pacing::Registry;
 
+use super::app::complain;
 use super::failure::Failure;
 use super::options::{Colour, Options, Output, Rate};
 use crate::report::progress::Mode;
@@ -53,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) stdout_is_terminal: bool,
     /// The filter of logs.
     pub(crate) log_filter: String,
+    /// The budgets of clouds, shared with all of this user's processes on this machine.
+    pub(crate) rates: Registry,
     /// Who runs this, as the shell calls them.
     pub(crate) user: Option<String>,
     /// How long a run may take that says itself how long it needs; only where someone said so.
@@ -72,6 +76,12 @@ impl Settings {
             (false, false) => Mode::Bars,
         };
         let limits = Limits::default();
+        let rates = Registry::shared(&rates_dir()).unwrap_or_else(|problem| {
+            if options.verbose > 0 {
+                complain(&format!("note: rates are kept by this process alone: {problem}\n"));
+            }
+            Registry::alone()
+        });
         let default_filter = match options.verbose {
             0 | 1 => "off",
             2 => "moorline=debug,moorline_aws=debug,moorline_kubernetes=debug,moorline_engine=debug",
@@ -95,6 +105,7 @@ impl Settings {
                 .or_else(|| variable("LOGNAME"))
                 .filter(|user| !user.is_empty()),
             deadline: options.timeout,
+            rates,
             log_filter: rust_log.unwrap_or_else(|| default_filter.to_owned()),
             limits: Limits {
                 timeout: options.timeout.unwrap_or(limits.timeout),
@@ -162,6 +173,12 @@ fn colours(wanted: Colour, terminal: bool) -> bool {
 
 fn is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// One place for all of a user's processes: those from cron and from a job of CI have no `XDG_RUNTIME_DIR`, or a home of their
+/// own, and spend the same budgets.
+fn rates_dir() -> PathBuf {
+    env::temp_dir().join(format!("moorline-{}", rustix::process::getuid().as_raw()))
 }
 
 /// XDG Base Directory Specification: relative paths are ignored.
