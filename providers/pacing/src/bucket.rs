@@ -53,6 +53,8 @@ impl Budget {
             per_second: per_second * 0.995,
             spacing: nanos(Duration::from_secs_f64(1.0 / (per_second * BURST_SPEED))),
             in_company: 1.0,
+            // Whoever else spends it may have a share as large as ours, and several of them.
+            cut: 0.25,
             at_first: burst,
         }
     }
@@ -76,6 +78,8 @@ impl Spacing {
             per_second: 1.0 / self.interval.as_secs_f64().max(0.000_001),
             spacing: 0,
             in_company: self.in_company.clamp(0.1, 1.0),
+            // As likely two calls arrived closer together than they left.
+            cut: 0.75,
             at_first: 1.0,
         }
     }
@@ -262,7 +266,7 @@ impl Bucket {
         let now = self.now();
         let (rate, is_throttled) = self
             .level
-            .glance(|level| (level.rate(&self.shape, slot.at), level.is_eased(now)));
+            .glance(|level| (level.rate(&self.shape, slot.at), level.is_eased(&self.shape, now)));
         let waiting = self.waiting.load(Ordering::SeqCst);
         let behind = u32::try_from(waiting.saturating_sub(1)).unwrap_or(u32::MAX);
         // Where others use the bucket too, their turns are between ours.
@@ -283,7 +287,12 @@ impl Bucket {
         self.level
             .change(|level| {
                 let now = self.now();
-                level.throttled(left, now.saturating_add(nanos(pause.min(LONGEST_PAUSE))), now);
+                level.throttled(
+                    &self.shape,
+                    left,
+                    now.saturating_add(nanos(pause.min(LONGEST_PAUSE))),
+                    now,
+                );
             })
             .await;
     }

@@ -5,8 +5,6 @@ use std::time::Duration;
 use crate::clock::{Clock, nanos};
 use crate::state::{Reader, State};
 
-/// After a throttled call the rate is this part of what it was.
-const DECREASE: f64 = 0.25;
 /// What was taken off comes back evenly, in this many seconds.
 const RECOVERY: f64 = 60.0;
 /// The least part of the published rate that is kept up.
@@ -31,6 +29,8 @@ pub(crate) struct Shape {
     pub(crate) spacing: u64,
     /// The part of the rate that is used while other processes use the bucket too.
     pub(crate) in_company: f64,
+    /// After a throttled call the rate is this part of what it was.
+    pub(crate) cut: f64,
     /// Tokens in a bucket that nobody has used.
     pub(crate) at_first: f64,
 }
@@ -81,20 +81,20 @@ impl Level {
     }
 
     /// The part of the published rate that is used at a moment.
-    fn ease(&self, at: u64) -> f64 {
+    fn ease(&self, shape: &Shape, at: u64) -> f64 {
         let since = seconds(at.saturating_sub(self.eased_at));
-        (self.ease + self.ease * (1.0 / DECREASE - 1.0) * since / RECOVERY).min(1.0)
+        (self.ease + self.ease * (1.0 / shape.cut - 1.0) * since / RECOVERY).min(1.0)
     }
 
     /// Calls a second that are made at a moment.
     pub(crate) fn rate(&self, shape: &Shape, at: u64) -> f64 {
         let company = if self.company_until > at { shape.in_company } else { 1.0 };
-        shape.per_second * self.ease(at) * company
+        shape.per_second * self.ease(shape, at) * company
     }
 
     /// Whether the cloud has said of late that it is too much.
-    pub(crate) fn is_eased(&self, now: u64) -> bool {
-        self.at > now || self.ease(now) < 1.0
+    pub(crate) fn is_eased(&self, shape: &Shape, now: u64) -> bool {
+        self.at > now || self.ease(shape, now) < 1.0
     }
 
     fn refill(&mut self, shape: &Shape, now: u64) {
@@ -132,7 +132,7 @@ impl Level {
     }
 
     /// The cloud throttled a call that went at `left`: others spend the budget too. Nobody goes before `until`.
-    pub(crate) fn throttled(&mut self, left: u64, until: u64, now: u64) {
+    pub(crate) fn throttled(&mut self, shape: &Shape, left: u64, until: u64, now: u64) {
         self.generation += 1;
         self.tokens = 0.0;
         self.at = self.at.max(until).max(now);
@@ -141,7 +141,7 @@ impl Level {
         // What went before the last decrease says nothing of the rate since.
         let is_news = left >= self.eased_at;
         if is_news && self.throttles > self.calls * STRAY {
-            self.ease = (self.ease(now) * DECREASE).max(FLOOR);
+            self.ease = (self.ease(shape, now) * shape.cut).max(FLOOR);
             self.eased_at = self.at;
         }
     }

@@ -115,7 +115,7 @@ fn files_that_nobody_uses_any_more_go() {
     let (home, _, _) = two();
     let file = |name: &str| home.path().join("rates").join(name);
     for (name, age) in [("old", Duration::from_hours(25)), ("new", Duration::from_hours(1))] {
-        let made = File::create(file(name)).unwrap();
+        let made = fs::File::create(file(name)).unwrap();
         made.set_modified(SystemTime::now() - age).unwrap();
     }
     Registry::shared(&home.path().join("rates")).unwrap();
