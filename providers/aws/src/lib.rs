@@ -5,6 +5,7 @@
 //! where a repeat is harmless. No task outlives the call that started it.
 
 mod account;
+mod ahead;
 mod balancer_removal;
 mod bound;
 mod call;

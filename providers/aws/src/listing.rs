@@ -2,11 +2,17 @@
 
 use std::collections::HashSet;
 
+use aws_sdk_ec2::error::SdkError;
+use aws_sdk_ec2::operation::describe_volumes::DescribeVolumesOutput;
 use aws_sdk_ec2::types::Filter;
+use futures::future::{BoxFuture, Either, pending, ready, select};
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt, stream};
 use moorline_api::{Error, ErrorKind, Result, Tags, Volume, VolumeFilter, VolumeId};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
+use crate::ahead::Ahead;
 use crate::call::READ;
 use crate::convert;
 use crate::provider::AwsProvider;
@@ -117,44 +123,91 @@ pub(crate) fn until_error<'a, T: 'a>(
     })
 }
 
+/// A page of volumes on its way.
+struct Asked<'a> {
+    answer: BoxFuture<'a, Result<DescribeVolumesOutput>>,
+    /// The name of the next one, as soon as it is known.
+    next: watch::Receiver<Option<String>>,
+}
+
 impl AwsProvider {
-    /// Pages of one `DescribeVolumes` listing.
+    /// Pages of one `DescribeVolumes` listing. While one is read the next is on its way.
     pub(crate) fn volume_pages(&self, filters: Vec<Filter>) -> BoxStream<'_, Result<Vec<Volume>>> {
-        stream::try_unfold(Pages::of("ec2:DescribeVolumes"), move |pages| {
+        let begun = (Pages::of("ec2:DescribeVolumes"), None);
+        stream::try_unfold(begun, move |(pages, ahead)| {
             let filters = filters.clone();
             async move {
                 if pages.finished() {
-                    Ok(None)
-                } else {
-                    self.volume_page(filters, pages).await.map(Some)
+                    return Ok(None);
                 }
+                let asked = ahead.unwrap_or_else(|| self.ask(&filters, ready(pages.token())));
+                let (answer, ahead) = self.read_ahead(&filters, asked).await?;
+                let volumes = answer.volumes.unwrap_or_default().into_iter();
+                let volumes: Vec<Volume> = volumes.filter_map(convert::volume).collect();
+                Ok(Some((volumes, (pages.advance(answer.next_token)?, ahead))))
             }
         })
         .boxed()
     }
 
-    async fn volume_page(&self, filters: Vec<Filter>, pages: Pages) -> Result<(Vec<Volume>, Pages)> {
+    fn ask<'a>(&'a self, filters: &[Filter], token: impl Future<Output = Option<String>> + Send + 'a) -> Asked<'a> {
+        let filters = filters.to_vec();
+        let (told, next) = watch::channel(None);
+        let answer = async move { self.volume_page(filters, token.await, Ahead(told)).await };
+        Asked {
+            answer: answer.boxed(),
+            next,
+        }
+    }
+
+    /// A page, and the next one where it could be asked for meanwhile.
+    async fn read_ahead<'a>(
+        &'a self,
+        filters: &[Filter],
+        asked: Asked<'a>,
+    ) -> Result<(DescribeVolumesOutput, Option<Asked<'a>>)> {
+        let Asked { answer, next } = asked;
+        let mut named = next.clone();
+        let token = async move {
+            let token = named
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|token| token.clone());
+            // Where nothing was told, nothing is asked.
+            if token.is_some() { token } else { pending().await }
+        };
+        let ahead = self.ask(filters, token);
+        let (page, answer) = match select(answer, ahead.answer).await {
+            Either::Left((page, ahead)) => (page?, ahead),
+            Either::Right((ahead, page)) => (page.await?, ready(ahead).boxed()),
+        };
+        let is_next = page.next_token.is_some() && *next.borrow() == page.next_token;
+        let ahead = Asked {
+            answer,
+            next: ahead.next,
+        };
+        Ok((page, is_next.then_some(ahead)))
+    }
+
+    async fn volume_page(
+        &self,
+        filters: Vec<Filter>,
+        token: Option<String>,
+        ahead: Ahead,
+    ) -> Result<DescribeVolumesOutput> {
         let clients = self.clients().await?;
         let filters = (!filters.is_empty()).then_some(filters);
-        let answer = self
-            .caller
-            .call(clients.subject("ec2:DescribeVolumes", ""), READ, || {
-                clients
-                    .ec2
-                    .describe_volumes()
-                    .set_filters(filters.clone())
-                    .max_results(PAGE)
-                    .set_next_token(pages.token())
-                    .send()
-            })
-            .await?;
-        let volumes = answer
-            .volumes
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(convert::volume)
-            .collect();
-        Ok((volumes, pages.advance(answer.next_token)?))
+        let send = || {
+            let call = clients.ec2.describe_volumes().set_filters(filters.clone());
+            let call = call.max_results(PAGE).set_next_token(token.clone());
+            // In a task of its own: the SDK reads an answer without a pause, in which nothing could be asked.
+            let sent = tokio::spawn(call.customize().interceptor(ahead.clone()).send());
+            let sent = AbortOnDropHandle::new(sent);
+            sent.unwrap_or_else(|failed| Err(SdkError::construction_failure(failed)))
+        };
+        let subject = clients.subject("ec2:DescribeVolumes", "");
+        self.caller.call(subject, READ, send).await
     }
 
     /// All volumes of these ids that exist.
