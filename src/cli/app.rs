@@ -25,7 +25,7 @@ use super::policy::Policy;
 use super::registry;
 use super::settings::Settings;
 use crate::report::progress::{Mode, Progress, listener};
-use crate::report::{View, document};
+use crate::report::{View, document, guarded};
 
 /// How long calls under way may take to end when a run is stopped. With what is released after it, less than the 30 s that
 /// Kubernetes gives a pod to end.
@@ -208,7 +208,7 @@ impl App {
 /// Writes data to stdout. A reader that went away (`| head`) is no error.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(guarded(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::new(Exit::Failed, format!("stdout: {error}")))
         }
@@ -233,7 +233,7 @@ pub(crate) async fn reader_gone() {
 
 /// Writes to stderr, whatever the mode. Nowhere to say that this failed.
 pub(crate) fn complain(text: &str) {
-    let _ = stderr().lock().write_all(text.as_bytes());
+    let _ = stderr().lock().write_all(guarded(text).as_bytes());
 }
 
 /// 64 bits from the seed that the standard library draws from the system for its hash maps.

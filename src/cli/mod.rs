@@ -30,7 +30,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 use tracing_subscriber::EnvFilter;
 
 use app::App;
@@ -38,6 +39,8 @@ use exit::Exit;
 use failure::Failure;
 use options::Options;
 use settings::Settings;
+
+use crate::report::Guarded;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -83,6 +86,7 @@ enum Command {
 /// Parses, runs, and says how it ended. Nothing is started before the arguments are understood.
 pub(crate) fn main() -> ExitCode {
     leave_no_core();
+    keep_files_private();
     let Cli { options, command } = Cli::parse();
     let settings = Settings::new(options);
     start_log(&settings.log_filter, settings.stderr_paint.is_on());
@@ -108,6 +112,11 @@ fn leave_no_core() {
         ..limit
     };
     let _ = setrlimit(Resource::Core, none);
+}
+
+/// What is written is for its owner: states, kubeconfigs, records and logs tell much, and some hold keys.
+fn keep_files_private() {
+    umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// Runs a command that talks to others.
@@ -146,7 +155,7 @@ fn start_log(filter: &str, coloured: bool) {
         let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
         tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr)
+            .with_writer(|| Guarded(std::io::stderr()))
             .with_ansi(coloured)
             .init();
     }

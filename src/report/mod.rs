@@ -22,7 +22,7 @@ mod text;
 use jiff::Timestamp;
 
 pub(crate) use paint::Paint;
-pub(crate) use text::{block, inline};
+pub(crate) use text::{Guarded, block, guarded, inline};
 
 /// How results are shown to a person.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moorline_engine::event::{Change, Stage};
 use moorline_engine::{Event, EventSink};
 
-use super::{age, inline, plain_log};
+use super::{age, guarded, inline, plain_log};
 
 mod collect;
 mod pace;
@@ -60,8 +60,8 @@ impl Progress {
     pub(crate) fn say(&self, line: &str) {
         match self.mode {
             // A closed stderr must not stop the run.
-            Mode::Bars => drop(self.bars.println(line)),
-            Mode::Lines => drop(writeln!(std::io::stderr().lock(), "{line}")),
+            Mode::Bars => drop(self.bars.println(guarded(line))),
+            Mode::Lines => drop(writeln!(std::io::stderr().lock(), "{}", guarded(line))),
             Mode::Silent => {}
         }
     }
