@@ -161,7 +161,8 @@ fn make_private(folder: &Path) -> io::Result<()> {
     // Not through a link, which somebody else may have laid where everyone may write.
     let found = fs::symlink_metadata(folder)?;
     let is_ours = found.uid() == rustix::process::getuid().as_raw();
-    if found.is_dir() && is_ours && found.mode() & 0o077 == 0 {
+    let rights_of_others = found.mode() & 0o077;
+    if found.is_dir() && is_ours && rights_of_others == 0 {
         return Ok(());
     }
     let why = "it is to be a folder of this user's own, with mode 0700";

@@ -40,12 +40,14 @@ pub(crate) trait State: Sized {
 #[derive(Debug)]
 pub(crate) struct Reader<'a>(&'a [u8]);
 
+#[cfg(test)]
 impl<'a> Reader<'a> {
-    #[cfg(test)]
     pub(crate) fn of(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
+}
 
+impl Reader<'_> {
     pub(crate) fn number(&mut self) -> Option<u64> {
         let (number, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

@@ -62,13 +62,13 @@ impl Waits {
     pub(crate) fn gap(&self, bucket: &str, slot: u64, rate: f64) -> Duration {
         let least = Duration::from_secs_f64(1.0 / rate.max(0.001));
         let mut inner = self.inner();
-        let Some((last, gap)) = inner.last.get_mut(bucket) else {
+        let Some((before, gap)) = inner.last.get_mut(bucket) else {
             inner.last.insert(bucket.to_owned(), (slot, least));
             return least;
         };
-        if slot > *last {
-            *gap = Duration::from_nanos(slot - *last).clamp(least, Duration::from_mins(1));
-            *last = slot;
+        if slot > *before {
+            *gap = Duration::from_nanos(slot - *before).clamp(least, Duration::from_mins(1));
+            *before = slot;
         }
         *gap
     }

@@ -92,7 +92,7 @@ fn no_stretch_of_time_holds_more_than_the_burst_and_what_flows_in() {
             for (count, until) in calls[first..].iter().enumerate() {
                 let allowed = f64::from(BUDGET.burst) + seconds(until - from) * f64::from(BUDGET.per_second);
                 assert!(
-                    (count + 1) as f64 <= allowed + 1e-6,
+                    f64::from(u32::try_from(count + 1).unwrap()) <= allowed + 1e-6,
                     "{} in {}",
                     count + 1,
                     seconds(until - from)
