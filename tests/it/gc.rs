@@ -2,6 +2,6 @@
 //! what is used.
 
 mod runs;
-mod stage;
+pub mod stage;
 mod story;
 mod trouble;

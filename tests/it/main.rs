@@ -22,6 +22,7 @@ mod ec2;
 mod errors;
 mod formats;
 mod gc;
+mod hostile;
 mod interrupt;
 mod kubectl;
 mod lock;
