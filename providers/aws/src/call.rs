@@ -11,6 +11,7 @@ use moorline_pacing::Departure;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use crate::credentials::Refusals;
 use crate::errors::{Subject, from_sdk};
 use crate::governor::{Family, Governor};
 
@@ -26,6 +27,7 @@ pub(crate) struct Caller {
     governor: OnceLock<Governor>,
     under_way: Semaphore,
     patience: Duration,
+    refusals: Refusals,
 }
 
 /// How a call is paced and whether it may be sent again when its outcome is unknown.
@@ -47,7 +49,13 @@ impl Caller {
             governor: OnceLock::new(),
             under_way: Semaphore::new(concurrency.max(1)),
             patience,
+            refusals: Refusals::default(),
         }
+    }
+
+    /// How often AWS refused the credentials.
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// The budgets to keep from now on.
@@ -108,24 +116,26 @@ impl Caller {
         let mut patience = self.patience;
         let mut attempt = 1;
         let mut throttled = false;
+        let mut renewed = false;
         loop {
             // The budget's turn comes first: a call that waits for its turn must not keep others from being under way.
             let departure = self.turn(manner.family, throttled).await;
             let started = Instant::now();
             let deadline = started + patience;
             let place = self.under_way.acquire().await;
+            let refusals = self.refusals.count();
             let outcome = send().await;
             drop(place);
             let Subject {
                 operation, resource, ..
             } = subject;
             let took = started.elapsed();
-            let error = match outcome {
+            let (error, answered) = match outcome {
                 Ok(answer) => {
                     tracing::debug!(operation, resource, attempt, ?took, "answered");
                     return Ok(answer);
                 }
-                Err(error) => from_sdk(&subject, &error),
+                Err(error) => (from_sdk(&subject, &error), matches!(error, SdkError::ServiceError(_))),
             };
             tracing::debug!(operation, resource, attempt, ?took, kind = ?error.kind, message = error.message, "failed");
             let pause = match &error.kind {
@@ -137,15 +147,21 @@ impl Caller {
                 ErrorKind::Unreachable | ErrorKind::Internal if manner.repeatable && attempt < ATTEMPTS => {
                     backoff(attempt)
                 }
+                // The keys may have been rotated while we held them: once, with those that are there now.
+                ErrorKind::Unauthenticated if answered && !renewed => {
+                    renewed = true;
+                    self.refusals.note(refusals);
+                    Duration::ZERO
+                }
                 _ => return Err(error),
             };
             if Instant::now() + pause > deadline {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
-            // A call that was refused for its rate had no effect.
+            // A call that was refused, for its rate or its credentials, had no effect.
             throttled = matches!(error.kind, ErrorKind::Throttled { .. });
-            if !throttled {
+            if matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Internal) {
                 match timeout_at(deadline, done()).await {
                     Ok(Some(answer)) => return Ok(answer),
                     Ok(None) => {}

@@ -1,5 +1,6 @@
 //! The SDK's clients, made at the first call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -11,6 +12,7 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::{self, ProvideCredentials as _};
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_sdk_ec2::config::{Credentials, IdentityCache, SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient};
@@ -23,12 +25,11 @@ use moorline_api::{Error, ErrorKind, Result};
 
 use crate::bound::Bound;
 use crate::clock::Listener;
+use crate::credentials::{Kept, Refusals};
 use crate::settings::{AssumedRole, AwsSettings, StaticKeys};
 
 /// How long the instance's metadata service may take: elsewhere than on EC2 nobody answers there.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long credentials may take: a profile may call STS or a program.
-const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(15);
 /// How the account's logs name a session of an assumed role.
 const SESSION_NAME: &str = "moorline";
 
@@ -46,18 +47,19 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Finds region and credentials; fails where there is no region. `listener` hears of every answer.
-    pub(crate) async fn find(settings: &AwsSettings, listener: &Listener) -> Result<Self> {
+    /// Finds region and credentials; fails where there is no region. `listener` hears of every answer. Credentials are read again
+    /// after one of `refusals`.
+    pub(crate) async fn find(settings: &AwsSettings, listener: &Listener, refusals: &Refusals) -> Result<Self> {
         let config = match (&settings.keys, &settings.region) {
             (Some(keys), Some(region)) => fixed(settings, keys, region),
-            _ => found(settings).await,
+            _ => found(settings, refusals).await,
         };
         let Some(region) = config.region().map(ToString::to_string) else {
             let message = "no AWS region is set; set AWS_REGION, or region in the profile or in profile.yaml";
             return Err(Error::new(ErrorKind::Invalid, "aws configuration", "", message));
         };
         let config = match &settings.role {
-            Some(role) => in_role(&config, role).await,
+            Some(role) => in_role(&config, role, refusals).await,
             None => config,
         };
         let place = config
@@ -84,7 +86,7 @@ impl Clients {
 }
 
 /// The same, with the credentials of a role. One call gets them for an hour: it is worth repeating.
-async fn in_role(config: &SdkConfig, role: &AssumedRole) -> SdkConfig {
+async fn in_role(config: &SdkConfig, role: &AssumedRole, refusals: &Refusals) -> SdkConfig {
     let own = config.clone().into_builder().retry_config(RetryConfig::standard());
     let mut provider = AssumeRoleProvider::builder(&role.arn)
         .session_name(SESSION_NAME)
@@ -92,10 +94,15 @@ async fn in_role(config: &SdkConfig, role: &AssumedRole) -> SdkConfig {
     if let Some(id) = &role.external_id {
         provider = provider.external_id(id);
     }
-    let credentials = SharedCredentialsProvider::new(provider.build().await);
-    let cache = IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build();
-    let config = config.clone().into_builder().identity_cache(cache);
-    config.credentials_provider(credentials).build()
+    let provider = Arc::new(provider.build().await);
+    let kept = Kept::new(refusals.clone(), move || {
+        let provider = Arc::clone(&provider);
+        Box::pin(async move { provider.provide_credentials().await })
+    });
+    let config = config.clone().into_builder().identity_cache(IdentityCache::no_cache());
+    config
+        .credentials_provider(SharedCredentialsProvider::new(kept))
+        .build()
 }
 
 fn http_client(settings: &AwsSettings) -> SharedHttpClient {
@@ -137,20 +144,9 @@ fn fixed(settings: &AwsSettings, keys: &StaticKeys, region: &str) -> SdkConfig {
 }
 
 /// The environment, the configuration files and the instance's metadata, in the order of every AWS tool.
-async fn found(settings: &AwsSettings) -> SdkConfig {
-    let http = http_client(settings);
-    let provider_config = ProviderConfig::empty()
-        .with_http_client(http.clone())
-        .with_sleep_impl(sleep());
-    let metadata = imds::Client::builder()
-        .configure(&provider_config)
-        .max_attempts(1)
-        .connect_timeout(METADATA_TIMEOUT)
-        .read_timeout(METADATA_TIMEOUT)
-        .operation_timeout(METADATA_TIMEOUT)
-        .build();
-
-    let mut profile_region = ProfileFileRegionProvider::builder().configure(&provider_config);
+async fn found(settings: &AwsSettings, refusals: &Refusals) -> SdkConfig {
+    let sources = Sources::of(settings);
+    let mut profile_region = ProfileFileRegionProvider::builder().configure(&sources.config);
     if let Some(profile) = &settings.profile {
         profile_region = profile_region.profile_name(profile);
     }
@@ -159,20 +155,21 @@ async fn found(settings: &AwsSettings) -> SdkConfig {
         .or_else(profile_region.build())
         .or_else(
             ImdsRegionProvider::builder()
-                .configure(&provider_config)
-                .imds_client(metadata.clone())
+                .configure(&sources.config)
+                .imds_client(sources.metadata.clone())
                 .build(),
         )
         .region()
         .await;
 
+    // Who keeps credentials is in `credentials`: a cache behind it would hand out what AWS has refused.
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(region.clone())
-        .http_client(http)
+        .http_client(http_client(settings))
         .sleep_impl(sleep())
         .timeout_config(timeouts(settings))
         .retry_config(RetryConfig::disabled())
-        .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build());
+        .identity_cache(IdentityCache::no_cache());
     if let Ok(name) = AppName::new("moorline") {
         loader = loader.app_name(name);
     }
@@ -185,16 +182,47 @@ async fn found(settings: &AwsSettings) -> SdkConfig {
     loader = if let Some(keys) = &settings.keys {
         loader.credentials_provider(static_credentials(keys))
     } else {
+        let settings = settings.clone();
+        // The chain remembers the files that it has read, so it is made anew with each reading.
+        loader.credentials_provider(Kept::new(refusals.clone(), move || {
+            let (settings, region) = (settings.clone(), region.clone());
+            Box::pin(async move { Sources::of(&settings).credentials(&settings, region).await })
+        }))
+    };
+    loader.load().await
+}
+
+/// What is asked for region and credentials.
+struct Sources {
+    config: ProviderConfig,
+    metadata: imds::Client,
+}
+
+impl Sources {
+    fn of(settings: &AwsSettings) -> Self {
+        let config = ProviderConfig::empty()
+            .with_http_client(http_client(settings))
+            .with_sleep_impl(sleep());
+        let metadata = imds::Client::builder()
+            .configure(&config)
+            .max_attempts(1)
+            .connect_timeout(METADATA_TIMEOUT)
+            .read_timeout(METADATA_TIMEOUT)
+            .operation_timeout(METADATA_TIMEOUT)
+            .build();
+        Self { config, metadata }
+    }
+
+    async fn credentials(self, settings: &AwsSettings, region: Option<Region>) -> provider::Result {
         let mut chain = DefaultCredentialsChain::builder()
-            .configure(provider_config)
-            .imds_client(metadata);
+            .configure(self.config)
+            .imds_client(self.metadata);
         chain.set_region(region);
         if let Some(profile) = &settings.profile {
             chain = chain.profile_name(profile);
         }
-        loader.credentials_provider(chain.build().await)
-    };
-    loader.load().await
+        chain.build().await.provide_credentials().await
+    }
 }
 
 fn static_credentials(keys: &StaticKeys) -> SharedCredentialsProvider {

@@ -12,6 +12,7 @@ mod call;
 mod clients;
 mod clock;
 mod convert;
+mod credentials;
 mod errors;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

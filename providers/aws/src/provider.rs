@@ -53,7 +53,7 @@ impl AwsProvider {
     /// that the settings name.
     pub(crate) async fn clients(&self) -> Result<&Clients> {
         let find = || async {
-            let clients = Clients::find(&self.settings, &self.clock).await?;
+            let clients = Clients::find(&self.settings, &self.clock, self.caller.refusals()).await?;
             self.check_account(&clients).await?;
             let whose = format!("{}\n{}", self.payer(&clients).await?, clients.place);
             let (registry, budgets) = (&self.settings.registry, &self.settings.budgets);

@@ -54,6 +54,8 @@ pub(crate) struct Access {
     pub(crate) renewable: bool,
     /// Whether there are credentials that are not sent: everybody on the way could read them.
     pub(crate) withheld: bool,
+    /// Where all this was read, if anywhere.
+    source: Option<KubeSettings>,
 }
 
 impl Access {
@@ -83,7 +85,27 @@ impl Access {
             Some(proxy) => proxy.parse().ok(),
             None => proxy::from_environment(&config.cluster_url),
         };
-        Ok(Self::new(config, context))
+        let source = KubeSettings {
+            context: Some(context.clone()),
+            ..settings.clone()
+        };
+        Ok(Self {
+            renewable: true,
+            source: Some(source),
+            ..Self::new(config, context)
+        })
+    }
+
+    /// The same server with the credentials that the kubeconfig has now; with those of before where that cannot be read any more, or
+    /// leads elsewhere.
+    pub(crate) async fn again(&self) -> Self {
+        let Some(source) = &self.source else {
+            return self.clone();
+        };
+        match Self::load(source).await {
+            Ok(fresh) if fresh.config.cluster_url == self.config.cluster_url => fresh,
+            _ => self.clone(),
+        }
     }
 
     /// A server without credentials, such as the embedded sandbox.
@@ -116,6 +138,7 @@ impl Access {
             server,
             renewable,
             withheld,
+            source: None,
         }
     }
 }

@@ -43,7 +43,8 @@ async fn is_asked_once() {
 #[tokio::test]
 async fn a_failure_is_not_remembered() {
     let server = Server::start(|params, before| match params["Action"].as_str() {
-        "GetCallerIdentity" if before < 2 => query_refusal(
+        // It is asked twice, the second time with credentials that were read again.
+        "GetCallerIdentity" if before < 3 => query_refusal(
             403,
             "ExpiredToken",
             "The security token included in the request is expired",
