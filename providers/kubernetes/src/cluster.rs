@@ -13,7 +13,7 @@ use moorline_api::{
     Applied, ApplyOptions, Cluster, ClusterIdentity, DeleteOptions, Deletion, Error, ErrorKind, Kinds, ListQuery,
     MountStatistics, Object, ObjectRef, Page, Propagation, ResourceKind, Result, WatchEvent, Write,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
 use crate::call::{Call, Subject, collection_path, object_path, with_query};
@@ -175,7 +175,30 @@ impl Cluster for KubeCluster {
     }
 
     async fn create(&self, target: &ObjectRef, object: &Object) -> Result<Object> {
-        Ok(self.send_for_object(&create_call(target, object, &[])?).await?.0)
+        let call = create_call(target, object, &[])?;
+        let mut in_doubt = false;
+        let mut tries = 1;
+        loop {
+            let error = match self.send_for_object(&call).await {
+                Ok((made, _)) => return Ok(made),
+                Err(error) => error,
+            };
+            // Once in doubt, a name that is taken may be taken by us.
+            let ours = in_doubt && error.kind == ErrorKind::AlreadyExists;
+            let unclear = matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Internal);
+            if !ours && !(unclear && tries < CREATIONS) {
+                return Err(error);
+            }
+            match self.get(target).await {
+                Ok(Some(found)) if says(found.fields(), object.fields()) => return Ok(found),
+                Ok(Some(_)) => return Err(taken(&call)),
+                Ok(None) if unclear => {}
+                Ok(None) | Err(_) => return Err(error),
+            }
+            tokio::time::sleep(CREATION_PAUSE * tries).await;
+            in_doubt = true;
+            tries += 1;
+        }
     }
 
     async fn merge(&self, target: &ObjectRef, changes: &Value) -> Result<Object> {
@@ -231,6 +254,32 @@ impl Cluster for KubeCluster {
     }
 }
 
+fn taken(call: &Call) -> Error {
+    call.error(
+        ErrorKind::AlreadyExists,
+        "an object of this name is there that says something else",
+    )
+}
+
+/// Whether an object says all that another does, and perhaps more: a server adds defaults and fields of its own.
+fn says(more: &Map<String, Value>, less: &Map<String, Value>) -> bool {
+    less.iter().all(|(key, value)| match more.get(key) {
+        Some(found) => agrees(found, value),
+        // A server leaves out what is empty.
+        None => value.is_null(),
+    })
+}
+
+fn agrees(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(more), Value::Object(less)) => says(more, less),
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| agrees(found, wanted))
+        }
+        _ => found == wanted,
+    }
+}
+
 fn delete_body(options: &DeleteOptions) -> Value {
     let propagation = match options.propagation {
         Propagation::Background => "Background",
@@ -260,6 +309,11 @@ fn object_of(call: &Call, answer: &Answer) -> Result<Object> {
         Err(garbled())
     }
 }
+
+/// Tries of a creation whose outcome is in doubt: before each further one it is looked whether the last one was done.
+const CREATIONS: u32 = 3;
+/// The pause before the second, and so much more before each further one.
+const CREATION_PAUSE: Duration = Duration::from_millis(100);
 
 /// Asks the server to do everything but persist.
 const DRY_RUN: [(&str, &str); 1] = [("dryRun", "All")];

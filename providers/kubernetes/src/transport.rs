@@ -52,6 +52,8 @@ enum Trouble {
     Untrusted(ErrorKind, String),
     /// No whole answer came.
     Unanswered(String),
+    /// The answer broke off, although it came to its end.
+    Garbled,
     /// The server said no.
     Refused(Box<Refusal>),
     /// The call could not be made: credentials or certificates.
@@ -62,7 +64,7 @@ impl Trouble {
     fn setback(&self) -> Setback {
         match self {
             Self::Unsent(_) => Setback::Unsent,
-            Self::Unanswered(_) => Setback::Unclear(None),
+            Self::Unanswered(_) | Self::Garbled => Setback::Unclear(None),
             Self::Refused(refusal) => refusal.setback(),
             Self::Untrusted(..) | Self::Local(_) => Setback::Final,
         }
@@ -263,7 +265,10 @@ impl Transport {
         if let Some(session) = current.as_ref().filter(|_| stale.is_none() || last != stale) {
             return Ok(session.clone());
         }
-        let access = self.access.clone();
+        let access = match stale {
+            Some(_) => self.access.again().await,
+            None => self.access.clone(),
+        };
         let made = tokio::task::spawn_blocking(move || session::open(&access)).await;
         let client = made.map_err(|error| {
             Error::new(
@@ -326,6 +331,10 @@ impl Transport {
                 ErrorKind::Unreachable,
                 format!("cannot reach the API server {server} of context `{context}` ({text}); is it running, and is this the right context?"),
             ),
+            Trouble::Garbled => call.error(
+                ErrorKind::Internal,
+                format!("the answer of {server} breaks off in the middle of an object; run again, and if that does not help, look for a proxy on the way"),
+            ),
             Trouble::Unanswered(text) => {
                 let doubt = if call.repeatable { "" } else { "; what was asked may have been done all the same" };
                 call.error(ErrorKind::Unreachable, format!("no answer from the API server {server} ({text}){doubt}; run again"))
@@ -356,12 +365,21 @@ async fn read_whole(call: &Call, response: Response<Body>) -> Result<Answer, Tro
         Trouble::Unanswered(printable(&root_cause(error.as_ref())))
     })?;
     let body = body.to_bytes();
+    if breaks_off(&body) {
+        return Err(Trouble::Garbled);
+    }
     Ok(Answer {
         headers: head.headers,
         accepted: head.status == http::StatusCode::ACCEPTED,
         created: head.status == http::StatusCode::CREATED,
         body,
     })
+}
+
+/// Whether an object begins and does not end. What is no object at all is another matter, which no second try mends.
+fn breaks_off(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    body.starts_with(b"{") && !body.ends_with(b"}")
 }
 
 /// An error and what is below it; no honest chain is longer. `io::Error` passes over what it wraps when asked for its source.

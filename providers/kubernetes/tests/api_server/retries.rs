@@ -62,11 +62,19 @@ async fn a_server_that_keeps_failing_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_creation_that_may_have_happened_is_not_repeated() {
+async fn a_creation_that_may_have_happened_is_looked_up_before_it_is_repeated() {
     for code in [500, 503, 504] {
         let server = recovering(code, 1).await;
-        server.cluster().create(&data(), &object(claim())).await.unwrap_err();
-        assert_eq!(server.lines().len(), 1, "{code}");
+        server.cluster().create(&data(), &object(claim())).await.unwrap();
+        let lines = server.lines();
+        let methods: Vec<_> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
+        assert_eq!(methods, ["POST", "GET"], "{code}");
+        // What is there may be another's.
+        let mut other = claim();
+        other["metadata"]["annotations"] = json!({"mine": "not this"});
+        let server = recovering(code, 1).await;
+        let error = server.cluster().create(&data(), &object(other)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::AlreadyExists, "{code}");
     }
     // A 429 was turned away at the door.
     let server = recovering(429, 1).await;
