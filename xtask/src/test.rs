@@ -10,7 +10,7 @@ use moorline_parts::{Parts, Programs, VARIABLE};
 
 use crate::client::{Client, Missing};
 use crate::real::{self, Part, Started};
-use crate::{counted, kubectl, process, python};
+use crate::{counted, kubectl, process, python, supply};
 
 /// An outside client, and the tests that need it.
 struct Needed {
@@ -52,26 +52,38 @@ const CASES: [(&str, &str); 3] = [
 
 /// What was run and how it went.
 #[derive(Default)]
-struct Report {
+pub(crate) struct Report {
     done: Vec<String>,
     failed: Vec<String>,
     skipped: Vec<String>,
+    /// What depends on others than this machine and us, and could not be had from them.
+    not_checked: Vec<String>,
 }
 
 impl Report {
     /// Runs a step, and goes on after its failure: one run tells everything that is wrong.
-    fn step(&mut self, name: &str, command: &mut Command) {
+    pub(crate) fn step(&mut self, name: &str, command: &mut Command) {
         process::say(&format!("\n==> {name}: {}", process::shown(command)));
         let start = Instant::now();
         let result = process::run(command);
         self.note(&format!("{name}, {:.0} s", start.elapsed().as_secs_f64()), result);
     }
 
-    fn note(&mut self, line: &str, result: Result<()>) {
+    pub(crate) fn note(&mut self, line: &str, result: Result<()>) {
         match result {
             Ok(()) => self.done.push(line.to_owned()),
             Err(error) => self.failed.push(format!("{line}: {error:#}")),
         }
+    }
+
+    /// Something that this machine could be made to run, and cannot yet.
+    pub(crate) fn skip(&mut self, line: String) {
+        self.skipped.push(line);
+    }
+
+    /// Something that no machine like this can run: it is told, and is no failure.
+    pub(crate) fn not_checked(&mut self, line: String) {
+        self.not_checked.push(line);
     }
 
     /// Whether all is well. What was skipped is a failure where `strict`.
@@ -82,7 +94,12 @@ impl Report {
     /// Says how it went.
     fn end(&self, strict: bool) -> ExitCode {
         process::say("");
-        let lines = [("ok", &self.done), ("skipped", &self.skipped), ("FAILED", &self.failed)];
+        let lines = [
+            ("ok", &self.done),
+            ("NOT HERE", &self.not_checked),
+            ("skipped", &self.skipped),
+            ("FAILED", &self.failed),
+        ];
         for (word, lines) in lines {
             for line in lines {
                 process::say(&format!("{word:>8}  {line}"));
@@ -107,6 +124,13 @@ pub(crate) fn check() -> ExitCode {
     report.end(false)
 }
 
+/// One part of all that must pass.
+pub(crate) fn alone(part: impl FnOnce(&mut Report)) -> ExitCode {
+    let mut report = Report::default();
+    part(&mut report);
+    report.end(is_ci())
+}
+
 /// Formatting, tests, tests with real parts and outside clients, lints.
 pub(crate) fn everything() -> ExitCode {
     let mut report = Report::default();
@@ -119,6 +143,7 @@ pub(crate) fn everything() -> ExitCode {
     report.step("tests", &mut tests);
     outside.test(&mut report);
     lint(&mut report);
+    supply::check(&mut report);
     report.end(is_ci())
 }
 
@@ -280,6 +305,7 @@ mod tests {
             done: Vec::new(),
             failed: owned(failed),
             skipped: owned(skipped),
+            not_checked: Vec::new(),
         }
     }
 
