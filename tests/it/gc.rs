@@ -1,6 +1,8 @@
 //! `gc` from outside: what a StatefulSet leaves behind is shown, marked, and removed when its grace is over; never before, and never
 //! what is used.
 
+mod changes;
+mod output;
 mod runs;
 pub mod stage;
 mod story;

@@ -60,7 +60,7 @@ fn as_principal(world: &World, served: &Served, line: &str, secret: &str) -> Run
 }
 
 /// A storage account's key, from the Secret that nodes mount with.
-fn account_key(world: &World, served: &Served) -> String {
+pub fn account_key(world: &World, served: &Served) -> String {
     let state = world.state();
     let account = state["storage_accounts"][0]["name"].as_str().unwrap();
     let path = format!("/api/v1/namespaces/default/secrets/azure-storage-account-{account}-secret");
@@ -70,13 +70,13 @@ fn account_key(world: &World, served: &Served) -> String {
 }
 
 /// A secret in every form in which it may have been written down.
-fn forms(secret: &str) -> Vec<String> {
+pub fn forms(secret: &str) -> Vec<String> {
     let escaped = secret.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
     vec![secret.to_owned(), escaped, STANDARD.encode(secret)]
 }
 
 /// Whether there is a run of base64 of an account key's length: 86 characters, then `==`.
-fn looks_like_a_key(text: &str) -> bool {
+pub fn looks_like_a_key(text: &str) -> bool {
     let runs = text.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=".contains(c)));
     runs.filter_map(|run| run.strip_suffix("==")).any(|run| run.len() >= 86)
 }
@@ -191,7 +191,7 @@ fn what_azure_gives_out_is_in_no_file_of_the_sandbox() {
     assert_eq!(account_key(&world, &world.serve()), key);
 }
 
-fn files_under(folder: &Path) -> Vec<PathBuf> {
+pub fn files_under(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = |path: PathBuf| {
         if path.is_dir() { files_under(&path) } else { vec![path] }

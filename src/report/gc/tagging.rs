@@ -16,7 +16,7 @@ pub(crate) fn protected(on: bool) -> impl Fn(&[Tagging], &View) -> String {
     let word = if on {
         "protected: no run deletes it"
     } else {
-        "no longer protected"
+        "no longer protected; grace begins anew"
     };
     move |done, view| tagged(done, word, view)
 }

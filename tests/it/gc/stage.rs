@@ -21,6 +21,13 @@ pub const AWS: Tutorial = Tutorial {
     volumes: 3,
 };
 
+/// The second tutorial: a counter, a file share for each replica.
+pub const AZURE: Tutorial = Tutorial {
+    profile: "profiles/azure-counter",
+    set: "counter-div",
+    volumes: 1,
+};
+
 /// A week and a day: more than any grace by default.
 const WEEK: &str = "192h";
 

@@ -1,13 +1,6 @@
 //! The story of both tutorials.
 
-use super::stage::{AWS, Stage, Tutorial, ended, kept};
-
-/// The second tutorial: a counter, a file share for each replica.
-const AZURE: Tutorial = Tutorial {
-    profile: "profiles/azure-counter",
-    set: "counter-div",
-    volumes: 1,
-};
+use super::stage::{AWS, AZURE, Stage, Tutorial, ended, kept};
 
 /// Up, the set deleted by hand: shown with price and reason, marked, and removed when grace is over, pointer last.
 fn what_is_left_behind_goes_when_its_grace_is_over(tutorial: &Tutorial) {
