@@ -28,6 +28,7 @@ mod kubectl;
 mod lock;
 mod many;
 mod mounts_kubectl;
+mod rates;
 mod restore;
 mod secrets;
 mod support;
