@@ -35,7 +35,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 const LAST_CALL: Duration = Duration::from_secs(30);
 
 /// How much longer than its deadline a run waits for a call that ends at the deadline, too.
-const LAST_WORD: Duration = Duration::from_secs(5);
+const LAST_WORD: Duration = Duration::from_secs(10);
 
 /// One run of the program.
 pub(crate) struct App {
@@ -116,7 +116,7 @@ impl App {
             }),
             () = self.stop.cancelled() => Err(Failure::new(Exit::Interrupted, "interrupted; nothing was changed")),
             // A call under way that has as long says better than this what does not answer.
-            () = sleep(limit + LAST_WORD.min(limit / 2)) => Err(Failure::new(
+            () = sleep(limit + LAST_WORD.min(limit)) => Err(Failure::new(
                 Exit::TimedOut,
                 format!("timed out after {} s: cluster and cloud were still being read; nothing was changed", limit.as_secs_f32()),
             )

@@ -1,6 +1,7 @@
 //! The lock of a profile, as commands are told of it.
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use clap::Args as ClapArgs;
 use moorline_engine::Context;
@@ -53,7 +54,17 @@ impl LockChoice {
                 Some(wait) => Patience::For(wait.unwrap_or(context.limits.timeout)),
             },
         };
-        exclusively(context, &terms, work).await
+        let (begun, looked) = (Instant::now(), Cell::new(false));
+        let done = exclusively(context, &terms, async |context| {
+            looked.set(true);
+            work(context).await
+        });
+        // Work has its own words for a deadline that passed; the look before it has only those of its call.
+        let limit = context.limits.timeout;
+        done.await.map_err(|failure| {
+            let late = !looked.get() && begun.elapsed() >= limit - limit / 10;
+            failure.after(late.then_some(limit))
+        })
     }
 }
 

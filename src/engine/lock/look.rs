@@ -27,9 +27,15 @@ pub(super) enum Seen {
 /// A holder's clock is not believed: whether its time is over is judged by how long this process has seen the Lease unchanged. On
 /// the holder's own machine a process that is gone needs no such wait.
 pub(super) async fn look(ctx: &Context, terms: &Terms) -> Result<Seen, LockError> {
-    let mut record = match read(ctx, terms).await? {
-        Some(record) => record,
-        None => return Ok(Seen::Absent),
+    let interrupted = || LockError::Interrupted {
+        what: terms.what.clone(),
+    };
+    let found = tokio::select! {
+        found = read(ctx, terms) => found?,
+        () = ctx.stop.cancelled() => return Err(interrupted()),
+    };
+    let Some(mut record) = found else {
+        return Ok(Seen::Absent);
     };
     let patience = match terms.patience {
         Patience::UntilAlive => None,
@@ -70,7 +76,7 @@ pub(super) async fn look(ctx: &Context, terms: &Terms) -> Result<Seen, LockError
         let until = patience.map_or(over, |end| end.min(over));
         let changed = tokio::select! {
             changed = timeout_at(until, change(ctx, terms, &record)) => changed.ok(),
-            () = ctx.stop.cancelled() => return Err(LockError::Interrupted { what: terms.what.clone() }),
+            () = ctx.stop.cancelled() => return Err(interrupted()),
         };
         let next = match changed {
             Some(next) => next,
