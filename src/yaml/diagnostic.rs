@@ -146,14 +146,32 @@ fn show<'a>(group: Group<'a>, location: &'a Location) -> Group<'a> {
     let line = usize::try_from(location.line).unwrap_or(usize::MAX);
     let column = usize::try_from(location.column).unwrap_or(usize::MAX);
     match &location.snippet {
-        Some(Snippet { text, start, end }) => group.element(
-            Shown::source(text.as_str())
-                .path(location.path())
-                .line_start(line)
-                .annotation(AnnotationKind::Primary.span(*start..*end)),
-        ),
+        Some(Snippet { text, start, end }) => {
+            let place = |offset: usize| safe(text.get(..offset).unwrap_or(text)).len();
+            group.element(
+                Shown::source(safe(text))
+                    .path(location.path())
+                    .line_start(line)
+                    .annotation(AnnotationKind::Primary.span(place(*start)..place(*end))),
+            )
+        }
         None => group.element(Origin::path(location.path()).line(line).char_column(column)),
     }
+}
+
+/// The renderer makes the control characters of ASCII visible, and those that turn text around; not those of Latin-1, some of which a
+/// terminal obeys as well, and not all that hide.
+fn safe(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for character in line.chars() {
+        match character {
+            '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => {
+                shown.extend(character.escape_unicode())
+            }
+            other => shown.push(other),
+        }
+    }
+    shown
 }
 
 /// All problems of a file or several, in the order of files and lines, none twice. `Display` shows them as rustc would.
@@ -295,6 +313,26 @@ mod tests {
             ..Location::of_file("p/profile.yaml")
         };
         Diagnostic::new(location, cause, "fix it")
+    }
+
+    #[test]
+    fn no_character_of_a_shown_line_is_obeyed_by_a_terminal() {
+        for c in [
+            '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2066}',
+        ] {
+            let source = Source::new("p/a.yaml".into(), format!("a: {c}z\n"));
+            let mut findings = Findings::default();
+            let span = Span {
+                start: 3 + c.len_utf8(),
+                end: 4 + c.len_utf8(),
+            };
+            findings.error(&source, span, "no", "yes");
+            let shown = findings.finish().to_string();
+            assert!(!shown.contains(c), "{shown:?}");
+            let lines: Vec<&str> = shown.lines().collect();
+            let column = |line: &str, wanted: char| line.chars().position(|c| c == wanted);
+            assert_eq!(column(lines[3], 'z'), column(lines[4], '^'), "{shown}");
+        }
     }
 
     #[test]
