@@ -111,7 +111,7 @@ impl App {
         let begun = Instant::now();
         tokio::select! {
             done = work => done.map_err(|error| {
-                let late = begun.elapsed() >= limit - limit / 10;
+                let late = begun.elapsed() >= limit / 10 * 9;
                 Failure::from(error).after(late.then_some(limit))
             }),
             () = self.stop.cancelled() => Err(Failure::new(Exit::Interrupted, "interrupted; nothing was changed")),

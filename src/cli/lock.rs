@@ -20,6 +20,7 @@ pub(crate) struct LockChoice {
     ///
     /// Without this option the exit code is 5 where another run has the profile; only one that seems to have died is waited for, 15 s.
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = false, value_parser = duration)]
+    #[expect(clippy::option_option, reason = "not given, given, and given with how long")]
     wait_lock: Option<Option<Duration>>,
 
     /// Namespace of the Lease that keeps other runs out; all runs of a profile have to name the same.
@@ -62,7 +63,7 @@ impl LockChoice {
         // Work has its own words for a deadline that passed; the look before it has only those of its call.
         let limit = context.limits.timeout;
         done.await.map_err(|failure| {
-            let late = !looked.get() && begun.elapsed() >= limit - limit / 10;
+            let late = !looked.get() && begun.elapsed() >= limit / 10 * 9;
             failure.after(late.then_some(limit))
         })
     }

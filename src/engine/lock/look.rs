@@ -122,8 +122,10 @@ pub(super) async fn read(ctx: &Context, terms: &Terms) -> Result<Option<Record>,
 /// Waits until the Lease is no longer as it was, for however long; gives it as it is then.
 async fn change(ctx: &Context, terms: &Terms, was: &Record) -> Option<Record> {
     loop {
-        if let Some(now) = watched(ctx, terms, was).await {
-            return now;
+        match watched(ctx, terms, was).await {
+            Told::Changed(now) => return Some(*now),
+            Told::Gone => return None,
+            Told::Nothing => {}
         }
         sleep(PAUSE).await;
         match read(ctx, terms).await {
@@ -135,26 +137,35 @@ async fn change(ctx: &Context, terms: &Terms, was: &Record) -> Option<Record> {
     }
 }
 
-/// What a watch tells of the Lease next; `None` where it ends before it has told anything.
-async fn watched(ctx: &Context, terms: &Terms, was: &Record) -> Option<Option<Record>> {
+/// What a watch tells of the Lease.
+enum Told {
+    Changed(Box<Record>),
+    Gone,
+    /// Of another one; or nothing before the watch ended.
+    Nothing,
+}
+
+/// What a watch tells of the Lease next.
+async fn watched(ctx: &Context, terms: &Terms, was: &Record) -> Told {
     let target = lease(&terms.namespace, &terms.name);
     let mut query = ListQuery::within(target.resource, &terms.namespace).managed_fields(ManagedFields::None);
     query.fields = Some(format!("metadata.name={}", terms.name));
     let mut events = ctx.cluster.watch(query, was.version.clone());
     while let Some(event) = events.next().await {
-        if let Some(told) = tells(terms, event) {
-            return Some(told);
+        match tells(terms, event) {
+            Told::Nothing => {}
+            told => return told,
         }
     }
-    None
+    Told::Nothing
 }
 
-fn tells(terms: &Terms, event: Called<WatchEvent>) -> Option<Option<Record>> {
+fn tells(terms: &Terms, event: Called<WatchEvent>) -> Told {
     // A server that ignores the selector tells of others, too.
     let is_it = |object: &Object| object.name() == terms.name;
     match event {
-        Ok(WatchEvent::Applied(object)) if is_it(&object) => Some(Some(Record::of(&object))),
-        Ok(WatchEvent::Deleted(object)) if is_it(&object) => Some(None),
-        _ => None,
+        Ok(WatchEvent::Applied(object)) if is_it(&object) => Told::Changed(Box::new(Record::of(&object))),
+        Ok(WatchEvent::Deleted(object)) if is_it(&object) => Told::Gone,
+        _ => Told::Nothing,
     }
 }

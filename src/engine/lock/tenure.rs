@@ -19,8 +19,8 @@ use super::record::{self, Record};
 use super::{Afterwards, LockError, SPAN, Terms};
 use crate::context::Context;
 
-/// A holder stops this long before others may begin.
-const MARGIN: Duration = Duration::from_secs(5);
+/// How long a holder trusts its Lease: it stops a margin before others may begin.
+const TRUST: Duration = SPAN.saturating_sub(Duration::from_secs(5));
 /// Between two signs of life.
 const RENEW: Duration = Duration::from_secs(5);
 /// How long one sign of life may take, and between two tries.
@@ -47,8 +47,8 @@ impl Until {
     /// Counted from before the request was sent.
     fn from_now() -> Self {
         Self {
-            steady: Instant::now() + (SPAN - MARGIN),
-            wall: SystemTime::now() + (SPAN - MARGIN),
+            steady: Instant::now() + TRUST,
+            wall: SystemTime::now() + TRUST,
         }
     }
 
@@ -367,9 +367,8 @@ impl Hold {
         }
         loop {
             let patch = record::at_version(record::released((self.now)()), &version);
-            let refusal = match self.beside.merge(&target, &patch).await {
-                Ok(_) => return Ok(()),
-                Err(refusal) => refusal,
+            let Err(refusal) = self.beside.merge(&target, &patch).await else {
+                return Ok(());
             };
             // A renewal that was under way may have been done after all.
             let now = self.beside.get(&target).await?.as_ref().map(Record::of);
