@@ -217,6 +217,8 @@ fn provider_hint(kind: &ErrorKind) -> Option<&'static str> {
         }
         ErrorKind::Forbidden => Some("nothing was changed"),
         ErrorKind::Throttled { .. } => Some("others use up the account's rate: run again in a while"),
+        ErrorKind::Internal => Some("what was done is kept: run the same command again in a while"),
+        ErrorKind::Stale | ErrorKind::Expired => Some("something changed it meanwhile: run the same command again"),
         ErrorKind::FieldConflicts(_) => {
             Some("change the field where its owner keeps it, or take it with --force-conflicts")
         }

@@ -59,6 +59,10 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
 
+    /// How long one try of a call to a cloud or a cluster may take, where 30 seconds are not right.
+    #[arg(long, global = true, value_name = "DURATION", env = "MOORLINE_CALL_TIMEOUT", hide_env_values = true, value_parser = duration)]
+    pub(crate) call_timeout: Option<Duration>,
+
     /// How many things may be under way at once.
     #[arg(long, global = true, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) concurrency: u16,

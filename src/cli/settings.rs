@@ -63,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) deadline: Option<Duration>,
     sandbox_dir: Option<PathBuf>,
     limits: Limits,
+    call_timeout: Option<Duration>,
 }
 
 impl Settings {
@@ -107,6 +108,7 @@ impl Settings {
             deadline: options.timeout,
             rates,
             log_filter: rust_log.unwrap_or_else(|| default_filter.to_owned()),
+            call_timeout: options.call_timeout,
             limits: Limits {
                 timeout: options.timeout.unwrap_or(limits.timeout),
                 concurrency: options.concurrency.into(),
@@ -121,6 +123,12 @@ impl Settings {
             force_conflicts,
             ..self.limits
         }
+    }
+
+    /// How long one try of a call may take, where its provider allows `usual`. No call outlasts the run: one that ends with its own
+    /// error says more than a deadline does.
+    pub(crate) fn call_timeout(&self, usual: Duration) -> Duration {
+        self.call_timeout.unwrap_or(usual).min(self.limits.timeout)
     }
 
     /// The folder of the sandbox's state.

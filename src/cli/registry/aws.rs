@@ -42,12 +42,11 @@ pub(super) fn for_store(settings: &Settings) -> AwsProvider {
 fn aws_settings(settings: &Settings, region: Option<String>, sandbox: Option<&Embedded>) -> AwsSettings {
     let timeout = settings.limits(false).timeout;
     let common = AwsSettings::default();
-    // No call outlasts the run; one that ends with its own error says more than a deadline does.
     let common = AwsSettings {
         profile: settings.aws_profile.clone(),
         budgets: budgets(settings, sandbox),
         registry: sandbox.map_or_else(|| settings.rates.clone(), |sandbox| sandbox.rates(settings)),
-        call_timeout: common.call_timeout.min(timeout),
+        call_timeout: settings.call_timeout(common.call_timeout),
         patience: common.patience.min(timeout),
         ..common
     };

@@ -134,8 +134,7 @@ fn run_settings(
         budgets: budgets(settings, sandbox),
         registry: sandbox.map_or_else(|| settings.rates.clone(), |sandbox| sandbox.rates(settings)),
         concurrency: settings.limits(false).concurrency.min(place.concurrency),
-        // No call outlasts the run; one that ends with its own error says more than a deadline does.
-        call_timeout: place.call_timeout.min(timeout),
+        call_timeout: settings.call_timeout(place.call_timeout),
         patience: place.patience.min(timeout),
         account_timeout: place.account_timeout.min(timeout),
         ..place

@@ -128,7 +128,7 @@ fn kube_settings(settings: &Settings) -> KubeSettings {
     let kube = KubeSettings::default();
     KubeSettings {
         concurrency: limits.concurrency,
-        call_timeout: kube.call_timeout.min(limits.timeout),
+        call_timeout: settings.call_timeout(kube.call_timeout),
         ..kube
     }
 }
