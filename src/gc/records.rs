@@ -17,6 +17,9 @@ pub struct Records {
     /// Volumes whose deletion an earlier run began and did not finish, by their ids. The claims that are gone are gone by its
     /// hand: that begins no grace anew.
     pub begun: BTreeSet<String>,
+    /// Of the volumes whose lists leave tags out, by their ids: those that were marked and that no run has seen used since. A run that
+    /// sees one of them in use does not see its mark, and so does not take it off: a mark that is not confirmed here counts as none.
+    pub unused: BTreeSet<String>,
     /// The UIDs of claims, by the UID of the cluster that they lived in.
     pub claims: BTreeMap<String, BTreeSet<String>>,
     /// StatefulSets' templates by the UID of their cluster, and then by what their claims' names begin with and their namespace:

@@ -1,5 +1,6 @@
 //! A run: what it would do, and doing it under the lease.
 
+mod confirmed;
 mod glance;
 mod look;
 mod marks;
@@ -117,6 +118,7 @@ impl Collector {
         };
         let writer = Writer::new(lease, log, patience);
         ledger.records.observe(&survey.world, survey.now);
+        ledger.records.unused = confirmed::before(&ledger.records.unused, &survey, &report.plan);
         writer.confirm().await.map_err(|why| no_more(&why))?;
         ledger.save(Some(journal)).await?;
         let lines = self.first_lines(lease, &survey, &report.plan);
@@ -144,6 +146,7 @@ impl Collector {
     ) {
         let plan = report.plan.clone();
         marks::write(self, writer, &plan, report).await;
+        ledger.records.unused.extend(confirmed::written(&survey, report));
         report.done = resume::resume(self, writer, ledger, (&survey, &plan)).await;
         let Survey { counts, .. } = survey;
         if !plan.deletions.is_empty() {

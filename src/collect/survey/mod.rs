@@ -6,12 +6,14 @@
 pub(crate) mod kinds;
 pub(crate) mod reading;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use jiff::Timestamp;
 use moorline_api::{Cluster, Error, ListQuery, StorageRules, VolumeId};
 use moorline_gc::listing::lean;
+use moorline_gc::names::UNUSED;
 use moorline_gc::plan::{Clock, plan};
 use moorline_gc::{ClusterIndex, Detail, Kind, Plan, Records, ScopeIndex, World};
 use tokio::sync::Semaphore;
@@ -36,6 +38,8 @@ pub(crate) struct Survey {
     /// How many objects of each kind each cluster has, in the policy's order.
     pub(crate) counts: Vec<Vec<(Kind, usize)>>,
     pub(crate) notices: Vec<String>,
+    /// Volumes that were read by themselves because their lists leave tags out.
+    pub(crate) bare: BTreeSet<VolumeId>,
 }
 
 /// Pages of clusters' objects in memory at once, whatever the bound on calls: one takes some eight megabytes while it is folded, and
@@ -125,6 +129,7 @@ impl<'a> Eyes<'a> {
             seen,
             counts,
             notices,
+            bare: BTreeSet::new(),
         })
     }
 
@@ -138,7 +143,7 @@ impl<'a> Eyes<'a> {
             if unread.is_empty() {
                 break;
             }
-            self.details(&mut survey.world, &unread).await?;
+            self.details(survey, &unread, records).await?;
             survey.now = self.now();
             whole = made(survey);
         }
@@ -146,7 +151,8 @@ impl<'a> Eyes<'a> {
     }
 
     /// Reads volumes with all their tags; those that turn out to be gone are forgotten.
-    async fn details(&self, world: &mut World, ids: &[VolumeId]) -> Result<()> {
+    async fn details(&self, survey: &mut Survey, ids: &[VolumeId], records: &Records) -> Result<()> {
+        let Survey { world, bare, .. } = survey;
         self.collector.emit(Event::Stage {
             stage: Stage::Details,
             total: ids.len(),
@@ -170,15 +176,20 @@ impl<'a> Eyes<'a> {
             .fold(&self.collector.stop, |listing, news| {
                 let (scope, index, _) = &asked[listing];
                 if let News::Portion(Portion::Read(volumes)) = news {
-                    for volume in &volumes {
+                    for mut volume in volumes {
                         found.insert(volume.id.clone());
-                        let monthly = self.collector.prices.volume(scope, volume);
-                        world.add_volume(*index, volume, Detail::Full, monthly);
+                        // Whether it was used since, nobody knows: grace begins anew.
+                        if !records.unused.contains(&volume.id.0) {
+                            volume.tags.remove(UNUSED);
+                        }
+                        let monthly = self.collector.prices.volume(scope, &volume);
+                        world.add_volume(*index, &volume, Detail::Full, monthly);
                     }
                 }
             })
             .await
             .ok_or(CollectError::Interrupted)?;
+        bare.extend(found.iter().cloned());
         for ((scope, _, own), ending) in asked.iter().zip(endings) {
             match ending.outcome {
                 Ok(()) => own

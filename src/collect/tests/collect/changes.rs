@@ -8,7 +8,7 @@ use moorline_gc::plan::Kept;
 use serde_json::json;
 
 use crate::fakes::Happening;
-use crate::stage::{Stage, claim};
+use crate::stage::{DAY, Stage, claim, set};
 
 const DELETE_CLAIM: &str = "!delete persistentvolumeclaims";
 /// The journal's line before the first deletion.
@@ -183,4 +183,25 @@ async fn policies_that_share_a_store_leave_each_other_s_records_alone() {
     assert_eq!(report.done[0].outcome, Outcome::Gone);
     assert_eq!(report.done[0].resumed.as_deref(), Some("run-2"));
     assert!(stage.journal().await.iter().any(|line| matches!(line, Line::End(_))));
+}
+
+/// Azure lists shares without their metadata, so that a run which sees one in use does not see the mark on it.
+#[tokio::test]
+async fn a_share_that_was_used_between_two_runs_begins_grace_anew() {
+    let stage = Stage::left_behind(1);
+    stage.cloud.with(|state| state.listed_only = true);
+    stage.age().await;
+    stage.prod.add(set(1));
+    let used = stage.apply().await;
+    assert_eq!(used.done.len(), 0, "{used:#?}");
+    stage.prod.remove("StatefulSet", "web", "db");
+    let again = stage.apply().await;
+    assert_eq!((again.marks_written, again.done.len()), (1, 0), "{again:#?}");
+    // What could not be read begins nothing anew.
+    stage.cloud.passes(DAY);
+    stage.script.break_for_good("list pods", ErrorKind::Forbidden);
+    assert!(stage.apply().await.is_incomplete());
+    stage.script.forget();
+    let last = stage.apply().await;
+    assert_eq!(last.done[0].outcome, Outcome::Gone, "{last:#?}");
 }
