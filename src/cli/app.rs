@@ -22,7 +22,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::options::Output;
 use super::policy::Policy;
-use super::registry;
+use super::registry::{self, Connection};
 use super::settings::Settings;
 use crate::report::progress::{Mode, Progress, listener};
 use crate::report::{View, document, guarded};
@@ -69,7 +69,15 @@ impl App {
         work: impl AsyncFnOnce(&Context) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let connection = self.reading(registry::connect(&self.settings, profile)).await?;
-        let context = Context {
+        let result = work(&self.context(&connection, force_conflicts)).await;
+        self.progress.finish();
+        connection.close().await;
+        result
+    }
+
+    /// What work stands on that has this connection.
+    pub(crate) fn context(&self, connection: &Connection, force_conflicts: bool) -> Context {
+        Context {
             cluster: connection.cluster.clone(),
             beside: connection.beside.clone(),
             cloud: connection.cloud.clone(),
@@ -79,11 +87,7 @@ impl App {
             limits: self.settings.limits(force_conflicts),
             now: Timestamp::now,
             entropy: random,
-        };
-        let result = work(&context).await;
-        self.progress.finish();
-        connection.close().await;
-        result
+        }
     }
 
     /// Connects to what a policy names, does the work, and ends what was started for it.

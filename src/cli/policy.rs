@@ -70,7 +70,8 @@ impl PolicyChoice {
     }
 }
 
-fn read(app: &App, path: &Path) -> Result<PolicyFile, Failure> {
+/// Reads and checks a policy file. A bad one is refused with all of its problems, before any call. Warnings are told on stderr.
+pub(crate) fn read(app: &App, path: &Path) -> Result<PolicyFile, Failure> {
     let coloured = app.settings.stderr_paint.is_on();
     for (given, option) in [
         (app.settings.region.is_some(), "--region"),

@@ -10,11 +10,14 @@ use super::{View, inline, status};
 /// The most things that a table says are unknown; JSON has all.
 const UNKNOWN: usize = 10;
 
-/// Several profiles, one after the other.
+/// Several profiles or clusters, one after the other.
 pub(crate) fn reports(reports: &[CheckReport], view: &View) -> String {
     let each = reports.iter().map(|one| {
-        let name = one.profile.as_deref().unwrap_or_default();
-        format!("profile {}:\n{}", inline(name), report(one, view))
+        let name = match &one.profile {
+            Some(profile) => format!("profile {profile}"),
+            None => format!("cluster {}", one.cluster.context),
+        };
+        format!("{}:\n{}", inline(&name), report(one, view))
     });
     each.collect::<Vec<_>>().join("\n")
 }

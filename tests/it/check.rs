@@ -263,3 +263,49 @@ fn many_claims_cost_listings_and_no_call_each() {
     assert!(audit.count("DescribeVolumes", "calls") <= 2, "{}", audit.with("calls"));
     assert!(audit.sum("kubernetes", "calls") < 20, "{}", audit.with("calls"));
 }
+
+#[test]
+fn all_clusters_of_a_policy_are_checked_in_all_of_its_scopes() {
+    let world = World::instant();
+    let served = world.serve();
+    world.configure(|settings| settings["clusters"] = json!(["moorline-sandbox", "b", "c"]));
+    for folder in [STATEFUL, COUNTER] {
+        world.run(&format!("up {folder} --sandbox")).succeeds();
+    }
+    let policy = world.path().join("moorline-gc.yaml");
+    world
+        .run(&format!(
+            "gc init {} --sandbox --run-store {}",
+            policy.display(),
+            world.path().join("runs").display()
+        ))
+        .succeeds();
+    let check = format!("check --policy {} --sandbox --detailed-exitcode", policy.display());
+    let all = world.run(&format!("{check} -o json")).succeeds().json();
+    let claims: Vec<_> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["claims"], &one["volumes"]))
+        .collect();
+    assert_eq!(
+        claims,
+        [(&json!(4), &json!(4)), (&json!(0), &json!(0)), (&json!(0), &json!(0))]
+    );
+
+    // One of them is down: the others are checked, and it is told.
+    let gone = volumes(&world, STATEFUL).remove(1);
+    Ec2::of(&served).destroy(&gone);
+    world.configure(|settings| settings["unreachable"] = json!(["b"]));
+    let run = world.run(&format!("{check} -o json --timeout 20s")).exits(3);
+    let all = run.json();
+    assert_eq!(all[0]["findings"][0]["problem"], "volume-missing", "{all:#}");
+    assert_eq!(
+        (&all[1]["incomplete"], &all[2]["incomplete"]),
+        (&json!(true), &json!(false))
+    );
+    let told = world.run(&format!("{check} --timeout 20s")).exits(3);
+    for line in ["cluster moorline-sandbox:", "cluster b:", "cluster c:"] {
+        assert!(told.stdout.contains(line), "{}", told.stdout);
+    }
+}

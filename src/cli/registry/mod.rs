@@ -2,6 +2,7 @@
 
 mod aws;
 mod azure;
+mod estate;
 mod gc;
 mod seen;
 
@@ -23,6 +24,7 @@ use super::failure::Failure;
 use super::sandbox::Embedded;
 use super::settings::Settings;
 
+pub(crate) use estate::estate;
 pub(crate) use gc::{collection, sandbox_policy};
 pub(crate) use seen::seen;
 
