@@ -131,6 +131,12 @@ impl Settings {
         self.call_timeout.unwrap_or(usual).min(self.limits.timeout)
     }
 
+    /// How long one of many calls may take, repeats and all: of a run with a deadline a part, so that what fails for good is told, and the
+    /// rest is done.
+    pub(crate) fn share(&self) -> Duration {
+        self.deadline.map_or(self.limits.timeout, |deadline| deadline / 4)
+    }
+
     /// The folder of the sandbox's state.
     pub(crate) fn sandbox_dir(&self) -> Result<PathBuf, Failure> {
         let missing =

@@ -1,6 +1,7 @@
 //! `gc` from outside: what a StatefulSet leaves behind is shown, marked, and removed when its grace is over; never before, and never
 //! what is used.
 
+mod broken;
 mod changes;
 mod output;
 mod runs;

@@ -30,6 +30,8 @@ pub(super) fn scope(settings: &Settings, spec: &AwsScope, region: &str, sandbox:
         // The sandbox has one account, and anyone is in it.
         role: role.filter(|_| sandbox.is_none()),
         account: spec.account.clone().filter(|_| sandbox.is_none()),
+        call_timeout: usual.call_timeout.min(settings.share()),
+        patience: usual.patience.min(settings.share()),
         ..usual
     })
 }

@@ -57,6 +57,8 @@ pub(super) fn scope(
         resource_group: None,
         resource_groups: spec.resource_groups.clone(),
         connection: None,
+        call_timeout: usual.call_timeout.min(settings.share()),
+        patience: usual.patience.min(settings.share()),
         ..usual
     })?)
 }

@@ -14,7 +14,7 @@ use moorline_azure::AzureRules;
 use moorline_collect::{ClusterLink, Collector, EventSink, Prices, Scope, Settings as CollectSettings};
 use moorline_gc::leftovers::Grace;
 use moorline_http::Network;
-use moorline_kubernetes::KubeCluster;
+use moorline_kubernetes::{KubeCluster, KubeSettings};
 use moorline_policy::{AwsScope, AzureScope, ClusterAccess, ClusterSpec, PolicyFile, ScopeSpec};
 use moorline_store::{Access, AzureAccess, Location, S3Access};
 
@@ -245,7 +245,7 @@ pub(super) async fn link_of(
 }
 
 async fn in_environment(settings: &Settings, spec: &ClusterSpec) -> Result<KubeCluster, Error> {
-    let mut kube = kube_settings(settings);
+    let mut kube = shared(settings);
     match &spec.access {
         ClusterAccess::InCluster => KubeCluster::in_cluster(&kube),
         ClusterAccess::Kubeconfig { file, context } => {
@@ -270,7 +270,16 @@ fn in_sandbox(settings: &Settings, spec: &ClusterSpec, sandbox: &Embedded) -> Re
         let why = format!("the sandbox has no such cluster; it has {}", known.join(", "));
         Error::new(ErrorKind::Invalid, "connect to context", context.as_str(), why)
     })?;
-    KubeCluster::at(&found.1, context, &kube_settings(settings))
+    KubeCluster::at(&found.1, context, &shared(settings))
+}
+
+/// How hard one cluster of several may be used.
+fn shared(settings: &Settings) -> KubeSettings {
+    let usual = kube_settings(settings);
+    KubeSettings {
+        call_timeout: usual.call_timeout.min(settings.share()),
+        ..usual
+    }
 }
 
 /// The run store, with the credentials that the environment gives for such a place.

@@ -53,7 +53,7 @@ fn a_region_that_does_not_answer_keeps_nobody_from_the_others() {
     stage
         .world
         .fault(&refusal("ec2", "DescribeVolumes", 503, "RequestLimitExceeded"));
-    let run = stage.gc("-o json --timeout 5s").exits(3);
+    let run = stage.gc("-o json --timeout 20s").exits(3);
     let report = run.json();
     let scopes = report["seen"]["scopes"].as_array().unwrap();
     let complete = |cloud: &str| {
