@@ -30,7 +30,6 @@ pub(crate) fn yaml(value: &impl Serialize) -> Result<String, serde_saphyr::Seria
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use std::collections::BTreeMap;
 
