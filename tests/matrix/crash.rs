@@ -3,12 +3,13 @@
 //! `crash/table.rs` is the table. A row's command runs once undisturbed, in a copy of its world, and the sandbox's audit tells its calls;
 //! for each kill that these allow there is another copy. Clouds and cluster live on, as they would.
 
-mod facts;
-mod gc;
+pub mod facts;
+pub mod gc;
 mod kill;
-mod scene;
-mod table;
+pub mod scene;
+pub mod table;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gc::{Heap, aws_heap, azure_heap};
@@ -116,6 +117,19 @@ fn gc_survives_each_kill_at_azure_files() {
 #[test]
 fn gc_survives_each_kill_at_azure_blobs() {
     is_finished_by_the_next("gc-blobs", || azure_heap("gc-blobs", "blob.csi.azure.com"));
+}
+
+/// `docs/matrices.md` tells every row, and no other.
+#[test]
+fn the_page_has_every_row() {
+    let page = std::fs::read_to_string("docs/matrices.md").unwrap();
+    let told: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    let rows = TABLE.iter().map(|row| row.name);
+    let rows: BTreeSet<&str> = rows.chain(["gc-ebs", "gc-csi", "gc-files", "gc-blobs"]).collect();
+    assert_eq!(told, rows);
 }
 
 #[test]

@@ -16,3 +16,4 @@ mod support;
 mod crash;
 mod live;
 mod plays;
+mod soak;

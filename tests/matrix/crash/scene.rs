@@ -255,7 +255,8 @@ fn origin(live: &Live) -> String {
     snapshot.or(found["volume"].as_str()).unwrap().to_owned()
 }
 
-fn policy(row: &Row) -> String {
+/// A policy of garbage collection for the row's cloud.
+pub fn policy(row: &Row) -> String {
     let scope = match row.cloud {
         Cloud::Ebs => "aws: {regions: [us-east-1]}",
         Cloud::Files | Cloud::Blobs => "azure: {subscription: 22222222-bbbb-4000-8000-000000000001}",
