@@ -169,9 +169,9 @@ impl App {
     }
 
     /// How long changing something may take: the time of the options, what rate limits need at least, and a last call.
-    pub(crate) fn limit(&self, floor_seconds: f64) -> Option<Duration> {
+    pub(crate) fn limit(&self, floor_seconds: f64) -> Duration {
         let floor = Duration::try_from_secs_f64(floor_seconds).unwrap_or_default();
-        Some(self.settings.limits(false).timeout + floor + LAST_CALL)
+        self.settings.limits(false).timeout + floor + LAST_CALL
     }
 
     /// How a run ends that was stopped before it was done: by the user, or by its deadline.

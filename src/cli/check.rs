@@ -43,8 +43,10 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let reports = match &args.policy {
         Some(file) => of_policy(app, file).await?,
         None if args.profiles.is_empty() => vec![
-            app.with_context(None, false, async |context| app.reading(check(context, None)).await)
-                .await?,
+            app.with_context(None, false, async |context| {
+                app.reading(Box::pin(check(context, None))).await
+            })
+            .await?,
         ],
         None => of_profiles(app, &args.profiles).await?,
     };
@@ -66,7 +68,7 @@ async fn of_profiles(app: &App, folders: &[PathBuf]) -> Result<Vec<CheckReport>,
     let mut reports = Vec::new();
     for profile in &profiles {
         let report = app.with_context(Some(profile), false, async |context| {
-            app.reading(check(context, Some(profile))).await
+            app.reading(Box::pin(check(context, Some(profile)))).await
         });
         reports.push(report.await?);
     }

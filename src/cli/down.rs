@@ -41,7 +41,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     app.with_context(Some(&profile), false, async |context| {
         let subject = Subject::profile(&profile.name, "down");
         let work = async |context: &Context| {
-            let plan = app.reading(plan_down(context, &profile)).await?;
+            let plan = app.reading(Box::pin(plan_down(context, &profile))).await?;
             let incomplete = plan.incomplete;
             if plan.is_empty() {
                 app.tell(&format!("nothing of profile {} is there", profile.name));
@@ -49,9 +49,8 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
                 app.tell(&down::plan(&plan, &app.settings.stderr_view()));
                 confirm(app, args.yes).await?;
             }
-            let outcome = app
-                .changing(app.limit(0.0), execute_down(context, &profile, plan))
-                .await?;
+            let run = Box::pin(execute_down(context, &profile, plan));
+            let outcome = app.changing(Some(app.limit(0.0)), run).await?;
             let incomplete = incomplete || !outcome.remaining.is_empty();
             let afterwards = if incomplete {
                 Afterwards::Free

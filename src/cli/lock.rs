@@ -43,7 +43,7 @@ impl LockChoice {
         mut work: impl AsyncFnMut(&Context) -> Result<(T, Afterwards), Failure>,
     ) -> Result<T, Failure> {
         if !self.lock {
-            return work(context).await.map(|(value, _)| value);
+            return Box::pin(work(context)).await.map(|(value, _)| value);
         }
         let terms = Terms {
             what: subject.what,
@@ -58,11 +58,12 @@ impl LockChoice {
         let (begun, looked) = (Instant::now(), Cell::new(false));
         let done = exclusively(context, &terms, async |context| {
             looked.set(true);
-            work(context).await
+            // Large, and awaited once.
+            Box::pin(work(context)).await
         });
         // Work has its own words for a deadline that passed; the look before it has only those of its call.
         let limit = context.limits.timeout;
-        done.await.map_err(|failure| {
+        Box::pin(done).await.map_err(|failure| {
             let late = !looked.get() && begun.elapsed() >= limit / 10 * 9;
             failure.after(late.then_some(limit))
         })

@@ -36,7 +36,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let profile = registry::load(app, &args.profile)?;
     app.with_context(Some(&profile), args.force_conflicts, async |context| {
-        let plan = app.reading(plan_up(context, &profile)).await?;
+        let plan = app.reading(Box::pin(plan_up(context, &profile))).await?;
         app.show(&plan, plan::up)?;
         if !plan.blocked.is_empty() {
             return Err(EngineError::Blocked(plan.blocked).into());

@@ -111,7 +111,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         }
         let request = request(&args);
         let context = &app.reading(locate(context, &request)).await?;
-        let plan = app.reading(plan_restore(context, profile, &request)).await?;
+        let plan = app.reading(Box::pin(plan_restore(context, profile, &request))).await?;
         if args.dry_run {
             app.show(&plan, restore::plan)?;
             return Ok(Exit::Done);
@@ -119,10 +119,10 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         let subject = subject(profile, &plan);
         let work = async |context: &Context| {
             // Read again: what told whose lock it takes may be out of date where that was waited for.
-            let plan = app.reading(plan_restore(context, profile, &request)).await?;
+            let plan = app.reading(Box::pin(plan_restore(context, profile, &request))).await?;
             app.tell(&restore::plan(&plan, &app.settings.stderr_view()));
-            let run = execute_restore(context, profile, &request, plan);
-            Ok((app.changing(app.limit(0.0), run).await?, Afterwards::Free))
+            let run = Box::pin(execute_restore(context, profile, &request, plan));
+            Ok((app.changing(Some(app.limit(0.0)), run).await?, Afterwards::Free))
         };
         let outcome = args.lock.during(app, context, subject, work).await?;
         app.show(&outcome, restore::outcome)?;

@@ -48,14 +48,15 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         let subject = Subject::profile(&profile.name, "scale");
         let work = async |context: &Context| {
             let plan = app
-                .reading(plan_scale(context, &profile, &args.set, args.replicas))
+                .reading(Box::pin(plan_scale(context, &profile, &args.set, args.replicas)))
                 .await?;
             app.tell(&plan::up(&plan, &app.settings.stderr_view()));
             if plan.blocked.is_empty() && !plan.destroys().is_empty() {
                 confirm(app, args.yes).await?;
             }
             let limit = app.limit(plan.floor_seconds);
-            let outcome = app.changing(limit, execute_scale(context, &profile, plan)).await?;
+            let run = Box::pin(execute_scale(context, &profile, plan));
+            let outcome = app.changing(Some(limit), run).await?;
             Ok((outcome, Afterwards::Free))
         };
         let outcome = args.lock.during(app, context, subject, work).await?;

@@ -57,13 +57,14 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         context.limits.wait = !args.no_wait;
         let subject = Subject::profile(&profile.name, "up");
         let work = async |context: &Context| {
-            let plan = app.reading(plan_up(context, &profile)).await?;
+            let plan = app.reading(Box::pin(plan_up(context, &profile))).await?;
             app.tell(&plan::up(&plan, &app.settings.stderr_view()));
             if plan.blocked.is_empty() && !plan.destroys().is_empty() {
                 confirm(app, args.yes).await?;
             }
             let limit = app.limit(plan.floor_seconds);
-            let outcome = app.changing(limit, execute_up(context, &profile, plan)).await?;
+            let run = Box::pin(execute_up(context, &profile, plan));
+            let outcome = app.changing(Some(limit), run).await?;
             Ok((outcome, Afterwards::Free))
         };
         let outcome = args.lock.during(app, &context, subject, work).await?;
