@@ -21,8 +21,11 @@ const CATCHING_UP: u32 = 3;
 /// The part of the writes' rate that is used while other processes write too: nobody knows of all of them when they arrive.
 const IN_COMPANY: f64 = 0.88;
 
-/// So many calls of what Resource Manager says that it would still take are left to those that are under way.
-const UNDER_WAY: u32 = 5;
+/// Somebody else with the same identity spends Resource Manager's own bucket, too, when so few calls are left in it: our own stays
+/// above that.
+const FEW_LEFT: u64 = 5;
+/// In that long, it has ten calls more.
+const REFILL: Duration = Duration::from_secs(1);
 
 /// Calls that share a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,10 +193,13 @@ impl Governor {
 
     /// Resource Manager says how many calls of this sort it would still take at once: whoever else has the same identity
     /// spends them too.
-    pub(crate) async fn told(&self, method: Method, left: u64) {
-        if let Some(manager) = &self.manager {
-            let left = u32::try_from(left).unwrap_or(u32::MAX);
-            manager.of(method).told(left.saturating_sub(UNDER_WAY)).await;
+    pub(crate) async fn told(&self, method: Method, call: Departure, left: u64) {
+        let Some(manager) = &self.manager else { return };
+        let bucket = manager.of(method);
+        if left < FEW_LEFT {
+            bucket.throttled(call, REFILL).await;
+        } else {
+            bucket.told(u32::try_from(left).unwrap_or(u32::MAX)).await;
         }
     }
 }

@@ -236,7 +236,7 @@ impl ResourceManager {
             if let Ok(Ok(answer)) = &outcome
                 && let Some(left) = answer.remaining(call.method)
             {
-                self.governor.told(call.method, left).await;
+                self.governor.told(call.method, departure, left).await;
             }
             let Call {
                 operation, resource, ..
