@@ -289,7 +289,10 @@ impl Ledger {
 /// What a policy is called in the store: the same for ever, and another one for whatever else a policy may name.
 fn short_name(subject: &str) -> String {
     let digest = Sha256::digest(subject.as_bytes());
-    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    let number = digest[..8]
+        .iter()
+        .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+    format!("{number:016x}")
 }
 
 /// A part's name: of its edition, so that the parts that a document names are never written again.

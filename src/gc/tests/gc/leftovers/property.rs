@@ -165,7 +165,7 @@ impl Life {
         let id = format!("snap-{}", self.next());
         let expires = self.clock + i64::from(how) * 3_600;
         let cluster = usize::from(which % 3);
-        let honest = which / 3 % 4 != 0;
+        let honest = !(which / 3).is_multiple_of(4);
         let of = if honest { "vol-1" } else { "vol-2" };
         let at = now() + jiff::SignedDuration::from_secs(expires);
         let tags = [
@@ -174,7 +174,7 @@ impl Life {
             (tags::CLUSTER_UID, CLUSTERS[cluster].1.to_owned()),
         ];
         let tags = tags.map(|(key, value)| (key.to_owned(), value)).into();
-        let ready = which / 12 % 4 != 0;
+        let ready = !(which / 12).is_multiple_of(4);
         self.add(Fact::Snapshot { id, expires, ready }, honest && cluster < 2, tags);
     }
 
