@@ -3,6 +3,7 @@
 //! Ignored because a machine may have no kubectl; `cargo xtask test` finds or builds one and runs them.
 
 mod azure;
+mod gc;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
