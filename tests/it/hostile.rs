@@ -67,8 +67,8 @@ fn names_tags_and_events_cannot_drive_the_terminal() {
         .next()
         .unwrap()
         .to_owned();
-    let state = world.state();
-    let kept = state["volumes"][0]["id"].as_str().unwrap().to_owned();
+    let known = world.state();
+    let kept = known["volumes"][0]["id"].as_str().unwrap().to_owned();
     for key in [
         "kubernetes.io/created-for/pvc/name",
         "kubernetes.io/created-for/pvc/namespace",
@@ -87,7 +87,7 @@ fn names_tags_and_events_cannot_drive_the_terminal() {
     ec2.tag(&kept, "moorline.dev/owner", EVIL_TAG);
     ec2.tag(&kept, "Name", EVIL_TAG);
     // The newest of its events, whatever the sandbox's controllers have to say meanwhile.
-    let seen = (jiff::Timestamp::now() + Duration::from_secs(60)).to_string();
+    let seen = (jiff::Timestamp::now() + Duration::from_mins(1)).to_string();
     let event = json!({
         "apiVersion": "v1", "kind": "Event", "metadata": {"name": "evil", "namespace": "default"},
         "involvedObject": {"apiVersion": "apps/v1", "kind": "StatefulSet", "namespace": "default", "name": AWS.set},

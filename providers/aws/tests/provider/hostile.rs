@@ -80,7 +80,7 @@ async fn redirects_are_not_followed() {
             "HTTP/1.1 {status} Elsewhere\r\nlocation: {}/\r\ncontent-length: 1\r\n\r\n",
             elsewhere.address
         );
-        let address = pouring(head, b"x", Duration::from_secs(60)).await;
+        let address = pouring(head, b"x", Duration::from_mins(1)).await;
         let error = list(impatient(&address)).await;
         assert!(error.message.contains("check the endpoint"), "{status}: {error}");
     }
@@ -109,7 +109,7 @@ async fn nobody_waits_for_ever_because_a_server_says_so() {
     for wait in ["18446744073709551615", "9223372036854775807", "86400000"] {
         let length = body.len();
         let head = format!("HTTP/1.1 503 Busy\r\nretry-after: {wait}\r\ncontent-length: {length}\r\n\r\n{body}");
-        let address = pouring(head, b"", Duration::from_secs(60)).await;
+        let address = pouring(head, b"", Duration::from_mins(1)).await;
         let error = list(settings_for(&address)).await;
         let ErrorKind::Throttled { retry_after } = error.kind else {
             panic!("{error}")
