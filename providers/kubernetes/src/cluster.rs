@@ -186,7 +186,7 @@ impl Cluster for KubeCluster {
             // Once in doubt, a name that is taken may be taken by us.
             let ours = in_doubt && error.kind == ErrorKind::AlreadyExists;
             let unclear = matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Internal);
-            if !ours && !(unclear && tries < CREATIONS) {
+            if !(ours || (unclear && tries < CREATIONS)) {
                 return Err(error);
             }
             match self.get(target).await {
