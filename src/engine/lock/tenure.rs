@@ -331,7 +331,9 @@ impl Hold {
         let taker = match now.as_ref().map(Record::of) {
             Some(lease) if lease.holder.as_ref() == Some(&self.terms.holder.identity) => {
                 // Ours still, in another version: renewed by a request whose answer was lost, or labelled by someone.
-                if let State::Held { until, .. } = self.state.borrow().clone() {
+                // The loan has to be over before the state is written.
+                let state = self.state.borrow().clone();
+                if let State::Held { until, .. } = state {
                     self.hold(&lease, until);
                 }
                 return Ok(false);
