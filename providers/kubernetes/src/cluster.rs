@@ -20,7 +20,7 @@ use crate::call::{Call, Subject, collection_path, object_path, with_query};
 use crate::kubeconfig::{Access, KubeSettings};
 use crate::refusal::Status;
 use crate::text::warnings;
-use crate::transport::{Answer, Transport};
+use crate::transport::{Answer, Transport, is_in_doubt};
 use crate::{FIELD_MANAGER, discovery, listing, statistics, watch};
 
 const JSON: &str = "application/json";
@@ -185,7 +185,7 @@ impl Cluster for KubeCluster {
             };
             // Once in doubt, a name that is taken may be taken by us.
             let ours = in_doubt && error.kind == ErrorKind::AlreadyExists;
-            let unclear = matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Internal);
+            let unclear = is_in_doubt(&error);
             if !(ours || (unclear && tries < CREATIONS)) {
                 return Err(error);
             }

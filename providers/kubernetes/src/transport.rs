@@ -28,6 +28,14 @@ use crate::text::printable;
 /// How long a credential plugin may take: time enough for someone to log in with a browser.
 const LOGIN: Duration = Duration::from_mins(5);
 
+/// How the error of a call begins that was never sent.
+const UNSENT: &str = "cannot reach the API server";
+
+/// Whether a call may have had its effect, although it failed so.
+pub(crate) fn is_in_doubt(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Internal) && !error.message.starts_with(UNSENT)
+}
+
 /// No `Status` is larger.
 const LARGEST_REFUSAL: usize = 4 << 20;
 
@@ -329,7 +337,7 @@ impl Transport {
             ),
             Trouble::Unsent(text) => call.error(
                 ErrorKind::Unreachable,
-                format!("cannot reach the API server {server} of context `{context}` ({text}); is it running, and is this the right context?"),
+                format!("{UNSENT} {server} of context `{context}` ({text}); is it running, and is this the right context?"),
             ),
             Trouble::Garbled => call.error(
                 ErrorKind::Internal,
