@@ -166,7 +166,7 @@ fn safe(line: &str) -> String {
     for character in line.chars() {
         match character {
             '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => {
-                shown.extend(character.escape_unicode())
+                shown.extend(character.escape_unicode());
             }
             other => shown.push(other),
         }

@@ -144,9 +144,12 @@ impl Governor {
     /// Waits for the call's turn in the budgets that bear a moment more or less. Who had a turn and was throttled goes before
     /// the others.
     pub(crate) async fn acquire(&self, (family, method): (Family, Method), again: bool) {
-        let in_bucket = async |bucket: &Bucket| match again {
-            true => bucket.acquire_again().await,
-            false => bucket.acquire().await,
+        let in_bucket = async |bucket: &Bucket| {
+            if again {
+                bucket.acquire_again().await;
+            } else {
+                bucket.acquire().await;
+            }
         };
         if let Some(manager) = &self.manager {
             in_bucket(manager.of(method)).await;

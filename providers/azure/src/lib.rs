@@ -18,9 +18,9 @@ mod directory;
 mod disks;
 mod environment;
 mod errors;
+mod extras;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod extras;
 mod governor;
 mod holders;
 mod home;

@@ -169,12 +169,9 @@ impl Faults {
             let Some(effect) = rule.effect.drawn(&mut counted) else {
                 continue;
             };
-            match &mut rule.times {
-                Some(times) => {
-                    *times -= 1;
-                    counted = true;
-                }
-                None => {}
+            if let Some(times) = &mut rule.times {
+                *times -= 1;
+                counted = true;
             }
             effects.push(effect);
         }
@@ -206,7 +203,7 @@ impl Faults {
                 Effect::Abort => std::process::abort(),
                 Effect::Kill(process) => {
                     kill(process);
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
                 // A chance within a chance is none.
                 Effect::Chance { .. } => {}
