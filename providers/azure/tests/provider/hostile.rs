@@ -230,7 +230,7 @@ async fn nobody_waits_for_ever_because_a_server_says_so() {
     for (header, wait) in [
         ("retry-after", "18446744073709551615".to_owned()),
         ("retry-after-ms", "18446744073709551615".to_owned()),
-        ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT".to_owned()),
+        ("retry-after", "Fri, 24 Dec 9999 23:59:59 GMT".to_owned()),
         ("retry-after", http_date(100 * 24 * 3600)),
     ] {
         let server = Server::start().await;
