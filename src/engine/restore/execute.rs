@@ -449,6 +449,11 @@ impl Run<'_> {
         let mut query = ListQuery::within(ResourceKind::claim(), &claim.namespace);
         query.fields = Some(format!("metadata.name={}", claim.name));
         let tracker = Tracker::start(self.ctx, vec![query]);
+        // What may not be read will never be seen bound: that is told, and not waited for.
+        tracker.first_look(self.deadline).await.map_err(|error| match error {
+            EngineError::Interrupted { .. } => stopped(),
+            other => other,
+        })?;
         let mut annotations = json!({ names::VOLUME: volume.id.0 });
         loop {
             self.gate()?;
