@@ -217,6 +217,20 @@ fn a_run_that_loses_its_lease_changes_nothing_more() {
 }
 
 #[test]
+fn a_sign_of_life_whose_answer_is_lost_ends_nothing() {
+    let (world, served, folder) = stage();
+    slow_volumes(&world, 7_000);
+    let child = at_work(&world, &served, &folder);
+    // It has the Lease: the next write to it is a sign of life, after five seconds.
+    world.fault(
+        &json!({"service": "kubernetes", "operation": "patch leases", "moment": "after", "times": 1, "effect": "reset"}),
+    );
+    end("up", child).succeeds();
+    assert_eq!(world.volumes(), 1);
+    assert_eq!(holder(&served), None, "given back");
+}
+
+#[test]
 fn a_missing_right_is_told_and_can_be_done_without() {
     let (world, _served, folder) = stage();
     let error = json!({"error": {"status": 403, "code": "Forbidden", "message": "User \"me\" cannot do that", "retry_after": null}});

@@ -116,12 +116,12 @@ pub enum LockError {
         taker: String,
     },
     /// Nobody could say for a while whether it was still this run's, which stopped before its next change.
-    #[error("{place} could not be renewed for {seconds} s, and without it nothing may be changed")]
+    #[error("the API server did not renew {place}, and without it nothing may be changed: {why}")]
     Unconfirmed {
         /// Where.
         place: String,
-        /// For how long.
-        seconds: u64,
+        /// What the last try came to.
+        why: String,
     },
     /// Stopped by the user while it waited. Nothing was changed.
     #[error("interrupted while waiting for {what}; nothing was changed")]

@@ -26,8 +26,9 @@ const RENEW: Duration = Duration::from_secs(5);
 /// How long one sign of life may take, and between two tries.
 const TRY: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_millis(500);
-/// How long a call waits for a Lease that cannot be renewed: longer than an API server takes to start again.
-const GIVE_UP: Duration = Duration::from_mins(1);
+/// How long a call waits for a Lease that cannot be renewed, beyond `TRUST`: about as long as other calls wait for an API server
+/// that was there before, for it is the same server.
+const GIVE_UP: Duration = Duration::from_secs(8);
 /// How long the end of a run is held up by giving the Lease back.
 const RELEASE: Duration = Duration::from_secs(5);
 /// The largest number of transitions that Kubernetes can write down.
@@ -88,6 +89,8 @@ struct Hold {
     terms: Terms,
     state: watch::Sender<State>,
     failure: Mutex<Option<LockError>>,
+    /// Why the last try to renew it failed.
+    trouble: Mutex<String>,
     stop: CancellationToken,
     now: fn() -> Timestamp,
 }
@@ -100,6 +103,7 @@ impl Tenure {
             terms: terms.clone(),
             state: watch::Sender::new(State::Untaken),
             failure: Mutex::new(None),
+            trouble: Mutex::new("the API server did not answer in time".to_owned()),
             stop: ctx.stop.child_token(),
             now: ctx.now,
         };
@@ -288,7 +292,7 @@ impl Hold {
             Ok(outcome) => outcome,
             Err(_) => Err(self.fail(LockError::Unconfirmed {
                 place: self.terms.place(),
-                seconds: GIVE_UP.as_secs(),
+                why: locked(&self.trouble).clone(),
             })),
         }
     }
@@ -321,8 +325,14 @@ impl Hold {
                 self.hold(&Record::of(&lease), until);
                 return Ok(true);
             }
-            Ok(Err(refusal)) => tracing::debug!(%refusal, "lease not renewed"),
-            Err(_) => tracing::debug!("lease not renewed in time"),
+            Ok(Err(refusal)) => {
+                tracing::debug!(%refusal, "lease not renewed");
+                *locked(&self.trouble) = refusal.message;
+            }
+            Err(_) => {
+                tracing::debug!("lease not renewed in time");
+                "the API server did not answer in time".clone_into(&mut locked(&self.trouble));
+            }
         }
         // Whatever it was: what the Lease says now counts.
         let Ok(Ok(now)) = timeout(TRY, self.beside.get(&target)).await else {
