@@ -109,7 +109,6 @@ async fn collector(
     (events, sandbox): (Arc<dyn EventSink>, Option<&Embedded>),
 ) -> Result<Collector, Failure> {
     let settings = &app.settings;
-    let limits = settings.limits(false);
     let usual = CollectSettings::default();
     Ok(Collector {
         policy: file.rules.clone(),
@@ -121,7 +120,9 @@ async fn collector(
             concurrency: file.concurrency.unwrap_or(usual.concurrency),
             lock_span: file.lock.span,
             lock_margin: file.lock.margin,
-            deletion_timeout: usual.deletion_timeout.min(limits.timeout),
+            // What one volume may take of a run with a deadline: the others have theirs, and the report is still printed.
+            deletion_timeout: usual.deletion_timeout.min(settings.share()),
+            held: usual.held.min(settings.share()),
             ..usual
         },
         scopes: scopes(settings, file, sandbox).await?,
