@@ -70,6 +70,12 @@ impl Answer {
         self.headers.get_optional_str(&HeaderName::from_static(name))
     }
 
+    /// Whether an object begins and does not end, although the answer came to its end.
+    fn breaks_off(&self) -> bool {
+        let body = self.body.trim_ascii();
+        body.starts_with(b"{") && !body.ends_with(b"}")
+    }
+
     /// The body as what it should be. Its text is not shown: it may hold keys.
     pub(crate) fn read<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T> {
         serde_json::from_slice(&self.body).map_err(|error| {
@@ -243,6 +249,10 @@ impl ResourceManager {
             } = call;
             let took = started.elapsed();
             let mut error = match outcome {
+                Ok(Ok(answer)) if (200..300).contains(&answer.status) && answer.breaks_off() => {
+                    let message = "the answer breaks off in the middle of an object; run again, and if that does not help, look for a proxy on the way";
+                    call.subject().error(ErrorKind::Internal, message)
+                }
                 Ok(Ok(answer)) if (200..300).contains(&answer.status) => {
                     tracing::debug!(operation, resource, attempt, ?took, status = answer.status, "answered");
                     return Ok(answer);
