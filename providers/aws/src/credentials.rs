@@ -94,7 +94,6 @@ impl ProvideCredentials for Kept {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 

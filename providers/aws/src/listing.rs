@@ -7,7 +7,7 @@ use aws_sdk_ec2::operation::describe_volumes::DescribeVolumesOutput;
 use aws_sdk_ec2::types::Filter;
 use futures::future::{BoxFuture, Either, pending, ready, select};
 use futures::stream::BoxStream;
-use futures::{FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use moorline_api::{Error, ErrorKind, Result, Tags, Volume, VolumeFilter, VolumeId};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -204,7 +204,12 @@ impl AwsProvider {
             // In a task of its own: the SDK reads an answer without a pause, in which nothing could be asked.
             let sent = tokio::spawn(call.customize().interceptor(ahead.clone()).send());
             let sent = AbortOnDropHandle::new(sent);
-            sent.unwrap_or_else(|failed| Err(SdkError::construction_failure(failed)))
+            async {
+                match sent.await {
+                    Ok(answer) => answer,
+                    Err(failed) => Err(SdkError::construction_failure(failed)),
+                }
+            }
         };
         let subject = clients.subject("ec2:DescribeVolumes", "");
         self.caller.call(subject, READ, send).await

@@ -145,7 +145,6 @@ fn micros(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
 

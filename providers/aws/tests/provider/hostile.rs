@@ -52,8 +52,9 @@ fn impatient(address: &str) -> AwsSettings {
 
 #[tokio::test]
 async fn an_answer_larger_than_any_honest_one_is_left() {
+    static BLANK: [u8; 1 << 20] = [b' '; 1 << 20];
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: close\r\n\r\n<DescribeVolumesResponse>";
-    let address = pouring(head.to_owned(), &[b' '; 1 << 20], Duration::ZERO).await;
+    let address = pouring(head.to_owned(), &BLANK, Duration::ZERO).await;
     let error = list(impatient(&address)).await;
     assert_eq!(error.kind, ErrorKind::Internal, "{error}");
 }
