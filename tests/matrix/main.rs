@@ -14,6 +14,7 @@
 mod support;
 
 mod crash;
+mod fault;
 mod live;
 mod plays;
 mod soak;
