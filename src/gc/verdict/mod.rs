@@ -239,6 +239,9 @@ impl Case<'_> {
         if let Some(Finding::Claimed(why)) = strongest {
             return (Verdict::Claimed, why, None);
         }
+        if let Some(why) = self.world.brought_back.get(self.world.text(self.volume.id)) {
+            return (Verdict::Claimed, why.clone(), None);
+        }
         let unknown = match &strongest {
             Some(Finding::Unknown(why)) => Some(why.clone()),
             _ if self.volume.odd => Some("the cloud gives it a state that this version does not know".to_owned()),

@@ -11,6 +11,7 @@ use crate::{names, ordinals, protect};
 impl World {
     pub(super) fn add_claim(&mut self, cluster: ClusterIndex, claim: &Object) {
         self.add_clone_of(cluster, claim);
+        self.add_origin_of(cluster, claim);
         let protected = protect::of_object(&self.protect, claim);
         let labels = lines_of(claim, &["metadata", "labels"]);
         let names = &mut self.names;
@@ -66,6 +67,20 @@ impl World {
                 self.add_use(cluster, of, name, claim, true);
             }
         }
+    }
+
+    /// A claim that a `restore` made and did not finish waits for a volume that no PersistentVolume names yet.
+    fn add_origin_of(&mut self, cluster: ClusterIndex, claim: &Object) {
+        let Some(origin) = claim.annotation(tags::RESTORED_FROM) else {
+            return;
+        };
+        if claim.str_at(&["status", "phase"]) == Some("Bound") {
+            return;
+        }
+        let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name());
+        let cluster = &self.clusters[usize::from(cluster.0)].name;
+        let what = format!("claim {namespace}/{name} of cluster {cluster} is being brought back from it");
+        self.brought_back.insert(origin.to_owned(), what);
     }
 
     /// A set with volume claim templates, of `apps` or of another group.

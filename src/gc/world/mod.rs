@@ -136,6 +136,8 @@ pub struct World {
     pub(crate) pointers: Vec<PointerRecord>,
     /// Claims by UID: cluster and place there.
     pub(crate) claim_by_uid: HashMap<Sym, (u16, u32)>,
+    /// Ids of volumes that claims which are not bound are being brought back from, and in words which claims those are.
+    pub(crate) brought_back: HashMap<String, String>,
     /// UIDs of claims for which a PersistentVolume is or was reserved, and the cluster.
     pub(crate) reserved: HashMap<Sym, u16>,
     protect: Protect,
@@ -162,6 +164,7 @@ impl World {
             pointers_to: HashMap::new(),
             pointers: Vec::new(),
             claim_by_uid: HashMap::new(),
+            brought_back: HashMap::new(),
             reserved: HashMap::new(),
             protect: policy.protect.clone(),
         }

@@ -1,5 +1,6 @@
 //! Every cell of the verdict table.
 
+use moorline_api::tags;
 use moorline_gc::verdict::{Verdict, Withheld};
 use moorline_gc::{Kind, names};
 use serde_json::json;
@@ -277,6 +278,17 @@ fn released_by_hand_is_withheld_where_nothing_proves_that_a_claim_made_it() {
 #[test]
 fn orphan_where_no_persistent_volume_names_it_and_its_tags_prove_its_maker() {
     assert_eq!(verdict(&Scene::of([])), Verdict::Orphan);
+}
+
+#[test]
+fn claimed_where_a_claim_is_being_brought_back_from_it() {
+    let waiting = plain_claim("data-db-0")
+        .with(&["metadata", "uid"], json!("uid-of-a-later-life"))
+        .with(&["metadata", "annotations"], json!({tags::RESTORED_FROM: "vol-1"}))
+        .with(&["status", "phase"], json!("Pending"));
+    assert_eq!(verdict(&Scene::of([waiting.clone()])), Verdict::Claimed);
+    let done = waiting.with(&["status", "phase"], json!("Bound"));
+    assert_eq!(verdict(&Scene::of([done])), Verdict::Orphan, "bound to another one");
 }
 
 #[test]
