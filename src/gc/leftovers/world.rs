@@ -36,6 +36,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Services,
+        Self::Ingresses,
+        Self::Gateways,
+        Self::StorageClasses,
+        Self::PersistentVolumes,
+        Self::SnapshotContents,
+    ];
+
     /// API group and kind.
     pub fn group_and_kind(self) -> (&'static str, &'static str) {
         match self {
@@ -336,14 +346,7 @@ impl Leftovers {
     /// Says that a cluster does not answer at all.
     pub fn unreachable(&mut self, cluster: ClusterIndex, why: &str) {
         let readings = &mut self.clusters[usize::from(cluster.0)].readings;
-        for kind in [
-            Kind::Services,
-            Kind::Ingresses,
-            Kind::Gateways,
-            Kind::StorageClasses,
-            Kind::PersistentVolumes,
-            Kind::SnapshotContents,
-        ] {
+        for kind in Kind::ALL {
             readings.insert(kind, Reading::Failed { why: why.to_owned() });
         }
     }

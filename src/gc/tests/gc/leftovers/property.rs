@@ -334,15 +334,7 @@ impl Blind {
     }
 
     fn to_kind(self, cluster: u16, kind: Kind) -> bool {
-        const KINDS: [Kind; 6] = [
-            Kind::Services,
-            Kind::Ingresses,
-            Kind::Gateways,
-            Kind::StorageClasses,
-            Kind::PersistentVolumes,
-            Kind::SnapshotContents,
-        ];
-        self.0 & 64 != 0 && u16::from(self.0 & 1) == cluster && KINDS[usize::from(self.0 >> 1) % 6] == kind
+        self.0 & 64 != 0 && u16::from(self.0 & 1) == cluster && Kind::ALL[usize::from(self.0 >> 1) % 6] == kind
     }
 
     fn to_cluster(self, cluster: u16) -> bool {
