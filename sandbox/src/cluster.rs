@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use moorline_sandbox_controllers::{Clouds, Controllers};
-use moorline_sandbox_core::{World, serve};
+use moorline_sandbox_core::{World, keep_port, serve};
 use moorline_sandbox_kubernetes::ApiServer;
 use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
@@ -57,7 +57,7 @@ impl Cluster {
         };
         let api = ApiServer::open_as(&service(name), world.clone(), settings.api.clone())?;
         let failed = |source| SandboxError::Listen { address, source };
-        let socket = bind(address).map_err(failed)?;
+        let socket = keep_port(address).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let door = if settings.is_reachable(name) {
             Door::open(socket, api.router()).map_err(failed)?
@@ -102,7 +102,7 @@ impl Cluster {
             Door::Shut(socket) if reachable => Door::open(socket, self.api.router()).map_err(failed)?,
             Door::Open { stop, served } if !reachable => {
                 close(stop, served).await;
-                Door::Shut(bind(self.address).map_err(failed)?)
+                Door::Shut(keep_port(self.address).map_err(failed)?)
             }
             same => same,
         };
@@ -155,18 +155,6 @@ async fn close(stop: CancellationToken, served: JoinHandle<io::Result<()>>) {
         Ok(Err(error)) => tracing::warn!(%error, "a cluster's server had failed"),
         Err(error) => tracing::error!(%error, "a cluster's server ended badly"),
     }
-}
-
-/// A port that is ours before anybody listens there.
-fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    }?;
-    // Connections that were just cut must not keep the port from us.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
 }
 
 /// Runs `act` while no controller of these clusters works; `None` where one of them has stopped. Each cluster has its nodes and

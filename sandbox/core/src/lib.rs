@@ -21,7 +21,7 @@ pub use date::dated;
 pub use faults::{Effect, Fault, Faults, Moment};
 pub use journal::{Journal, JournalError};
 pub use lagged::Lagged;
-pub use serve::{broken_answer, cut_connection, serve, serve_by, serve_connection};
+pub use serve::{broken_answer, cut_connection, keep_port, serve, serve_by, serve_connection};
 pub use shelf::{Mortal, Shelf};
 
 use std::borrow::Cow;

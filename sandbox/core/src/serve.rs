@@ -125,8 +125,8 @@ where
     }
 }
 
-/// The port stays ours while nobody listens there: connections are refused.
-fn keep_port(address: SocketAddr) -> io::Result<TcpSocket> {
+/// A port that is ours while nobody listens there: connections are refused.
+pub fn keep_port(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
