@@ -1,14 +1,14 @@
 //! The name of the next page of volumes, known as soon as an answer is there: the SDK tells it when it has made values of all of it,
 //! and in that time the next page can come.
 
-use std::mem;
-
 use aws_sdk_ec2::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_ec2::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ec2::error::BoxError;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt as _;
 use tokio::sync::watch;
+
+use crate::bound::wrap_answer;
 
 /// So much of the end of an answer is looked at. Names of pages have some hundred bytes.
 const END: usize = 4096;
@@ -29,18 +29,18 @@ impl Intercept for Ahead {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let body = context.response_mut().body_mut();
-        let whole = mem::replace(body, SdkBody::taken());
         let (told, mut end) = (self.0.clone(), Vec::new());
-        *body = SdkBody::from_body_1_x(whole.map_frame(move |frame| {
-            if let Some(data) = frame.data_ref() {
-                keep_end(&mut end, data);
-                if let Some(token) = next_token(&end) {
-                    told.send_replace(Some(token));
+        wrap_answer(context, |whole| {
+            SdkBody::from_body_1_x(whole.map_frame(move |frame| {
+                if let Some(data) = frame.data_ref() {
+                    keep_end(&mut end, data);
+                    if let Some(token) = next_token(&end) {
+                        told.send_replace(Some(token));
+                    }
                 }
-            }
-            frame
-        }));
+                frame
+            }))
+        });
         Ok(())
     }
 }

@@ -27,9 +27,18 @@ impl Intercept for Bound {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let body = context.response_mut().body_mut();
-        let whole = mem::replace(body, SdkBody::taken());
-        *body = SdkBody::from_body_1_x(Limited::new(whole, LARGEST_ANSWER));
+        wrap_answer(context, |whole| {
+            SdkBody::from_body_1_x(Limited::new(whole, LARGEST_ANSWER))
+        });
         Ok(())
     }
+}
+
+/// Puts something between an answer as it comes and the SDK that reads it.
+pub(crate) fn wrap_answer(
+    context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+    wrap: impl FnOnce(SdkBody) -> SdkBody,
+) {
+    let body = context.response_mut().body_mut();
+    *body = wrap(mem::replace(body, SdkBody::taken()));
 }
