@@ -73,7 +73,7 @@ impl Caps {
         let Sum { count, gib, monthly } = *sum;
         let too_many = self.count.filter(|allowed| count > *allowed);
         let percent = u64::from(self.percent.unwrap_or(100));
-        let too_large_a_part = count > 0 && count.saturating_mul(100) > percent.saturating_mul(all);
+        let too_large_a_part = count.saturating_mul(100) > percent.saturating_mul(all);
         let too_much = self.gib.filter(|allowed| gib > *allowed);
         // Not a number is no amount that anybody allowed.
         let too_dear = self

@@ -73,11 +73,6 @@ impl Kind {
         }
     }
 
-    /// Whether its objects live in no namespace, so that a reading within some namespaces says nothing.
-    pub(crate) fn is_cluster_wide(&self) -> bool {
-        matches!(self, Self::PersistentVolumes | Self::VolumeAttachments)
-    }
-
     /// Whether its objects can keep a claim from being left behind.
     pub(crate) fn may_use_claims(&self) -> bool {
         !matches!(self, Self::PersistentVolumes | Self::Claims)

@@ -91,9 +91,62 @@ pub async fn volumes(
 
 #[cfg(test)]
 mod tests {
-    use moorline_api::ResourceKind;
+    use futures::executor::block_on;
+    use futures::stream;
+    use moorline_api::{Error, ErrorKind, ResourceKind, Tags, VolumeConfig, VolumeId, VolumeSpec, VolumeState};
 
     use super::*;
+    use crate::policy::Policy;
+
+    fn disk(id: &str) -> Volume {
+        Volume {
+            id: VolumeId(id.to_owned()),
+            spec: VolumeSpec {
+                size_gib: 1,
+                zone: None,
+                config: VolumeConfig::Ebs {
+                    volume_type: "gp3".to_owned(),
+                    iops: None,
+                    throughput: None,
+                    encrypted: None,
+                    kms_key_id: None,
+                },
+            },
+            state: VolumeState::Available,
+            attachments: Vec::new(),
+            tags: Tags::new(),
+            created: None,
+        }
+    }
+
+    /// The world after this listing of its only scope, and why that is a gap.
+    fn listed(pages: Vec<Result<Vec<Volume>>>) -> (World, Option<String>) {
+        let began = "2026-11-21T12:00:00Z".parse().unwrap();
+        let policy = Policy::of([]);
+        let mut world = World::new(&policy);
+        let scope = world.scope("aws 1/eu-west-1");
+        let pages = stream::iter(pages);
+        block_on(volumes(&mut world, scope, Detail::Full, began, pages, |_| Some(0.5)));
+        let gap = world.gaps(&policy, began).into_iter().next().map(|gap| gap.why);
+        (world, gap)
+    }
+
+    #[test]
+    fn a_listing_of_volumes_that_comes_to_its_end_is_whole() {
+        let (world, gap) = listed(vec![Ok(vec![disk("vol-1")]), Ok(vec![disk("vol-2")])]);
+        let known: Vec<_> = world.volumes().map(|index| world.describe(index).monthly).collect();
+        assert_eq!(known, [Some(0.5), Some(0.5)]);
+        assert_eq!(gap, None);
+    }
+
+    #[test]
+    fn a_listing_of_volumes_that_breaks_off_is_a_gap_and_what_it_showed_is_known() {
+        let refused = Error::new(ErrorKind::Forbidden, "list", "volumes", "403 of aws");
+        let (world, gap) = listed(vec![Ok(vec![disk("vol-1")]), Err(refused)]);
+        assert_eq!(world.volumes().count(), 1);
+        let gap = gap.unwrap();
+        assert!(gap.contains("could not be read") && gap.contains("403 of aws"), "{gap}");
+    }
 
     #[test]
     fn claims_alone_are_asked_for_the_entries_that_prove_their_maker() {

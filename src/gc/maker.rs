@@ -152,6 +152,9 @@ mod tests {
             &format!("pvc-{UID}x"),
             &format!("pvc-{UID}-"),
             &format!("xpvc-{UID}"),
+            // Of the right length: no digit of sixteen; other groups.
+            &format!("pvc-{}", UID.replace('b', "g")),
+            &format!("pvc-{}", UID.replace("5-2b8e", "-52b8e")),
         ] {
             assert_eq!(uid_in_name(name), None, "{name}");
         }

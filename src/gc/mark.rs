@@ -125,6 +125,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_may_be_as_long_as_a_tag() {
+        let of = |run: usize| format!("v1 orphan 2026-11-21T15:00:00Z {}", "r".repeat(run)).parse::<Mark>();
+        let longest = LONGEST - "v1 orphan 2026-11-21T15:00:00Z ".len();
+        assert_eq!(of(longest).unwrap().run.len(), longest);
+        assert_eq!(of(longest + 1), Err(Unreadable));
+    }
+
+    #[test]
     fn an_unreadable_mark_is_none() {
         for text in [
             "",
@@ -160,6 +168,9 @@ mod tests {
         // Restored from a snapshot whose tags it has; and used again between two runs.
         assert_eq!(life(Some(after), None).standing(Some(since)), Standing::None);
         assert_eq!(life(Some(before), Some(after)).standing(Some(since)), Standing::None);
+        // Made, used and seen unused within this second.
+        assert_eq!(life(Some(now), Some(now)).standing(None), Standing::None);
+        assert_eq!(life(Some(now), Some(now)).standing(Some(now)), Standing::Since(now));
         // The clock was put back.
         let future = now + day;
         assert_eq!(life(None, None).standing(Some(future)), Standing::NotYet(future));

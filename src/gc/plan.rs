@@ -321,9 +321,8 @@ impl<'a> Planner<'a> {
         }
         let life = Life {
             now: self.now,
-            created: (volume.created > 0)
-                .then(|| Timestamp::from_second(volume.created).ok())
-                .flatten(),
+            // Where the cloud does not say it, 1970: before any mark.
+            created: Timestamp::from_second(volume.created).ok(),
             // A claim that is there has not gone by our hand: what it says of its use counts.
             last_use: judgement
                 .last_use

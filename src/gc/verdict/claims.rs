@@ -148,8 +148,7 @@ impl Case<'_> {
 
     /// A set of the namespace whose name the claim's ends with, whatever its templates are.
     fn namesake(&self, place: &ClusterWorld, claim: &ClaimRecord, stem: &str) -> Option<String> {
-        let dashes = stem.match_indices('-').filter(|(at, _)| *at > 0);
-        let mut names = dashes.map(|(at, _)| &stem[at + 1..]);
+        let mut names = stem.match_indices('-').map(|(at, _)| &stem[at + 1..]);
         let name = names.find(|name| {
             let known = self.world.names.find(name).and_then(Sym::some);
             known.is_some_and(|name| place.set_by_name.contains_key(&(claim.namespace, name)))

@@ -332,7 +332,6 @@ impl Case<'_> {
     /// Why absence of a kind cannot be told in a cluster.
     fn missing(&self, cluster: u16, kind: &Kind, namespace: Option<&str>) -> Option<String> {
         let cluster = self.world.cluster(cluster);
-        let namespace = namespace.filter(|_| !kind.is_cluster_wide());
         let problem = match cluster.readings.get(kind) {
             Some(reading) => reading.problem(namespace, self.fresh)?,
             None => "was not read".to_owned(),
@@ -379,5 +378,21 @@ impl Case<'_> {
 
     fn used_at(&mut self, seconds: i64) {
         self.last_use = self.last_use.max(seconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_and_what_is_withheld_say_what_they_are() {
+        assert_eq!(
+            format!("{} {}", Verdict::LeftBehind, Verdict::InUse),
+            "left-behind in-use"
+        );
+        let why = Withheld::Unproven("no tag says so".to_owned());
+        assert_eq!(why.to_string(), "no tag says so");
+        assert!(Withheld::Retain.to_string().contains("says Retain"));
     }
 }

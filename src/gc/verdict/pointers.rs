@@ -48,7 +48,7 @@ impl Case<'_> {
         let by_name = cluster.claim_by_name.get(&(pv.claim_namespace, pv.claim_name)).copied();
         let reserved = by_name.filter(|claim| {
             let uid = cluster.claims[*claim as usize].uid;
-            !pv.claim_name.is_none() && (pv.claim_uid.is_none() || pv.claim_uid == uid)
+            pv.claim_uid.is_none() || pv.claim_uid == uid
         });
         let naming = cluster.claims_by_pv.get(&pv.name).into_iter().flatten().copied();
         let naming = naming.filter(|claim| cluster.claims[*claim as usize].volume_name == pv.name);
@@ -61,8 +61,7 @@ impl Case<'_> {
     fn without_claim(&mut self, cluster: u16, pv: &PvRecord, what: &str) -> Finding {
         let world = self.world;
         let namespace = world.text(pv.claim_namespace);
-        let within = (!namespace.is_empty()).then_some(namespace);
-        if let Some(missing) = self.missing(cluster, &Kind::Claims, within) {
+        if let Some(missing) = self.missing(cluster, &Kind::Claims, Some(namespace)) {
             return Finding::Unknown(missing);
         }
         let claim = format!("{namespace}/{}", world.text(pv.claim_name));

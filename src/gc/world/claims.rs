@@ -106,9 +106,7 @@ impl World {
         };
         let world = &mut self.clusters[usize::from(cluster.0)];
         world.set_uids.insert(record.uid);
-        let same = |known: &SetRecord| {
-            known.namespace == record.namespace && known.name == record.name && known.kind == record.kind
-        };
+        let same = |known: &SetRecord| known.name == record.name && known.kind == record.kind;
         let known = stems.first().and_then(|stem| {
             let with = world.stems.get(&(namespace, *stem))?;
             with.iter().copied().find(|index| same(&world.sets[*index as usize]))

@@ -278,3 +278,18 @@ impl World {
         readings.all(complete) && self.scopes.iter().all(|scope| complete(&scope.reading))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_twice_takes_no_more_room() {
+        let mut one = One::Just(1);
+        one.push(1);
+        assert!(matches!(one, One::Just(1)), "{one:?}");
+        one.push(2);
+        one.push(3);
+        assert_eq!(one.into_iter().collect::<Vec<_>>(), [&1, &2, &3]);
+    }
+}

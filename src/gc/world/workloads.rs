@@ -69,7 +69,7 @@ impl World {
         };
         let world = &mut self.clusters[usize::from(cluster.0)];
         let known = world.uses.entry(key).or_insert(record);
-        if now && !known.now {
+        if now {
             *known = record;
         }
     }

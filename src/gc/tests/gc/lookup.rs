@@ -25,6 +25,19 @@ fn a_volume_is_found_by_whatever_people_call_it() {
 }
 
 #[test]
+fn a_volume_is_found_by_any_claim_that_leads_to_it() {
+    let found = |objects: Vec<moorline_api::Object>, subject: &str| Scene::of(objects).world().look_up(subject).len();
+    // The claim is gone, and its PersistentVolume still names it.
+    assert_eq!(found(vec![released(pv())], "web/data-db-0"), 1);
+    // A claim that names the PersistentVolume, which is reserved for another one.
+    let other = plain_claim("data-db-1");
+    assert_eq!(found(vec![pv(), other], "web/data-db-1"), 1);
+    // One that names another.
+    let stranger = plain_claim("data-db-1").with(&["spec", "volumeName"], json!("pv-2"));
+    assert_eq!(found(vec![pv(), stranger], "web/data-db-1"), 0);
+}
+
+#[test]
 fn a_share_is_found_by_its_name_alone() {
     let mut share = volume();
     share.id = VolumeId("account.file/data".to_owned());

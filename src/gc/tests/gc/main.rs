@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod build;
+mod evidence;
 mod leftovers;
 mod lookup;
 mod plans;

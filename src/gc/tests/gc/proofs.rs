@@ -125,10 +125,13 @@ fn contradictions_are_no_proof() {
         ]),
         Verdict::Foreign
     );
-    assert_eq!(
-        with(&[(tags::CLAIM, "a"), ("kubernetes.io/created-for/pvc/name", "b")]),
-        Verdict::Foreign
-    );
+    for (ours, drivers) in [
+        (tags::CLAIM, "kubernetes.io/created-for/pvc/name"),
+        (tags::NAMESPACE, "kubernetes.io/created-for/pvc/namespace"),
+    ] {
+        assert_eq!(with(&[(ours, "a"), (drivers, "a")]), Verdict::Orphan, "{drivers}");
+        assert_eq!(with(&[(ours, "a"), (drivers, "b")]), Verdict::Foreign, "{drivers}");
+    }
 }
 
 #[test]

@@ -31,6 +31,10 @@ fn orphan_where_it_holds_nothing_and_nobody_names_it() {
     };
     assert_eq!(ours(PROD).verdict(), Verdict::Orphan);
     assert_eq!(ours("another").verdict(), Verdict::Foreign);
+    let why = |scene: Scene| scene.row().unwrap().why;
+    assert!(why(ours("another")).contains("name cluster another, which the policy does not"));
+    assert!(why(ours(PROD)).starts_with("moorline made it, it holds nothing"));
+    assert!(why(scene()).starts_with("file.csi.azure.com made it"));
 }
 
 #[test]
@@ -63,6 +67,7 @@ fn claimed_where_a_class_or_persistent_volume_of_any_cluster_names_it_in_any_way
         class(&json!({"server": "fabc.privatelink.file.core.windows.net"})),
         persistent_volume(json!({"csi": {"driver": "file.csi.azure.com", "volumeHandle": "g#fabc#share#"}})),
         persistent_volume(json!({"csi": {"volumeHandle": "x", "volumeAttributes": {"storageAccount": "fabc"}}})),
+        persistent_volume(json!({"mountOptions": ["ro", "addr=fabc.file.core.windows.net"]})),
         persistent_volume(json!({"azureFile": {"secretName": "azure-storage-account-fabc-secret"}})),
     ] {
         assert_eq!(scene().stage([namer.clone()]).verdict(), Verdict::Claimed, "{namer:?}");

@@ -1,7 +1,7 @@
 //! Marks, grace, caps and the second look.
 
-use moorline_api::tags;
-use moorline_gc::leftovers::{Action, Grace, Plan, plan, second_look, settle};
+use moorline_api::{Resource, tags};
+use moorline_gc::leftovers::{Action, Grace, Kind, Plan, Sort, plan, second_look, settle};
 use moorline_gc::plan::Kept;
 use moorline_gc::{Caps, Clock, Records, Verdict};
 
@@ -81,7 +81,7 @@ fn a_mark_goes_when_the_thing_is_used_wanted_or_protected_and_stays_when_that_is
     ] {
         assert_eq!(alive.row().unwrap().action, Action::Unmark);
     }
-    let unknown = marked().without(1, moorline_gc::leftovers::Kind::Services);
+    let unknown = marked().without(1, Kind::Services);
     assert_eq!(unknown.row().unwrap().action, Action::Keep(Kept::Never));
     let foreign = marked().policy(|policy| policy.clusters[0].tag_ids.clear());
     let row = foreign.row().unwrap();
@@ -192,6 +192,85 @@ fn caps_hold_for_volumes_and_leftovers_together() {
 }
 
 #[test]
+fn snapshots_count_in_gib_too() {
+    let cap = |gib| {
+        let (mut volumes, caps) = volumes(|caps| caps.gib = Some(gib));
+        let mut leftovers = Scene::of([Thing::Snapshot(Box::new(snapshot()))]).plan();
+        settle(&mut volumes, &mut leftovers, &caps);
+        leftovers.deletions().count()
+    };
+    // 10 GiB of the volume and 8 of the snapshot.
+    assert_eq!((cap(18), cap(17)), (1, 0));
+}
+
+#[test]
+fn totals_count_everything_of_a_sort() {
+    let mut second = balancer();
+    second.id = "another".to_owned();
+    let plan = Scene::of([Thing::Balancer(balancer()), Thing::Balancer(second)]).plan();
+    let counts: Vec<u64> = plan
+        .totals
+        .into_values()
+        .flat_map(std::collections::BTreeMap::into_values)
+        .collect();
+    assert_eq!(counts, [2]);
+}
+
+#[test]
+fn what_is_gone_is_told_by_a_whole_listing_of_its_sort_and_scope_only() {
+    let scope = "aws 123456789012/eu-west-1";
+    let of = |id: &str| Resource::LoadBalancer(id.to_owned());
+    let balancers = || Scene::of([Thing::Balancer(balancer())]);
+    let world = balancers().world();
+    assert_eq!(world.is_gone(scope, &of(&balancer().id)), Some(false));
+    assert_eq!(world.is_gone(scope, &of("another")), Some(true));
+    assert_eq!(world.is_gone("aws 123456789012/us-east-1", &of("another")), None);
+    let broken = balancers().without_sort(Sort::LoadBalancers).world();
+    assert_eq!(broken.is_gone(scope, &of("another")), None);
+    assert_eq!(
+        broken.is_gone(scope, &Resource::Snapshot("snap-9".to_owned())),
+        Some(true)
+    );
+    assert_eq!(
+        broken.is_gone(scope, &Resource::Holder("account".to_owned())),
+        Some(true)
+    );
+    let volume = Resource::Volume(moorline_api::VolumeId("vol-9".to_owned()));
+    assert_eq!(world.is_gone(scope, &volume), None);
+}
+
+#[test]
+fn a_scope_that_breaks_off_leaves_the_others_whole() {
+    let mut world = Scene::of([]).world();
+    let other = world.scope("aws 123456789012/us-east-1");
+    for sort in Sort::ALL {
+        world.sort_failed(other, sort, "403");
+    }
+    assert_eq!(world.scope("aws 123456789012/us-east-1"), other);
+    let gaps = world.gaps(&Scene::of([]).policy, now());
+    assert_eq!(gaps.len(), Sort::ALL.len(), "{gaps:?}");
+    let named = |gap: &moorline_gc::coverage::Gap| gap.place.ends_with("us-east-1") && gap.why.contains("403");
+    assert!(gaps.iter().all(named), "{gaps:?}");
+}
+
+#[test]
+fn a_cluster_may_do_without_kinds_of_groups_that_are_not_in_every_one() {
+    let optional: Vec<String> = Kind::ALL
+        .into_iter()
+        .filter(|kind| kind.is_optional())
+        .map(|kind| kind.to_string())
+        .collect();
+    assert_eq!(
+        optional,
+        [
+            "ingresses.networking.k8s.io",
+            "gateways.gateway.networking.k8s.io",
+            "volumesnapshotcontents.snapshot.storage.k8s.io"
+        ]
+    );
+}
+
+#[test]
 fn marks_are_set_whatever_the_caps_say() {
     let (mut volumes, caps) = volumes(|caps| caps.count = Some(0));
     let mut leftovers = Scene::of([Thing::Balancer(balancer())]).plan();
@@ -238,7 +317,7 @@ fn a_second_look_says_what_has_changed() {
             .unwrap_err()
             .contains("address")
     );
-    let unread = scene().without(1, moorline_gc::leftovers::Kind::Ingresses);
+    let unread = scene().without(1, Kind::Ingresses);
     assert!(again(&unread).unwrap_err().contains("403"));
     let unmarked = Scene::of([Thing::Balancer(balancer())]);
     assert!(again(&unmarked).unwrap_err().contains("mark"));
