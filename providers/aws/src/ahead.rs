@@ -1,11 +1,14 @@
 //! The name of the next page of volumes, known as soon as an answer is there: the SDK tells it when it has made values of all of it,
 //! and in that time the next page can come.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
 use aws_sdk_ec2::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_ec2::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ec2::error::BoxError;
 use aws_smithy_types::body::SdkBody;
-use http_body_util::BodyExt as _;
+use http_body::{Body, Frame};
 use tokio::sync::watch;
 
 use crate::bound::wrap_answer;
@@ -29,19 +32,67 @@ impl Intercept for Ahead {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (told, mut end) = (self.0.clone(), Vec::new());
+        let told = self.0.clone();
         wrap_answer(context, |whole| {
-            SdkBody::from_body_1_x(whole.map_frame(move |frame| {
-                if let Some(data) = frame.data_ref() {
-                    keep_end(&mut end, data);
-                    if let Some(token) = next_token(&end) {
-                        told.send_replace(Some(token));
-                    }
-                }
-                frame
-            }))
+            SdkBody::from_body_1_x(Telling {
+                whole,
+                told,
+                end: Vec::new(),
+                stage: Stage::Coming,
+            })
         });
         Ok(())
+    }
+}
+
+/// An answer that tells the next page's name when it is there.
+struct Telling {
+    whole: SdkBody,
+    told: watch::Sender<Option<String>>,
+    end: Vec<u8>,
+    stage: Stage,
+}
+
+/// How far an answer has come.
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Coming,
+    /// All of it is here, and who waits for the next page's name has been woken.
+    Told,
+    Over,
+}
+
+impl Body for Telling {
+    type Data = <SdkBody as Body>::Data;
+    type Error = <SdkBody as Body>::Error;
+
+    /// Once the name is told, whoever waits for it has to run before the SDK reads what is here: both are on one thread, which the
+    /// reading would keep. So the end of the answer is said only when asked again.
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.get_mut();
+        if this.stage != Stage::Coming {
+            this.stage = Stage::Over;
+            return Poll::Ready(None);
+        }
+        let frame = ready!(Pin::new(&mut this.whole).poll_frame(context));
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            keep_end(&mut this.end, data);
+        } else if frame.is_none()
+            && let Some(token) = next_token(&this.end)
+        {
+            this.told.send_replace(Some(token));
+            this.stage = Stage::Told;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.stage == Stage::Over
     }
 }
 

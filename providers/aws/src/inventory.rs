@@ -5,7 +5,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use moorline_api::{
-    Detail, Error, ErrorKind, Holder, Holders, Inventoried, Inventory, Result, Volume, VolumeFilter, VolumeId, Volumes,
+    Detail, Error, ErrorKind, Holder, Holders, Inventoried, Inventory, Result, Volume, VolumeFilter, VolumeId,
 };
 
 use crate::listing::{queries, until_error};
@@ -16,14 +16,13 @@ const READS: usize = 4;
 
 #[async_trait]
 impl Inventory for AwsProvider {
-    /// One page after the other: each names the next one. Filters that would part the listing make EC2 look at every volume once for
-    /// each part.
+    /// The zones of a large region come side by side.
     fn inventory(&self) -> BoxStream<'_, Result<Inventoried>> {
         let whole = |volumes| Inventoried {
             volumes,
             detail: Detail::Full,
         };
-        Volumes::list(self, VolumeFilter::All).map_ok(whole).boxed()
+        self.every_volume().map_ok(whole).boxed()
     }
 
     fn read(&self, ids: Vec<VolumeId>) -> BoxStream<'_, Result<Vec<Volume>>> {

@@ -29,6 +29,7 @@ mod snapshots;
 mod tagging;
 mod volumes;
 mod waiting;
+mod zones;
 
 use moorline_api::words;
 

@@ -57,6 +57,15 @@ pub(crate) fn by_tags(tags: &Tags) -> Vec<Filter> {
         .collect()
 }
 
+/// A filter for volumes of zones whose names end in one of these.
+pub(crate) fn by_zone(ends: &[char]) -> Filter {
+    let patterns = ends.iter().map(|end| format!("*{}", literal(&end.to_string())));
+    Filter::builder()
+        .name("availability-zone")
+        .set_values(Some(patterns.collect()))
+        .build()
+}
+
 /// Filter values are patterns: `*`, `?` and `\` are escaped.
 fn literal(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
@@ -190,7 +199,8 @@ impl AwsProvider {
         Ok((page, is_next.then_some(ahead)))
     }
 
-    async fn volume_page(
+    /// One page.
+    pub(crate) async fn volume_page(
         &self,
         filters: Vec<Filter>,
         token: Option<String>,

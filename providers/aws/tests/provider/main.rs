@@ -11,3 +11,4 @@ mod server;
 mod snapshots;
 mod tagging;
 mod volumes;
+mod zones;
