@@ -17,6 +17,8 @@ mod apply;
 mod balancers;
 mod df;
 mod down;
+#[cfg(test)]
+mod fakes;
 mod fold;
 mod mounts;
 mod observe;

@@ -226,9 +226,12 @@ pub(crate) async fn removals_of(
         } else {
             fate(on_down, pv, class)
         };
+        // A PersistentVolume that nobody can read may name any of them.
+        let is_unreadable = pv.is_some_and(|pv| pv.volume.is_none());
         let spares = volumes
             .of_claim(&claim.uid)
             .into_iter()
+            .filter(|_| !is_unreadable)
             .filter(|spare| !matches!(spare.state, VolumeState::Deleting | VolumeState::Deleted))
             .filter(|spare| Some(&spare.id) != volume.as_ref() && pointers.shared(&spare.id, None).is_none())
             .filter(|spare| foreign(spare, &site.cluster.uid, &claim_name, Some(&claim.uid)).is_none());

@@ -348,3 +348,6 @@ fn served_by(crd: &Object) -> Option<ResourceKind> {
         verbs: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,3 +174,6 @@ pub async fn exclusively<T, E: From<LockError>>(
     let what = terms.what.clone();
     Err(LockError::Overtaken { what }.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -418,3 +418,6 @@ async fn renew(hold: Arc<Hold>) {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

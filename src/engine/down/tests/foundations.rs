@@ -1,0 +1,375 @@
+//! Objects, load balancers and namespaces: what goes when, and what stays because something lives in it.
+
+use std::time::Duration;
+
+use moorline_api::{ErrorKind, Gvk, LoadBalancer, LoadBalancerKind, ResourceKind, Swept};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fakes::{applied, served};
+use crate::names;
+
+const MANIFESTS: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: front}
+spec: {type: LoadBalancer, selector: {app: db}, ports: [{port: 80}]}
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: fast}
+provisioner: ebs.csi.aws.com
+parameters: {type: gp3}
+";
+
+fn shop() -> Profile {
+    profile("", MANIFESTS)
+}
+
+fn namespace() -> Value {
+    applied(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "uid": "uid-shop"}}))
+}
+
+fn service() -> Value {
+    applied(json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"namespace": "default", "name": "front", "uid": "uid-front"},
+        "spec": {"type": "LoadBalancer"},
+        "status": {"loadBalancer": {"ingress": [{"hostname": "Front-1.eu-west-1.elb.amazonaws.com"}]}},
+    }))
+}
+
+fn class() -> Value {
+    applied(json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "fast", "uid": "uid-fast"},
+        "provisioner": "ebs.csi.aws.com", "reclaimPolicy": "Delete",
+    }))
+}
+
+fn balancer(hostname: &str, name: &str) -> LoadBalancer {
+    LoadBalancer {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        kind: LoadBalancerKind::Classic,
+        hostname: hostname.to_owned(),
+        scheme: "internet-facing".to_owned(),
+        state: String::new(),
+        created: None,
+        tags: moorline_api::Tags::new(),
+    }
+}
+
+fn whole() -> Stage {
+    let stage = stage();
+    for object in [namespace(), service(), class()] {
+        stage.cluster.add(object);
+    }
+    stage.cloud.with(|cloud| {
+        let host = "front-1.eu-west-1.elb.amazonaws.com";
+        cloud.balancers = vec![balancer(host, "front"), balancer("other.elb.amazonaws.com", "other")];
+    });
+    stage
+}
+
+/// Where in the order of changes something was deleted.
+fn at(stage: &Stage, what: &str) -> usize {
+    let changes = stage.script.changes();
+    let found = changes
+        .iter()
+        .position(|call| call.starts_with(&format!("delete {what}")));
+    found.unwrap_or_else(|| panic!("{what} is not among {changes:?}"))
+}
+
+#[tokio::test]
+async fn workloads_go_first_then_volumes_then_objects_and_foundations_last() {
+    let stage = whole();
+    let cloud = stage.cloud.clone();
+    stage
+        .script
+        .before("!delete services", move || cloud.with(|cloud| cloud.balancers.clear()));
+    let outcome = down(&stage, &shop()).await.unwrap();
+    assert!(outcome.remaining.is_empty() && outcome.kept.is_empty(), "{outcome:?}");
+    let order = [
+        "services",
+        "persistentvolumeclaims",
+        "volume",
+        "persistentvolumes",
+        "storageclasses",
+        "namespaces",
+    ];
+    let places: Vec<usize> = order.iter().map(|what| at(&stage, what)).collect();
+    assert!(places.is_sorted(), "{:?}", stage.script.changes());
+    assert!(at(&stage, "statefulsets") < at(&stage, "persistentvolumeclaims"));
+    assert!(whats(&outcome.gone).contains(&"load balancer front"));
+}
+
+#[tokio::test]
+async fn a_load_balancer_that_stays_is_said_and_only_the_services_own_is_waited_for() {
+    let mut stage = whole();
+    stage.timeout = Duration::from_millis(100);
+    let plan = planned(&stage, &shop()).await;
+    assert_eq!(plan.load_balancers, ["front"]);
+    let outcome = execute_down(&stage.context(), &shop(), plan).await.unwrap();
+    assert_eq!(whats(&outcome.remaining), ["load balancer front"]);
+    assert_eq!(outcome.remaining[0].why, "still listed by the cloud");
+}
+
+#[tokio::test]
+async fn a_load_balancer_that_cannot_be_looked_at_is_not_called_gone() {
+    let stage = whole();
+    let plan = planned(&stage, &shop()).await;
+    stage.script.refuse("list load balancers", ErrorKind::Unreachable);
+    let outcome = execute_down(&stage.context(), &shop(), plan).await.unwrap();
+    assert!(outcome.remaining[0].why.contains("its state is unknown"), "{outcome:?}");
+    assert!(
+        plan_down(&stage.context(), &shop()).await.is_ok(),
+        "its Service is gone"
+    );
+}
+
+#[tokio::test]
+async fn load_balancers_that_cannot_be_listed_stop_the_plan() {
+    let stage = whole();
+    stage.script.refuse("list load balancers", ErrorKind::Forbidden);
+    assert!(plan_down(&stage.context(), &shop()).await.is_err());
+}
+
+fn config_map(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "shop", "name": name, "uid": name}})
+}
+
+/// What becomes of namespace `shop` when this is in it.
+async fn emptied(inside: Vec<Value>) -> (bool, String) {
+    let stage = Stage::new();
+    stage.cluster.add(namespace());
+    for object in inside {
+        stage.cluster.add(object);
+    }
+    let outcome = down(&stage, &shop()).await.unwrap();
+    let why = outcome
+        .kept
+        .iter()
+        .chain(&outcome.remaining)
+        .map(|fate| fate.why.clone());
+    (
+        !stage.cluster.has("Namespace", "shop"),
+        why.collect::<Vec<_>>().join("; "),
+    )
+}
+
+#[tokio::test]
+async fn a_namespace_goes_only_when_nothing_of_others_would_go_with_it() {
+    assert!(emptied(vec![]).await.0);
+    let mut event = config_map("e");
+    event["kind"] = json!("Event");
+    assert!(emptied(vec![config_map("kube-root-ca.crt"), event]).await.0);
+    let mut elsewhere = config_map("settings");
+    elsewhere["metadata"]["namespace"] = json!("other");
+    assert!(emptied(vec![elsewhere]).await.0);
+    let (gone, why) = emptied(["a", "b", "c", "d"].map(config_map).into()).await;
+    assert!(!gone);
+    assert_eq!(why, "it still holds configmaps a, configmaps b, configmaps c");
+    // Of the name of what every namespace has, and of another kind.
+    let mut secret = config_map("kube-root-ca.crt");
+    secret["kind"] = json!("Secret");
+    assert!(!emptied(vec![secret]).await.0);
+}
+
+#[tokio::test]
+async fn a_namespace_stays_while_what_it_holds_is_not_known() {
+    let stage = Stage::new();
+    stage.cluster.add(namespace());
+    let plan = planned(&stage, &shop()).await;
+    stage
+        .cluster
+        .with(|state| state.unanswered = vec!["metrics.k8s.io/v1".to_owned()]);
+    let outcome = execute_down(&stage.context(), &shop(), plan).await.unwrap();
+    assert!(
+        outcome.remaining[0].why.contains("metrics.k8s.io/v1 does not answer"),
+        "{outcome:?}"
+    );
+    let stage = Stage::new();
+    stage.cluster.add(namespace());
+    let plan = planned(&stage, &shop()).await;
+    stage.script.refuse("list configmaps shop", ErrorKind::Forbidden);
+    let outcome = execute_down(&stage.context(), &shop(), plan).await.unwrap();
+    assert!(outcome.remaining[0].why.contains("could not be read"), "{outcome:?}");
+    assert!(stage.cluster.has("Namespace", "shop"));
+}
+
+const DEFINITION: &str = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: kites.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: kites, singular: kite, kind: Kite}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+";
+
+fn custom(kind: &str, plural: &str, version: &str, namespaced: bool) -> ResourceKind {
+    served(ResourceKind {
+        gvk: Gvk::new(version, kind),
+        plural: plural.to_owned(),
+        namespaced,
+        verbs: Vec::new(),
+    })
+}
+
+fn definition() -> Stage {
+    let stage = Stage::new();
+    let kind = custom(
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        "apiextensions.k8s.io/v1",
+        false,
+    );
+    stage.cluster.with(|state| state.custom.push(kind));
+    stage.cluster.add(applied(json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "kites.example.com", "uid": "uid-kites"},
+        "spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": "kites", "kind": "Kite"},
+                 "versions": [{"name": "v0", "served": false}, {"name": "v1", "served": true}]},
+    })));
+    stage
+}
+
+#[tokio::test]
+async fn a_definition_goes_only_when_nobody_has_objects_of_it() {
+    let profile = || profile("externalClasses: [fast]\n", DEFINITION);
+    let used = definition();
+    used.cluster.add(json!({
+        "apiVersion": "example.com/v1", "kind": "Kite", "metadata": {"namespace": "other", "name": "k", "uid": "k"},
+    }));
+    let outcome = down(&used, &profile()).await.unwrap();
+    assert_eq!(outcome.kept[0].why, "it still holds kites.example.com k");
+    assert!(used.cluster.has("CustomResourceDefinition", "kites.example.com"));
+    let unused = definition();
+    let outcome = down(&unused, &profile()).await.unwrap();
+    assert!(outcome.kept.is_empty() && !unused.cluster.has("CustomResourceDefinition", "kites.example.com"));
+}
+
+#[tokio::test]
+async fn what_someone_else_made_or_another_profile_has_stays() {
+    let stage = whole();
+    let mut by_hand = service();
+    by_hand["metadata"]["labels"] = json!({});
+    by_hand["metadata"]["managedFields"] = json!([]);
+    stage.cluster.add(by_hand);
+    let mut anothers = namespace();
+    anothers["metadata"]["labels"][names::PROFILE] = json!("other");
+    stage.cluster.add(anothers);
+    let plan = planned(&stage, &shop()).await;
+    assert_eq!(whats(&plan.keeps), ["namespaces shop", "services default/front"]);
+    assert!(plan.keeps[0].why.contains("belongs to profile other") && plan.keeps[1].why.contains("did not make it"));
+    assert!(plan.load_balancers.is_empty(), "{plan:?}");
+}
+
+#[tokio::test]
+async fn what_the_profile_no_longer_names_goes_too() {
+    let stage = Stage::new();
+    let made = |name: &str| {
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"namespace": "default", "name": name, "uid": name},
+        });
+        applied(map)
+    };
+    stage.cluster.add(made("former"));
+    let mut copied = made("copied-by-a-controller");
+    copied["metadata"]["managedFields"] = json!([]);
+    stage.cluster.add(copied);
+    stage.cluster.add(set(1));
+    let plan = planned(&stage, &web()).await;
+    let targets: Vec<String> = plan.objects.iter().map(|removal| removal.target.to_string()).collect();
+    assert_eq!(targets, ["statefulsets.apps default/db", "configmaps default/former"]);
+    stage.script.refuse("list configmaps", ErrorKind::Forbidden);
+    let plan = planned(&stage, &web()).await;
+    assert!(
+        plan.notices[0].starts_with("configmaps that the profile no longer names"),
+        "{plan:?}"
+    );
+    stage.script.refuse("list secrets", ErrorKind::Unreachable);
+    assert!(plan_down(&stage.context(), &web()).await.is_err());
+}
+
+#[tokio::test]
+async fn kinds_whose_server_does_not_answer_make_the_plan_incomplete() {
+    let stage = Stage::new();
+    let profile = profile(
+        "externalClasses: [fast]\n",
+        "apiVersion: example.com/v1\nkind: Kite\nmetadata: {name: k}\n",
+    );
+    let plan = planned(&stage, &profile).await;
+    assert!(!plan.incomplete && plan.notices.is_empty(), "{plan:?}");
+    stage
+        .cluster
+        .with(|state| state.unanswered = vec!["other.com/v1".to_owned()]);
+    assert!(!planned(&stage, &profile).await.incomplete);
+    stage
+        .cluster
+        .with(|state| state.unanswered = vec!["example.com/v1".to_owned()]);
+    let plan = planned(&stage, &profile).await;
+    assert!(
+        plan.incomplete && plan.notices[0].contains("Kite k exists is unknown"),
+        "{plan:?}"
+    );
+    assert!(plan.notices[1].contains("example.com/v1"));
+}
+
+#[tokio::test]
+async fn a_class_that_other_claims_name_stays() {
+    let stage = whole();
+    let kept = async |stage: &Stage| {
+        let plan = planned(stage, &shop()).await;
+        let is_class = |what: &str| what == "storageclasses.storage.k8s.io fast";
+        let goes = plan.objects.iter().any(|removal| is_class(&removal.target.to_string()));
+        let keep = plan.keeps.into_iter().find(|keep| is_class(&keep.what));
+        assert_ne!(goes, keep.is_some());
+        assert!(
+            plan.objects.iter().any(|removal| removal.target.name == "front"),
+            "what is no class goes"
+        );
+        keep.map(|keep| keep.why)
+    };
+    assert_eq!(kept(&stage).await, None);
+    let mut other = claim("other");
+    other["metadata"]["labels"] = json!({});
+    other["spec"]["storageClassName"] = json!("slow");
+    stage.cluster.add(other.clone());
+    assert_eq!(kept(&stage).await, None);
+    other["spec"]["storageClassName"] = json!("fast");
+    stage.cluster.add(other);
+    assert_eq!(kept(&stage).await.as_deref(), Some("claim default/other uses it"));
+    stage
+        .script
+        .refuse("list persistentvolumeclaims *", ErrorKind::Forbidden);
+    assert!(kept(&stage).await.unwrap().contains("could not be read"));
+    stage
+        .script
+        .refuse("list persistentvolumeclaims *", ErrorKind::Internal);
+}
+
+#[tokio::test]
+async fn what_held_the_volumes_is_swept_and_named() {
+    let stage = stage();
+    let swept = |what: &str, gone| Swept {
+        what: what.to_owned(),
+        gone,
+        why: "said so".to_owned(),
+    };
+    stage
+        .cloud
+        .with(|cloud| cloud.swept = vec![swept("account a", true), swept("account b", false)]);
+    let outcome = down(&stage, &web()).await.unwrap();
+    assert!(whats(&outcome.gone).contains(&"account a"));
+    assert_eq!(whats(&outcome.kept), ["account b"]);
+    stage.script.refuse("!sweep", ErrorKind::Unreachable);
+    let outcome = down(&stage, &web()).await.unwrap();
+    assert_eq!(whats(&outcome.remaining), ["what held the volumes"]);
+}
