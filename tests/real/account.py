@@ -64,6 +64,20 @@ def delete_balancer(hostname):
     boto3.client("elb").delete_load_balancer(LoadBalancerName=name_of(hostname))
 
 
+def make_bucket(name):
+    boto3.client("s3").create_bucket(Bucket=name)
+
+
+def objects(bucket):
+    s3 = boto3.client("s3")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    read = [(key, s3.get_object(Bucket=bucket, Key=key)) for key in keys]
+    return [
+        {"key": key, "metadata": answer["Metadata"], "text": answer["Body"].read().decode()} for key, answer in read
+    ]
+
+
 COMMANDS = {
     "volumes": volumes,
     "snapshots": snapshots,
@@ -71,6 +85,8 @@ COMMANDS = {
     "delete-volume": delete_volume,
     "make-balancer": make_balancer,
     "delete-balancer": delete_balancer,
+    "make-bucket": make_bucket,
+    "objects": objects,
 }
 
 if __name__ == "__main__":

@@ -56,6 +56,16 @@ impl Azurite {
         self.ask(&["release", container]);
     }
 
+    /// Makes a container.
+    pub fn make(&self, container: &str) {
+        self.ask(&["make", container]);
+    }
+
+    /// Every blob of a container, with its name and text.
+    pub fn objects(&self, container: &str) -> Vec<Value> {
+        self.ask(&["objects", container]).as_array().unwrap().clone()
+    }
+
     /// Deletes a container behind everyone's back.
     pub fn delete(&self, container: &str) {
         self.ask(&["delete", container]);

@@ -38,6 +38,22 @@ def release(container):
     BlobLeaseClient(blobs().get_container_client(container)).break_lease(lease_break_period=0)
 
 
+def make(container):
+    blobs().create_container(container)
+
+
+def objects(container):
+    client = blobs().get_container_client(container)
+    return [
+        {
+            "key": blob.name,
+            "metadata": blob.metadata,
+            "text": client.download_blob(blob.name).readall().decode(),
+        }
+        for blob in client.list_blobs(include=["metadata"])
+    ]
+
+
 def delete(container):
     blobs().delete_container(container)
 
@@ -86,6 +102,8 @@ COMMANDS = {
     "read": read,
     "lease": lease,
     "release": release,
+    "make": make,
+    "objects": objects,
     "delete": delete,
     "shares": shares,
 }

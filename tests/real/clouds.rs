@@ -112,4 +112,14 @@ impl Account {
     pub fn delete_balancer(&self, hostname: &str) {
         self.ask(&["delete-balancer", hostname]);
     }
+
+    /// Makes an S3 bucket.
+    pub fn make_bucket(&self, name: &str) {
+        self.ask(&["make-bucket", name]);
+    }
+
+    /// Every object of a bucket, with its key and text.
+    pub fn objects(&self, bucket: &str) -> Vec<Value> {
+        self.ask(&["objects", bucket]).as_array().unwrap().clone()
+    }
 }

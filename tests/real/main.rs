@@ -14,6 +14,10 @@
 #[path = "../it/support.rs"]
 mod support;
 
+#[expect(dead_code, reason = "these tests use a part of what those of the sandbox do")]
+#[path = "../it/gc/stage.rs"]
+mod sandbox_stage;
+
 mod azure;
 mod clouds;
 mod stage;
@@ -30,5 +34,6 @@ mod real {
     mod locks;
     mod restore;
     mod rights;
+    mod stores;
     mod tutorial;
 }
