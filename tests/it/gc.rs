@@ -4,6 +4,7 @@
 mod broken;
 mod changes;
 mod output;
+mod role;
 mod runs;
 pub mod stage;
 mod story;
