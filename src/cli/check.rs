@@ -51,7 +51,8 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
         None => of_profiles(app, &args.profiles).await?,
     };
     match &*reports {
-        [report] => app.show(report, report::check::report)?,
+        // How many clusters a policy names is not for who reads the answer to know: it is a list of them, always.
+        [report] if args.policy.is_none() => app.show(report, report::check::report)?,
         reports => app.show(&reports, |reports, view| report::check::reports(reports, view))?,
     }
     if reports.iter().any(|report| report.incomplete) {

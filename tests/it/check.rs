@@ -268,6 +268,17 @@ fn many_claims_cost_listings_and_no_call_each() {
 fn all_clusters_of_a_policy_are_checked_in_all_of_its_scopes() {
     let world = World::instant();
     let served = world.serve();
+    // One cluster is a list, too.
+    let alone = world.write(
+        "one.yaml",
+        "scopes:\n  - aws: {regions: [us-east-1]}\nclusters:\n  - context: moorline-sandbox\nstore: runs\n",
+    );
+    let alone = world.run(&format!(
+        "check --policy {}/one.yaml --sandbox -o json",
+        alone.display()
+    ));
+    let alone = alone.succeeds().json();
+    assert_eq!(alone.as_array().map(Vec::len), Some(1), "{alone}");
     world.configure(|settings| settings["clusters"] = json!(["moorline-sandbox", "b", "c"]));
     for folder in [STATEFUL, COUNTER] {
         world.run(&format!("up {folder} --sandbox")).succeeds();

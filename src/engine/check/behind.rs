@@ -206,11 +206,18 @@ impl Look<'_> {
         is_used.then(|| {
             let id = &self.volume.id;
             let why = format!("volume {id} bears garbage collection's mark, and a pod uses it");
+            // Shares and containers are listed without their marks, and those of used ones are not read.
+            let next = match self.volume.spec.config.sort() {
+                VolumeSort::Disk => {
+                    format!("the next `moorline gc --apply` takes it off; at once: moorline gc unmark {id}")
+                }
+                VolumeSort::Share | VolumeSort::Container => {
+                    format!("no run that sees it used goes by it any more; to take it off: moorline gc unmark {id}")
+                }
+            };
             self.finding(Severity::Warning, Problem::Marked, why)
                 .evidence(format!("tag {} is {since:?}", tags::UNUSED))
-                .hint(format!(
-                    "the next `moorline gc --apply` takes it off; at once: moorline gc unmark {id}"
-                ))
+                .hint(next)
         })
     }
 

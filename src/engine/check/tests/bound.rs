@@ -128,12 +128,22 @@ fn a_mark_of_garbage_collection_does_not_go_with_use() {
         .the_volume()
         .tags
         .insert(tags::UNUSED.to_owned(), "since".to_owned());
+    let hint = |world: &World| only(world, Severity::Warning, Problem::Marked).hint.unwrap();
+    let told = hint(&world);
     assert!(
-        only(&world, Severity::Warning, Problem::Marked)
-            .hint
-            .unwrap()
-            .contains("gc unmark vol-a")
+        told.contains("takes it off; at once: moorline gc unmark vol-a"),
+        "{told}"
     );
+
+    // Runs do not see the marks of what is listed without them.
+    let disk = std::mem::replace(
+        &mut world.the_volume().spec.config,
+        VolumeConfig::AzureBlob(AzureContainer::default()),
+    );
+    let told = hint(&world);
+    assert!(told.contains("gc unmark vol-a") && !told.contains("--apply"), "{told}");
+
+    world.the_volume().spec.config = disk;
     world.pods = Some(Vec::new());
     world.the_volume().attachments.clear();
     assert_eq!(judge(&world), []);

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use moorline_api::{
-    Attachment, Object, ResourceKind, StorageClass, Tags, Volume, VolumeConfig, VolumeId, VolumeSpec, VolumeState, tags,
+    Attachment, AzureContainer, Object, ResourceKind, StorageClass, Tags, Volume, VolumeConfig, VolumeId, VolumeSpec,
+    VolumeState, tags,
 };
 use moorline_aws_rules::EbsRules;
 use serde_json::{Value, json};
