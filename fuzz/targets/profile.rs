@@ -11,11 +11,8 @@ use moorline_aws_rules::EbsRules;
 use moorline_azure_rules::AzureRules;
 use moorline_profile::Surroundings;
 
-/// In memory, where the machine has that.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-    let memory = PathBuf::from("/dev/shm");
-    let parent = if memory.is_dir() { memory } else { std::env::temp_dir() };
-    let folder = tempfile::Builder::new().prefix("moorline-fuzz-").tempdir_in(parent);
+    let folder = tempfile::Builder::new().prefix("moorline-fuzz-").tempdir();
     folder.expect("a folder for the profile").keep()
 });
 

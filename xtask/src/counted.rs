@@ -1,38 +1,36 @@
 //! A run of tests that is not only shown but counted: a filter that matches nothing would otherwise look like success.
 
-use std::io::{BufRead as _, BufReader, Write};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use crate::process;
+use crate::process::{self, Screen};
 
-/// Runs `command`, a `cargo test`, with its output shown on `screen`, and tells how many tests ran whose path contains each of
-/// `filters`.
-pub(crate) fn run<'a>(
-    command: &mut Command,
-    filters: &[&'a str],
-    screen: &mut impl Write,
-) -> Result<Vec<(&'a str, usize)>> {
+/// What came of a run.
+pub(crate) struct Counted {
+    /// How many tests ran whose path contains the filter.
+    pub(crate) tests: usize,
+    /// Time of processors.
+    pub(crate) cpu: Duration,
+}
+
+/// Runs `command`, a `cargo test`, with its output on `screen`, and counts the tests whose path contains `filter`.
+pub(crate) fn run(command: &mut Command, filter: &str, screen: &Screen) -> Result<Counted> {
     let shown = process::shown(command);
+    screen.set(command)?;
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut child = child.with_context(|| format!("cannot run {shown}"))?;
-    let mut counts: Vec<(&str, usize)> = filters.iter().map(|filter| (*filter, 0)).collect();
+    let mut tests = 0;
     for line in BufReader::new(child.stdout.take().context("no output")?).split(b'\n') {
         let line = line.with_context(|| format!("cannot read what {shown} says"))?;
         let line = String::from_utf8_lossy(&line);
-        // Shown as it comes; that nobody reads it is no reason to stop counting.
-        drop(writeln!(screen, "{line}"));
-        let test = finished(&line);
-        for (filter, count) in &mut counts {
-            *count += usize::from(test.is_some_and(|test| test.contains(*filter)));
-        }
+        screen.say(&line);
+        tests += usize::from(finished(&line).is_some_and(|test| test.contains(filter)));
     }
-    let status = child.wait().with_context(|| format!("cannot wait for {shown}"))?;
-    if !status.success() {
-        bail!("{shown} failed ({status})");
-    }
-    Ok(counts)
+    let (cpu, result) = process::wait(child, command)?;
+    result.map(|()| Counted { tests, cpu })
 }
 
 /// The path of the test of whose end a line of a test program tells: `test module::name ... ok`.
@@ -44,26 +42,37 @@ fn finished(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Seek as _};
+
     use super::*;
 
     #[test]
     fn tests_are_counted_by_the_filter_that_they_match() {
         let said = "running 3 tests\ntest real::one ... ok\ntest it::real::two ... ok\ntest boto::three ... ignored\n\
                     test result: ok. 2 passed; 0 failed";
-        let mut command = Command::new("printf");
-        command.args(["%s\\n", said]);
-        let counts = run(&mut command, &["real::", "boto::"], &mut Vec::new()).unwrap();
-        assert_eq!(counts, [("real::", 2), ("boto::", 0)]);
+        for (filter, count) in [("real::", 2), ("boto::", 0)] {
+            let mut command = Command::new("printf");
+            command.args(["%s\\n", said]);
+            let counted = run(&mut command, filter, &Screen::later().unwrap()).unwrap();
+            assert_eq!(counted.tests, count, "{filter}");
+        }
     }
 
     #[test]
-    fn a_failure_is_one() {
+    fn a_failure_is_one_and_what_was_said_is_kept() {
         let mut command = Command::new("sh");
-        command.args(["-c", "echo test real::one ... FAILED; exit 101"]);
-        let mut screen = Vec::new();
-        let error = run(&mut command, &["real::"], &mut screen).unwrap_err();
-        assert_eq!(screen, b"test real::one ... FAILED\n");
+        command.args(["-c", "echo test real::one ... FAILED; echo why >&2; exit 101"]);
+        let screen = Screen::later().unwrap();
+        let error = run(&mut command, "real::", &screen).err().unwrap();
         assert!(error.to_string().ends_with("failed (exit status: 101)"), "{error}");
+        let Screen::Later(mut kept) = screen else {
+            panic!("it is later")
+        };
+        let mut text = String::new();
+        kept.rewind().unwrap();
+        kept.read_to_string(&mut text).unwrap();
+        assert!(text.contains("test real::one ... FAILED\n"), "{text}");
+        assert!(text.contains("why\n"), "{text}");
     }
 
     #[test]

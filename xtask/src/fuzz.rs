@@ -4,16 +4,15 @@
 //! here is unsafe. `cargo fuzz run` of a nightly works on the same folder.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::{fmt, fs};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::process;
-use crate::test::Report;
+use crate::report::Report;
 
 /// How long each target is tried, in seconds.
 pub(crate) const SECONDS: u32 = 60;
@@ -23,7 +22,6 @@ const AT_ONCE: usize = 2;
 
 /// Coverage of every edge and of what comparisons saw, as libFuzzer reads it.
 const INSTRUMENTS: &[&str] = &[
-    "--cfg=fuzzing",
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",
     "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
@@ -35,27 +33,27 @@ const INSTRUMENTS: &[&str] = &[
 
 /// Tries these targets, or all, for so many seconds each.
 pub(crate) fn run(report: &mut Report, only: &[String], seconds: u32) {
-    let start = Instant::now();
-    let built = build();
-    report.note(
-        &format!("build of the fuzz targets, {:.0} s", start.elapsed().as_secs_f64()),
-        built.as_ref().map(|_| ()).map_err(|error| anyhow::anyhow!("{error:#}")),
-    );
-    let Ok(folder) = built else { return };
+    if std::env::var_os("CXX").is_none() && process::on_path("c++").is_none() {
+        return report.skip("fuzz targets, which need a C++ compiler (c++)".to_owned());
+    }
     let targets = match targets(only) {
         Ok(targets) => Mutex::new(targets),
-        Err(error) => return report.note("the fuzz targets", Err(error)),
+        Err(error) => return report.note("fuzz targets", Err(error)),
     };
+    let target_folder = match build(report) {
+        Ok(Some(folder)) => folder,
+        Ok(None) => return,
+        Err(error) => return report.note("build of the fuzz targets", Err(error)),
+    };
+    process::say(&format!("\n==> fuzz targets, {AT_ONCE} at once, {seconds} s each"));
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(target) = next(&targets) {
-                    let result = attempt(&folder, &target, seconds);
-                    results
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push((target, result));
+                    let result = attempt(&target_folder, &target, seconds);
+                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                    results.push((target, result));
                 }
             });
         }
@@ -64,7 +62,7 @@ pub(crate) fn run(report: &mut Report, only: &[String], seconds: u32) {
     results.sort_by(|one, other| one.0.cmp(&other.0));
     for (target, result) in results {
         match result {
-            Ok(runs) => report.note(&format!("fuzz target {target}: {runs} inputs in {seconds} s"), Ok(())),
+            Ok(tried) => report.note(&format!("fuzz target {target}: {tried} in {seconds} s"), Ok(())),
             Err(error) => report.note(&format!("fuzz target {target}"), Err(error)),
         }
     }
@@ -93,40 +91,72 @@ fn targets(only: &[String]) -> Result<VecDeque<String>> {
     Ok(names.into())
 }
 
-/// Builds all targets, and gives the folder of their programs.
-fn build() -> Result<PathBuf> {
+/// Builds all targets; the folder below which everything of theirs is, or nothing where the report has their failure.
+fn build(report: &mut Report) -> Result<Option<Folder>> {
     let host = process::output(process::cargo().args(["-vV"]))?;
     let host = host.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.context("cargo does not tell what this machine is")?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let target = std::path::absolute(target.join("fuzz"))?;
     let mut command = process::cargo();
-    // With the target named, build scripts and macros are built without instruments, which they could not be linked with.
     command.args([
         "build",
         "--quiet",
         "--locked",
+        "--package=moorline-fuzz",
+        "--features=fuzzing",
         "--bins",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-        "--target",
-        host,
+        "--profile=fuzz",
     ]);
+    // With the target named, build scripts and macros are built without instruments, which they could not be linked with.
     command
+        .args(["--target", host])
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_ENCODED_RUSTFLAGS", INSTRUMENTS.join("\u{1f}"));
-    process::run(&mut command)?;
-    Ok(target.join(host).join("debug"))
+    let is_built = report.step("build of the fuzz targets", &mut command);
+    Ok(is_built.then(|| Folder {
+        programs: target.join(host).join("fuzz"),
+        artifacts: target.join("artifacts"),
+    }))
 }
 
-/// Tries one target; how many inputs it was given. What breaks it is kept in `fuzz/artifacts`.
-fn attempt(folder: &Path, target: &str, seconds: u32) -> Result<u64> {
-    // What is found goes here; the corpus that is kept is changed by people only.
-    let found = tempfile::Builder::new().prefix("moorline-fuzz-").tempdir()?;
-    let artifacts = format!("fuzz/artifacts/{target}/");
+/// Where the targets are.
+struct Folder {
+    programs: PathBuf,
+    /// What breaks one is kept here.
+    artifacts: PathBuf,
+}
+
+/// What was tried of a target.
+struct Tried {
+    inputs: u64,
+    /// Edges that were covered.
+    edges: u64,
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} inputs, {} edges", self.inputs, self.edges)
+    }
+}
+
+/// Tries one target. What breaks it is kept.
+fn attempt(folder: &Folder, target: &str, seconds: u32) -> Result<Tried> {
+    // What is found goes here, in memory where the machine has that; the corpus that is kept is changed by people only.
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    let folder_of_run = tempfile::Builder::new().prefix("moorline-fuzz-").tempdir_in(parent)?;
+    let (found, written) = (folder_of_run.path().join("found"), folder_of_run.path().join("written"));
+    fs::create_dir_all(&found)?;
+    fs::create_dir_all(&written)?;
+    let artifacts = folder.artifacts.join(target);
     fs::create_dir_all(&artifacts)?;
-    let mut command = Command::new(folder.join(target));
-    command.arg(found.path()).arg(format!("fuzz/corpus/{target}"));
+    let mut command = Command::new(folder.programs.join(target));
+    command.arg(&found).arg(format!("fuzz/corpus/{target}"));
     command.args([
         "-timeout=20",
         "-rss_limit_mb=4096",
@@ -135,26 +165,54 @@ fn attempt(folder: &Path, target: &str, seconds: u32) -> Result<u64> {
     ]);
     command
         .arg(format!("-max_total_time={seconds}"))
-        .arg(format!("-artifact_prefix={artifacts}"));
-    let dictionary = PathBuf::from(format!("fuzz/dictionaries/{target}.dict"));
-    if dictionary.is_file() {
-        command.arg(format!("-dict={}", dictionary.display()));
-    }
+        .arg(format!("-artifact_prefix={}/", artifacts.display()))
+        .env("TMPDIR", &written);
     let output = command
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot run {}", process::shown(&command)))?;
     let said = String::from_utf8_lossy(&output.stderr);
-    let runs = said
-        .lines()
-        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
-    let runs: Option<u64> = runs.and_then(|runs| runs.trim().parse().ok());
-    match runs {
-        Some(runs) if output.status.success() && runs > 0 => Ok(runs),
+    match tried(&said) {
+        Some(tried) if output.status.success() => Ok(tried),
         _ => {
             let last: Vec<&str> = said.lines().rev().take(30).collect();
             let last: Vec<&str> = last.into_iter().rev().collect();
             bail!("{} ({}):\n{}", process::shown(&command), output.status, last.join("\n"))
         }
+    }
+}
+
+/// What libFuzzer says that it did: the last `cov:`, and how many inputs were given. Where no edge was covered, the target has no
+/// instruments, and was given noise.
+fn tried(said: &str) -> Option<Tried> {
+    let number = |text: &str| text.split_whitespace().next()?.parse().ok();
+    let inputs = said
+        .lines()
+        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+    let edges = said.lines().rev().find_map(|line| Some(line.split_once(" cov: ")?.1));
+    let tried = Tried {
+        inputs: number(inputs?)?,
+        edges: number(edges?)?,
+    };
+    (tried.inputs > 0 && tried.edges > 1).then_some(tried)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_libfuzzer_did_is_read() {
+        let said = "#2\tINITED cov: 10 ft: 12 corp: 1/1b exec/s: 0 rss: 40Mb\n\
+                    #4000\tDONE   cov: 377 ft: 900 corp: 40/3Kb lim: 33 exec/s: 66 rss: 44Mb\n\
+                    stat::number_of_executed_units: 4000\nstat::average_exec_per_sec:     66\n";
+        assert_eq!(tried(said).unwrap().to_string(), "4000 inputs, 377 edges");
+    }
+
+    #[test]
+    fn a_target_without_instruments_tried_nothing() {
+        let said = "#4000\tDONE   cov: 0 ft: 0 corp: 1/1b\nstat::number_of_executed_units: 4000\n";
+        assert!(tried(said).is_none());
+        assert!(tried("stat::number_of_executed_units: 4000\n").is_none());
     }
 }

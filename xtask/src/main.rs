@@ -14,6 +14,7 @@ mod node;
 mod process;
 mod python;
 mod real;
+mod report;
 mod supply;
 mod test;
 

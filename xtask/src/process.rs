@@ -1,10 +1,14 @@
 //! Programs that are run, and what is said about it.
 
-use std::io::Write as _;
+use std::fmt;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use wait4::Wait4 as _;
 
 /// Says a line on stderr. That it cannot be read is no reason to fail.
 pub(crate) fn say(line: &str) {
@@ -30,14 +34,101 @@ pub(crate) fn cargo() -> Command {
 
 /// Runs `command` with its output shown; its failure is an error that names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot run {}", shown(command)))?;
-    if !status.success() {
-        bail!("{} failed ({status})", shown(command));
+    timed(command, &Screen::Terminal).1
+}
+
+/// Runs `command` with its output on `screen`; what it took, and its failure as an error that names it.
+pub(crate) fn timed(command: &mut Command, screen: &Screen) -> (Spent, Result<()>) {
+    let start = Instant::now();
+    let ended = screen.set(command).and_then(|()| {
+        let child = command.stdin(Stdio::null()).spawn();
+        let child = child.with_context(|| format!("cannot run {}", shown(command)))?;
+        wait(child, command)
+    });
+    match ended {
+        Err(error) => (Spent::since(start, Duration::ZERO), Err(error)),
+        Ok((cpu, result)) => (Spent::since(start, cpu), result),
     }
-    Ok(())
+}
+
+/// Waits for a child; the time of processors that it and those it waited for took, and whether it went well.
+pub(crate) fn wait(child: Child, command: &Command) -> Result<(Duration, Result<()>)> {
+    let used = child
+        .wait4()
+        .with_context(|| format!("cannot wait for {}", shown(command)))?;
+    let result = if used.status.success() {
+        Ok(())
+    } else {
+        Err(anyhow!("{} failed ({})", shown(command), used.status))
+    };
+    Ok((used.rusage.utime + used.rusage.stime, result))
+}
+
+/// What something took.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Spent {
+    wall: Duration,
+    /// Of processors, without what was left running.
+    cpu: Duration,
+}
+
+impl Spent {
+    /// From `start` to now, with so much time of processors.
+    pub(crate) fn since(start: Instant, cpu: Duration) -> Self {
+        Self {
+            wall: start.elapsed(),
+            cpu,
+        }
+    }
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wall, cpu } = self;
+        write!(f, "{:.0} s ({:.0} s of CPU)", wall.as_secs_f64(), cpu.as_secs_f64())
+    }
+}
+
+/// Where the output of steps is seen.
+#[derive(Default)]
+pub(crate) enum Screen {
+    /// At once.
+    #[default]
+    Terminal,
+    /// When they are done: others run beside them, and lines of both would mix.
+    Later(File),
+}
+
+impl Screen {
+    pub(crate) fn later() -> Result<Self> {
+        Ok(Self::Later(tempfile::tempfile().context("no file for what steps say")?))
+    }
+
+    /// Has what `command` says go here.
+    pub(crate) fn set(&self, command: &mut Command) -> Result<()> {
+        if let Self::Later(file) = self {
+            command.stdout(file.try_clone()?).stderr(file.try_clone()?);
+        }
+        Ok(())
+    }
+
+    /// Says a line here. That it cannot be read is no reason to fail.
+    pub(crate) fn say(&self, line: &str) {
+        match self {
+            Self::Terminal => say(line),
+            Self::Later(file) => drop(writeln!(&mut &*file, "{line}")),
+        }
+    }
+
+    /// Shows what was kept.
+    pub(crate) fn show(self) {
+        if let Self::Later(mut file) = self {
+            drop(
+                file.rewind()
+                    .and_then(|()| std::io::copy(&mut file, &mut std::io::stderr())),
+            );
+        }
+    }
 }
 
 /// What `command` prints on stdout; its failure is an error with what it said.

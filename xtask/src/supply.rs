@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::client::Missing;
 use crate::python::DENY;
-use crate::test::Report;
+use crate::report::Report;
 use crate::{cache, process};
 
 /// What writes the SBOM; built once a machine, in some minutes.
@@ -48,7 +48,9 @@ fn deny() -> Result<PathBuf, Missing> {
 /// is no failure of ours.
 fn advisories(deny: &Path, report: &mut Report) {
     match process::output(Command::new(deny).args(["fetch", "db"])) {
-        Ok(_) => report.step("known flaws", Command::new(deny).args(["check", "advisories"])),
+        Ok(_) => {
+            report.step("known flaws", Command::new(deny).args(["check", "advisories"]));
+        }
         Err(error) => {
             let text = format!("{error:#}");
             let why = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();

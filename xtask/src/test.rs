@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result, ensure};
 use moorline_parts::{Parts, Programs, VARIABLE};
 
 use crate::client::{Client, Missing};
+use crate::process::Spent;
 use crate::real::{self, Part, Started};
+use crate::report::Report;
 use crate::{counted, kubectl, process, python, supply};
 
 /// An outside client, and the tests that need it.
@@ -50,72 +52,6 @@ const CASES: [(&str, &str); 3] = [
     ("MOORLINE_MATRIX", "writes"),
 ];
 
-/// What was run and how it went.
-#[derive(Default)]
-pub(crate) struct Report {
-    done: Vec<String>,
-    failed: Vec<String>,
-    skipped: Vec<String>,
-    /// What depends on others than this machine and us, and could not be had from them.
-    not_checked: Vec<String>,
-}
-
-impl Report {
-    /// Runs a step, and goes on after its failure: one run tells everything that is wrong.
-    pub(crate) fn step(&mut self, name: &str, command: &mut Command) {
-        process::say(&format!("\n==> {name}: {}", process::shown(command)));
-        let start = Instant::now();
-        let result = process::run(command);
-        self.note(&format!("{name}, {:.0} s", start.elapsed().as_secs_f64()), result);
-    }
-
-    pub(crate) fn note(&mut self, line: &str, result: Result<()>) {
-        match result {
-            Ok(()) => self.done.push(line.to_owned()),
-            Err(error) => self.failed.push(format!("{line}: {error:#}")),
-        }
-    }
-
-    /// Something that this machine could be made to run, and cannot yet.
-    pub(crate) fn skip(&mut self, line: String) {
-        self.skipped.push(line);
-    }
-
-    /// Something that no machine like this can run: it is told, and is no failure.
-    pub(crate) fn not_checked(&mut self, line: String) {
-        self.not_checked.push(line);
-    }
-
-    /// Whether all is well. What was skipped is a failure where `strict`.
-    fn passes(&self, strict: bool) -> bool {
-        self.failed.is_empty() && (!strict || self.skipped.is_empty())
-    }
-
-    /// Says how it went.
-    fn end(&self, strict: bool) -> ExitCode {
-        process::say("");
-        let lines = [
-            ("ok", &self.done),
-            ("NOT HERE", &self.not_checked),
-            ("skipped", &self.skipped),
-            ("FAILED", &self.failed),
-        ];
-        for (word, lines) in lines {
-            for line in lines {
-                process::say(&format!("{word:>8}  {line}"));
-            }
-        }
-        if strict && !self.skipped.is_empty() {
-            process::say("CI=true: what is skipped counts as failed");
-        }
-        if self.passes(strict) {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        }
-    }
-}
-
 /// Formatting and lints.
 pub(crate) fn check() -> ExitCode {
     let mut report = Report::default();
@@ -131,20 +67,41 @@ pub(crate) fn alone(part: impl FnOnce(&mut Report)) -> ExitCode {
     report.end(is_ci())
 }
 
-/// Formatting, tests, tests with real parts and outside clients, lints.
+/// Formatting, tests, tests with real parts and outside clients, lints, what moorline is made of.
 pub(crate) fn everything() -> ExitCode {
     let mut report = Report::default();
     format(&mut report);
     let outside = Outside::set_up(&mut report);
-    let mut tests = process::cargo();
-    tests
-        .args(["test", "--workspace", "--locked", "--no-fail-fast"])
-        .envs(CASES);
-    report.step("tests", &mut tests);
-    outside.test(&mut report);
-    lint(&mut report);
+    if report.step("build of the tests", tests().arg("--no-run")) {
+        run_tests(outside, &mut report);
+    } else {
+        lint(&mut report);
+    }
     supply::check(&mut report);
     report.end(is_ci())
+}
+
+/// The tests, which compute, and beside them what often waits: those with real parts.
+fn run_tests(outside: Outside, report: &mut Report) {
+    let mut beside = match Report::beside() {
+        Ok(beside) => beside,
+        Err(error) => return report.note("tests", Err(error)),
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            lint(&mut beside);
+            outside.test(&mut beside);
+        });
+        report.step("tests", tests().arg("--no-fail-fast").envs(CASES));
+        process::say("\n==> waiting for what runs beside");
+    });
+    report.take_in(beside);
+}
+
+fn tests() -> Command {
+    let mut tests = process::cargo();
+    tests.args(["test", "--workspace", "--locked"]);
+    tests
 }
 
 fn format(report: &mut Report) {
@@ -185,7 +142,7 @@ impl Outside {
         let (programs, missing) = real::set_up(&Part::ALL);
         let has_parts = missing.is_empty();
         let skipped = |missing: Missing| format!("tests with real parts, which need {missing}");
-        report.skipped.extend(missing.into_iter().map(skipped));
+        missing.into_iter().map(skipped).for_each(|line| report.skip(line));
         let mut outside = Self {
             programs,
             has_parts,
@@ -199,7 +156,7 @@ impl Outside {
                     outside.tests.push(needed.tests);
                     outside.environment.push((needed.variable, client.program.into()));
                 }
-                Err(missing) => report.skipped.push(format!("tests with {missing}")),
+                Err(missing) => report.skip(format!("tests with {missing}")),
             }
         }
         let seconds = start.elapsed().as_secs_f64();
@@ -223,24 +180,16 @@ impl Outside {
             let line = format!("start of the real parts, {:.0} s", start.elapsed().as_secs_f64());
             report.note(&line, started.map(|started| running = started));
         }
-        let failures = report.failed.len();
-        if !self.tests.is_empty() {
-            let name = format!("tests of {}", self.tests.join(", "));
-            process::say(&format!("\n==> {name}"));
-            let start = Instant::now();
-            let result = self.run();
-            let line = format!("{name}, {:.0} s", start.elapsed().as_secs_f64());
-            match result {
-                Ok(counts) => report.note(&format!("{line}: {counts}"), Ok(())),
-                Err(error) => report.note(&line, Err(error)),
-            }
+        let failures = report.failures();
+        for tests in &self.tests {
+            self.run(tests, report);
         }
         drop(running);
-        if report.failed.len() > failures || (self.has_parts && !self.tests.contains(&REAL_TESTS)) {
-            process::say(&format!(
-                "logs of the real parts are kept in {}",
-                folder.keep().display()
-            ));
+        if report.failures() > failures || (self.has_parts && !self.tests.contains(&REAL_TESTS)) {
+            let folder = folder.keep();
+            report
+                .screen
+                .say(&format!("logs of the real parts are kept in {}", folder.display()));
         }
     }
 
@@ -260,69 +209,44 @@ impl Outside {
         Ok(running)
     }
 
-    /// Runs the ignored tests, and says how many there were of each kind. One run for each kind: not every test program takes
-    /// several filters. The whole workspace is named, for a single package would want its dependencies with fewer features,
-    /// and so built again.
-    fn run(&self) -> Result<String> {
-        let mut told = Vec::new();
-        let mut failed = Vec::new();
-        for tests in &self.tests {
-            let mut command = process::cargo();
-            command.args([
-                "test",
-                "--workspace",
-                "--locked",
-                "--no-fail-fast",
-                "--",
-                "--ignored",
-                tests,
-            ]);
-            command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-            match counted::run(&mut command, &[tests], &mut std::io::stdout()) {
-                Err(error) => failed.push(format!("{error:#}")),
-                Ok(counts) if counts.iter().any(|(_, count)| *count == 0) => {
-                    failed.push(format!("no test of {tests} was run: the filter matches none"));
-                }
-                Ok(counts) => told.extend(counts.into_iter().map(|(tests, count)| format!("{count} of {tests}"))),
+    /// Runs the ignored tests of one kind, and says how many there were. One run for each kind: not every test program takes several
+    /// filters. The whole workspace is named, for a single package would want its dependencies with fewer features, and so built again.
+    fn run(&self, filter: &str, report: &mut Report) {
+        report.screen.say(&format!("\n==> tests of {filter}"));
+        let start = Instant::now();
+        let mut command = tests();
+        command.args([
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+            "--",
+            "--ignored",
+            filter,
+        ]);
+        // They wait for others, and some for their turn, much more than they work.
+        command.env("RUST_TEST_THREADS", "6");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        match counted::run(&mut command, filter, &report.screen) {
+            Ok(counted) => {
+                let line = format!(
+                    "{} tests of {filter}, {}",
+                    counted.tests,
+                    Spent::since(start, counted.cpu)
+                );
+                let any = ensure_some(counted.tests, filter);
+                report.note(&line, any);
             }
+            Err(error) => report.note(&format!("tests of {filter}"), Err(error)),
         }
-        ensure!(failed.is_empty(), "{}", failed.join("; "));
-        Ok(told.join(", "))
     }
+}
+
+fn ensure_some(tests: usize, filter: &str) -> Result<()> {
+    ensure!(tests > 0, "no test of {filter} was run: the filter matches none");
+    Ok(())
 }
 
 fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| value == "true" || value == "1")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn report(failed: &[&str], skipped: &[&str]) -> Report {
-        let owned = |lines: &[&str]| lines.iter().map(ToString::to_string).collect();
-        Report {
-            done: Vec::new(),
-            failed: owned(failed),
-            skipped: owned(skipped),
-            not_checked: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn what_is_skipped_fails_in_continuous_integration_only() {
-        assert!(report(&[], &["boto3"]).passes(false));
-        assert!(!report(&[], &["boto3"]).passes(true));
-        assert!(report(&[], &[]).passes(true));
-        assert!(!report(&["lints"], &[]).passes(false));
-    }
-
-    #[test]
-    fn a_failed_step_does_not_hide_the_next() {
-        let mut report = Report::default();
-        report.note("first", process::run(&mut Command::new("false")));
-        report.note("second", process::run(&mut Command::new("true")));
-        assert_eq!(report.failed, ["first: false failed (exit status: 1)"]);
-        assert_eq!(report.done, ["second"]);
-    }
 }
