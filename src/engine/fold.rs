@@ -119,6 +119,7 @@ pub(crate) struct PvView {
     pub(crate) phase: String,
     pub(crate) claim: Option<Key>,
     pub(crate) claim_uid: Option<String>,
+    /// What becomes of its volume by itself. Where a `down` made it Retain: what it was before.
     pub(crate) reclaim: ReclaimPolicy,
     pub(crate) volume: Option<VolumeId>,
     /// The Secret with which nodes mount it.
@@ -134,6 +135,8 @@ impl PvView {
         let claim = pv
             .str_at(&["spec", "claimRef", "name"])
             .map(|name| (text(&["spec", "claimRef", "namespace"]), name.to_owned()));
+        let decided = pv.annotation(names::ON_DOWN);
+        let recorded = decided.and_then(|_| pv.annotation(names::RECLAIM_POLICY));
         Self {
             name: text(&["metadata", "name"]),
             uid: text(&["metadata", "uid"]),
@@ -141,14 +144,14 @@ impl PvView {
             claim,
             claim_uid: pv.str_at(&["spec", "claimRef", "uid"]).map(str::to_owned),
             // The API server's default is Retain, and so is ours for anything we do not know.
-            reclaim: match pv.str_at(&["spec", "persistentVolumeReclaimPolicy"]) {
+            reclaim: match recorded.or(pv.str_at(&["spec", "persistentVolumeReclaimPolicy"])) {
                 Some("Delete") => ReclaimPolicy::Delete,
                 _ => ReclaimPolicy::Retain,
             },
             volume: rules.volume_id(pv),
             secret: mounts::secret_of(pv),
             profile: pv.label(names::PROFILE).map(str::to_owned),
-            decided: pv.annotation(names::ON_DOWN).map(str::to_owned),
+            decided: decided.map(str::to_owned),
         }
     }
 }

@@ -28,5 +28,7 @@ pub const FIELD_MANAGER: &str = "moorline";
 pub const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 /// Annotation of a PersistentVolume: what a `down` decided for its volume, so that the next run goes on with it.
 pub const ON_DOWN: &str = "moorline.dev/on-down";
+/// Annotation of a PersistentVolume: the reclaim policy that it had before a `down` made it Retain.
+pub const RECLAIM_POLICY: &str = "moorline.dev/reclaim-policy";
 /// Annotation of a claim: when its PersistentVolume was found made and the claim unbound, and the binder was woken (again).
 pub const RESUMED: &str = "moorline.dev/resumed";

@@ -153,13 +153,23 @@ pub(crate) async fn with_unfinished(
     profile: &Profile,
     site: &Site,
     (set, replicas): (&SetClaims, u32),
-    mut lost: Vec<ClaimRemoval>,
+    lost: Vec<ClaimRemoval>,
 ) -> Result<Vec<ClaimRemoval>, EngineError> {
-    let unfinished = down::unfinished(ctx, profile, site, set, replicas).await?;
-    let new = |removal: &ClaimRemoval| lost.iter().all(|known| known.claim_name != removal.claim_name);
-    let new: Vec<ClaimRemoval> = unfinished.into_iter().filter(new).collect();
-    lost.extend(new);
-    Ok(lost)
+    Ok(with_new(
+        lost,
+        down::unfinished(ctx, profile, site, set, replicas).await?,
+    ))
+}
+
+/// Those of both, without what is in the first already: another life of the same claim has a PersistentVolume of its own.
+pub(crate) fn with_new(mut known: Vec<ClaimRemoval>, more: Vec<ClaimRemoval>) -> Vec<ClaimRemoval> {
+    let is_same = |a: &ClaimRemoval, b: &ClaimRemoval| {
+        a.claim_name == b.claim_name && a.persistent_volume == b.persistent_volume && a.volume == b.volume
+    };
+    let new = |removal: &ClaimRemoval| !known.iter().any(|known| is_same(known, removal));
+    let new: Vec<ClaimRemoval> = more.into_iter().filter(new).collect();
+    known.extend(new);
+    known
 }
 
 /// Lets claims and volumes of lost ordinals go, unless a set has meanwhile been scaled to want them back.
@@ -181,7 +191,7 @@ pub(crate) async fn release(run: &Run<'_>) -> Result<(), EngineError> {
     }
     let halts = down::release(run.ctx, &run.site, &run.plan.releases, run.deadline).await;
     apply::verdict(halts, run.ctx.limits.timeout.as_secs(), || {
-        "volumes of removed ordinals are left; those under reclaim policy Delete go with their claims or with down"
+        "volumes of removed ordinals are left; run again to go on, or down takes those under reclaim policy Delete"
             .to_owned()
     })
 }

@@ -24,6 +24,15 @@ pub(crate) fn up(plan: &UpPlan, view: &View) -> String {
         );
         let _ = writeln!(out, "{}", view.paint.added(inline(&line)));
     }
+    for one in &plan.returns {
+        let line = format!(
+            "~ {}: reclaim policy {:?}, as before an interrupted down (claim {} is still there)",
+            object_name(&one.persistent_volume.target),
+            one.reclaim_policy,
+            one.claim_name
+        );
+        let _ = writeln!(out, "{}", view.paint.changed(inline(&line)));
+    }
     for removal in &plan.removals {
         let line = format!("- {} (no longer in the profile)", object_name(&removal.target));
         let _ = writeln!(out, "{}", view.paint.removed(inline(&line)));

@@ -248,6 +248,7 @@ pub(crate) async fn removals_of(
             claim_name,
             volume,
             persistent_volume: pv.map(pv_removal),
+            reclaim_policy: pv.map(|pv| pv.reclaim),
             fate,
             why,
         };
@@ -302,6 +303,7 @@ pub(crate) async fn unfinished(
                 claim: None,
                 claim_name: format!("{}/{}", claim.0, claim.1),
                 persistent_volume: Some(pv_removal(pv)),
+                reclaim_policy: Some(pv.reclaim),
                 volume: pv.volume.clone(),
                 fate,
                 why: begun_earlier(&why),
@@ -321,7 +323,7 @@ async fn mounted_by(ctx: &Context, set: &SetClaims) -> Result<BTreeSet<Key>, Err
 }
 
 /// Of what another run did not finish.
-fn begun_earlier(why: &str) -> String {
+pub(super) fn begun_earlier(why: &str) -> String {
     format!("{why}; an earlier run began it")
 }
 
@@ -332,6 +334,7 @@ fn spare_removal(claim_name: &str, spare: &Volume, (fate, why): &(VolumeFate, St
         claim: None,
         claim_name: claim_name.to_owned(),
         persistent_volume: None,
+        reclaim_policy: None,
         volume: Some(spare.id.clone()),
         fate: *fate,
         why: format!("made for it too, and not used; {why}"),
@@ -344,7 +347,7 @@ fn alive_first<'a>(volumes: &[&'a Volume]) -> Option<&'a Volume> {
     alive.or(volumes.first()).copied()
 }
 
-fn pv_removal(pv: &PvView) -> Removal {
+pub(super) fn pv_removal(pv: &PvView) -> Removal {
     Removal {
         target: ObjectRef::new(ResourceKind::persistent_volume(), "", pv.name.clone()),
         uid: pv.uid.clone(),
@@ -352,7 +355,7 @@ fn pv_removal(pv: &PvView) -> Removal {
 }
 
 /// A volume's fate: what an earlier run decided, else what the profile says, else the reclaim policy; in doubt it is kept.
-fn fate(on_down: OnDown, pv: Option<&PvView>, class: Option<ReclaimPolicy>) -> (VolumeFate, String) {
+pub(super) fn fate(on_down: OnDown, pv: Option<&PvView>, class: Option<ReclaimPolicy>) -> (VolumeFate, String) {
     match pv.and_then(|pv| pv.decided.as_deref()) {
         Some("snapshot") => {
             return (
@@ -360,6 +363,7 @@ fn fate(on_down: OnDown, pv: Option<&PvView>, class: Option<ReclaimPolicy>) -> (
                 "an earlier down began to snapshot it".to_owned(),
             );
         }
+        Some("delete") => return (VolumeFate::Delete, "an earlier down decided: delete".to_owned()),
         Some(decided) => return (VolumeFate::Keep, format!("an earlier down decided: {decided}")),
         None => {}
     }
@@ -425,6 +429,7 @@ async fn left_by_a_former_run(
                 claim: None,
                 claim_name,
                 persistent_volume: Some(pv_removal(pv)),
+                reclaim_policy: Some(pv.reclaim),
                 volume: pv.volume.clone(),
                 fate,
                 why: begun_earlier(&why),

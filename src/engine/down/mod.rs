@@ -3,6 +3,7 @@
 
 mod claims;
 mod evidence;
+mod interrupted;
 mod plan;
 mod reclaim;
 
@@ -24,6 +25,7 @@ use crate::outcome::{DownOutcome, Fate};
 use crate::plan::{DownPlan, Removal};
 
 pub(crate) use claims::{removals_of, unfinished};
+pub(crate) use interrupted::interrupted;
 pub(crate) use plan::not_ours;
 pub use plan::plan_down;
 pub(crate) use reclaim::release;

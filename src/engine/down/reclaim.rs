@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use moorline_api::{
-    Error, ErrorKind, ObjectRef, Propagation, ResourceKind, Volume, VolumeFilter, VolumeId, VolumeState, tags,
+    Error, ErrorKind, Object, ObjectRef, Propagation, ReclaimPolicy, ResourceKind, Volume, VolumeFilter, VolumeId,
+    VolumeState, tags,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -25,18 +26,20 @@ use crate::plan::{ClaimRemoval, Removal, VolumeFate};
 const DETACH_LOOK: Duration = Duration::from_millis(500);
 
 /// Takes the volumes that are kept, or snapshotted first, out of everyone's reach, and writes the decision where the next
-/// run finds it.
+/// run finds it, with what was said before: claims that live on get that back. Where a volume goes although its PersistentVolume
+/// says Retain, only the decision is written; what goes by its own reclaim policy needs none.
 pub(crate) async fn pin(ctx: &Context, removals: &[ClaimRemoval]) -> Result<(), Error> {
     let patches = removals.iter().filter_map(|removal| {
-        let decision = match removal.fate {
-            VolumeFate::Delete => return None,
-            VolumeFate::Keep => "keep",
-            VolumeFate::SnapshotThenDelete => "snapshot",
-        };
         let pv = removal.persistent_volume.as_ref()?;
+        let (decision, before) = match (removal.fate, removal.reclaim_policy?) {
+            (VolumeFate::Delete, ReclaimPolicy::Delete) => return None,
+            (VolumeFate::Delete, before) => ("delete", before),
+            (VolumeFate::Keep, before) => ("keep", before),
+            (VolumeFate::SnapshotThenDelete, before) => ("snapshot", before),
+        };
         let patch = json!({
-            "metadata": {"uid": pv.uid, "annotations": { names::ON_DOWN: decision }},
-            "spec": {"persistentVolumeReclaimPolicy": "Retain"},
+            "metadata": {"uid": pv.uid, "annotations": { names::ON_DOWN: decision, names::RECLAIM_POLICY: before }},
+            "spec": {"persistentVolumeReclaimPolicy": ReclaimPolicy::Retain},
         });
         Some(async move { ctx.cluster.merge(&pv.target, &patch).await.map(drop) })
     });
@@ -324,13 +327,13 @@ async fn snapshot(
     outcome: &mut DownOutcome,
 ) -> Result<(), Error> {
     let mut tags = volume.tags.clone();
-    if let Some(pv) = &removal.persistent_volume
-        && let Some(live) = ctx.cluster.get(&pv.target).await?
-    {
-        tags.extend(tags::of_persistent_volume(&live));
-    }
+    let live = match &removal.persistent_volume {
+        Some(pv) => ctx.cluster.get(&pv.target).await?,
+        None => None,
+    };
+    tags.extend(live.iter().flat_map(tags::of_persistent_volume));
     tags.insert(names::CLUSTER_UID.to_owned(), site.cluster.uid.clone());
-    let name = format!("moorline-down-{}", volume.id);
+    let name = snapshot_name(removal, volume, live.as_ref());
     let snapshot = ctx.cloud.volumes.snapshot(&volume.id, &name, &tags).await?;
     ctx.emit(Event::Done {
         stage: Stage::Reclaim,
@@ -343,6 +346,18 @@ async fn snapshot(
         why: format!("of claim {}", removal.claim_name),
     });
     Ok(())
+}
+
+/// By its name a snapshot that an earlier run began is found again. It has to be one of this life of the claim: what a volume held
+/// before it was given to another claim, or bound at all, is not what it holds now.
+fn snapshot_name(removal: &ClaimRemoval, volume: &Volume, pv: Option<&Object>) -> String {
+    let bound = pv.and_then(|pv| pv.str_at(&["spec", "claimRef", "uid"]));
+    let life = match (bound, &removal.claim) {
+        (Some(uid), _) => format!("-{uid}"),
+        (None, Some(claim)) => format!("-unbound-{}", claim.uid),
+        (None, None) => String::new(),
+    };
+    format!("moorline-down-{}{life}", volume.id)
 }
 
 async fn persistent_volume(

@@ -7,7 +7,7 @@ mod objects;
 mod unchanged;
 mod zones;
 
-use moorline_api::{Account, ClusterIdentity, Object, ObjectRef, SecretRef, VolumeId, VolumeSpec};
+use moorline_api::{Account, ClusterIdentity, Object, ObjectRef, ReclaimPolicy, SecretRef, VolumeId, VolumeSpec};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -169,6 +169,18 @@ pub struct Removal {
     pub uid: String,
 }
 
+/// A PersistentVolume of a claim that is there, which an interrupted `down` had put out of everyone's reach: it gets its reclaim policy back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReturnPlan {
+    /// Which.
+    pub persistent_volume: Removal,
+    /// `namespace/name` of the claim.
+    pub claim_name: String,
+    /// The reclaim policy from before that `down`.
+    pub reclaim_policy: ReclaimPolicy,
+}
+
 /// What `scale` does to its set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -197,11 +209,14 @@ pub struct UpPlan {
     pub claims: Vec<ClaimPlan>,
     /// Secrets for mounts to make again.
     pub mounts: Vec<MountPlan>,
+    /// PersistentVolumes that an interrupted `down` had decided about, and whose claims are still there.
+    pub returns: Vec<ReturnPlan>,
     /// Objects to remove. The user is asked.
     pub removals: Vec<Removal>,
     /// The one set whose replicas change (`scale` only).
     pub scale: Option<ScaleStep>,
-    /// Claims and volumes that go because a set shrinks under `whenScaled: Delete`. The user is asked.
+    /// Claims and volumes that go because a set shrinks under `whenScaled: Delete`: the user is asked. And volumes that an interrupted
+    /// `down` was to snapshot and delete: that was asked then.
     pub releases: Vec<ClaimRemoval>,
     /// Calls to the cloud that create something.
     pub volume_creates: u32,
@@ -233,6 +248,7 @@ impl UpPlan {
         objects
             + claims
             + self.mounts.len()
+            + self.returns.len()
             + self.removals.len()
             + self.releases.len()
             + usize::from(self.scale.as_ref().is_some_and(|s| s.from != s.to))
@@ -251,7 +267,8 @@ impl UpPlan {
             .removals
             .iter()
             .map(|r| format!("delete {}: no longer in the profile", r.target));
-        let releases = self.releases.iter().map(|r| {
+        let finished = |r: &&ClaimRemoval| r.claim.is_none() && r.fate == VolumeFate::SnapshotThenDelete;
+        let releases = self.releases.iter().filter(|r| !finished(r)).map(|r| {
             let what = match &r.claim {
                 Some(_) => format!("delete claim {}: whenScaled: Delete", r.claim_name),
                 None => format!("finish deleting claim {}: whenScaled: Delete", r.claim_name),
@@ -284,6 +301,8 @@ pub struct ClaimRemoval {
     pub claim_name: String,
     /// Its PersistentVolume.
     pub persistent_volume: Option<Removal>,
+    /// What its PersistentVolume says of the volume, or said before a `down` changed that.
+    pub reclaim_policy: Option<ReclaimPolicy>,
     /// Its volume.
     pub volume: Option<VolumeId>,
     /// What becomes of the volume.

@@ -15,6 +15,7 @@ use moorline_profile::Profile;
 
 use crate::apply::Run;
 use crate::context::Context;
+use crate::down;
 use crate::error::EngineError;
 use crate::event::{Event, Stage};
 use crate::fold::Place;
@@ -71,20 +72,26 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<UpPlan, En
     let (site, catalog) = (site?, catalog?);
     let live = LiveObjects::read(ctx, profile, &catalog).await?;
     let replicas = live.replicas(profile);
-    let (objects, claims) = future::join(
+    let (objects, claims, interrupted) = future::join3(
         plan_objects(ctx, profile, &catalog, &live),
         observe_claims(ctx, profile, &site, &replicas),
+        down::interrupted(ctx, profile),
     )
     .await;
-    let (objects, claims) = (objects?, claims?);
+    let (objects, claims, interrupted) = (objects?, claims?, interrupted?);
     let mut notices = site.notices.clone();
     notices.extend(live.notices.iter().cloned());
     notices.extend(claims.notices);
+    notices.extend(interrupted.notices);
     let mut blocked = objects.blocked;
     blocked.extend(claims.blocked);
-    let releases = releases(ctx, profile, &site, &live, &objects.plans).await?;
+    let releases = scale::with_new(
+        releases(ctx, profile, &site, &live, &objects.plans).await?,
+        interrupted.removals,
+    );
     let mut plan = assemble(ctx, profile, site, objects.plans, claims.claims);
     plan.mounts = claims.mounts;
+    plan.returns = interrupted.returns;
     plan.removals = live.removals;
     plan.releases = releases;
     plan.notices = notices;
@@ -152,6 +159,7 @@ pub(crate) fn assemble(
         objects,
         claims,
         mounts: Vec::new(),
+        returns: Vec::new(),
         removals: Vec::new(),
         scale: None,
         releases: Vec::new(),

@@ -156,8 +156,9 @@ impl Run<'_> {
         );
         let failed = CancellationToken::new();
         let provisioned = async {
-            let (mut halts, mounts) = future::join(provision, mounts).await;
+            let (mut halts, mounts, returned) = future::join3(provision, mounts, self.take_back()).await;
             halts.extend(mounts);
+            halts.extend(returned);
             if !halts.is_empty() {
                 failed.cancel();
             }

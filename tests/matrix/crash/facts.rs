@@ -20,7 +20,7 @@ const SORTS: [&str; 7] = [
 
 /// Kinds of objects that are looked at whole.
 const KINDS: [&str; 7] = [
-    "/api/v1/persistentvolumeclaims",
+    CLAIMS,
     PERSISTENT_VOLUMES,
     "/apis/apps/v1/statefulsets",
     "/api/v1/secrets",
@@ -29,7 +29,10 @@ const KINDS: [&str; 7] = [
     "/apis/storage.k8s.io/v1/storageclasses",
 ];
 
-const PERSISTENT_VOLUMES: &str = "/api/v1/persistentvolumes";
+/// Where all claims are listed.
+pub const CLAIMS: &str = "/api/v1/persistentvolumeclaims";
+/// Where all PersistentVolumes are listed.
+pub const PERSISTENT_VOLUMES: &str = "/api/v1/persistentvolumes";
 
 /// Times, what clouds and cluster choose anew each time, what wakes the binder where it has not bound by itself yet, and since when a
 /// thing was seen unused.
@@ -127,7 +130,7 @@ impl Facts {
 
 /// Whether the PersistentVolume of each claim names a volume that is there, and no other names it.
 pub fn pointers(live: &Live, facts: &Facts) -> Result<(), String> {
-    let (claims, pvs) = (live.served.get(KINDS[0]), live.served.get(PERSISTENT_VOLUMES));
+    let (claims, pvs) = (live.served.get(CLAIMS), live.served.get(PERSISTENT_VOLUMES));
     let claimed = |pv: &&Value| {
         let uid = &pv["spec"]["claimRef"]["uid"];
         list(&claims["items"])
@@ -154,7 +157,7 @@ pub fn pointers(live: &Live, facts: &Facts) -> Result<(), String> {
 
 /// PersistentVolumes without the claim that they were reserved for, and claims without the PersistentVolume that they name.
 pub fn half_made(live: &Live) -> (usize, usize) {
-    let (claims, pvs) = (live.served.get(KINDS[0]), live.served.get(PERSISTENT_VOLUMES));
+    let (claims, pvs) = (live.served.get(CLAIMS), live.served.get(PERSISTENT_VOLUMES));
     let (claims, pvs) = (list(&claims["items"]), list(&pvs["items"]));
     let lonely_pv = |pv: &&Value| {
         claims

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use super::facts::{Facts, half_made, list, pointers};
+use serde_json::Value;
+
+use super::facts::{CLAIMS, Facts, PERSISTENT_VOLUMES, half_made, list, pointers};
 use super::kill::Kill;
 use super::table::{Cloud, DOWN, Row, Then, UP};
 use crate::live::Live;
@@ -137,6 +139,7 @@ impl Scene {
                 self.run(live, DOWN).succeeds();
                 self.fits(live, &self.after(then));
             }
+            Then::Up if self.row.terms.on_down == "snapshot" => self.taken_up(live),
             // What the dead run had let go is no longer the profile's; it is neither used again nor forgotten.
             Then::Up => {
                 self.run(live, UP).succeeds();
@@ -158,6 +161,35 @@ impl Scene {
                 self.run(live, self.row.line).succeeds();
                 self.fits(live, &self.wanted);
             }
+        }
+    }
+
+    /// `up` finishes what a `down` that takes snapshots began: each claim has one volume and nothing else is left. A volume that is no longer
+    /// there can be brought back.
+    fn taken_up(&self, live: &Live) {
+        self.run(live, UP).succeeds();
+        at_rest(live);
+        let up = Facts::of(live);
+        is_whole(live, &up);
+        let count = |listing: &str| list(&live.served.get(listing)["items"]).len();
+        let (claims, pvs) = (count(CLAIMS), count(PERSISTENT_VOLUMES));
+        assert_eq!((up.volumes.len(), pvs), (claims, claims), "{:?}", up.volumes);
+        let pinned = live.served.get(PERSISTENT_VOLUMES).to_string();
+        assert!(!pinned.contains("moorline.dev/on-down"), "{pinned}");
+        self.run(live, DOWN).succeeds();
+        at_rest(live);
+        let down = Facts::of(live);
+        assert!(down.volumes.is_empty(), "{:?}", down.volumes);
+        let listed = live.run("restore --list --sandbox -o json").succeeds().json();
+        for volume in self.former.union(&up.volumes) {
+            let is_it = |one: &Value| {
+                let saved = one["volume"].as_str().unwrap();
+                volume.split('/').all(|part| saved.contains(part))
+            };
+            assert!(
+                list(&listed).iter().any(is_it),
+                "{volume} cannot be brought back: {listed:#}"
+            );
         }
     }
 

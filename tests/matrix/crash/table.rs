@@ -123,8 +123,8 @@ pub const TABLE: [Row; 23] = {
         row("down-keep-ebs", Ebs, KEPT, &[UP], DOWN, &[Collect]),
         row("down-keep-files", Files, KEPT, &[UP], DOWN, &[Collect]),
         row("down-keep-blobs", Blobs, KEPT, &[UP], DOWN, &[Collect]),
-        row("down-snapshot-ebs", Ebs, SNAPSHOTTED, &[UP], DOWN, &[]),
-        row("down-snapshot-files", Files, SNAPSHOTTED, &[UP], DOWN, &[]),
+        row("down-snapshot-ebs", Ebs, SNAPSHOTTED, &[UP], DOWN, &[Up, Collect]),
+        row("down-snapshot-files", Files, SNAPSHOTTED, &[UP], DOWN, &[Up, Collect]),
         row("restore-ebs", Ebs, SNAPSHOTTED, &[UP, DOWN], RESTORE, &[]),
         row("restore-files", Files, TWO, &[UP, DOWN], RESTORE, &[]),
     ]

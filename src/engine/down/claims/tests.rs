@@ -128,6 +128,7 @@ fn the_fate_of_a_volume() {
         (Follow, None, None, Kept),
         (Del, Some(pv(retain, None)), None, Delete),
         (Del, Some(pv(retain, Some("keep"))), None, Kept),
+        (Follow, Some(pv(retain, Some("delete"))), None, Delete),
         (Follow, Some(pv(retain, Some("snapshot"))), None, SnapshotThenDelete),
         (Del, Some(pv(delete, Some("something-new"))), None, Kept),
         (Keep, Some(pv(delete, None)), None, Kept),
