@@ -57,7 +57,10 @@ impl Case<'_> {
     /// Who uses the claim or may want it back, as far as was seen.
     fn wanted(&self, place: &ClusterWorld, claim: &ClaimRecord, what: &str) -> Option<Finding> {
         let world = self.world;
-        let user = place.uses.get(&(claim.namespace, claim.name));
+        // An object that lives in no namespace may mean a claim of any.
+        let places = [claim.namespace, Sym::NONE];
+        let users = places.map(|namespace| place.uses.get(&(namespace, claim.name)));
+        let user = users.into_iter().flatten().max_by_key(|user| user.now);
         let named = |user: &crate::world::UseRecord| format!("{} {}", world.text(user.kind), world.text(user.name));
         if let Some(user) = user.filter(|user| user.now) {
             return Some(Finding::InUse(format!("{} uses {what}", named(user))));

@@ -253,6 +253,55 @@ async fn a_deletion_that_fails_is_reported_and_taken_up_by_the_next_run() {
 }
 
 #[tokio::test]
+async fn what_somebody_else_deleted_after_a_run_had_failed_is_said_to_be_gone_once() {
+    let stage = past_grace().await;
+    stage.script.break_for_good("!delete balancer", ErrorKind::Internal);
+    stage.apply().await;
+    stage.script.forget();
+    stage.cloud.with(|state| state.balancers.clear());
+    let next = stage.apply().await;
+    assert_eq!((action(&next, "elb"), next.saved.count), (&LeftoverAction::Gone, 1));
+    let after = stage.apply().await;
+    assert!(after.leftovers.is_empty(), "{after:?}");
+}
+
+#[tokio::test]
+async fn a_mark_that_cannot_be_written_is_a_failure_of_its_thing_alone() {
+    let stage = one_of_each();
+    stage.script.at("!tag", Happening::Fail(ErrorKind::Forbidden));
+    let report = stage.apply().await;
+    let failed = |leftover: &&Leftover| matches!(leftover.action, LeftoverAction::Failed(_));
+    assert_eq!(
+        report.leftovers.iter().filter(failed).count(),
+        2,
+        "both were tagged by one call: {report:?}"
+    );
+    assert!(report.has_failures());
+    let mut more = balancer();
+    more.id = "second".to_owned();
+    let stage = past_grace().await;
+    stage.cloud.with(|state| state.balancers.push(more));
+    stage.script.at("!tag", Happening::Fail(ErrorKind::Forbidden));
+    let report = stage.apply().await;
+    assert!(matches!(action(&report, "second"), LeftoverAction::Failed(_)));
+    assert_eq!(action(&report, "elb"), &LeftoverAction::Gone);
+}
+
+#[tokio::test]
+async fn a_listing_whose_version_ran_out_is_begun_anew_a_few_times() {
+    for (times, outcome) in [(2, LeftoverAction::Gone), (3, LeftoverAction::Keep)] {
+        let stage = past_grace().await;
+        for _ in 0..times {
+            stage
+                .script
+                .at("list services of prod", Happening::Fail(ErrorKind::Expired));
+        }
+        let report = stage.apply().await;
+        assert_eq!(action(&report, "elb"), &outcome, "{times}");
+    }
+}
+
+#[tokio::test]
 async fn what_nobody_can_delete_is_kept_and_is_no_failure() {
     let stage = past_grace().await;
     stage.script.break_for_good("!delete balancer", ErrorKind::Unsupported);

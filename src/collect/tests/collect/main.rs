@@ -9,5 +9,6 @@ mod crashes;
 mod leases;
 mod leftovers;
 mod property;
+mod remembered;
 mod runs;
 mod surveys;

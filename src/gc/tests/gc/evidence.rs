@@ -137,6 +137,22 @@ fn sets_that_give_claims_the_same_names_do_not_replace_each_other() {
 }
 
 #[test]
+fn an_object_without_a_namespace_may_mean_a_claim_of_any() {
+    let of = |claim: &str| {
+        object(json!({
+            "apiVersion": "example.com/v1", "kind": "ClusterBackup", "metadata": {"name": "all", "uid": "u"},
+            "spec": {"existingClaim": claim},
+        }))
+    };
+    let with = |others: Vec<Object>| verdict(&Scene::of([pv(), claim()].into_iter().chain(others)));
+    assert_eq!(with(vec![of("data-db-0")]), Verdict::InUse);
+    assert_eq!(with(vec![of("data-db-1")]), Verdict::LeftBehind);
+    // The strongest counts, wherever it lives.
+    let resting = user("batch/v1", "CronJob", &json!({"suspend": true}));
+    assert_eq!(with(vec![resting, of("data-db-0")]), Verdict::InUse);
+}
+
+#[test]
 fn a_text_that_happens_to_be_a_claims_name_is_no_use_of_it() {
     let mut stranger = user("apps/v1", "Deployment", &json!({"replicas": 1}));
     let container = json!([{"name": "data-db-0", "image": "data-db-0"}]);

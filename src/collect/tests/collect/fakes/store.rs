@@ -45,6 +45,11 @@ impl MemoryStore {
         inner.values.insert(key, (value.as_bytes().to_vec(), version));
     }
 
+    pub(crate) fn remove(&self, key: &str) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.values.remove(&StoreKey::new(key).unwrap());
+    }
+
     pub(crate) fn keys(&self) -> Vec<String> {
         let inner = self.inner.lock().unwrap();
         inner.values.keys().map(ToString::to_string).collect()
