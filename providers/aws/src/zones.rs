@@ -63,9 +63,9 @@ impl AwsProvider {
         let whole = stream::try_unfold(Some(parted), move |parted| async move {
             let Some(mut parted) = parted else { return Ok(None) };
             if let Some(page) = parted.parts.try_next().await? {
-                page.iter().for_each(|volume| {
+                for volume in &page {
                     parted.awaited.remove(&volume.id);
-                });
+                }
                 return Ok(Some((stream::once(async { Ok(page) }).boxed(), Some(parted))));
             }
             // They were deleted meanwhile, or they are still there and the filter is not to be trusted.
