@@ -32,16 +32,17 @@ pub(crate) struct State {
 }
 
 fn built_in() -> Vec<ResourceKind> {
-    let class = ResourceKind::storage_class();
-    let config_map = ResourceKind {
-        gvk: moorline_api::Gvk::new("v1", "ConfigMap"),
-        plural: "configmaps".to_owned(),
+    let core = |kind: &str, plural: &str| ResourceKind {
+        gvk: moorline_api::Gvk::new("v1", kind),
+        plural: plural.to_owned(),
         namespaced: true,
         verbs: Vec::new(),
     };
+    let class = ResourceKind::storage_class();
     let event = ResourceKind::event();
     let kinds = [
-        config_map,
+        core("ConfigMap", "configmaps"),
+        core("ServiceAccount", "serviceaccounts"),
         class,
         event,
         ResourceKind::claim(),

@@ -51,6 +51,12 @@ async fn the_ordinals_that_a_set_loses_go_where_it_says_so() {
         .await
         .unwrap();
     assert!(plan.notices[0].contains("of 2 ordinals are kept"), "{:?}", plan.notices);
+    for (replicas, when_scaled) in [(4, "Retain"), (2, "Delete")] {
+        let plan = plan_scale(&super::tests::stage(4, when_scaled).context(), &web(), "db", replicas)
+            .await
+            .unwrap();
+        assert_eq!(plan.notices, Vec::<String>::new(), "{replicas} {when_scaled}");
+    }
     let step = plan.scale.unwrap();
     assert_eq!((step.from, step.to), (4, 2));
 }

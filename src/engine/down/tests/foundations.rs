@@ -88,9 +88,9 @@ fn at(stage: &Stage, what: &str) -> usize {
 async fn workloads_go_first_then_volumes_then_objects_and_foundations_last() {
     let stage = whole();
     let cloud = stage.cloud.clone();
-    stage
-        .script
-        .before("!delete services", move || cloud.with(|cloud| cloud.balancers.clear()));
+    stage.script.before("!delete services", move || {
+        cloud.with(|cloud| cloud.balancers.retain(|balancer| balancer.name != "front"))
+    });
     let outcome = down(&stage, &shop()).await.unwrap();
     assert!(outcome.remaining.is_empty() && outcome.kept.is_empty(), "{outcome:?}");
     let order = [
@@ -145,6 +145,11 @@ fn config_map(name: &str) -> Value {
 /// What becomes of namespace `shop` when this is in it.
 async fn emptied(inside: Vec<Value>) -> (bool, String) {
     let stage = Stage::new();
+    let measured = ResourceKind {
+        verbs: vec!["list".to_owned()],
+        ..custom("PodMetrics", "podmetrics", "metrics.k8s.io/v1", true)
+    };
+    stage.cluster.with(|state| state.custom.push(measured));
     stage.cluster.add(namespace());
     for object in inside {
         stage.cluster.add(object);
@@ -173,6 +178,16 @@ async fn a_namespace_goes_only_when_nothing_of_others_would_go_with_it() {
     let (gone, why) = emptied(["a", "b", "c", "d"].map(config_map).into()).await;
     assert!(!gone);
     assert_eq!(why, "it still holds configmaps a, configmaps b, configmaps c");
+    let of_kind = |kind: &str, name: &str| {
+        let mut object = config_map(name);
+        object["kind"] = json!(kind);
+        object
+    };
+    assert!(emptied(vec![of_kind("ServiceAccount", "default")]).await.0);
+    assert!(!emptied(vec![of_kind("ServiceAccount", "builder")]).await.0);
+    assert!(!emptied(vec![config_map("default")]).await.0);
+    // Measured, and not kept by anybody.
+    assert!(emptied(vec![of_kind("PodMetrics", "p")]).await.0);
     // Of the name of what every namespace has, and of another kind.
     let mut secret = config_map("kube-root-ca.crt");
     secret["kind"] = json!("Secret");
@@ -252,6 +267,40 @@ async fn a_definition_goes_only_when_nobody_has_objects_of_it() {
     let unused = definition();
     let outcome = down(&unused, &profile()).await.unwrap();
     assert!(outcome.kept.is_empty() && !unused.cluster.has("CustomResourceDefinition", "kites.example.com"));
+    let crd = used
+        .cluster
+        .find("CustomResourceDefinition", "kites.example.com")
+        .unwrap();
+    let served = crate::down::served_by(&crd).unwrap();
+    assert_eq!((&*served.gvk.version, served.namespaced), ("v1", true));
+}
+
+#[tokio::test]
+async fn what_the_plan_keeps_and_notes_is_in_the_outcome() {
+    let stage = whole();
+    stage.cloud.with(|cloud| cloud.balancers.clear());
+    let mut by_hand = service();
+    by_hand["metadata"]["labels"] = json!({});
+    by_hand["metadata"]["managedFields"] = json!([]);
+    stage.cluster.add(by_hand);
+    let mut plan = planned(&stage, &shop()).await;
+    plan.notices.push("worth knowing".to_owned());
+    let outcome = execute_down(&stage.context(), &shop(), plan).await.unwrap();
+    assert_eq!(whats(&outcome.kept), ["services default/front"]);
+    assert_eq!(outcome.notices, ["worth knowing"]);
+}
+
+#[tokio::test]
+async fn a_profile_without_volumes_sweeps_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n";
+    std::fs::write(folder.path().join("profile.yaml"), "name: web\nprovider: {aws: {}}\n").unwrap();
+    std::fs::write(folder.path().join("map.yaml"), map).unwrap();
+    let profile = moorline_profile::load(folder.path(), &moorline_profile::Surroundings::default());
+    let profile = profile.unwrap_or_else(|problems| panic!("{problems}"));
+    let stage = Stage::new();
+    down(&stage, &profile).await.unwrap();
+    assert_eq!(stage.script.changes(), Vec::<String>::new());
 }
 
 #[tokio::test]

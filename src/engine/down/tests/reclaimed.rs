@@ -125,7 +125,7 @@ async fn a_snapshot_is_complete_before_the_volume_goes_and_knows_what_it_was() {
     assert_eq!(tags[moorline_api::tags::STORAGE_CLASS], "fast");
     assert_eq!(
         whats(&outcome.kept),
-        ["snapshot snap-moorline-down-vol-0 of volume vol-0"]
+        ["snapshot snap-moorline-down-vol-0-uid-data-db-0 of volume vol-0"]
     );
 }
 
