@@ -48,8 +48,22 @@ fn the_claim_that_a_persistent_volume_is_reserved_for_counts_before_it_names_it(
     let by_name = pv().with(&["spec", "claimRef"], json!({"namespace": "web", "name": "data-db-0"}));
     for pv in [pv(), by_name] {
         let pv = pv.with(&["status", "phase"], json!("Available"));
-        assert_eq!(verdict(&Scene::of([pv, pending_claim(), set("db", 1)])), Verdict::InUse);
+        // Also where the volume does not say which claim it was made for.
+        for volume in [volume(), tagged(&[])] {
+            let scene = Scene::of([pv.clone(), pending_claim(), set("db", 1)]).volume(volume);
+            assert_eq!(verdict(&scene), Verdict::InUse);
+        }
     }
+}
+
+#[test]
+fn a_claim_of_ours_that_never_got_a_volume_name_is_left_behind_all_the_same() {
+    let ours = pending_claim().with(
+        &["metadata", "labels"],
+        json!({"app": "db", moorline_api::tags::PROFILE: "web"}),
+    );
+    assert_eq!(verdict(&Scene::of([ours])), Verdict::LeftBehind);
+    assert_eq!(verdict(&Scene::of([pending_claim()])), Verdict::Claimed);
 }
 
 #[test]
