@@ -89,7 +89,7 @@ async fn workloads_go_first_then_volumes_then_objects_and_foundations_last() {
     let stage = whole();
     let cloud = stage.cloud.clone();
     stage.script.before("!delete services", move || {
-        cloud.with(|cloud| cloud.balancers.retain(|balancer| balancer.name != "front"))
+        cloud.with(|cloud| cloud.balancers.retain(|balancer| balancer.name != "front"));
     });
     let outcome = down(&stage, &shop()).await.unwrap();
     assert!(outcome.remaining.is_empty() && outcome.kept.is_empty(), "{outcome:?}");
