@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock::{Clock, nanos};
 use crate::level::{Level, Shape, Slot};
 use crate::state::Cell;
-use crate::waits::{Wait, Waits};
+use crate::waits::{Cause, Wait, Waits};
 
 /// A burst is spent at this many times the steady rate: where somebody else spends the same budget from another machine, the
 /// first throttled call is heard of before many more have left.
@@ -264,19 +264,33 @@ impl Bucket {
 
     fn tell(&self, slot: Slot, wait: Duration) {
         let now = self.now();
-        let (rate, is_throttled) = self
-            .level
-            .glance(|level| (level.rate(&self.shape, slot.at), level.is_eased(&self.shape, now)));
+        let (rate, tokens, is_eased) = self.level.glance(|level| {
+            let tokens = level.tokens(&self.shape, slot.at);
+            (
+                level.rate(&self.shape, slot.at),
+                tokens,
+                level.is_eased(&self.shape, now),
+            )
+        });
         let waiting = self.waiting.load(Ordering::SeqCst);
-        let behind = u32::try_from(waiting.saturating_sub(1)).unwrap_or(u32::MAX);
+        let behind = f64::from(u32::try_from(waiting.saturating_sub(1)).unwrap_or(u32::MAX));
+        let short = behind - tokens.max(0.0);
         // Where others use the bucket too, their turns are between ours.
         let gap = self.waits.gap(&self.name, slot.at, rate);
+        let spread = Duration::from_nanos(self.shape.spacing);
+        let (cause, per_second, queue) = if is_eased {
+            (Cause::Refused, rate, gap.mul_f64(behind))
+        } else if short <= 0.0 && !spread.is_zero() {
+            (Cause::Spread, 1.0 / spread.as_secs_f64(), spread.mul_f64(behind))
+        } else {
+            (Cause::Rate, rate, gap.mul_f64(short.max(0.0)))
+        };
         self.waits.tell(|| Wait {
             calls: self.name.clone(),
             waiting,
-            eta: wait + gap * behind,
-            per_second: rate,
-            is_throttled,
+            eta: wait + queue,
+            per_second,
+            cause,
         });
     }
 

@@ -18,5 +18,5 @@ mod window;
 
 pub use bucket::{Bucket, Budget, Departure, Spacing};
 pub use registry::Registry;
-pub use waits::{Listener, Wait};
+pub use waits::{Cause, Listener, Wait};
 pub use window::{Turn, Window, WindowBudget};

@@ -23,8 +23,19 @@ pub struct Wait {
     pub eta: Duration,
     /// Calls a second, of all processes together.
     pub per_second: f64,
-    /// Whether the cloud itself has refused some of late.
-    pub is_throttled: bool,
+    /// What holds them up.
+    pub cause: Cause,
+}
+
+/// Why calls wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The budget has enough for all of them, and they go one after the other instead of at once.
+    Spread,
+    /// The budget's rate.
+    Rate,
+    /// The cloud itself has refused some of late.
+    Refused,
 }
 
 /// Hears of waits. Must not block.

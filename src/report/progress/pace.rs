@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use moorline_pacing::{Listener, Wait};
+use moorline_pacing::{Cause, Listener, Wait};
 
 use super::{Mode, Progress};
 use crate::report::plain_log::aligned;
@@ -18,7 +18,7 @@ pub(crate) fn listener(progress: &Arc<Progress>) -> Listener {
     let progress = Arc::clone(progress);
     let told = Mutex::new(BTreeMap::<String, Instant>::new());
     Arc::new(move |wait| match progress.mode {
-        Mode::Bars => progress.on_the_last_bar(&inline(&text(wait))),
+        Mode::Bars => progress.on_the_last_bar(&format!("{}, {}", title(wait.cause), inline(&text(wait)))),
         Mode::Lines => {
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
@@ -27,7 +27,7 @@ pub(crate) fn listener(progress: &Arc<Progress>) -> Listener {
                 .is_none_or(|before| now - *before >= BETWEEN_LINES);
             if is_new {
                 told.insert(wait.calls.clone(), now);
-                progress.say(&aligned("throttled", &text(wait)));
+                progress.say(&aligned(title(wait.cause), &text(wait)));
             }
         }
         Mode::Silent => {}
@@ -39,8 +39,16 @@ impl Progress {
     fn on_the_last_bar(&self, message: &str) {
         let bars = self.lock();
         if let Some(bar) = bars.values().rev().find(|bar| !bar.is_finished()) {
-            bar.set_message(format!("throttled, {message}"));
+            bar.set_message(message.to_owned());
         }
+    }
+}
+
+/// A burst that is spread costs less than being throttled, which it keeps from happening.
+fn title(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Spread => "paced",
+        Cause::Rate | Cause::Refused => "throttled",
     }
 }
 
@@ -50,12 +58,12 @@ fn text(wait: &Wait) -> String {
         waiting,
         eta,
         per_second,
-        is_throttled,
+        cause,
     } = wait;
-    let why = if *is_throttled {
-        "the cloud refused some"
-    } else {
-        "the account's rate"
+    let why = match cause {
+        Cause::Spread => "a burst, one after the other",
+        Cause::Rate => "the account's rate",
+        Cause::Refused => "the cloud refused some",
     };
     let eta = age::span(eta.as_secs_f64());
     format!("ETA {eta}: {waiting} waiting for {calls} ({why}, now {per_second:.1} a second)")
@@ -72,13 +80,17 @@ mod tests {
             waiting: 37,
             eta: Duration::from_millis(7400),
             per_second: 4.975,
-            is_throttled: false,
+            cause: Cause::Rate,
         };
         assert_eq!(
             text(&wait),
             "ETA 8 s: 37 waiting for CreateVolume in us-east-1 (the account's rate, now 5.0 a second)"
         );
-        wait.is_throttled = true;
+        wait.cause = Cause::Refused;
         assert!(text(&wait).contains("the cloud refused some"));
+        assert_eq!((title(Cause::Rate), title(Cause::Refused)), ("throttled", "throttled"));
+        wait.cause = Cause::Spread;
+        assert!(text(&wait).contains("a burst"));
+        assert_eq!(title(wait.cause), "paced", "nothing was refused, and nothing is short");
     }
 }

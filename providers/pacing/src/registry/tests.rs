@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::state::open;
+use crate::waits::{Cause, Wait};
 
 const BUDGET: Budget = Budget {
     burst: 30,
@@ -161,16 +162,40 @@ async fn windows_are_shared_too() {
 
 #[tokio::test]
 async fn who_waits_is_told_of_with_an_estimate() {
+    let heard = heard_of(9, 1).await;
+    let first = heard.first().unwrap();
+    assert_eq!(
+        (first.calls.as_str(), first.cause),
+        ("CreateVolume in us-east-1", Cause::Rate)
+    );
+    assert!(first.waiting >= 7, "{first:?}");
+    assert!(
+        first.eta > Duration::from_secs(1) && first.eta < Duration::from_secs(2),
+        "{first:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_burst_that_is_only_spread_is_no_shortage() {
+    let heard = heard_of(40, 100).await;
+    let first = heard.first().unwrap();
+    assert_eq!(first.cause, Cause::Spread);
+    assert!((first.per_second - 25.0).abs() < 0.01, "{first:?}");
+    assert!(
+        first.waiting > 30 && first.eta > Duration::from_secs(1) && first.eta < Duration::from_secs(2),
+        "{first:?}"
+    );
+}
+
+/// What is told of so many calls at once, at five a second after a burst.
+async fn heard_of(calls: usize, burst: u32) -> Vec<Wait> {
     let registry = Registry::alone();
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ears = Arc::clone(&heard);
     registry.listen(Arc::new(move |wait| ears.lock().unwrap().push(wait.clone())));
-    let budget = Budget {
-        burst: 1,
-        per_second: 5,
-    };
+    let budget = Budget { burst, per_second: 5 };
     let bucket = registry.bucket("1", "CreateVolume in us-east-1", budget);
-    let calls: Vec<_> = (0..9)
+    let calls: Vec<_> = (0..calls)
         .map(|_| {
             let bucket = Arc::clone(&bucket);
             tokio::spawn(async move { bucket.acquire().await })
@@ -180,14 +205,5 @@ async fn who_waits_is_told_of_with_an_estimate() {
         call.await.unwrap();
     }
     let heard = heard.lock().unwrap();
-    let first = heard.first().unwrap();
-    assert_eq!(
-        (first.calls.as_str(), first.is_throttled),
-        ("CreateVolume in us-east-1", false)
-    );
-    assert!(first.waiting >= 7, "{first:?}");
-    assert!(
-        first.eta > Duration::from_secs(1) && first.eta < Duration::from_secs(2),
-        "{first:?}"
-    );
+    heard.clone()
 }
