@@ -50,7 +50,13 @@ pub fn load(path: &Path, home: Option<&Path>) -> Result<PolicyFile, Diagnostics>
         }
         _ => {}
     }
-    let bytes = file::read(path, path, LARGEST, "a policy is a page or two: check that this is one")?;
+    let real = path.canonicalize().map_err(|error| file::unreadable(path, &error))?;
+    let bytes = file::read(
+        &real,
+        path,
+        LARGEST,
+        "a policy is a page or two: check that this is one",
+    )?;
     let source = file::decode(path.to_owned(), bytes)?;
     check(&source, path, home)
 }
