@@ -39,7 +39,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let profile = registry::load(app, &args.profile)?;
     require_terminal(app, args.yes)?;
     app.with_context(Some(&profile), false, async |context| {
-        let subject = Subject::profile(&profile.name, "down");
+        let subject = Subject::profile(&profile, "down");
         let work = async |context: &Context| {
             let plan = app.reading(Box::pin(plan_down(context, &profile))).await?;
             let incomplete = plan.incomplete;

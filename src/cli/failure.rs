@@ -153,7 +153,7 @@ impl From<LockError> for Failure {
             LockError::Interrupted { .. } => (Exit::Interrupted, "run again to go on"),
             LockError::Provider(cause) if cause.kind == ErrorKind::Forbidden => (
                 Exit::Incomplete,
-                "nothing was changed; a Lease keeps other runs out: --lock-namespace names another place for it, --lock=false goes without",
+                "nothing was changed; a Lease keeps other runs out: --lock-namespace (or lock.namespace in profile.yaml) names another place for it, --lock=false goes without",
             ),
             LockError::Provider(_) => (Exit::Failed, ""),
         };

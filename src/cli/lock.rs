@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args as ClapArgs;
 use moorline_engine::Context;
 use moorline_engine::lock::{Afterwards, DEFAULT_NAMESPACE, Patience, Terms, exclusively};
+use moorline_profile::Profile;
 
 use super::app::App;
 use super::failure::Failure;
@@ -24,8 +25,10 @@ pub(crate) struct LockChoice {
     wait_lock: Option<Option<Duration>>,
 
     /// Namespace of the Lease that keeps other runs out; all runs of a profile have to name the same.
-    #[arg(long, value_name = "NAME", env = "MOORLINE_LOCK_NAMESPACE", hide_env_values = true, default_value = DEFAULT_NAMESPACE)]
-    lock_namespace: String,
+    ///
+    /// Without it, `lock.namespace` of profile.yaml says it, and where that says nothing it is `default`.
+    #[arg(long, value_name = "NAME", env = "MOORLINE_LOCK_NAMESPACE", hide_env_values = true)]
+    lock_namespace: Option<String>,
 
     /// Keep other runs out. `--lock=false` is for those who may not have a Lease and see to it in another way.
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = true)]
@@ -47,7 +50,11 @@ impl LockChoice {
         }
         let terms = Terms {
             what: subject.what,
-            namespace: self.lock_namespace.clone(),
+            namespace: self
+                .lock_namespace
+                .clone()
+                .or(subject.namespace)
+                .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
             name: subject.lease,
             holder: process::holder(app.settings.user.as_deref(), subject.command, (context.entropy)()),
             patience: match self.wait_lock {
@@ -74,15 +81,26 @@ impl LockChoice {
 pub(crate) struct Subject {
     what: String,
     lease: String,
+    /// Where the Lease is, if that is said with the subject.
+    namespace: Option<String>,
     command: &'static str,
 }
 
 impl Subject {
     /// A profile: its name is unique in its cluster, as its tags are.
-    pub(crate) fn profile(name: &str, command: &'static str) -> Self {
+    pub(crate) fn profile(profile: &Profile, command: &'static str) -> Self {
         Self {
-            what: format!("profile {name}"),
-            lease: lease_name("", name),
+            namespace: profile.lock.namespace.clone(),
+            ..Self::named(&profile.name, command)
+        }
+    }
+
+    /// A profile of which no more is at hand than its name, in a tag.
+    pub(crate) fn named(profile: &str, command: &'static str) -> Self {
+        Self {
+            what: format!("profile {profile}"),
+            lease: lease_name("", profile),
+            namespace: None,
             command,
         }
     }
@@ -92,6 +110,7 @@ impl Subject {
         Self {
             what: format!("volume {id}"),
             lease: lease_name("volume-", id),
+            namespace: None,
             command,
         }
     }

@@ -133,10 +133,10 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
 
 /// What no other run may change meanwhile: the profile that the volume was of, or the volume where nobody knows of one.
 fn subject(profile: Option<&Profile>, plan: &RestorePlan) -> Subject {
-    let tagged = plan.source.tags.get(tags::PROFILE).map(String::as_str);
-    match profile.map(|profile| &*profile.name).or(tagged) {
-        Some(name) => Subject::profile(name, "restore"),
-        None => Subject::volume(&plan.source.volume.0, "restore"),
+    match (profile, plan.source.tags.get(tags::PROFILE)) {
+        (Some(profile), _) => Subject::profile(profile, "restore"),
+        (None, Some(tagged)) => Subject::named(tagged, "restore"),
+        (None, None) => Subject::volume(&plan.source.volume.0, "restore"),
     }
 }
 

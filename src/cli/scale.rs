@@ -45,7 +45,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let profile = registry::load(app, &args.profile)?;
     app.with_context(Some(&profile), false, async |context| {
-        let subject = Subject::profile(&profile.name, "scale");
+        let subject = Subject::profile(&profile, "scale");
         let work = async |context: &Context| {
             let plan = app
                 .reading(Box::pin(plan_scale(context, &profile, &args.set, args.replicas)))

@@ -55,7 +55,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     app.with_context(Some(&profile), args.force_conflicts, async |context| {
         let mut context = context.clone();
         context.limits.wait = !args.no_wait;
-        let subject = Subject::profile(&profile.name, "up");
+        let subject = Subject::profile(&profile, "up");
         let work = async |context: &Context| {
             let plan = app.reading(Box::pin(plan_up(context, &profile))).await?;
             app.tell(&plan::up(&plan, &app.settings.stderr_view()));

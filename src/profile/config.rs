@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::model::{ClusterPins, OnDown, ProviderBlock};
+use crate::model::{ClusterPins, LockPlace, OnDown, ProviderBlock};
 use moorline_yaml::diagnostic::{Diagnostic, Findings};
 use moorline_yaml::shape::Shapes;
 use moorline_yaml::source::{Source, Span};
@@ -35,6 +35,9 @@ pub(crate) struct ProfileFile {
     /// What `down` does to the volumes. Default: `reclaim-policy`.
     #[serde(default)]
     pub(crate) on_down: OnDown,
+    /// Where the Lease is that keeps other runs out.
+    #[serde(default)]
+    pub(crate) lock: LockPlace,
     /// The manifests: file names or globs inside the folder, such as `*.yaml` or `base/*.yml`. Default: every `*.yaml`,
     /// `*.yml` and `*.json` beside this file whose name does not begin with a dot.
     #[serde(default)]
@@ -119,6 +122,7 @@ fn as_far_as_readable(document: &Node) -> ProfileFile {
             .map_or_else(default_namespace, str::to_owned),
         owner: None,
         on_down: OnDown::default(),
+        lock: LockPlace::default(),
         manifests: None,
         external_classes: classes.filter_map(|class| Some(class.as_str()?.to_owned())).collect(),
     }
@@ -201,6 +205,7 @@ impl Checker<'_> {
     fn names(&mut self) {
         self.text(&["name"], dns_label, "use a name such as web-1");
         self.text(&["namespace"], dns_label, "use a name such as default");
+        self.text(&["lock", "namespace"], dns_label, "use a name such as default");
         self.text(&["owner"], owner, "use a name such as team-web or web@example.com");
         for (index, class) in self.document.items_at(&["externalClasses"]).iter().enumerate() {
             if let Some(name) = class.as_str() {

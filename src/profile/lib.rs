@@ -26,8 +26,8 @@ use moorline_yaml::shape::Shapes;
 use moorline_yaml::source::{Source, Span};
 
 pub use model::{
-    ClaimTemplate, ClassRef, ClusterPins, Manifest, OnDown, Origin, Profile, ProviderBlock, Retention, SetClaims,
-    StandaloneClaim,
+    ClaimTemplate, ClassRef, ClusterPins, LockPlace, Manifest, OnDown, Origin, Profile, ProviderBlock, Retention,
+    SetClaims, StandaloneClaim,
 };
 pub use moorline_yaml::diagnostic::{Diagnostic, Diagnostics, Location, Severity, Snippet};
 
@@ -130,6 +130,7 @@ fn finish(
         namespace: config.namespace,
         owner: config.owner,
         on_down: config.on_down,
+        lock: config.lock,
         manifests: resolved.manifests,
         classes: resolved.classes,
         external_classes: config.external_classes,

@@ -29,6 +29,8 @@ pub struct Profile {
     pub owner: Option<String>,
     /// What `down` does to volumes.
     pub on_down: OnDown,
+    /// Where the Lease is that keeps other runs out.
+    pub lock: LockPlace,
     /// Every object, in the order of files and documents; `List`s are flattened.
     pub manifests: Vec<Manifest>,
     /// The StorageClasses among them, by name.
@@ -172,6 +174,17 @@ pub struct ClusterPins {
     /// `kubectl get namespace kube-system -o jsonpath={.metadata.uid}`.
     #[serde(default)]
     pub uid: Option<String>,
+}
+
+/// Where the Lease of a profile is, which keeps a second run out while one changes something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "lock")]
+pub struct LockPlace {
+    /// The Lease's namespace, which `down` does not delete: not one of the profile's own. `--lock-namespace` and
+    /// `MOORLINE_LOCK_NAMESPACE` win over it. Default: `default`.
+    #[serde(default)]
+    pub namespace: Option<String>,
 }
 
 /// What `down` does to the volumes of a profile.

@@ -82,6 +82,25 @@ fn ten_at_once_come_to_what_one_does() {
 }
 
 #[test]
+fn a_profile_says_where_its_lock_is_and_the_command_line_wins() {
+    let (world, served, folder) = stage();
+    world.write(
+        "one/profile.yaml",
+        &(profile("one") + "lock: {namespace: kube-system}\n"),
+    );
+    let held_in = |namespace: &str| {
+        let leases = served.get(&LEASES.replace("/default/", &format!("/{namespace}/")));
+        let leases = leases["items"].as_array().unwrap().clone();
+        leases.iter().any(|lease| lease["metadata"]["name"] == "moorline-one")
+    };
+    world.run(&format!("up {folder} --sandbox")).succeeds();
+    assert_eq!((held_in("kube-system"), held_in("default")), (true, false));
+    let line = format!("scale {folder} one --replicas 2 --sandbox --lock-namespace default");
+    world.run(&line).succeeds();
+    assert!(held_in("default"));
+}
+
+#[test]
 fn who_waits_finds_it_done() {
     let (world, served, folder) = stage();
     slow_volumes(&world, 1500);

@@ -122,7 +122,7 @@ fn a_set_is_resolved_with_everything_that_decides_about_its_claims() {
 #[test]
 fn every_field_of_profile_yaml_is_read() {
     let text = "name: web\nprovider:\n  aws: {region: eu-west-1, account: \"012345678901\"}\ncluster:\n  context: prod\n  uid: \
-                3f0c8a1e-0d5b-4a7e-9a53-0a1b2c3d4e5f\nnamespace: shop\nowner: team-web\nonDown: snapshot\nmanifests: [a.yaml]\n\
+                3f0c8a1e-0d5b-4a7e-9a53-0a1b2c3d4e5f\nnamespace: shop\nowner: team-web\nonDown: snapshot\nlock: {namespace: locks}\nmanifests: [a.yaml]\n\
                 externalClasses: [gp2]\n";
     let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec:\n  accessModes: [ReadWriteOnce]\n  \
                  storageClassName: gp2\n  resources: {requests: {storage: 1Gi}}\n";
@@ -136,6 +136,7 @@ fn every_field_of_profile_yaml_is_read() {
         account: Some("012345678901".to_owned()),
     };
     assert_eq!((profile.provider, profile.on_down), (provider, OnDown::Snapshot));
+    assert_eq!(profile.lock.namespace.as_deref(), Some("locks"));
     assert_eq!(profile.cluster.context.as_deref(), Some("prod"));
     assert_eq!(
         profile.cluster.uid.as_deref(),
