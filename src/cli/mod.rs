@@ -27,9 +27,11 @@ mod status;
 mod up;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use moorline_programs::Inherited;
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 use tracing_subscriber::EnvFilter;
@@ -126,8 +128,9 @@ fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, format!("no threads to work with: {error}")))?;
+    let programs = Arc::new(Programs::of(&command));
     let result = runtime.block_on(async {
-        signals::listen(app.stop.clone(), app.progress.clone());
+        signals::listen(app.stop.clone(), app.progress.clone(), programs.clone());
         match command {
             Command::Up(args) => up::run(app, args).await,
             Command::Plan(args) => plan::run(app, args).await,
@@ -146,7 +149,25 @@ fn run(app: &App, command: Command) -> Result<Exit, Failure> {
     });
     // A question that no one answered still sits in a blocking read; it must not hold the exit up.
     runtime.shutdown_timeout(Duration::from_millis(100));
+    programs.end();
     result
+}
+
+/// The programs that providers have started to get credentials. None outlives the run.
+struct Programs(Option<Inherited>);
+
+impl Programs {
+    /// Those of a command that is about to begin. The sandbox has none, and starts one that is to stay: itself, as a server.
+    fn of(command: &Command) -> Self {
+        Self((!matches!(command, Command::Sandbox(_))).then(Inherited::note))
+    }
+
+    /// Ends those that hang.
+    fn end(&self) {
+        if let Some(inherited) = &self.0 {
+            inherited.end_others();
+        }
+    }
 }
 
 /// Logs go to stderr, and only where they were asked for.

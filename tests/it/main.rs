@@ -18,6 +18,7 @@ mod bad_profiles;
 mod boto;
 mod check;
 mod crash;
+mod credentials;
 mod deadlines;
 mod ec2;
 mod errors;

@@ -59,7 +59,7 @@ impl Clients {
             return Err(Error::new(ErrorKind::Invalid, "aws configuration", "", message));
         };
         let config = match &settings.role {
-            Some(role) => in_role(&config, role, refusals).await,
+            Some(role) => in_role(&config, role, (settings.call_timeout, refusals)).await,
             None => config,
         };
         let place = config
@@ -86,7 +86,7 @@ impl Clients {
 }
 
 /// The same, with the credentials of a role. One call gets them for an hour: it is worth repeating.
-async fn in_role(config: &SdkConfig, role: &AssumedRole, refusals: &Refusals) -> SdkConfig {
+async fn in_role(config: &SdkConfig, role: &AssumedRole, (call_timeout, refusals): (Duration, &Refusals)) -> SdkConfig {
     let own = config.clone().into_builder().retry_config(RetryConfig::standard());
     let mut provider = AssumeRoleProvider::builder(&role.arn)
         .session_name(SESSION_NAME)
@@ -95,7 +95,7 @@ async fn in_role(config: &SdkConfig, role: &AssumedRole, refusals: &Refusals) ->
         provider = provider.external_id(id);
     }
     let provider = Arc::new(provider.build().await);
-    let kept = Kept::new(refusals.clone(), move || {
+    let kept = Kept::new(refusals.clone(), call_timeout, move || {
         let provider = Arc::clone(&provider);
         Box::pin(async move { provider.provide_credentials().await })
     });
@@ -184,7 +184,7 @@ async fn found(settings: &AwsSettings, refusals: &Refusals) -> SdkConfig {
     } else {
         let settings = settings.clone();
         // The chain remembers the files that it has read, so it is made anew with each reading.
-        loader.credentials_provider(Kept::new(refusals.clone(), move || {
+        loader.credentials_provider(Kept::new(refusals.clone(), settings.call_timeout, move || {
             let (settings, region) = (settings.clone(), region.clone());
             Box::pin(async move { Sources::of(&settings).credentials(&settings, region).await })
         }))

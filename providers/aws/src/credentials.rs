@@ -15,7 +15,7 @@ use aws_credential_types::provider::{self, ProvideCredentials, future};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-/// How long credentials may take: a profile may call STS or a program.
+/// How long credentials may take at most: a profile may call STS or a program.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// What expires sooner is replaced before it is used.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -44,15 +44,21 @@ type Read = Pin<Box<dyn Future<Output = provider::Result> + Send>>;
 pub(crate) struct Kept {
     read: Box<dyn Fn() -> Read + Send + Sync>,
     refusals: Refusals,
+    patience: Duration,
     held: Mutex<Option<(u64, Credentials)>>,
 }
 
 impl Kept {
-    /// Reads nothing yet.
-    pub(crate) fn new(refusals: Refusals, read: impl Fn() -> Read + Send + Sync + 'static) -> Self {
+    /// Reads nothing yet. What hangs is given up while the call that waits for it, of `call_timeout`, can still tell so.
+    pub(crate) fn new(
+        refusals: Refusals,
+        call_timeout: Duration,
+        read: impl Fn() -> Read + Send + Sync + 'static,
+    ) -> Self {
         Self {
             read: Box::new(read),
             refusals,
+            patience: PATIENCE.min(call_timeout / 4 * 3),
             held: Mutex::new(None),
         }
     }
@@ -65,8 +71,8 @@ impl Kept {
         if let Some((_, credentials)) = held.as_ref().filter(good) {
             return Ok(credentials.clone());
         }
-        let read = timeout(PATIENCE, (self.read)()).await;
-        let fresh = read.map_err(|_| CredentialsError::provider_timed_out(PATIENCE))??;
+        let read = timeout(self.patience, (self.read)()).await;
+        let fresh = read.map_err(|_| CredentialsError::provider_timed_out(self.patience))??;
         *held = Some((refusals, fresh.clone()));
         Ok(fresh)
     }
@@ -100,7 +106,7 @@ mod tests {
     /// Keys with a number that counts how often they were read.
     fn counting(refusals: &Refusals, expiry: Option<SystemTime>) -> Kept {
         let reads = AtomicU64::new(0);
-        Kept::new(refusals.clone(), move || {
+        Kept::new(refusals.clone(), PATIENCE, move || {
             let id = format!("key-{}", reads.fetch_add(1, Ordering::Relaxed));
             Box::pin(async move { Ok(Credentials::new(id, "hush", None, expiry, "test")) })
         })

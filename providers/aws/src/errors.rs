@@ -76,7 +76,7 @@ fn not_sent(subject: &Subject<'_>, error: &(dyn StdError + 'static)) -> Error {
         ),
         Some(CredentialsError::ProviderTimedOut(_)) => subject.error(
             ErrorKind::Unauthenticated,
-            "the credentials' provider did not answer in time; check AWS_PROFILE and the network",
+            "no AWS credentials in time: the credential_process, SSO or role of the profile does not answer; `aws sts get-caller-identity` shows whether it hangs",
         ),
         Some(_) => subject.error(
             ErrorKind::Unauthenticated,

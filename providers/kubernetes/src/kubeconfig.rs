@@ -1,17 +1,15 @@
-//! Which server and which credentials: kubectl's rules, and words for what is wrong with them.
+//! Which server and whose credentials: kubectl's rules, and words for what is wrong with them.
 
 use std::fmt;
 use std::io::IsTerminal as _;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
-use kube::config::{
-    AuthInfo, Config, ExecConfig, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError,
-};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
 use moorline_api::{Error, ErrorKind};
 
+use crate::credentials::{attend, check_files, withhold};
 use crate::proxy;
 use crate::text::printable;
 
@@ -27,16 +25,22 @@ pub struct KubeSettings {
     pub concurrency: usize,
     /// How long one call may take, tries and waits between them included. A list is one call a page.
     pub call_timeout: Duration,
+    /// How long a credential plugin may take; then it is ended, with what it started.
+    pub login_timeout: Duration,
 }
 
+/// Time enough for someone to log in with a browser.
+const LOGIN: Duration = Duration::from_mins(5);
+
 impl Default for KubeSettings {
-    /// kubectl's own choice of cluster, 32 calls at once, 30 seconds each.
+    /// kubectl's own choice of cluster, 32 calls at once, 30 seconds each, five minutes for a login.
     fn default() -> Self {
         Self {
             kubeconfig: None,
             context: None,
             concurrency: 32,
             call_timeout: Duration::from_secs(30),
+            login_timeout: LOGIN,
         }
     }
 }
@@ -54,6 +58,8 @@ pub(crate) struct Access {
     pub(crate) renewable: bool,
     /// Whether there are credentials that are not sent: everybody on the way could read them.
     pub(crate) withheld: bool,
+    /// How long a credential plugin may take.
+    pub(crate) login_timeout: Duration,
     /// Where all this was read, if anywhere.
     source: Option<KubeSettings>,
 }
@@ -91,6 +97,7 @@ impl Access {
         };
         Ok(Self {
             renewable: true,
+            login_timeout: settings.login_timeout,
             source: Some(source),
             ..Self::new(config, context)
         })
@@ -138,6 +145,7 @@ impl Access {
             server,
             renewable,
             withheld,
+            login_timeout: LOGIN,
             source: None,
         }
     }
@@ -327,65 +335,6 @@ fn check_server(server: &Uri) -> Result<(), String> {
     }
 }
 
-/// Files that are only read for the first call are looked for now, while nothing has been done.
-fn check_files(auth: &AuthInfo) -> Result<(), String> {
-    let certificate = auth
-        .client_certificate
-        .as_ref()
-        .filter(|_| auth.client_certificate_data.is_none());
-    let key = auth.client_key.as_ref().filter(|_| auth.client_key_data.is_none());
-    let token = auth.token_file.as_ref().filter(|_| auth.token.is_none());
-    for (field, path) in [
-        ("client-certificate", certificate),
-        ("client-key", key),
-        ("tokenFile", token),
-    ] {
-        if let Some(path) = path {
-            std::fs::File::open(path)
-                .map_err(|error| format!("{field}: {path}: {error}; restore the file or fetch a new kubeconfig"))?;
-        }
-    }
-    Ok(())
-}
-
-/// As kubectl does, takes the credentials away where they would go over plain HTTP to another machine; whether there were any.
-fn withhold(config: &mut Config) -> bool {
-    let is_plain = config.cluster_url.scheme_str() == Some("http");
-    let host = config.cluster_url.host().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    if !is_plain || host == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
-        return false;
-    }
-    let auth = std::mem::take(&mut config.auth_info);
-    auth.token.is_some()
-        || auth.token_file.is_some()
-        || auth.password.is_some()
-        || auth.exec.is_some()
-        || auth.auth_provider.is_some()
-}
-
-/// Whether a credential plugin may ask somebody: as for kubectl, only where there is a terminal.
-fn attend(auth: &mut AuthInfo, has_terminal: bool) -> Result<(), String> {
-    let plugin = plugin_name(auth);
-    let Some(exec) = auth.exec.as_mut().filter(|_| !has_terminal) else {
-        return Ok(());
-    };
-    if exec.interactive_mode == Some(ExecInteractiveMode::Always) {
-        return Err(format!(
-            "the credential plugin `{plugin}` has to ask somebody (interactiveMode: Always), and stdin is no terminal; run it at one"
-        ));
-    }
-    exec.interactive_mode = Some(ExecInteractiveMode::Never);
-    Ok(())
-}
-
-/// The plugin's program, for messages.
-pub(crate) fn plugin_name(auth: &AuthInfo) -> String {
-    let exec = auth.exec.as_ref().and_then(|exec: &ExecConfig| exec.command.clone());
-    exec.or_else(|| auth.auth_provider.as_ref().map(|provider| provider.name.clone()))
-        .unwrap_or_default()
-}
-
 fn explicit_proxy(kubeconfig: &Kubeconfig, context: &str) -> Option<String> {
     let context = kubeconfig
         .contexts
@@ -448,30 +397,6 @@ mod tests {
         }
         let nobody = Access::plain("http://10.0.0.1:8080", "c").unwrap();
         assert!(!nobody.withheld, "there is nothing to withhold");
-    }
-
-    #[test]
-    fn plugins_ask_at_a_terminal_only() {
-        use ExecInteractiveMode::{Always, IfAvailable, Never};
-        let mode = |mode: Option<ExecInteractiveMode>, has_terminal| {
-            let exec = serde_json::json!({"command": "login", "interactiveMode": mode});
-            let mut auth = AuthInfo {
-                exec: Some(serde_json::from_value(exec).unwrap()),
-                ..AuthInfo::default()
-            };
-            attend(&mut auth, has_terminal).map(|()| auth.exec.unwrap().interactive_mode)
-        };
-        for given in [None, Some(Never), Some(IfAvailable), Some(Always)] {
-            assert_eq!(mode(given.clone(), true), Ok(given), "all is left as it is");
-        }
-        for given in [None, Some(Never), Some(IfAvailable)] {
-            assert_eq!(mode(given, false), Ok(Some(Never)));
-        }
-        assert!(
-            mode(Some(Always), false)
-                .unwrap_err()
-                .contains("`login` has to ask somebody")
-        );
     }
 
     #[test]

@@ -18,6 +18,7 @@
 
 mod call;
 mod cluster;
+mod credentials;
 mod discovery;
 mod forbidden;
 #[cfg(feature = "fuzzing")]
@@ -26,6 +27,7 @@ mod kubeconfig;
 mod listing;
 mod pace;
 mod page;
+mod plugin;
 mod proxy;
 mod refusal;
 mod session;

@@ -1,5 +1,5 @@
-//! The HTTP client: proxies, TLS and credential plugins. It is made for the first call, since a plugin may take seconds and the
-//! system's certificates take milliseconds that a plain-HTTP sandbox need not spend.
+//! The HTTP client: proxies, TLS and credentials. It is made for the first call, since the system's certificates take milliseconds
+//! that a plain-HTTP sandbox need not spend.
 
 use std::time::Duration;
 
@@ -8,7 +8,9 @@ use kube::config::{AuthInfo, Config, KubeconfigError};
 use moorline_api::{Error, ErrorKind};
 use tower::buffer::BufferLayer;
 
-use crate::kubeconfig::{Access, plugin_name, unreadable};
+use crate::credentials::plugin_name;
+use crate::kubeconfig::{Access, unreadable};
+use crate::plugin;
 use crate::text::printable;
 
 /// A connection, its TLS handshake included, takes no longer; with one repetition it stays under ten seconds.
@@ -17,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(4);
 /// Requests that may wait for the task that sends them: as many as kube-rs lets wait itself.
 const QUEUE: usize = 1024;
 
-/// Makes a client. Runs credential plugins and reads files, so it may block for long.
+/// Makes a client, of credentials that no plugin has yet to print. Reads files, so it may block.
 pub(crate) fn open(access: &Access) -> Result<Client, Error> {
     // Two TLS providers may be linked into one program, and rustls refuses to choose. Where one is installed already, it stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -32,7 +34,7 @@ pub(crate) fn open(access: &Access) -> Result<Client, Error> {
     let Some(auth) = auth else {
         return Ok(builder(config)?.build());
     };
-    // The layer holds the token already. With the plugin left in, kube-rs would run it twice more in search of a certificate.
+    // The layer holds the token already.
     config.auth_info = certificate_only(config.auth_info);
     // The layer needs a service that can be cloned, and kube-rs's cannot until it is behind a buffer.
     Ok(builder(config)?
@@ -73,42 +75,13 @@ fn refused(access: &Access, error: &kube::Error) -> Error {
     Error::new(ErrorKind::Unauthenticated, "connect to", resource, message)
 }
 
-/// What went wrong with credentials. A plugin's output is left out: it is where tokens are printed.
+/// What went wrong with credentials.
 pub(crate) fn auth_problem(auth: &AuthInfo, error: &AuthError) -> String {
     let plugin = plugin_name(auth);
     match error {
-        AuthError::AuthExecStart(cause) => {
-            let hint = auth
-                .exec
-                .as_ref()
-                .and_then(|exec| exec.install_hint.as_deref())
-                .unwrap_or("install it or correct PATH");
-            format!(
-                "the credential plugin `{plugin}` cannot be started ({cause}); {}",
-                printable(hint)
-            )
-        }
-        AuthError::AuthExecRun { out, .. } => {
-            let said = last_line(&out.stderr);
-            let said = if said.is_empty() {
-                String::new()
-            } else {
-                format!(": {said}")
-            };
-            format!(
-                "the credential plugin `{plugin}` failed ({}){said}; log in again and rerun",
-                out.status
-            )
-        }
-        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed | AuthError::ParseTokenKey(_) => {
-            format!("the credential plugin `{plugin}` did not print an ExecCredential; run it by hand to see why")
-        }
+        AuthError::AuthExecRun { out, .. } => plugin::failed(&plugin, out.status, &out.stderr),
+        AuthError::ParseTokenKey(_) => plugin::no_credentials(&plugin),
         AuthError::ReadTokenFile(cause, path) => format!("token file {}: {cause}", path.display()),
         other => printable(&other.to_string()),
     }
-}
-
-fn last_line(output: &[u8]) -> String {
-    let text = String::from_utf8_lossy(output);
-    printable(text.trim().lines().last().unwrap_or_default())
 }

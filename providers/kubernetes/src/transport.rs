@@ -1,8 +1,8 @@
 //! Sends calls: bound in number, in time and in size, repeated where that is safe.
 
 use std::error::Error as StdError;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use futures::TryFutureExt;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use jiff::Timestamp;
 use kube::Client;
 use kube::client::{AuthError, Body};
 use moorline_api::{Error, ErrorKind};
@@ -19,14 +20,13 @@ use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
 
 use crate::call::Call;
-use crate::kubeconfig::{Access, plugin_name};
+use crate::credentials::plugin_name;
+use crate::kubeconfig::Access;
 use crate::pace::{Pace, Setback};
+use crate::plugin;
 use crate::refusal::Refusal;
 use crate::session;
 use crate::text::printable;
-
-/// How long a credential plugin may take: time enough for someone to log in with a browser.
-const LOGIN: Duration = Duration::from_mins(5);
 
 /// How the error of a call begins that was never sent.
 const UNSENT: &str = "cannot reach the API server";
@@ -84,12 +84,40 @@ impl Trouble {
 struct Session {
     client: Client,
     number: u64,
+    /// When its credentials expire, where a plugin said so.
+    expires: Option<Timestamp>,
+}
+
+impl Session {
+    fn is_over(&self) -> bool {
+        self.expires.is_some_and(|at| at <= Timestamp::now())
+    }
+}
+
+/// What all ways to a server share.
+#[derive(Default)]
+struct Door {
+    session: Mutex<Option<Session>>,
+    /// When a credential plugin was last given up.
+    given_up: std::sync::Mutex<Option<Instant>>,
+}
+
+impl Door {
+    /// Whether a plugin was given up so lately that waiting for it again would be waiting for the same.
+    fn is_shut(&self, login_timeout: Duration) -> bool {
+        let given_up = *self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        given_up.is_some_and(|at| at.elapsed() < login_timeout)
+    }
+
+    fn give_up(&self) {
+        *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
 }
 
 /// The way to the server.
 pub(crate) struct Transport {
     access: Access,
-    session: Arc<Mutex<Option<Session>>>,
+    door: Arc<Door>,
     slots: Semaphore,
     call_timeout: Duration,
     reached: AtomicBool,
@@ -101,7 +129,7 @@ impl Transport {
         let slots = Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS));
         Self {
             access,
-            session: Arc::default(),
+            door: Arc::default(),
             slots,
             call_timeout,
             reached: AtomicBool::new(false),
@@ -111,7 +139,7 @@ impl Transport {
     /// Another way to the same server, with the same credentials: its calls do not wait for a slot of this one's.
     pub(crate) fn beside(&self, concurrency: usize, call_timeout: Duration) -> Self {
         Self {
-            session: self.session.clone(),
+            door: self.door.clone(),
             ..Self::new(self.access.clone(), concurrency, call_timeout)
         }
     }
@@ -259,24 +287,32 @@ impl Transport {
         )
     }
 
-    /// The client; a new one where there is none, or where it is the one whose credentials were refused. Its time is not the
-    /// call's: a credential plugin may have to wait for a person.
+    /// The client; a new one where there is none, where its credentials have expired, or where it is the one whose credentials were
+    /// refused. Its time is not the call's: a credential plugin may have to wait for a person.
     async fn session(&self, stale: Option<u64>) -> Result<Session, Error> {
-        timeout(LOGIN, self.make_session(stale))
+        if self.door.is_shut(self.access.login_timeout) {
+            return Err(self.slow_plugin());
+        }
+        timeout(self.access.login_timeout, self.make_session(stale))
             .await
-            .unwrap_or_else(|_| Err(self.slow_plugin()))
+            .unwrap_or_else(|_| {
+                self.door.give_up();
+                Err(self.slow_plugin())
+            })
     }
 
     async fn make_session(&self, stale: Option<u64>) -> Result<Session, Error> {
-        let mut current = self.session.lock().await;
+        let mut current = self.door.session.lock().await;
         let last = current.as_ref().map(|session| session.number);
-        if let Some(session) = current.as_ref().filter(|_| stale.is_none() || last != stale) {
+        let good = |session: &&Session| !session.is_over() && (stale.is_none() || last != stale);
+        if let Some(session) = current.as_ref().filter(good) {
             return Ok(session.clone());
         }
-        let access = match stale {
+        let mut access = match stale {
             Some(_) => self.access.again().await,
             None => self.access.clone(),
         };
+        let expires = plugin::log_in(&mut access).await?;
         let made = tokio::task::spawn_blocking(move || session::open(&access)).await;
         let client = made.map_err(|error| {
             Error::new(
@@ -289,6 +325,7 @@ impl Transport {
         let session = Session {
             client,
             number: last.map_or(0, |number| number + 1),
+            expires,
         };
         *current = Some(session.clone());
         Ok(session)
@@ -297,8 +334,8 @@ impl Transport {
     fn slow_plugin(&self) -> Error {
         let plugin = plugin_name(&self.access.config.auth_info);
         let message = format!(
-            "no credentials from the plugin `{plugin}` after {} minutes; is it waiting for a login?",
-            LOGIN.as_secs() / 60
+            "no credentials from the plugin `{plugin}` within {} s, and it was ended; is it waiting for a login?",
+            self.access.login_timeout.as_secs_f32()
         );
         Error::new(ErrorKind::Unauthenticated, "connect to", &self.access.server, message)
     }

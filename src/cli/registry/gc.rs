@@ -279,6 +279,7 @@ fn shared(settings: &Settings) -> KubeSettings {
     let usual = kube_settings(settings);
     KubeSettings {
         call_timeout: usual.call_timeout.min(settings.share()),
+        login_timeout: usual.login_timeout.min(settings.share()),
         ..usual
     }
 }

@@ -131,6 +131,8 @@ fn kube_settings(settings: &Settings) -> KubeSettings {
     KubeSettings {
         concurrency: limits.concurrency,
         call_timeout: settings.call_timeout(kube.call_timeout),
+        // A person who logs in may take longer than a call, and no longer than the run.
+        login_timeout: kube.login_timeout.min(limits.timeout),
         ..kube
     }
 }

@@ -3,9 +3,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use moorline_api::{Cluster, ObjectRef, ResourceKind};
+use moorline_api::conformance::eventually;
+use moorline_api::{Cluster, ErrorKind, ObjectRef, ResourceKind};
 use moorline_kubernetes::{KubeCluster, KubeSettings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -25,7 +27,7 @@ fn plugin(path: &Path, notes: &Path, status: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
 }
 
-async fn connect(folder: &TempDir, server: &str, exec: &Value) -> KubeCluster {
+fn kubeconfig(folder: &TempDir, server: &str, exec: &Value) -> PathBuf {
     let path = folder.path().join("config");
     let config = json!({
         "current-context": "c",
@@ -34,8 +36,12 @@ async fn connect(folder: &TempDir, server: &str, exec: &Value) -> KubeCluster {
         "users": [{"name": "u", "user": {"exec": exec}}],
     });
     fs::write(&path, config.to_string()).unwrap();
+    path
+}
+
+async fn connect(folder: &TempDir, server: &str, exec: &Value) -> KubeCluster {
     let settings = KubeSettings {
-        kubeconfig: Some(path),
+        kubeconfig: Some(kubeconfig(folder, server, exec)),
         ..KubeSettings::default()
     };
     KubeCluster::connect(&settings).await.unwrap()
@@ -115,14 +121,75 @@ async fn a_token_that_has_expired_is_asked_for_again() {
     );
     let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": path, "interactiveMode": "Never"});
     let cluster = connect(&folder, &server.address, &exec).await;
-    cluster
-        .get(&ObjectRef::new(ResourceKind::claim(), "demo", "data"))
-        .await
-        .unwrap();
-    let seen = server.seen();
-    assert_eq!(
-        seen.last().unwrap().header("authorization"),
-        "Bearer token-2",
-        "the first had expired"
+    let target = ObjectRef::new(ResourceKind::claim(), "demo", "data");
+    for _ in 0..2 {
+        cluster.get(&target).await.unwrap();
+    }
+    let seen: Vec<_> = server
+        .seen()
+        .iter()
+        .map(|seen| seen.header("authorization").to_owned())
+        .collect();
+    assert_eq!(seen, ["Bearer token-1", "Bearer token-2"], "the first had expired");
+}
+
+#[tokio::test]
+async fn a_token_that_is_good_is_kept() {
+    let server = Server::saying(200, claim()).await;
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("login");
+    plugin(
+        &path,
+        folder.path(),
+        r#"{\"token\":\"token-$n\",\"expirationTimestamp\":\"2999-01-01T00:00:00Z\"}"#,
     );
+    let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": path, "interactiveMode": "Never"});
+    let cluster = connect(&folder, &server.address, &exec).await;
+    let target = ObjectRef::new(ResourceKind::claim(), "demo", "data");
+    for _ in 0..2 {
+        cluster.get(&target).await.unwrap();
+    }
+    assert_eq!(noted(&folder, "arguments").lines().count(), 1);
+}
+
+#[tokio::test]
+async fn a_plugin_that_hangs_is_named_and_ended_with_what_it_started() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("login");
+    let notes = folder.path().display();
+    let script = format!("#!/bin/sh\nsleep 300 &\necho $$ $! > {notes}/new\nmv {notes}/new {notes}/pids\nwait\n");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": path, "interactiveMode": "Never"});
+    let config = kubeconfig(&folder, "http://127.0.0.1:9", &exec);
+    let settings = KubeSettings {
+        kubeconfig: Some(config),
+        login_timeout: Duration::from_secs(2),
+        ..KubeSettings::default()
+    };
+    let cluster = KubeCluster::connect(&settings).await.unwrap();
+    let error = cluster.identity().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unauthenticated);
+    let told = error.to_string();
+    assert!(told.contains("login` within 2 s, and it was ended"), "{told}");
+    let processes = noted(&folder, "pids");
+    let processes: Vec<_> = processes.split_whitespace().collect();
+    assert_eq!(processes.len(), 2);
+    eventually("gone", Duration::from_secs(20), async || {
+        let left: Vec<_> = processes.iter().filter(|process| !is_gone(process)).collect();
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{left:?}"))
+        }
+    })
+    .await;
+}
+
+/// What has ended may stay as an entry until its parent asks for it.
+fn is_gone(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.map_or(true, |stat| {
+        stat.rsplit(')').next().unwrap().trim().starts_with(['Z', 'X'])
+    })
 }
