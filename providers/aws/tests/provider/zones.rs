@@ -52,15 +52,11 @@ fn answer(params: &Params, filtering: Filtering, there: &[(&str, &str)]) -> Answ
     let mut page: Vec<_> = passing.take(PAGE + 1).collect();
     let goes_on = page.len() > PAGE;
     page.truncate(PAGE);
-    let items: String = page
-        .iter()
-        .map(|(id, zone)| {
-            format!(
-                "<item>{}</item>",
-                volume_fields(id, "available").replace("us-east-1a", zone)
-            )
-        })
-        .collect();
+    let items = page.iter().map(|(id, zone)| {
+        let fields = volume_fields(id, "available").replace("us-east-1a", zone);
+        format!("<item>{fields}</item>")
+    });
+    let items = items.collect::<Vec<_>>().concat();
     let next = page.last().filter(|_| goes_on);
     let next = next.map_or_else(String::new, |(id, _)| format!("<nextToken>{id}</nextToken>"));
     ec2("DescribeVolumes", &format!("<volumeSet>{items}</volumeSet>{next}"))
