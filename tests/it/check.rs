@@ -51,9 +51,15 @@ fn what_up_made_is_as_it_should_be_and_looking_writes_nothing() {
     }
 }
 
+/// What is young is looked for again and again, as clouds are late in telling of it.
+fn not_young(world: &World) {
+    world.run("sandbox clock advance 10m").succeeds();
+}
+
 #[test]
 fn a_volume_that_somebody_deleted_is_missing() {
     let world = World::instant();
+    not_young(&world);
     world.run(&format!("up {STATEFUL} --sandbox")).succeeds();
     let gone = volumes(&world, STATEFUL).remove(1);
     {
@@ -86,6 +92,7 @@ fn a_volume_that_somebody_deleted_is_missing() {
 #[test]
 fn a_share_that_somebody_deleted_is_missing() {
     let world = World::instant();
+    not_young(&world);
     world.run(&format!("up {COUNTER} --sandbox")).succeeds();
     let id = volumes(&world, COUNTER).remove(0);
     let (account, share) = id.split_once(".file/").unwrap();
@@ -107,6 +114,7 @@ fn a_share_that_somebody_deleted_is_missing() {
 #[test]
 fn a_disk_that_was_detached_from_under_its_pod_is_told() {
     let world = World::instant();
+    not_young(&world);
     world.run(&format!("up {STATEFUL} --sandbox")).succeeds();
     let id = volumes(&world, STATEFUL).remove(0);
     {

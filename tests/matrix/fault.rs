@@ -4,9 +4,12 @@
 //! A life is played once undisturbed, and tells which calls each of its commands makes. Then lives are played in which each command
 //! meets one fault, until every call has met every fault once: in the command in which there was room for it.
 
+mod bucket;
 mod chance;
 mod kinds;
 mod life;
+mod stale;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;

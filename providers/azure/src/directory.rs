@@ -103,7 +103,8 @@ impl AzureProvider {
             return Ok(None);
         }
         let message = format!(
-            "the account exists, and not where subscription {} shows it; check AZURE_SUBSCRIPTION_ID, and the permission to read accounts",
+            "the account exists, and not where subscription {} shows it; one that was made a moment ago is listed late: run again; or check \
+             AZURE_SUBSCRIPTION_ID, and the permission to read accounts",
             storage.subscription
         );
         Err(Error::new(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{StreamExt, future};
 use jiff::Timestamp;
 use moorline_api::{
-    ClusterIdentity, Error, ListQuery, Object, ResourceKind, StorageClass, Tags, VolumeFilter, VolumeId,
+    ClusterIdentity, Error, ListQuery, Object, ResourceKind, StorageClass, Tags, VolumeFilter, VolumeId, VolumeSort,
 };
 use moorline_profile::Profile;
 
@@ -19,10 +19,10 @@ use crate::slim::slim;
 use crate::status::set_of;
 use crate::tracker::Snapshot;
 
-/// A volume whose PersistentVolume is younger than this is looked for twice: listings lag.
+/// What a cloud does not show yet is looked for again where it is younger than this: listings lag.
 const YOUNG: Duration = Duration::from_mins(5);
-/// How long after the first look.
-const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// How many seconds after each look.
+const LOOKS: [u64; 4] = [1, 2, 4, 8];
 /// Above this many namespaces, events are read everywhere at once.
 const NAMESPACES: usize = 20;
 
@@ -159,25 +159,28 @@ async fn volumes(cloud: &Cloud, profile: Option<&Profile>, named: Vec<Named>, wo
         world.volumes.tagged_complete = false;
         world.gap(format!("volumes of this cluster could not be listed: {error}"));
     }
-    let unseen = |world: &World, named: &Named| !world.volumes.seen.contains_key(&named.id);
-    let others: Vec<Named> = named.into_iter().filter(|named| unseen(world, named)).collect();
-    if others.is_empty() {
-        return;
+    let others = ids(&named, |named| world.is_unseen(named));
+    let mut looked = Ok(());
+    if !others.is_empty() {
+        looked = add(cloud, VolumeFilter::Ids(others), world).await;
     }
-    let ids = others.iter().map(|named| named.id.clone()).collect();
-    let mut looked = add(cloud, VolumeFilter::Ids(ids), world).await;
-    let missing = others
-        .into_iter()
-        .filter(|named| named.is_young && unseen(world, named));
-    let missing: Vec<VolumeId> = missing.map(|named| named.id).collect();
-    if looked.is_ok() && !missing.is_empty() {
-        tokio::time::sleep(SECOND_LOOK).await;
-        looked = add(cloud, VolumeFilter::Ids(missing), world).await;
+    for pause in LOOKS {
+        let late = ids(&named, |named| world.may_be_late(named));
+        if looked.is_err() || late.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        looked = add(cloud, VolumeFilter::Ids(late), world).await;
     }
     if let Err(error) = looked {
         world.volumes.named_complete = false;
         world.gap(format!("volumes could not be read: {error}"));
     }
+}
+
+fn ids(named: &[Named], wanted: impl Fn(&Named) -> bool) -> Vec<VolumeId> {
+    let wanted = named.iter().filter(|named| wanted(named));
+    wanted.map(|named| named.id.clone()).collect()
 }
 
 async fn add(cloud: &Cloud, filter: VolumeFilter, world: &mut World) -> Result<(), Error> {
@@ -195,22 +198,47 @@ struct Named {
     id: VolumeId,
     /// Whether the PersistentVolume is so young that listings may lag behind it.
     is_young: bool,
+    /// Whether it was attached so lately that they may not show it.
+    attached_lately: bool,
 }
 
 impl World {
     /// The volumes of one cloud that PersistentVolumes name, as far as they are looked at.
     fn named_volumes(&self, cloud: usize, now: Timestamp) -> Vec<Named> {
         let of_claims: BTreeSet<&str> = self.claims.values().map(|claim| &*claim.view.volume_name).collect();
+        let is_young = |created: Option<Timestamp>| {
+            created.is_none_or(|created| now.duration_since(created).unsigned_abs() < YOUNG)
+        };
+        let attached = self.attachments.iter().flatten();
+        let attached_lately: BTreeSet<&str> = attached
+            .filter(|attached| attached.done && is_young(attached.created))
+            .map(|attached| &*attached.persistent_volume)
+            .collect();
         let all = self.persistent_volumes.iter().flat_map(BTreeMap::values);
         all.filter(|pv| pv.cloud == Some(cloud) && self.looks_at(pv, &of_claims))
             .filter_map(|pv| {
-                let age = pv.created.map(|created| now.duration_since(created));
                 Some(Named {
                     id: pv.view.volume.clone()?,
-                    is_young: age.is_none_or(|age| age.unsigned_abs() < YOUNG),
+                    is_young: is_young(pv.created),
+                    attached_lately: attached_lately.contains(&*pv.view.name),
                 })
             })
             .collect()
+    }
+
+    fn is_unseen(&self, named: &Named) -> bool {
+        !self.volumes.seen.contains_key(&named.id)
+    }
+
+    /// Whether the cloud may show more of it in a moment.
+    fn may_be_late(&self, named: &Named) -> bool {
+        match self.volumes.seen.get(&named.id) {
+            None => named.is_young,
+            Some(volume) => {
+                let is_disk = volume.spec.config.sort() == VolumeSort::Disk;
+                is_disk && named.attached_lately && volume.attachments.is_empty()
+            }
+        }
     }
 
     /// Whether a PersistentVolume is part of what is checked.

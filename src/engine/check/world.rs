@@ -173,6 +173,7 @@ pub(super) struct Attached {
     pub(super) done: bool,
     /// Why it cannot be attached.
     pub(super) error: String,
+    pub(super) created: Option<jiff::Timestamp>,
 }
 
 impl Attached {
@@ -185,6 +186,7 @@ impl Attached {
             node: text(&["spec", "nodeName"]),
             done: attachment.at(&["status", "attached"]) == Some(&Value::Bool(true)),
             error: text(&["status", "attachError", "message"]),
+            created: attachment.created(),
         })
     }
 }

@@ -149,7 +149,13 @@ pub struct Stage {
 
 impl Stage {
     pub fn of(cloud: Cloud) -> Self {
+        Self::configured(cloud, |_| {})
+    }
+
+    /// The same in a sandbox with other settings.
+    pub fn configured(cloud: Cloud, change: impl FnOnce(&mut Value)) -> Self {
         let world = World::instant();
+        world.configure(change);
         // Without a driver to do it, moorline deletes volumes itself.
         world.configure(|settings| settings["controllers"]["csi"] = false.into());
         world.write("web/set.yaml", &cloud.manifests());
