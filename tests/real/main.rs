@@ -19,6 +19,7 @@ mod support;
 mod sandbox_stage;
 
 mod azure;
+mod between;
 mod clouds;
 mod stage;
 
@@ -27,6 +28,7 @@ mod real {
     mod azure_tutorial;
     mod binding;
     mod blobs;
+    mod crashes;
     mod documents;
     mod gc;
     mod kills;
