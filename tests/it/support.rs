@@ -190,6 +190,13 @@ impl Served {
 
 /// Sends a request and gives the whole answer, which is to be a success.
 pub fn exchange(server: &str, head: &str, body: &str) -> String {
+    let answer = ask(server, head, body);
+    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+    answer
+}
+
+/// Sends a request and gives the whole answer.
+pub fn ask(server: &str, head: &str, body: &str) -> String {
     let address = server.strip_prefix("http://").unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let length = body.len();
@@ -197,7 +204,6 @@ pub fn exchange(server: &str, head: &str, body: &str) -> String {
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
     answer
 }
 

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::{Run, Served, World, exchange};
+use crate::support::{Run, Served, World, ask, exchange};
 
 /// A world being served.
 pub struct Live {
@@ -55,6 +55,15 @@ impl Live {
         self.fault(&rule(child.id()));
         child.stdin.take().unwrap().write_all(b"go\n").unwrap();
         Run::of(line, &child.wait_with_output().unwrap())
+    }
+
+    /// Deletes an object, as a user would with kubectl, who may find that it has just gone by itself.
+    pub fn delete_if_there(&self, path: &str) {
+        let answer = ask(&self.served.api_server(), &format!("DELETE {path} HTTP/1.1"), "");
+        let fine = ["HTTP/1.1 20", "HTTP/1.1 404 "]
+            .iter()
+            .any(|start| answer.starts_with(start));
+        assert!(fine, "{answer}");
     }
 
     /// Asks the sandbox's own interface, or tells it something: `POST /_sandbox/faults`. What it answers, if anything.

@@ -122,7 +122,7 @@ impl Life {
             .unwrap()
             .to_owned();
         self.story.push(format!("a user deletes {listing}/{name}"));
-        self.live.served.delete(&format!("{listing}/{name}"));
+        self.live.delete_if_there(&format!("{listing}/{name}"));
     }
 
     /// Runs a command while calls fail, and perhaps kills it. What claims held before they hold afterwards, where `keeps`.
