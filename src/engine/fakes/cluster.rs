@@ -257,7 +257,8 @@ impl Cluster for FakeCluster {
     }
 
     async fn mount_statistics(&self, _node: &str) -> Result<Vec<MountStatistics>> {
-        Ok(Vec::new())
+        let kind = ErrorKind::Unsupported;
+        Err(Error::new(kind, "read statistics", "", "not on this stage"))
     }
 
     async fn delete(&self, target: &ObjectRef, options: &DeleteOptions) -> Result<Deletion> {

@@ -1,11 +1,12 @@
 //! One run at a time: what a run without its Lease can change, which is nothing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use moorline_api::{
     ApplyOptions, ClientToken, DeleteOptions, ErrorKind, LoadBalancer, LoadBalancerKind, NewVolume, ObjectRef, Origin,
-    Propagation, ResourceKind, Tags, VolumeFilter, VolumeId,
+    Propagation, ResourceKind, Tags, VolumeFilter, VolumeId, Write,
 };
 use serde_json::{Value, json};
 
@@ -131,8 +132,16 @@ fn busy() -> Stage {
 async fn without_the_lease_nothing_that_changes_anything_begins() {
     let stage = busy();
     stage.script.refuse(&format!("!create {LEASE}"), ErrorKind::Forbidden);
-    let done: Result<(), LockError> = exclusively(&stage.context(), &ours(), async |ctx| {
+    let mut ctx = stage.context();
+    ctx.others = vec![ctx.cloud.clone()];
+    let done: Result<(), LockError> = exclusively(&ctx, &ours(), async |ctx| {
         assert_eq!(everything(ctx).await, [true; 12]);
+        let other = ctx.others[0].volumes.delete(&VolumeId("vol-0".to_owned())).await;
+        assert_eq!(other.unwrap_err().operation, "hold");
+        assert!(
+            ctx.stop.is_cancelled() && !stage.stop.is_cancelled(),
+            "there is no use in going on"
+        );
         Ok(((), Afterwards::Free))
     })
     .await;
@@ -184,7 +193,15 @@ async fn reads_and_dry_runs_need_no_lease_and_write_none() {
             .await
             .unwrap();
         ctx.cluster.delete(&target(), &deletion(true)).await.unwrap();
-        assert!(ctx.cluster.get(&target()).await.unwrap().is_some());
+        let live = ctx.cluster.get(&target()).await.unwrap().unwrap();
+        assert_eq!(live.uid(), Some("uid-data-db-0"));
+        let id = VolumeId("vol-0".to_owned());
+        let gone = ctx.cloud.volumes.wait_gone(&id);
+        assert!(gone.now_or_never().is_none(), "it is there");
+        let write = Write::Scale(0);
+        stage.script.refuse("rehearse", ErrorKind::Forbidden);
+        assert!(ctx.cluster.rehearse(&target(), &write).await.is_err());
+        assert!(ctx.cluster.mount_statistics("node").await.is_err());
         assert!(!ctx.cluster.kinds().await.unwrap().served.is_empty());
         let volumes = ctx.cloud.volumes.list(VolumeFilter::All).next().await.unwrap().unwrap();
         assert_eq!(volumes.len(), 1);
@@ -244,11 +261,30 @@ async fn a_holder_that_is_gone_is_followed() {
     for fate in [(|_: &str| Fate::Gone) as fn(&str) -> Fate, |_| Fate::Unknown] {
         let stage = busy();
         stage.cluster.add(held("you@there/2/2"));
+        let looked = Instant::now();
         let (done, begun) = change(&stage, &terms(fate, Patience::UntilAlive), |_| {}).await;
         done.unwrap();
+        // Its span is waited out where nobody can tell.
+        let waited = looked.elapsed() >= Duration::from_secs(1);
+        assert_eq!(waited, fate("mark") == Fate::Unknown);
         assert_eq!((begun, stage.cloud.has("vol-0")), (1, false));
         assert_eq!(holder(&stage).as_deref(), Some(""));
     }
+}
+
+#[tokio::test]
+async fn a_patient_run_waits_as_long_as_it_was_told() {
+    let with = async |patience| {
+        let stage = busy();
+        stage.cluster.add(held("you@there/2/2"));
+        let patience = Patience::For(Duration::from_millis(patience));
+        let (done, _) = change(&stage, &terms(|_| Fate::Runs, patience), |_| {}).await;
+        (done, stage.cloud.has("vol-0"))
+    };
+    assert!(matches!(with(50).await, (Err(LockError::Held { .. }), true)));
+    let (done, left) = with(60_000).await;
+    done.unwrap();
+    assert!(!left, "a holder without a sign of life for its span is followed");
 }
 
 #[tokio::test]

@@ -88,6 +88,20 @@ async fn pods_of_a_set_that_stays_are_strangers() {
 }
 
 #[tokio::test]
+async fn what_stays_makes_strangers_of_its_own_pods_only() {
+    let stage = stage();
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {selector: {app: db}, ports: [{port: 80}]}\n";
+    stage.cluster.add(json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "default", "name": "db", "uid": "u"},
+    }));
+    stage.cluster.add(pod("p", "Running", &json!({"app": "db"})));
+    let plan = planned(&stage, &profile("externalClasses: [fast]\n", service)).await;
+    assert_eq!(whats(&plan.keeps), ["services default/db"]);
+    assert_eq!(plan.claims.len(), 1, "{plan:?}");
+}
+
+#[tokio::test]
 async fn a_persistent_volume_that_is_anothers_is_not_this_claims() {
     for claim_ref in [
         json!({"namespace": "default", "name": "data-db-0", "uid": "another-life"}),
