@@ -322,3 +322,36 @@ fn gap(eyes: &Eyes<'_>, place: &str, what: &str, error: &Error) {
         why: error.to_string(),
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_may_do_without_a_kind_only_where_it_says_that_it_has_none() {
+        let ingresses = ResourceKind {
+            gvk: moorline_api::Gvk::new("networking.k8s.io/v1", "Ingress"),
+            plural: "ingresses".to_owned(),
+            namespaced: true,
+            verbs: Vec::new(),
+        };
+        let kinds = |served: &[ResourceKind], unanswered: &[&str]| Kinds {
+            served: served.to_vec(),
+            unanswered: unanswered.iter().map(|&version| version.to_owned()).collect(),
+        };
+        let served = |kind, kinds: &Kinds| served_as(kind, kinds).map_err(|error| error.message);
+        let all = kinds(std::slice::from_ref(&ingresses), &["metrics.k8s.io/v1"]);
+        assert_eq!(served(Kind::Ingresses, &all), Ok(Some(ingresses)));
+        assert_eq!(served(Kind::Gateways, &all), Ok(None));
+        assert_eq!(
+            served(Kind::Services, &all),
+            Err("the cluster does not serve it".to_owned())
+        );
+        let silent = kinds(&[], &["gateway.networking.k8s.io/v1"]);
+        assert_eq!(
+            served(Kind::Gateways, &silent),
+            Err("its server does not answer".to_owned())
+        );
+        assert_eq!(served(Kind::Ingresses, &silent), Ok(None));
+    }
+}

@@ -42,7 +42,7 @@ impl Glances {
         };
         let mut slot = slot.lock().await;
         if let Some((at, wanting)) = slot.as_ref()
-            && at.elapsed() < SHARED
+            && is_of_this_moment(*at)
         {
             return Ok(wanting.wants(&claim.name));
         }
@@ -52,6 +52,11 @@ impl Glances {
         *slot = Some((at, wanting));
         Ok(wants)
     }
+}
+
+/// Whether a listing that began then may still be shared.
+fn is_of_this_moment(at: Instant) -> bool {
+    at.elapsed() < SHARED
 }
 
 async fn list(cluster: &dyn Cluster, namespace: &str) -> Result<Wanting> {
@@ -93,6 +98,13 @@ impl Wanting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_is_shared_for_a_moment_only() {
+        let now = Instant::now();
+        assert!(is_of_this_moment(now));
+        assert!(!is_of_this_moment(now.checked_sub(SHARED).unwrap_or(now)));
+    }
 
     #[test]
     fn a_set_wants_the_claims_that_have_its_name_and_a_number() {

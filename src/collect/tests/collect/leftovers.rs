@@ -253,6 +253,36 @@ async fn a_deletion_that_fails_is_reported_and_taken_up_by_the_next_run() {
 }
 
 #[tokio::test]
+async fn what_is_used_again_after_a_deletion_had_failed_is_not_called_gone() {
+    let stage = past_grace().await;
+    stage.script.break_for_good("!delete balancer", ErrorKind::Internal);
+    stage.apply().await;
+    stage.script.forget();
+    stage.prod.add(service("nginx", "elb.example.com"));
+    let next = stage.apply().await;
+    assert_eq!((next.saved.count, left(&stage)), (0, [1, 0, 0]), "{next:?}");
+    let gone = |leftover: &Leftover| leftover.action == LeftoverAction::Gone;
+    assert!(!next.leftovers.iter().any(gone), "{next:?}");
+}
+
+#[tokio::test]
+async fn another_cluster_behind_the_name_proves_nothing_about_an_account() {
+    let mut stage = past_grace().await;
+    stage.policy.clusters[0].uid = Some("another".to_owned());
+    let report = stage.apply().await;
+    assert_eq!(leftover(&report, "account").verdict, Verdict::Unknown);
+    assert_eq!(left(&stage)[1], 1);
+}
+
+#[tokio::test]
+async fn a_cloud_without_load_balancers_is_no_gap() {
+    let stage = Stage::empty();
+    stage.script.break_for_good("balancers", ErrorKind::Unsupported);
+    let report = stage.apply().await;
+    assert!(report.plan.gaps.is_empty() && !report.is_incomplete(), "{report:?}");
+}
+
+#[tokio::test]
 async fn what_somebody_else_deleted_after_a_run_had_failed_is_said_to_be_gone_once() {
     let stage = past_grace().await;
     stage.script.break_for_good("!delete balancer", ErrorKind::Internal);

@@ -10,5 +10,6 @@ mod leases;
 mod leftovers;
 mod property;
 mod remembered;
+mod resumed;
 mod runs;
 mod surveys;

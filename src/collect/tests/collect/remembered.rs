@@ -10,8 +10,8 @@ use moorline_gc::plan::Kept;
 use moorline_gc::{Verdict, names};
 use serde_json::{Value, json};
 
-use crate::fakes::Happening;
 use crate::fakes::cluster::resource;
+use crate::fakes::{FakeCloud, Happening};
 use crate::stage::{DAY, Stage, claim, set, volume};
 
 fn document(stage: &Stage) -> Value {
@@ -58,6 +58,28 @@ async fn a_hidden_mark_counts_no_more_once_its_volume_was_used_or_protected() {
     protected.policy.protect.names.push("vol-0".to_owned());
     protected.apply().await;
     assert_eq!(confirmed(&protected), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_listing_that_breaks_off_hides_no_use_and_ends_no_hidden_mark() {
+    for (broken, expected) in [("inventory of other", vec![]), ("inventory of aws", vec!["vol-0"])] {
+        let mut stage = bare().await;
+        let now = stage.cloud.with(|state| state.now);
+        stage.more.push(FakeCloud::new("other", &stage.script, now));
+        stage.script.break_for_good(broken, ErrorKind::Internal);
+        stage.prod.add(set(1));
+        let report = stage.apply().await;
+        assert!(report.is_incomplete());
+        assert_eq!(confirmed(&stage), expected, "{broken}");
+    }
+}
+
+#[tokio::test]
+async fn a_hidden_mark_of_what_is_gone_is_forgotten() {
+    let stage = bare().await;
+    stage.cloud.with(|state| state.volumes.clear());
+    stage.apply().await;
+    assert_eq!(confirmed(&stage), [""; 0]);
 }
 
 #[tokio::test]
