@@ -91,6 +91,8 @@ struct Hold {
     failure: Mutex<Option<LockError>>,
     /// Why the last try to renew it failed.
     trouble: Mutex<String>,
+    /// How long a call waits for a Lease that cannot be renewed.
+    give_up: Duration,
     stop: CancellationToken,
     now: fn() -> Timestamp,
 }
@@ -104,6 +106,7 @@ impl Tenure {
             state: watch::Sender::new(State::Untaken),
             failure: Mutex::new(None),
             trouble: Mutex::new("the API server did not answer in time".to_owned()),
+            give_up: GIVE_UP,
             stop: ctx.stop.child_token(),
             now: ctx.now,
         };
@@ -276,7 +279,7 @@ impl Hold {
     /// Waits until the Lease is surely ours: at once, but where it could not be renewed for a while.
     async fn confirmed(&self) -> Called<()> {
         let mut states = self.state.subscribe();
-        let waited = timeout(GIVE_UP, async {
+        let waited = timeout(self.give_up, async {
             loop {
                 if let Some(why) = self.over() {
                     return Err(why);

@@ -137,6 +137,115 @@ async fn only_the_version_that_is_ours_is_renewed() {
     assert!(lost.contains("was deleted"), "{lost}");
 }
 
+const MERGE: &str = "!merge leases.coordination.k8s.io";
+const GET: &str = "get leases.coordination.k8s.io";
+
+/// As it is held, but for the time until which it is.
+fn until(tenure: &Tenure, until: Until) {
+    let State::Held { version, uid, .. } = tenure.hold.state.borrow().clone() else {
+        panic!("it is not held");
+    };
+    tenure.hold.state.send_replace(State::Held { version, uid, until });
+}
+
+#[tokio::test]
+async fn no_failed_sign_of_life_proves_anything_and_the_next_good_one_does() {
+    let kinds = [
+        ErrorKind::Unreachable,
+        ErrorKind::Internal,
+        ErrorKind::Forbidden,
+        ErrorKind::Unauthenticated,
+        ErrorKind::Stale,
+        ErrorKind::Throttled { retry_after: None },
+    ];
+    for kind in kinds {
+        for is_readable in [true, false] {
+            let stage = Stage::new();
+            let tenure = tenure(&stage);
+            tenure.during(async { Ok(()) }).await.unwrap();
+            until(&tenure, over());
+            stage.script.fail(MERGE, kind.clone());
+            if !is_readable {
+                stage.script.fail(GET, kind.clone());
+            }
+            let renewed = tenure.hold.try_renew().await;
+            assert!(matches!(renewed, Ok(false)), "{kind:?}: {renewed:?}");
+            assert!(!tenure.hold.is_ours(), "{kind:?}");
+            assert!(!tenure.stop().is_cancelled(), "{kind:?}: it is not lost either");
+            assert!(matches!(tenure.hold.try_renew().await, Ok(true)), "{kind:?}");
+            assert!(tenure.hold.is_ours(), "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sign_of_life_whose_answer_was_lost_is_no_proof_and_no_loss() {
+    let stage = Stage::new();
+    let tenure = tenure(&stage);
+    tenure.during(async { Ok(()) }).await.unwrap();
+    let cluster = stage.cluster.clone();
+    for _ in 0..3 {
+        until(&tenure, over());
+        // The request before had its effect, which makes this one refused: its version is older.
+        let cluster = cluster.clone();
+        stage.script.before(MERGE, move || {
+            let mut lease = cluster.find("Lease", "moorline-web").unwrap();
+            lease.set(&["spec", "renewTime"], serde_json::json!("2026-11-22T00:00:00.000000Z"));
+            cluster.add(lease.into_value());
+        });
+        assert!(matches!(tenure.hold.try_renew().await, Ok(false)));
+        assert!(!tenure.hold.is_ours(), "when it was renewed nobody knows");
+        assert!(matches!(tenure.hold.try_renew().await, Ok(true)));
+        assert!(tenure.hold.is_ours());
+    }
+}
+
+#[tokio::test]
+async fn whichever_way_the_clock_jumps_calls_wait_for_a_sign_of_life() {
+    let (steady, wall) = (Instant::now() + SECOND, SystemTime::now());
+    for wall in [wall - 1000 * SECOND, wall + 1000 * SECOND] {
+        let tenure = tenure(&Stage::new());
+        tenure.during(async { Ok(()) }).await.unwrap();
+        until(&tenure, Until { steady, wall });
+        let begun = AtomicBool::new(false);
+        let call = async {
+            begun.store(true, Ordering::Relaxed);
+            Ok(())
+        };
+        let renewal = async {
+            a_while().await;
+            assert!(!begun.load(Ordering::Relaxed));
+            assert!(matches!(tenure.hold.try_renew().await, Ok(true)));
+        };
+        let (done, ()) = tokio::join!(tenure.during(call), renewal);
+        done.unwrap();
+        assert!(begun.load(Ordering::Relaxed));
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_cannot_be_proved_ends_the_run_before_its_next_change() {
+    let stage = Stage::new();
+    let mut tenure = tenure(&stage);
+    Arc::get_mut(&mut tenure.hold).unwrap().give_up = Duration::ZERO;
+    tenure.during(async { Ok(()) }).await.unwrap();
+    stage.script.refuse(MERGE, ErrorKind::Unreachable);
+    until(&tenure, over());
+    assert!(matches!(tenure.hold.try_renew().await, Ok(false)));
+    let refused: Called<()> = tenure.during(async { panic!("it was begun") }).await;
+    assert_eq!(refused.unwrap_err().operation, "hold");
+    assert!(tenure.stop().is_cancelled());
+    // What the API server says later does not bring it back.
+    tenure.hold.fail(tenure.hold.overtaken());
+    let ended = tenure.end(&stage.context(), Afterwards::Free).await;
+    let why = ended.unwrap_err();
+    assert!(
+        matches!(why, LockError::Unconfirmed { .. }),
+        "the first reason counts: {why}"
+    );
+    assert!(why.to_string().contains("as the test wants it"), "{why}");
+}
+
 #[test]
 fn the_fence_begins_with_the_seconds_of_the_clock_and_fits_its_field() {
     let at = |second| first_transition(Timestamp::from_second(second).unwrap());
