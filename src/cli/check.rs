@@ -41,7 +41,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let reports = match &args.policy {
-        Some(file) => of_policy(app, file).await?,
+        // Large, and awaited once.
+        Some(file) => Box::pin(of_policy(app, file)).await?,
         None if args.profiles.is_empty() => vec![
             app.with_context(None, false, async |context| {
                 app.reading(Box::pin(check(context, None))).await
