@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// `writes`: every kill at a call that means to change something; `all`: every case; otherwise a sample, always the same.
 const EXTENT: &str = "MOORLINE_MATRIX";
@@ -61,8 +61,11 @@ pub fn random(name: &str) -> fastrand::Rng {
     fastrand::Rng::with_seed(mixed)
 }
 
-/// Plays the cases that are wanted, two at once for each processor, since they wait as much as they work, and fails at the first that fails, by its name. How many
-/// were played.
+/// Tests take turns at this: of another number of cases at once, on whatever machine, calls would time out that nobody disturbed.
+static HANDS: Mutex<()> = Mutex::new(());
+
+/// Plays the cases that are wanted, three at once for each processor, since they wait as much as they work, and fails at the first that
+/// fails, by its name. How many were played.
 pub fn at_once<T: Sync>(cases: &[T], name: impl Fn(&T) -> String, play: impl Fn(&T) + Sync) -> usize {
     let cases: Vec<(String, &T)> = cases
         .iter()
@@ -70,7 +73,8 @@ pub fn at_once<T: Sync>(cases: &[T], name: impl Fn(&T) -> String, play: impl Fn(
         .filter(|(name, _)| is_wanted(name))
         .collect();
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
-    let hands = 2 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let _turn = HANDS.lock().unwrap_or_else(PoisonError::into_inner);
+    let hands = 3 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..hands {
             scope.spawn(|| {

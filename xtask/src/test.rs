@@ -12,7 +12,7 @@ use crate::client::{Client, Missing};
 use crate::process::Spent;
 use crate::real::{self, Part, Started};
 use crate::report::Report;
-use crate::{counted, kubectl, process, python, supply};
+use crate::{counted, fuzz, kubectl, process, python, supply};
 
 /// An outside client, and the tests that need it.
 struct Needed {
@@ -52,6 +52,11 @@ const CASES: [(&str, &str); 3] = [
     ("MOORLINE_MATRIX", "writes"),
 ];
 
+/// How many tests of a program run at once: most wait for servers much more than they work.
+const AT_ONCE: &str = "--test-threads=4";
+/// The same of tests with real parts, some of which wait for their turn, too.
+const REAL_AT_ONCE: &str = "--test-threads=6";
+
 /// Formatting and lints.
 pub(crate) fn check() -> ExitCode {
     let mut report = Report::default();
@@ -67,7 +72,7 @@ pub(crate) fn alone(part: impl FnOnce(&mut Report)) -> ExitCode {
     report.end(is_ci())
 }
 
-/// Formatting, tests, tests with real parts and outside clients, lints, what moorline is made of.
+/// Formatting, tests, tests with real parts and outside clients, lints, fuzzing, what moorline is made of.
 pub(crate) fn everything() -> ExitCode {
     let mut report = Report::default();
     format(&mut report);
@@ -81,7 +86,7 @@ pub(crate) fn everything() -> ExitCode {
     report.end(is_ci())
 }
 
-/// The tests, which compute, and beside them what often waits: those with real parts.
+/// The tests and the fuzz targets, which compute, and beside them what often waits: the tests with real parts.
 fn run_tests(outside: Outside, report: &mut Report) {
     let mut beside = match Report::beside() {
         Ok(beside) => beside,
@@ -92,7 +97,10 @@ fn run_tests(outside: Outside, report: &mut Report) {
             lint(&mut beside);
             outside.test(&mut beside);
         });
-        report.step("tests", tests().arg("--no-fail-fast").envs(CASES));
+        let mut tests = tests();
+        tests.args(["--no-fail-fast", "--", AT_ONCE]).envs(CASES);
+        report.step("tests", &mut tests);
+        fuzz::run(report, &[], fuzz::SECONDS);
         process::say("\n==> waiting for what runs beside");
     });
     report.take_in(beside);
@@ -224,8 +232,6 @@ impl Outside {
             "--ignored",
             filter,
         ]);
-        // They wait for others, and some for their turn, much more than they work.
-        command.env("RUST_TEST_THREADS", "6");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         match counted::run(&mut command, filter, &report.screen) {
             Ok(counted) => {
