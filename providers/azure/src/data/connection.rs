@@ -37,6 +37,16 @@ impl StorageConnection {
     /// `EndpointSuffix`, `UseDevelopmentStorage=true`. The error says what is wrong and never repeats a key.
     pub fn parse(text: &str) -> Result<Self, String> {
         let fields = Fields::read(text)?;
+        let connection = Self::of(&fields)?;
+        // A word that was pasted into another is shown wherever the address is.
+        let shown = format!("{} {}", connection.account, connection.endpoint);
+        match fields.secrets().find(|(_, secret)| shown.contains(secret)) {
+            Some((name, _)) => Err(format!("{name} stands in the account's name or address, too")),
+            None => Ok(connection),
+        }
+    }
+
+    fn of(fields: &Fields<'_>) -> Result<Self, String> {
         if fields
             .get("UseDevelopmentStorage")
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -126,6 +136,15 @@ impl<'a> Fields<'a> {
     fn get(&self, name: &str) -> Option<&'a str> {
         let found = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         Some(found.1)
+    }
+
+    /// What nobody is to see, with its name.
+    fn secrets(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        const NAMES: [&str; 2] = ["AccountKey", "SharedAccessSignature"];
+        self.0.iter().filter_map(|(key, value)| {
+            let name = NAMES.into_iter().find(|name| key.eq_ignore_ascii_case(name))?;
+            Some((name, *value))
+        })
     }
 
     fn endpoint(&self) -> Result<Url, String> {
@@ -251,6 +270,11 @@ mod tests {
             (
                 "AccountName=Data;AccountKey=aHVzaA==",
                 "AccountName: an account's name has lower-case letters and digits only".to_owned(),
+            ),
+            // Found by fuzzing: an address is shown, with whatever was pasted into it.
+            (
+                "AccountName=data1;AccountKey=aHVzaA==;EndpointSuffix=core./aHVzaA==",
+                "AccountKey stands in the account's name or address, too".to_owned(),
             ),
             (
                 "AccountName=data1;AccountKey=aHVzaA==;BlobEndpoint=data1.blob",
