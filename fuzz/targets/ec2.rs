@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::FrozenLayer;
+use aws_smithy_types::config_bag::{ConfigBag, FrozenLayer};
 use libfuzzer_sys::fuzz_target;
 
 static CONFIG: LazyLock<FrozenLayer> =
@@ -37,7 +37,7 @@ fuzz_target!(|answer: &str| {
     let reader = CONFIG
         .load::<SharedResponseDeserializer>()
         .expect("an operation has one");
-    match reader.deserialize_nonstreaming(&response) {
+    match reader.deserialize_nonstreaming_with_config(&response, &ConfigBag::base()) {
         Ok(output) => {
             let page = output
                 .downcast::<DescribeVolumesOutput>()

@@ -223,15 +223,8 @@ impl Outside {
         report.screen.say(&format!("\n==> tests of {filter}"));
         let start = Instant::now();
         let mut command = tests();
-        command.args([
-            "--lib",
-            "--bins",
-            "--tests",
-            "--no-fail-fast",
-            "--",
-            "--ignored",
-            filter,
-        ]);
+        command.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
+        command.args(["--", "--ignored", REAL_AT_ONCE, filter]);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         match counted::run(&mut command, filter, &report.screen) {
             Ok(counted) => {
