@@ -33,6 +33,10 @@ pub(crate) fn up(plan: &UpPlan, view: &View) -> String {
         );
         let _ = writeln!(out, "{}", view.paint.changed(inline(&line)));
     }
+    for removal in &plan.pointless {
+        let line = format!("- {} (its claim and its volume are gone)", object_name(&removal.target));
+        let _ = writeln!(out, "{}", view.paint.removed(inline(&line)));
+    }
     for removal in &plan.removals {
         let line = format!("- {} (no longer in the profile)", object_name(&removal.target));
         let _ = writeln!(out, "{}", view.paint.removed(inline(&line)));

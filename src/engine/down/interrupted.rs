@@ -1,9 +1,10 @@
-//! What a `down` that was cut short means for the next `up`: volumes of claims that are still there are the claims' as before, and those
-//! whose claims are gone, and that were to be snapshotted and deleted, are.
+//! What a `down` that was cut short means for the next `up`: volumes of claims that are still there are the claims' as before, those
+//! whose claims are gone, and that were to be snapshotted and deleted, are, and PersistentVolumes that are all that is left go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use moorline_api::{Error, ErrorKind};
+use futures::StreamExt as _;
+use moorline_api::{Error, ErrorKind, Propagation, ReclaimPolicy, VolumeFilter, VolumeId};
 use moorline_profile::{OnDown, Profile};
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::apply::{self, Halt, Run, Tally};
 use crate::error::EngineError;
 use crate::event::{Change, Stage};
 use crate::fold::{ClaimView, Key, PvView};
-use crate::plan::{ClaimRemoval, ReturnPlan, VolumeFate};
+use crate::plan::{ClaimRemoval, Removal, ReturnPlan, VolumeFate};
 use crate::{context::Context, names, observe};
 
 /// What is left of an interrupted `down`.
@@ -22,6 +23,8 @@ pub(crate) struct Interrupted {
     pub(crate) returns: Vec<ReturnPlan>,
     /// Volumes to be snapshotted and deleted.
     pub(crate) removals: Vec<ClaimRemoval>,
+    /// PersistentVolumes whose claims and volumes are gone.
+    pub(crate) pointless: Vec<Removal>,
     /// What could not be looked for.
     pub(crate) notices: Vec<String>,
 }
@@ -42,13 +45,43 @@ pub(crate) async fn interrupted(ctx: &Context, profile: &Profile) -> Result<Inte
         }
         Err(error) => return Err(error.into()),
     };
-    let decided: Vec<PvView> = pvs.into_iter().filter(|pv| pv.decided.is_some()).collect();
-    if decided.is_empty() {
+    let (decided, others): (Vec<PvView>, Vec<PvView>) = pvs.into_iter().partition(|pv| pv.decided.is_some());
+    let others: Vec<PvView> = others.into_iter().filter(is_let_go).collect();
+    if decided.is_empty() && others.is_empty() {
         return Ok(Interrupted::default());
     }
     // Claims are read after the PersistentVolumes: one that is not among them is gone.
     let claims = observe::claims(ctx, &observe::namespaces(profile)).await?;
-    Ok(sorted(profile, &decided, &claims))
+    let mut left = sorted(profile, &decided, &claims);
+    match pointless(ctx, others).await {
+        Ok(pointless) => left.pointless = pointless,
+        // What another account or a lost server has is for `check` to tell; it keeps nobody from coming up.
+        Err(error) => left.notices.push(format!(
+            "whether volumes of PersistentVolumes that were let go are still there could not be read: {error}"
+        )),
+    }
+    Ok(left)
+}
+
+/// Whether Kubernetes says that the claim is gone, and the reclaim policy that the volume is to go.
+fn is_let_go(pv: &PvView) -> bool {
+    matches!(&*pv.phase, "Released" | "Failed") && pv.reclaim == ReclaimPolicy::Delete && pv.volume.is_some()
+}
+
+/// Those of them whose volumes the cloud does not have: a run died between the volume's end and its own. One whose volume is
+/// there is left to a driver, to garbage collection, or to `down`.
+async fn pointless(ctx: &Context, pvs: Vec<PvView>) -> Result<Vec<Removal>, Error> {
+    let ids: Vec<VolumeId> = pvs.iter().filter_map(|pv| pv.volume.clone()).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut there = BTreeSet::new();
+    let mut pages = ctx.cloud.volumes.list(VolumeFilter::Ids(ids));
+    while let Some(page) = pages.next().await {
+        there.extend(page?.into_iter().map(|volume| volume.id));
+    }
+    let gone = |pv: &&PvView| pv.volume.as_ref().is_some_and(|id| !there.contains(id));
+    Ok(pvs.iter().filter(gone).map(pv_removal).collect())
 }
 
 /// Which of them go back to their claims, and which go.
@@ -105,6 +138,22 @@ impl Run<'_> {
             Ok(())
         });
         apply::all(self.ctx.limits.concurrency, returns).await
+    }
+
+    /// Deletes PersistentVolumes whose claims and volumes are gone.
+    pub(crate) async fn clear_away(&self) -> Vec<Halt> {
+        let removals = self.plan.pointless.iter().map(|removal| async move {
+            self.gate()?;
+            let target = &removal.target;
+            let gone =
+                apply::delete_and_wait(self.ctx, target, &removal.uid, Propagation::Background, self.deadline).await;
+            gone.map_err(|error| Halt::failed(target.to_string(), error))?;
+            Tally::add(&self.tally.changed);
+            let detail = "claim and volume are gone; an earlier run began it";
+            self.done(Stage::Volumes, apply::kubectl_name(target), Change::Deleted, detail);
+            Ok(())
+        });
+        apply::all(self.ctx.limits.concurrency, removals).await
     }
 }
 

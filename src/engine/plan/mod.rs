@@ -211,6 +211,8 @@ pub struct UpPlan {
     pub mounts: Vec<MountPlan>,
     /// PersistentVolumes that an interrupted `down` had decided about, and whose claims are still there.
     pub returns: Vec<ReturnPlan>,
+    /// PersistentVolumes to delete whose claims and volumes are gone.
+    pub pointless: Vec<Removal>,
     /// Objects to remove. The user is asked.
     pub removals: Vec<Removal>,
     /// The one set whose replicas change (`scale` only).
@@ -249,6 +251,7 @@ impl UpPlan {
             + claims
             + self.mounts.len()
             + self.returns.len()
+            + self.pointless.len()
             + self.removals.len()
             + self.releases.len()
             + usize::from(self.scale.as_ref().is_some_and(|s| s.from != s.to))

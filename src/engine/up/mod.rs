@@ -92,6 +92,7 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<UpPlan, En
     let mut plan = assemble(ctx, profile, site, objects.plans, claims.claims);
     plan.mounts = claims.mounts;
     plan.returns = interrupted.returns;
+    plan.pointless = interrupted.pointless;
     plan.removals = live.removals;
     plan.releases = releases;
     plan.notices = notices;
@@ -160,6 +161,7 @@ pub(crate) fn assemble(
         claims,
         mounts: Vec::new(),
         returns: Vec::new(),
+        pointless: Vec::new(),
         removals: Vec::new(),
         scale: None,
         releases: Vec::new(),

@@ -156,9 +156,9 @@ impl Run<'_> {
         );
         let failed = CancellationToken::new();
         let provisioned = async {
-            let (mut halts, mounts, returned) = future::join3(provision, mounts, self.take_back()).await;
-            halts.extend(mounts);
-            halts.extend(returned);
+            let (mut halts, mounts, returned, cleared) =
+                future::join4(provision, mounts, self.take_back(), self.clear_away()).await;
+            halts.extend(mounts.into_iter().chain(returned).chain(cleared));
             if !halts.is_empty() {
                 failed.cancel();
             }

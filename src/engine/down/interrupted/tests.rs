@@ -107,6 +107,18 @@ fn what_was_to_be_kept_or_deleted_or_is_on_its_way_is_left_to_others() {
 }
 
 #[test]
+fn only_what_kubernetes_would_let_go_may_be_all_that_is_left() {
+    let undecided = |policy: &str, phase: &str| {
+        let mut pv = pv("a", "none", Some(policy), phase);
+        pv.decided = None;
+        is_let_go(&pv)
+    };
+    assert!(undecided("Delete", "Released") && undecided("Delete", "Failed"));
+    assert!(!undecided("Retain", "Released"));
+    assert!(!undecided("Delete", "Bound") && !undecided("Delete", "Available") && !undecided("Delete", "Pending"));
+}
+
+#[test]
 fn claims_of_other_namespaces_were_not_read_and_are_not_taken_for_gone() {
     let mut elsewhere = pv("a", "snapshot", Some("Delete"), "Released");
     elsewhere.claim = Some(("shop".to_owned(), "data".to_owned()));
