@@ -43,17 +43,19 @@ fn findings(findings: &[Finding], view: &View) -> String {
     }
     let mut out = String::new();
     for finding in findings {
+        let severity = word(&finding.severity);
+        let text = view.prose(severity.len() + 2, 4, &format!("{}: {}", finding.what, finding.why));
         let severity = match finding.severity {
-            Severity::Error => view.paint.error("error"),
-            Severity::Warning => view.paint.changed("warning"),
-            Severity::Info => "info".to_owned(),
+            Severity::Error => view.paint.error(severity),
+            Severity::Warning => view.paint.changed(severity),
+            Severity::Info => severity,
         };
-        let _ = writeln!(out, "{severity}: {}: {}", inline(&finding.what), inline(&finding.why));
+        let _ = writeln!(out, "{severity}: {text}");
         for sentence in &finding.evidence {
-            let _ = writeln!(out, "    {}", inline(sentence));
+            let _ = writeln!(out, "    {}", view.prose(4, 6, sentence));
         }
         if let Some(hint) = &finding.hint {
-            let _ = writeln!(out, "    {} {}", view.paint.hint("next:"), inline(hint));
+            let _ = writeln!(out, "    {} {}", view.paint.hint("next:"), view.prose(10, 6, hint));
         }
     }
     out

@@ -38,6 +38,12 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// A sentence with names from elsewhere, made harmless. It begins at this column; what does not fit on the terminal's line goes on in
+    /// the next, after `hang` spaces.
+    fn prose(&self, column: usize, hang: usize, text: &str) -> String {
+        text::wrapped(column, hang, &inline(text), self.width)
+    }
+
     /// An age as kubectl prints it; `<unknown>` where the time is not known.
     fn age(&self, since: Option<Timestamp>) -> String {
         since.map_or_else(

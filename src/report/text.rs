@@ -17,6 +17,27 @@ pub(crate) fn block(text: &str) -> String {
     text.split('\n').map(inline).collect::<Vec<_>>().join("\n")
 }
 
+/// Text in lines of a terminal, broken at spaces: it begins at a column, and its other lines with `hang` spaces. Without a width it is one
+/// line. A word that is too long for any line stays whole, to be copied.
+pub(super) fn wrapped(mut column: usize, hang: usize, text: &str, width: Option<u16>) -> String {
+    let width = width.map_or(usize::MAX, usize::from);
+    let mut out = String::with_capacity(text.len());
+    for (index, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if index > 0 && column + 1 + length > width {
+            out.push('\n');
+            out.push_str(&" ".repeat(hang));
+            column = hang;
+        } else if index > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
 fn neutralised(text: &str, is_space: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -132,6 +153,18 @@ mod tests {
         ] {
             assert_eq!(guarded(text), expected);
         }
+    }
+
+    #[test]
+    fn prose_breaks_at_spaces_and_never_in_a_word() {
+        let text = "claim ns/data-0: nothing refers to it";
+        assert_eq!(wrapped(8, 4, text, None), text);
+        assert_eq!(
+            wrapped(8, 4, text, Some(24)),
+            "claim ns/data-0:\n    nothing refers to it"
+        );
+        assert_eq!(wrapped(0, 2, "pvc-0123456789 x", Some(8)), "pvc-0123456789\n  x");
+        assert_eq!(wrapped(2, 2, "", Some(8)), "");
     }
 
     #[test]

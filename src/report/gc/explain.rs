@@ -24,7 +24,8 @@ fn one(explanation: &Explanation, view: &View) -> String {
         view.paint.strong(inline(&format!("volume {}", explanation.volume)))
     );
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(out, "  {:<10}{}", format!("{name}:"), inline(value));
+        let lead = format!("  {:<10}", format!("{name}:"));
+        let _ = writeln!(out, "{lead}{}", view.prose(lead.len(), lead.len(), value));
     };
     line("scope", &explanation.scope);
     let price = match explanation.monthly {
@@ -51,8 +52,10 @@ fn one(explanation: &Explanation, view: &View) -> String {
     for link in &judgement.chain {
         let read = link.read.map(|read| format!(", read {} ago", view.age(Some(read))));
         let source = format!("{}{}", link.source, read.unwrap_or_default());
-        let _ = writeln!(out, "    {}", inline(&link.what));
-        let _ = writeln!(out, "      {}", view.paint.faint(inline(&source)));
+        let _ = writeln!(out, "    {}", view.prose(4, 6, &link.what));
+        for line in format!("      {}", view.prose(6, 8, &source)).lines() {
+            let _ = writeln!(out, "{}", view.paint.faint(line));
+        }
     }
     let gaps: Vec<_> = explanation.gaps.iter().map(|gap| format!("not read: {gap}")).collect();
     out + &status::notices(&gaps, view)

@@ -4,10 +4,26 @@ use moorline_collect::{Line, Outcome, RunHistory};
 
 use super::super::View;
 use super::super::table::{Table, or_none};
+use super::reasoned::Reasoned;
 use super::{grouped, money, run, size};
 
-/// A row for each run, the newest first.
+/// A row for each run, the newest first. On a terminal a row is one line, with a second one for what is long.
 pub(crate) fn history(runs: &[RunHistory], view: &View) -> String {
+    if runs.is_empty() {
+        return "no run is written down\n".to_owned();
+    }
+    if view.width.is_some() && !view.wide {
+        let mut table = Reasoned::new(vec!["RUN", "MARKED", "DELETED", "FAILED", "OPEN", "SAVED $/MONTH"]);
+        for run in runs {
+            let cells = [run.run.clone()].into_iter().chain(counts(run)).collect();
+            let holder = if run.holder.is_empty() { "" } else { "; " };
+            table.row(
+                cells,
+                &format!("{}: {}{holder}{}", started(run), state(run), run.holder),
+            );
+        }
+        return table.render(view);
+    }
     let mut table = Table::new([
         "RUN",
         "STARTED",
@@ -20,24 +36,27 @@ pub(crate) fn history(runs: &[RunHistory], view: &View) -> String {
         "HOLDER",
     ]);
     for run in runs {
-        let count = |wanted: fn(&Line) -> bool| run.lines.iter().filter(|line| wanted(line)).count() as u64;
-        let failed = |line: &Line| matches!(line, Line::End(done) if matches!(done.outcome, Outcome::Failed(_)));
-        table.row([
-            run.run.clone(),
-            run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-            grouped(count(|line| matches!(line, Line::Mark(_)))),
-            grouped(run.saved.count),
-            grouped(count(failed)),
-            grouped((run.open.len() + run.open_leftovers.len()) as u64),
-            money(Some(run.saved.monthly)),
-            state(run),
-            run.holder.clone(),
-        ]);
-    }
-    if table.is_empty() {
-        return "no run is written down\n".to_owned();
+        let cells = [run.run.clone(), started(run)].into_iter().chain(counts(run));
+        table.row(cells.chain([state(run), run.holder.clone()]));
     }
     table.render(view)
+}
+
+fn started(run: &RunHistory) -> String {
+    run.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// Marked, deleted, failed, open, and what was saved.
+fn counts(run: &RunHistory) -> [String; 5] {
+    let count = |wanted: fn(&Line) -> bool| run.lines.iter().filter(|line| wanted(line)).count() as u64;
+    let failed = |line: &Line| matches!(line, Line::End(done) if matches!(done.outcome, Outcome::Failed(_)));
+    [
+        grouped(count(|line| matches!(line, Line::Mark(_)))),
+        grouped(run.saved.count),
+        grouped(count(failed)),
+        grouped((run.open.len() + run.open_leftovers.len()) as u64),
+        money(Some(run.saved.monthly)),
+    ]
 }
 
 fn state(run: &RunHistory) -> String {
@@ -54,11 +73,20 @@ fn state(run: &RunHistory) -> String {
 
 /// One run, line by line.
 pub(crate) fn past_run(run: &RunHistory, view: &View) -> String {
+    let head = history(std::slice::from_ref(run), view);
+    if view.width.is_some() && !view.wide {
+        let mut table = Reasoned::new(vec!["LINE", "WHAT", "VERDICT", "SIZE", "$/MONTH"]);
+        for line in &run.lines {
+            let [what @ .., detail] = cells(line);
+            table.row(what.map(|cell| or_none(&cell)).to_vec(), &detail);
+        }
+        return format!("{head}\n{}", table.render(view));
+    }
     let mut table = Table::new(["LINE", "WHAT", "VERDICT", "SIZE", "$/MONTH", "DETAIL"]);
     for line in &run.lines {
         table.row(cells(line).map(|cell| or_none(&cell)));
     }
-    format!("{}\n{}", history(std::slice::from_ref(run), view), table.render(view))
+    format!("{head}\n{}", table.render(view))
 }
 
 fn cells(line: &Line) -> [String; 6] {

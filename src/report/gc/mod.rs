@@ -29,7 +29,11 @@ fn size(gib: impl std::fmt::Display) -> String {
 /// `3 volumes (30 GiB, $2.40 a month)`.
 fn sum(sum: &Sum, what: &str) -> String {
     let Sum { gib, monthly, .. } = sum;
-    format!("{} ({gib} GiB, ${monthly:.2} a month)", counted(sum.count, what))
+    format!(
+        "{} ({} GiB, ${monthly:.2} a month)",
+        counted(sum.count, what),
+        grouped(*gib)
+    )
 }
 
 fn counted(count: u64, what: &str) -> String {

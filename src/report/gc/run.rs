@@ -9,7 +9,7 @@ use moorline_gc::Verdict;
 use moorline_gc::plan::{Deletion, Keep, Kept};
 
 use super::super::{View, age};
-use super::reasoned::Reasoned;
+use super::reasoned::{Reasoned, SCOPE};
 use super::{ROWS, grouped, money, size, sums};
 
 /// What a run found and did, or would do.
@@ -24,7 +24,7 @@ pub(crate) fn report(report: &Report, view: &View) -> String {
         leftovers(report, view),
         if view.wide { kept(report, view) } else { String::new() },
         sums::totals(&report.plan.totals, view),
-        sums::outcome(report),
+        sums::outcome(report, view),
         sums::notes(report, view),
     ];
     let filled: Vec<_> = sections.into_iter().filter(|section| !section.is_empty()).collect();
@@ -170,7 +170,7 @@ fn unused(report: &Report, view: &View) -> String {
     let rows = rows(report);
     let scoped = view.wide || report.seen.scopes.len() > 1;
     let mut headings = vec!["VOLUME"];
-    headings.extend(scoped.then_some("SCOPE"));
+    headings.extend(scoped.then_some(SCOPE));
     headings.extend(["SIZE", "TYPE", "$/MONTH", "VERDICT", "SINCE", "ACTION"]);
     let mut table = Reasoned::new(headings);
     let shown = if view.wide { rows.len() } else { ROWS };
@@ -201,10 +201,12 @@ fn since(since: Option<Timestamp>, view: &View) -> String {
     since.map_or_else(|| "-".to_owned(), |since| view.age(Some(since)))
 }
 
-/// Load balancers, storage accounts and snapshots that nobody can want; `wide` shows all that were looked at.
+/// Load balancers, target groups, storage accounts and snapshots that nobody can want; `wide` shows all that were looked at.
 fn leftovers(report: &Report, view: &View) -> String {
-    let mut table = Reasoned::new(vec!["LEFTOVER", "SCOPE", "$/MONTH", "VERDICT", "SINCE", "ACTION"]);
-    let wanted = |leftover: &&Leftover| view.wide || leftover.action != LeftoverAction::Keep;
+    let mut table = Reasoned::new(vec!["LEFTOVER", SCOPE, "$/MONTH", "VERDICT", "SINCE", "ACTION"]);
+    // What is unused and stays all the same is told with its reason, as of volumes.
+    let wanted =
+        |leftover: &&Leftover| view.wide || leftover.verdict.is_unused() || leftover.action != LeftoverAction::Keep;
     let all: Vec<_> = report.leftovers.iter().filter(wanted).collect();
     let shown = if view.wide { all.len() } else { ROWS };
     for leftover in all.iter().take(shown) {
@@ -256,7 +258,7 @@ pub(super) fn leftover_outcome(leftover: &Leftover) -> String {
 
 /// What stays whatever time passes: foreign, protected, unknown.
 fn kept(report: &Report, view: &View) -> String {
-    let mut table = Reasoned::new(vec!["KEPT", "SCOPE", "SIZE", "TYPE", "$/MONTH", "VERDICT"]);
+    let mut table = Reasoned::new(vec!["KEPT", SCOPE, "SIZE", "TYPE", "$/MONTH", "VERDICT"]);
     for keep in report.plan.kept.iter().filter(|keep| !keep.verdict.is_unused()) {
         let cells = vec![
             keep.volume.0.clone(),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use moorline_collect::{LeftoverAction, Outcome, Report};
+use moorline_collect::{Leftover, LeftoverAction, Outcome, Report};
 use moorline_gc::Verdict;
 use moorline_gc::caps::Sum;
 use moorline_gc::plan::Kept;
 
 use super::super::table::Table;
-use super::super::{View, inline, status};
+use super::super::{View, status};
 use super::{counted, grouped, size, sum};
 
 /// Notes of one sort that are shown one by one; the rest are counted.
@@ -30,11 +30,11 @@ pub(super) fn totals(totals: &BTreeMap<Verdict, Sum>, view: &View) -> String {
 }
 
 /// In sentences: what went or would go, what is marked, what waits.
-pub(super) fn outcome(report: &Report) -> String {
+pub(super) fn outcome(report: &Report, view: &View) -> String {
     let plan = &report.plan;
     let mut out = String::new();
     let mut line = |text: String| {
-        let _ = writeln!(out, "{text}");
+        let _ = writeln!(out, "{}", view.prose(0, 2, &text));
     };
     if report.applied {
         line(gone(report));
@@ -100,7 +100,10 @@ fn gone(report: &Report) -> String {
         (volumes, leftovers) => format!("{} and {}", counted(volumes, "volume"), counted(leftovers, "leftover")),
     };
     let Sum { gib, monthly, .. } = report.saved;
-    format!("deleted {what}, and the cloud says that they are gone: {gib} GiB, ${monthly:.2} a month saved")
+    format!(
+        "deleted {what}, and the cloud says that they are gone: {} GiB, ${monthly:.2} a month saved",
+        grouped(gib)
+    )
 }
 
 /// Deletions that did not come to their end, by how.
@@ -141,7 +144,7 @@ pub(super) fn notes(report: &Report, view: &View) -> String {
     }
     out.push_str(&status::notices(&report.notices, view));
     for hint in hints(report, view) {
-        let _ = writeln!(out, "{} {hint}", view.paint.hint("hint:"));
+        let _ = writeln!(out, "{} {}", view.paint.hint("hint:"), view.prose(6, 6, hint));
     }
     out
 }
@@ -149,7 +152,12 @@ pub(super) fn notes(report: &Report, view: &View) -> String {
 fn listed(word: &str, lines: &[String], view: &View) -> String {
     let mut out = String::new();
     for line in lines.iter().take(if view.wide { lines.len() } else { NOTES }) {
-        let _ = writeln!(out, "{} {}", view.paint.changed(format!("{word}:")), inline(line));
+        let _ = writeln!(
+            out,
+            "{} {}",
+            view.paint.changed(format!("{word}:")),
+            view.prose(word.len() + 2, 4, line)
+        );
     }
     let hidden = lines.len().saturating_sub(NOTES) as u64;
     if hidden > 0 && !view.wide {
@@ -167,12 +175,18 @@ fn hints(report: &Report, view: &View) -> Vec<&'static str> {
     if stays > 0 && !view.wide {
         hints.push("-o wide lists what is foreign, protected and unknown, with the reasons");
     }
-    let changes = !plan.deletions.is_empty() || !plan.marks.is_empty() || !plan.unmarks.is_empty();
+    let of_leftovers = |leftover: &Leftover| !matches!(leftover.action, LeftoverAction::Keep | LeftoverAction::Wait(_));
+    let changes = !plan.deletions.is_empty()
+        || !plan.marks.is_empty()
+        || !plan.unmarks.is_empty()
+        || report.leftovers.iter().any(of_leftovers);
     if changes && !report.applied {
         hints.push("nothing was changed; `moorline gc --apply` does this");
     }
-    if report.has_findings() {
-        hints.push("`moorline explain VOLUME` shows the evidence, `moorline gc protect VOLUME` keeps one for good");
+    let unused = plan.kept.iter().any(|keep| keep.verdict.is_unused()) || !plan.deletions.is_empty();
+    if report.has_findings() && unused {
+        hints.push("`moorline explain VOLUME` shows the evidence");
+        hints.push("`moorline gc protect VOLUME` keeps one for good");
     }
     if !plan.exceeded.is_empty() {
         hints.push("where all of it may go, raise the policy's caps for one run");

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use moorline_api::VolumeId;
 use moorline_collect::report::{ScopeSeen, Seen};
-use moorline_collect::{Done, Outcome, Report};
+use moorline_collect::{Done, Outcome, Report, RunHistory};
 use moorline_gc::caps::{Exceeded, Sum};
 use moorline_gc::coverage::Gap;
 use moorline_gc::plan::{Keep, Kept, Step};
 use moorline_gc::{Deletion, Plan, Verdict};
 
 use super::super::{Paint, View};
-use super::{ROWS, grouped, report};
+use super::{ROWS, grouped, history, report};
 
 fn now() -> Timestamp {
     "2026-11-21T15:00:00Z".parse().unwrap()
@@ -156,6 +156,57 @@ vol-1    10GiB   gp3    0.50      left-behind   8d      delete
     its set is gone
 ";
     assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn everything_fits_a_terminal_of_eighty_columns() {
+    let terminal = |columns| View {
+        width: Some(columns),
+        ..view(false)
+    };
+    let mut long = deletion("vol-0123456789abcdef0", 0.8);
+    "aws 123456789012 eu-central-1".clone_into(&mut long.scope);
+    "claim shop/data-postgres-0: moorline made it for StatefulSet postgres, which is gone, and nothing refers to it"
+        .clone_into(&mut long.why);
+    let mut of = run(vec![long], Vec::new());
+    of.seen.scopes.push(scope("aws 123456789012 eu-central-1"));
+    of.plan.gaps = vec![Gap {
+        place: "cluster prod".to_owned(),
+        what: "pods".to_owned(),
+        why: "could not be read: list pods: pods is forbidden: user gc cannot list it at the cluster scope".to_owned(),
+    }];
+    let text = report(&of, &terminal(80));
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let expected = "\
+VOLUME                  SIZE    TYPE   $/MONTH   VERDICT       SINCE   ACTION
+vol-0123456789abcdef0   10GiB   gp3    0.80      left-behind   8d      delete
+    aws 123456789012 eu-central-1: claim shop/data-postgres-0: moorline made it
+    for StatefulSet postgres, which is gone, and nothing refers to it
+";
+    assert!(text.starts_with(expected), "{text}");
+    let wide = report(&of, &terminal(200));
+    assert!(wide.starts_with("VOLUME                  SCOPE"), "{wide}");
+
+    let one = RunHistory {
+        run: "58b1c1197d1a54a8".to_owned(),
+        started: now(),
+        finished: None,
+        holder: "gc on a-machine-with-a-long-name.example.com, process 27326".to_owned(),
+        lines: Vec::new(),
+        open: Vec::new(),
+        open_leftovers: Vec::new(),
+        saved: Sum::default(),
+    };
+    let text = history(&[one], &terminal(80));
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(
+        text.contains("\n58b1c1197d1a54a8   "),
+        "a run's id can be copied: {text}"
+    );
+    assert!(
+        text.contains("2026-11-21 15:00:00Z: killed, or under way; gc on"),
+        "{text}"
+    );
 }
 
 #[test]
