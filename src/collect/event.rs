@@ -19,7 +19,7 @@ pub enum Stage {
     Marks,
     /// Looking again, and deleting.
     Deletions,
-    /// Load balancers, storage accounts and snapshots.
+    /// Load balancers, target groups, storage accounts and snapshots.
     Leftovers,
 }
 

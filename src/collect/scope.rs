@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use moorline_api::{Cluster, Error, Holders, Inventory, LoadBalancers, Recovery, StorageRules, Tagging, Volumes};
+use moorline_api::{
+    Cluster, Error, Holders, Inventory, LoadBalancers, Recovery, StorageRules, Tagging, TargetGroups, Volumes,
+};
 
 /// What one set of credentials sees at once: an AWS account in one region, an Azure subscription.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ pub struct Scope {
     pub holders: Arc<dyn Holders>,
     /// Load balancers.
     pub load_balancers: Arc<dyn LoadBalancers>,
+    /// What load balancers forward to.
+    pub target_groups: Arc<dyn TargetGroups>,
     /// The provider's storage rules.
     pub rules: Arc<dyn StorageRules>,
 }
@@ -36,7 +40,7 @@ impl Scope {
         region: impl Into<String>,
     ) -> Self
     where
-        P: Inventory + Volumes + Tagging + Recovery + Holders + LoadBalancers + 'static,
+        P: Inventory + Volumes + Tagging + Recovery + Holders + LoadBalancers + TargetGroups + 'static,
     {
         Self {
             name: name.into(),
@@ -46,7 +50,8 @@ impl Scope {
             tagging: provider.clone(),
             recovery: provider.clone(),
             holders: provider.clone(),
-            load_balancers: provider,
+            load_balancers: provider.clone(),
+            target_groups: provider,
             rules,
         }
     }

@@ -7,8 +7,8 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 use moorline_api::{
     Error, ErrorKind, Holder, Holders, Inventoried, Inventory, LoadBalancer, LoadBalancers, NewVolume, Origin,
-    Recoverable, Recovery, Resource, Result, Snapshot, StorageRules, TagChange, Tagged, Tagging, Tags, Volume,
-    VolumeFilter, VolumeId, Volumes,
+    Recoverable, Recovery, Resource, Result, Snapshot, StorageRules, TagChange, Tagged, Tagging, Tags, TargetGroup,
+    TargetGroups, Volume, VolumeFilter, VolumeId, Volumes,
 };
 
 use crate::Scope;
@@ -108,6 +108,17 @@ impl LoadBalancers for Unusable {
     }
 
     async fn delete(&self, _balancer: &LoadBalancer) -> Result<()> {
+        Err(self.error())
+    }
+}
+
+#[async_trait]
+impl TargetGroups for Unusable {
+    fn target_groups(&self) -> BoxStream<'_, Result<Vec<TargetGroup>>> {
+        self.stream()
+    }
+
+    async fn delete_target_group(&self, _id: &str) -> Result<()> {
         Err(self.error())
     }
 }

@@ -3,6 +3,7 @@
 
 mod broken;
 mod changes;
+mod groups;
 mod output;
 mod role;
 mod runs;

@@ -54,6 +54,8 @@ pub enum Resource {
     Snapshot(String),
     /// A load balancer, by [`LoadBalancer::id`](crate::LoadBalancer::id).
     LoadBalancer(String),
+    /// A target group, by [`TargetGroup::id`](crate::TargetGroup::id).
+    TargetGroup(String),
     /// What holds volumes, by [`Holder::id`](crate::Holder::id).
     Holder(String),
 }
@@ -63,7 +65,7 @@ impl Resource {
     pub fn id(&self) -> &str {
         match self {
             Self::Volume(id) => &id.0,
-            Self::Snapshot(id) | Self::LoadBalancer(id) | Self::Holder(id) => id,
+            Self::Snapshot(id) | Self::LoadBalancer(id) | Self::TargetGroup(id) | Self::Holder(id) => id,
         }
     }
 }
@@ -74,6 +76,7 @@ impl fmt::Display for Resource {
             Self::Volume(_) => "volume",
             Self::Snapshot(_) => "snapshot",
             Self::LoadBalancer(_) => "load balancer",
+            Self::TargetGroup(_) => "target group",
             Self::Holder(_) => "storage account",
         };
         write!(f, "{sort} {}", self.id())

@@ -34,7 +34,7 @@ pub use error::{Error, ErrorKind, FieldConflict, Result};
 pub use inventory::{
     Content, Detail, Holder, HolderMaker, Holders, Inventoried, Inventory, Resource, TagChange, Tagged, Tagging,
 };
-pub use load_balancer::{LoadBalancer, LoadBalancerKind, LoadBalancers};
+pub use load_balancer::{LoadBalancer, LoadBalancerKind, LoadBalancers, TargetGroup, TargetGroups};
 pub use mount::{MountSecrets, SecretRef, Sensitive, Usage};
 pub use object::{Gvk, Object, ObjectRef, ResourceKind};
 pub use recovery::{Origin, Recoverable, Recovery};

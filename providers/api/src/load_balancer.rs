@@ -74,6 +74,30 @@ impl LoadBalancer {
     }
 }
 
+/// Targets to which load balancers forward. Their controller makes them beside a load balancer, and they outlive it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetGroup {
+    /// ARN.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// The load balancers that forward to it, by [`LoadBalancer::id`].
+    pub balancers: Vec<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Lists and deletes target groups. A cloud without such things lists none.
+#[async_trait]
+pub trait TargetGroups: Send + Sync {
+    /// Every target group of the region with its tags, page by page; ends early only with an `Err`.
+    fn target_groups(&self) -> BoxStream<'_, Result<Vec<TargetGroup>>>;
+
+    /// Deletes a target group; one that is absent is success, one to which anything forwards is `ErrorKind::InUse`. It waits a while for
+    /// a load balancer that has just been deleted; the caller bounds it in time.
+    async fn delete_target_group(&self, id: &str) -> Result<()>;
+}
+
 /// Lists load balancers.
 #[async_trait]
 pub trait LoadBalancers: Send + Sync {

@@ -186,9 +186,11 @@ impl Refusal<'_> {
             }
             "InternalFailure" if self.says_it_is_lacking() => (ErrorKind::Unsupported, ""),
             "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable" => (ErrorKind::Internal, ""),
-            "InvalidVolume.NotFound" | "InvalidSnapshot.NotFound" | "LoadBalancerNotFound" | "AccessPointNotFound" => {
-                (ErrorKind::NotFound, "")
-            }
+            "InvalidVolume.NotFound"
+            | "InvalidSnapshot.NotFound"
+            | "LoadBalancerNotFound"
+            | "AccessPointNotFound"
+            | "TargetGroupNotFound" => (ErrorKind::NotFound, ""),
             "InvalidNextToken" | "InvalidMarker" => (ErrorKind::Expired, ""),
             code if code.ends_with("LimitExceeded") => {
                 (ErrorKind::LimitExceeded, "ask AWS to raise the quota, or free some")

@@ -27,6 +27,7 @@ mod recovery;
 mod settings;
 mod snapshots;
 mod tagging;
+mod target_groups;
 mod volumes;
 mod waiting;
 mod zones;

@@ -15,14 +15,14 @@ use crate::listing::Pages;
 use crate::provider::AwsProvider;
 
 /// Load balancers a page; both APIs take 1 to 400.
-const PAGE: i32 = 400;
+pub(crate) const PAGE: i32 = 400;
 /// Load balancers whose tags one call tells.
 const TAG_BATCH: usize = 20;
 /// Tag calls of one page under way at once.
 const TAG_CALLS: usize = 8;
 
 /// Tags by load balancer: name or ARN.
-type TagsById = HashMap<String, Tags>;
+pub(crate) type TagsById = HashMap<String, Tags>;
 
 #[async_trait]
 impl LoadBalancers for AwsProvider {
@@ -56,7 +56,7 @@ impl LoadBalancers for AwsProvider {
 }
 
 #[derive(Clone, Copy)]
-enum Api {
+pub(crate) enum Api {
     Classic,
     V2,
 }
@@ -117,7 +117,8 @@ impl AwsProvider {
         }
     }
 
-    async fn tags_of(&self, api: Api, ids: Vec<String>) -> Result<TagsById> {
+    /// The tags of things of one API, load balancers or target groups; what is gone is not among them.
+    pub(crate) async fn tags_of(&self, api: Api, ids: Vec<String>) -> Result<TagsById> {
         let batches: Vec<_> = ids.chunks(TAG_BATCH).map(<[String]>::to_vec).collect();
         stream::iter(batches)
             .map(|batch| self.tags_of_batch(api, batch))
@@ -181,7 +182,7 @@ impl AwsProvider {
 }
 
 /// Everything of an answer that is fit for use.
-fn all<T, U>(answered: Option<Vec<T>>, fit: impl Fn(T) -> Option<U>) -> Vec<U> {
+pub(crate) fn all<T, U>(answered: Option<Vec<T>>, fit: impl Fn(T) -> Option<U>) -> Vec<U> {
     answered.into_iter().flatten().filter_map(fit).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Tags of volumes, snapshots and load balancers, many at once.
+//! Tags of volumes, snapshots, load balancers and target groups, many at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -194,6 +194,7 @@ fn keeper(thing: &Resource) -> Keeper {
     match thing {
         Resource::Volume(_) | Resource::Snapshot(_) => Keeper::Ec2,
         Resource::LoadBalancer(id) if id.starts_with("arn:") => Keeper::V2,
+        Resource::TargetGroup(_) => Keeper::V2,
         Resource::LoadBalancer(_) => Keeper::Classic,
         Resource::Holder(_) => Keeper::Nobody,
     }
@@ -240,6 +241,7 @@ mod tests {
         things.push(Resource::Snapshot("snap-1".to_owned()));
         things.push(Resource::LoadBalancer("web".to_owned()));
         things.push(Resource::LoadBalancer("arn:aws:x".to_owned()));
+        things.push(Resource::TargetGroup("arn:aws:t".to_owned()));
         things.push(Resource::Holder("h".to_owned()));
         let found: Vec<_> = batches(things)
             .iter()
@@ -251,6 +253,7 @@ mod tests {
             (Keeper::Ec2, 2),
             (Keeper::V2, 1),
             (Keeper::Classic, 1),
+            (Keeper::V2, 1),
             (Keeper::Nobody, 1),
         ];
         assert_eq!(found, expected);

@@ -4,7 +4,9 @@
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use moorline_api::{LoadBalancer, LoadBalancerKind, LoadBalancers, Result};
+use moorline_api::{
+    Error, ErrorKind, LoadBalancer, LoadBalancerKind, LoadBalancers, Result, TargetGroup, TargetGroups,
+};
 
 use crate::provider::AzureProvider;
 use crate::resources::PublicAddress;
@@ -18,6 +20,19 @@ impl LoadBalancers for AzureProvider {
             Ok(pages.map_ok(|page: Vec<PublicAddress>| page.into_iter().filter_map(balancer).collect()))
         };
         stream::once(pages).try_flatten().boxed()
+    }
+}
+
+/// What Azure's load balancers forward to is part of them.
+#[async_trait]
+impl TargetGroups for AzureProvider {
+    fn target_groups(&self) -> BoxStream<'_, Result<Vec<TargetGroup>>> {
+        stream::empty().boxed()
+    }
+
+    async fn delete_target_group(&self, id: &str) -> Result<()> {
+        let why = "Azure has no target groups";
+        Err(Error::new(ErrorKind::Unsupported, "delete", id, why))
     }
 }
 

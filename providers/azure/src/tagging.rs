@@ -30,9 +30,10 @@ impl Tagging for AzureProvider {
             async move {
                 let outcome = match &thing {
                     Resource::Volume(id) => self.tag_volume(id, &change).await,
-                    Resource::Snapshot(id) | Resource::LoadBalancer(id) | Resource::Holder(id) => {
-                        self.tag_resource(id, &change).await
-                    }
+                    Resource::Snapshot(id)
+                    | Resource::LoadBalancer(id)
+                    | Resource::TargetGroup(id)
+                    | Resource::Holder(id) => self.tag_resource(id, &change).await,
                 };
                 Tagged {
                     things: vec![thing],

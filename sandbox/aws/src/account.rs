@@ -8,6 +8,7 @@ use moorline_sandbox_core::{Journal, JournalError, Mortal, Shelf};
 
 use crate::model::balancer::LoadBalancer;
 use crate::model::snapshot::SnapshotRecord;
+use crate::model::target_group::TargetGroup;
 use crate::model::volume::{TokenUse, VolumeRecord};
 use crate::throttle::Throttle;
 
@@ -19,6 +20,7 @@ pub(crate) struct Account {
     pub(crate) volumes: Shelf<VolumeRecord>,
     pub(crate) snapshots: Shelf<SnapshotRecord>,
     pub(crate) balancers: Shelf<LoadBalancer>,
+    pub(crate) groups: Shelf<TargetGroup>,
     pub(crate) throttle: Throttle,
     /// By zone and token. Those of living volumes are restored from the volumes.
     tokens: BTreeMap<(String, String), TokenUse>,
@@ -39,6 +41,7 @@ impl Account {
             volumes,
             snapshots: Shelf::open("aws-snapshots", journal.clone())?,
             balancers: Shelf::open("aws-load-balancers", journal.clone())?,
+            groups: Shelf::open("aws-target-groups", journal.clone())?,
             throttle: Throttle::default(),
             tokens,
             journal,
@@ -71,6 +74,7 @@ impl Account {
         }
         self.snapshots.bury(now)?;
         self.balancers.bury(now)?;
+        self.groups.bury(now)?;
         Ok(())
     }
 
@@ -79,6 +83,7 @@ impl Account {
         self.volumes.clear()?;
         self.snapshots.clear()?;
         self.balancers.clear()?;
+        self.groups.clear()?;
         self.journal.clear_table(TOKENS)?;
         self.tokens.clear();
         self.throttle = Throttle::default();
@@ -99,6 +104,12 @@ impl Mortal for SnapshotRecord {
 }
 
 impl Mortal for LoadBalancer {
+    fn end(&self) -> Option<Timestamp> {
+        self.gone_at
+    }
+}
+
+impl Mortal for TargetGroup {
     fn end(&self) -> Option<Timestamp> {
         self.gone_at
     }

@@ -177,7 +177,7 @@ impl AwsCloud {
         })
     }
 
-    /// Deletes the load balancers named `name`, classic or not; success also where there is none.
+    /// Deletes the load balancers named `name`, classic or not, and their target groups; success also where there is none.
     pub fn delete_load_balancer(&self, name: &str) -> Result<(), AwsError> {
         self.at_home(|session| {
             elb::shared::delete(
@@ -187,7 +187,8 @@ impl AwsCloud {
             elb::shared::delete(
                 session,
                 &elb::shared::key(&session.region, LoadBalancerKind::Network, name),
-            )
+            )?;
+            elb::groups::sweep(session, name)
         })
     }
 

@@ -109,8 +109,15 @@ async fn deletions(eyes: &Eyes<'_>, rows: &mut [(Row, Leftover)], pen: &impl Pen
     for (index, scope) in eyes.collector.scopes.iter().enumerate() {
         let doomed = |row: &Row| row.scope == scope.name && row.action == Action::Delete;
         let mut doomed: Vec<_> = rows.iter_mut().filter(|(row, _)| doomed(row)).collect();
-        for batch in doomed.chunks_mut(BATCH) {
-            let sorts: BTreeSet<Sort> = batch.iter().filter_map(|(row, _)| sort_of(&row.resource)).collect();
+        // Load balancers before what they forward to.
+        let sort = |row: &Row| Sort::of(&row.resource);
+        doomed.sort_by_key(|(row, _)| sort(row));
+        let alike = doomed.chunk_by_mut(|(one, _), (other, _)| sort(one) == sort(other));
+        for batch in alike.flat_map(|alike| alike.chunks_mut(BATCH)) {
+            let mut sorts: BTreeSet<Sort> = batch.iter().filter_map(|(row, _)| sort(row)).collect();
+            if sorts.contains(&Sort::TargetGroups) {
+                sorts.insert(Sort::LoadBalancers);
+            }
             // What is left stays as it is: to be deleted, and not begun.
             if pen.confirm().await.is_err() {
                 return;
@@ -127,15 +134,6 @@ async fn deletions(eyes: &Eyes<'_>, rows: &mut [(Row, Leftover)], pen: &impl Pen
             });
             join_all(going).await;
         }
-    }
-}
-
-fn sort_of(resource: &Resource) -> Option<Sort> {
-    match resource {
-        Resource::LoadBalancer(_) => Some(Sort::LoadBalancers),
-        Resource::Holder(_) => Some(Sort::StorageAccounts),
-        Resource::Snapshot(_) => Some(Sort::Snapshots),
-        Resource::Volume(_) => None,
     }
 }
 
@@ -197,6 +195,7 @@ async fn call(eyes: &Eyes<'_>, scope: &Scope, look: &Look, row: &Row) -> Result<
                     .then_some(())
                     .ok_or_else(|| Error::new(ErrorKind::Internal, "delete", &row.name, why))
             }
+            Resource::TargetGroup(id) => scope.target_groups.delete_target_group(id).await,
             Resource::Snapshot(id) => scope.recovery.delete_snapshot(id).await,
             Resource::Volume(_) => Err(Error::new(ErrorKind::Invalid, "delete", &row.name, "it is a volume")),
         }

@@ -9,7 +9,8 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use moorline_api::{
-    Cluster, Error, ErrorKind, Holder, Kinds, ListQuery, LoadBalancer, Recoverable, Resource, ResourceKind, Tags, tags,
+    Cluster, Error, ErrorKind, Holder, Kinds, ListQuery, LoadBalancer, Recoverable, Resource, ResourceKind, Tags,
+    TargetGroup, tags,
 };
 use moorline_gc::ClusterIndex;
 use moorline_gc::leftovers::{Kind, Leftovers, Sort};
@@ -38,8 +39,20 @@ pub(super) struct Look {
 /// What a listing of a scope shows.
 enum Things {
     Balancers(Vec<LoadBalancer>),
+    Groups(Vec<TargetGroup>),
     Holders(Vec<Holder>),
     Snapshots(Vec<Recoverable>),
+}
+
+impl Things {
+    fn count(&self) -> usize {
+        match self {
+            Self::Balancers(all) => all.len(),
+            Self::Groups(all) => all.len(),
+            Self::Holders(all) => all.len(),
+            Self::Snapshots(all) => all.len(),
+        }
+    }
 }
 
 /// The UIDs of the clusters, or why one of them is not known.
@@ -150,6 +163,7 @@ async fn clouds(
                         world.add_balancer(index, &balancer, prices.load_balancer(scope, &balancer));
                         balancers.insert(Resource::LoadBalancer(balancer.id.clone()), balancer);
                     }),
+                    Things::Groups(all) => all.iter().for_each(|group| world.add_target_group(index, group)),
                     Things::Holders(all) => all.iter().for_each(|holder| world.add_holder(index, holder)),
                     Things::Snapshots(all) => all.iter().for_each(|snapshot| {
                         world.add_recoverable(index, snapshot, prices.snapshot(scope, snapshot));
@@ -171,6 +185,14 @@ async fn list(eyes: &Eyes<'_>, scope: usize, sort: Sort, clusters: &Uids) -> Lis
         Ok(_permit) => things(eyes, scope, sort, clusters).await,
         Err(_) => Err(Error::new(ErrorKind::Internal, "list", "", "the run has ended")),
     };
+    if let Ok(things) = &outcome {
+        eyes.collector.emit(Event::Read {
+            place: eyes.collector.scopes[scope].name.clone(),
+            what: sort.to_string(),
+            count: things.count(),
+            complete: true,
+        });
+    }
     Listing {
         scope,
         sort,
@@ -183,6 +205,9 @@ async fn things(eyes: &Eyes<'_>, scope: usize, sort: Sort, clusters: &Uids) -> s
     let scope = &eyes.collector.scopes[scope];
     match sort {
         Sort::LoadBalancers => all(scope.load_balancers.list(), |_| true).await.map(Things::Balancers),
+        Sort::TargetGroups => all(scope.target_groups.target_groups(), |_| true)
+            .await
+            .map(Things::Groups),
         Sort::StorageAccounts => all(scope.holders.holders(), |_| true).await.map(Things::Holders),
         Sort::Snapshots => {
             let unknown = |why: &String| Error::new(ErrorKind::Unreachable, "list", "snapshots", why);

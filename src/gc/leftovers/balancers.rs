@@ -30,8 +30,7 @@ pub(super) struct Balancer {
 }
 
 impl Balancer {
-    pub(super) fn of(balancer: &LoadBalancer) -> Self {
-        let tags = &balancer.tags;
+    pub(super) fn of(tags: &Tags) -> Self {
         let services = SERVICES.iter().filter_map(|key| tags.get(*key));
         let services = services.flat_map(|value| value.split(',')).map(str::trim);
         let services = services.filter(|service| !service.is_empty());
@@ -55,14 +54,17 @@ impl Balancer {
 
     /// Everything by which an object may mean it.
     pub(super) fn keys(&self, balancer: &LoadBalancer) -> Vec<Name> {
-        let of_group = self.makers.iter().any(|maker| matches!(maker, Name::Group(_)));
         let name = balancer.name.strip_prefix(AZURE_PREFIX).unwrap_or(&balancer.name);
         let hosts = [&balancer.hostname, balancer.hostname.trim_end_matches('.')];
         let hosts = hosts.map(|host| Name::Host(host.to_ascii_lowercase()));
-        let keys = self.makers.iter().cloned().chain(hosts);
-        keys.chain(of_group.then_some(Name::AnyGroup))
-            .chain([Name::OfUid(name.to_owned())])
-            .collect()
+        let keys = self.makers().chain(hosts);
+        keys.chain([Name::OfUid(name.to_owned())]).collect()
+    }
+
+    /// What objects are called that it, or what belongs to it, was made for.
+    pub(super) fn makers(&self) -> impl Iterator<Item = Name> {
+        let of_group = self.makers.iter().any(|maker| matches!(maker, Name::Group(_)));
+        self.makers.iter().cloned().chain(of_group.then_some(Name::AnyGroup))
     }
 
     /// The namespaces of what it was made for.

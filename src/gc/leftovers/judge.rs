@@ -1,13 +1,14 @@
 //! The verdict on one candidate. As with volumes, the more alive answer wins, and every doubt keeps.
 
 use jiff::Timestamp;
-use moorline_api::{Content, HolderMaker, Object};
+use moorline_api::{Content, HolderMaker, Object, Resource};
 
 use super::balancers::Balancer;
+use super::groups::Group;
 use super::holders::Account;
 use super::names::Hint;
 use super::snapshots::Expiring;
-use super::world::{Candidate, Facts, Kind, Leftovers, Side, Sign};
+use super::world::{Candidate, Facts, Kind, Leftovers, Side, Sign, Sort};
 use crate::coverage::Freshness;
 use crate::verdict::Verdict;
 
@@ -31,6 +32,7 @@ impl Facts {
     pub(super) fn depends_on(&self) -> &'static [Kind] {
         match self {
             Self::Balancer(_) => &[Kind::Services, Kind::Ingresses, Kind::Gateways],
+            Self::Group(_) => &[Kind::Services, Kind::Ingresses, Kind::TargetGroupBindings],
             Self::Account(_) => &[Kind::StorageClasses, Kind::PersistentVolumes],
             Self::Snapshot(_) => &[Kind::SnapshotContents],
         }
@@ -46,7 +48,7 @@ impl Facts {
             (Hint::Address, _) => Some(Sign::Uses(format!("{place} has its address"))),
             (Hint::Uid, _) => Some(Sign::Uses(format!("its name is of the UID of {place}"))),
             // Every cluster may have a Service of that name.
-            (Hint::Maker, Self::Balancer(balancer)) => balancer
+            (Hint::Maker, Self::Balancer(maker) | Self::Group(Group { maker, .. })) => maker
                 .is_of(side)
                 .then(|| Sign::Wants(format!("{place} is there, and its tags name it or its like"))),
             (Hint::Mention, Self::Snapshot(_)) => Some(Sign::Uses(format!("{place} names it"))),
@@ -60,7 +62,7 @@ impl Candidate {
     pub(super) fn may_be_orphan(&self, now: Timestamp) -> bool {
         self.protected.is_none()
             && match &self.facts {
-                Facts::Balancer(balancer) => balancer.stays().is_none(),
+                Facts::Balancer(maker) | Facts::Group(Group { maker, .. }) => maker.stays().is_none(),
                 Facts::Account(account) => account.stays().is_none(),
                 Facts::Snapshot(snapshot) => snapshot.stays(now).is_none(),
             }
@@ -82,8 +84,13 @@ impl Leftovers {
         if let Some(Sign::Uses(why)) = &candidate.sign {
             return (Verdict::InUse, why.clone());
         }
+        if let Facts::Group(group) = &candidate.facts
+            && let Some(balancer) = self.user_of(candidate, group, fresh)
+        {
+            return (Verdict::InUse, format!("load balancer {balancer} forwards to it"));
+        }
         let stays = match &candidate.facts {
-            Facts::Balancer(balancer) => balancer.stays(),
+            Facts::Balancer(maker) | Facts::Group(Group { maker, .. }) => maker.stays(),
             Facts::Account(account) => account.stays(),
             Facts::Snapshot(snapshot) => snapshot.stays(fresh.now),
         };
@@ -99,7 +106,13 @@ impl Leftovers {
         stays
             .or_else(|| Some((Verdict::Unknown, self.missing(candidate, fresh)?)))
             .unwrap_or_else(|| match &candidate.facts {
-                Facts::Balancer(balancer) => self.balancer(balancer),
+                Facts::Balancer(balancer) => {
+                    self.made_by(balancer, "where that is gone, and nothing shows its address")
+                }
+                Facts::Group(group) => self.made_by(
+                    &group.maker,
+                    "where that is gone, and no load balancer that stays forwards to it",
+                ),
                 Facts::Account(account) => self.account(account),
                 Facts::Snapshot(snapshot) => self.snapshot(snapshot),
             })
@@ -123,16 +136,41 @@ impl Leftovers {
         })
     }
 
+    /// The first load balancer that forwards to a group and that is not itself to go. One that a whole listing does not have is gone; one
+    /// of which nobody knows uses it.
+    fn user_of<'a>(&'a self, candidate: &Candidate, group: &'a Group, fresh: Freshness) -> Option<&'a str> {
+        let readings = &self.scopes[usize::from(candidate.scope.0)].readings;
+        let listed_whole = readings
+            .get(&Sort::LoadBalancers)
+            .is_some_and(|reading| reading.problem(None, fresh).is_none());
+        group.balancers.iter().find_map(|id| match self.balancer(id) {
+            Some(balancer) => (!self.judge(balancer, fresh).verdict.is_unused()).then_some(&*balancer.name),
+            None => (!listed_whole).then_some(id),
+        })
+    }
+
+    /// The load balancers that forward to a thing and that the cloud still lists.
+    pub(super) fn balancers_of<'a>(&'a self, candidate: &'a Candidate) -> impl Iterator<Item = &'a Candidate> {
+        let group = match &candidate.facts {
+            Facts::Group(group) => Some(group),
+            _ => None,
+        };
+        let ids = group.into_iter().flat_map(|group| &group.balancers);
+        ids.filter_map(|id| self.balancer(id))
+    }
+
+    fn balancer(&self, id: &str) -> Option<&Candidate> {
+        self.find(&Resource::LoadBalancer(id.to_owned()))
+    }
+
     /// No object means it, and everything was read.
-    fn balancer(&self, balancer: &Balancer) -> Said {
+    fn made_by(&self, balancer: &Balancer, gone: &str) -> Said {
         if let Some(stranger) = balancer.clusters.iter().find(|id| !self.is_named(id)) {
             return (Verdict::Foreign, unnamed(stranger));
         }
         let made_for = balancer.made_for().unwrap_or_default();
         let cluster = balancer.clusters.join(", ");
-        let why = format!(
-            "it was made for {made_for} of cluster {cluster}, where that is gone, and nothing shows its address"
-        );
+        let why = format!("it was made for {made_for} of cluster {cluster}, {gone}");
         (Verdict::Orphan, why)
     }
 

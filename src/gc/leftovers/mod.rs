@@ -1,5 +1,5 @@
-//! What clusters leave behind beside volumes: load balancers whose Service is gone, storage accounts that hold nothing, and
-//! our own snapshots past their expiry.
+//! What clusters leave behind beside volumes: load balancers whose Service is gone and their target groups, storage accounts that
+//! hold nothing, and our own snapshots past their expiry.
 //!
 //! They need no chain of evidence as volumes do, so they have a world of their own: the few things of the clouds that may have
 //! to go are its candidates, and of everything that clusters list only what speaks for one of them is kept. A candidate that
@@ -9,6 +9,7 @@
 //! says which kinds have to be read, then the clusters ([`Leftovers::identify`], then [`Leftovers::add`]).
 
 mod balancers;
+mod groups;
 mod holders;
 mod judge;
 mod names;

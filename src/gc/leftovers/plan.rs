@@ -20,7 +20,7 @@ use crate::verdict::Verdict;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Grace {
-    /// A load balancer whose Service is gone.
+    /// A load balancer whose Service is gone, or a target group of such a one.
     pub load_balancer: SignedDuration,
     /// A storage account that holds nothing.
     pub storage_account: SignedDuration,
@@ -170,6 +170,9 @@ pub fn second_look(
     let Some(candidate) = world.find(&first.resource) else {
         return Err("the cloud does not list it any more".to_owned());
     };
+    if let Some(balancer) = world.balancers_of(candidate).next() {
+        return Err(format!("load balancer {} is still there", balancer.name));
+    }
     let row = Planner::new(world, policy, grace, clock, run).row(candidate);
     match row.action {
         Action::Delete => Ok(()),
@@ -247,16 +250,28 @@ impl<'a> Planner<'a> {
                 return (Action::Keep(Kept::Clock), why, None);
             }
             (_, Standing::None) => return (Action::Mark(self.mark(verdict)), why, Some(self.fresh.now)),
-            (Facts::Balancer(_), Standing::Since(since)) => (Some(since), self.grace.load_balancer),
+            (Facts::Balancer(_) | Facts::Group(_), Standing::Since(since)) => (Some(since), self.grace.load_balancer),
             (Facts::Account(_), Standing::Since(since)) => (Some(since), self.grace.storage_account),
         };
         let until = since.map(|since| since.saturating_add(grace).unwrap_or(Timestamp::MAX));
         let action = match until {
             Some(until) if until > self.fresh.now => Action::Keep(Kept::Waiting(until)),
             None => Action::Keep(Kept::Never),
-            Some(_) => return self.unless_unpriced(candidate, why, since),
+            Some(_) => match self.outlived_by(candidate) {
+                None => return self.unless_unpriced(candidate, why, since),
+                Some(balancer) => {
+                    let why = format!("load balancer {} forwards to it, and stays for now", balancer.name);
+                    return (Action::Keep(Kept::Withheld), why, since);
+                }
+            },
         };
         (action, why, since)
+    }
+
+    /// A load balancer that forwards to it and that this run does not delete.
+    fn outlived_by(&self, candidate: &'a Candidate) -> Option<&'a Candidate> {
+        let mut balancers = self.world.balancers_of(candidate);
+        balancers.find(|balancer| self.row(balancer).action != Action::Delete)
     }
 
     fn unless_unpriced(

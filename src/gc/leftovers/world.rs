@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use jiff::Timestamp;
-use moorline_api::{Holder, LoadBalancer, Object, Recoverable, Resource, Tags};
+use moorline_api::{Holder, LoadBalancer, Object, Recoverable, Resource, Tags, TargetGroup};
 use serde::{Deserialize, Serialize};
 
 use super::balancers::Balancer;
+use super::groups::Group;
 use super::holders::Account;
 use super::names::{self, Name};
 use super::snapshots::Expiring;
@@ -27,6 +28,8 @@ pub enum Kind {
     Ingresses,
     /// Gateways of `gateway.networking.k8s.io`; complete and empty where the cluster does not serve them.
     Gateways,
+    /// `TargetGroupBindings` of the AWS Load Balancer Controller; complete and empty where the cluster does not serve them.
+    TargetGroupBindings,
     /// `StorageClasses`.
     StorageClasses,
     /// PersistentVolumes.
@@ -37,10 +40,11 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Services,
         Self::Ingresses,
         Self::Gateways,
+        Self::TargetGroupBindings,
         Self::StorageClasses,
         Self::PersistentVolumes,
         Self::SnapshotContents,
@@ -52,6 +56,7 @@ impl Kind {
             Self::Services => ("", "Service"),
             Self::Ingresses => ("networking.k8s.io", "Ingress"),
             Self::Gateways => ("gateway.networking.k8s.io", "Gateway"),
+            Self::TargetGroupBindings => ("elbv2.k8s.aws", "TargetGroupBinding"),
             Self::StorageClasses => ("storage.k8s.io", "StorageClass"),
             Self::PersistentVolumes => ("", "PersistentVolume"),
             Self::SnapshotContents => ("snapshot.storage.k8s.io", "VolumeSnapshotContent"),
@@ -60,7 +65,10 @@ impl Kind {
 
     /// Whether a cluster may do without it.
     pub fn is_optional(self) -> bool {
-        matches!(self, Self::Ingresses | Self::Gateways | Self::SnapshotContents)
+        matches!(
+            self,
+            Self::Ingresses | Self::Gateways | Self::TargetGroupBindings | Self::SnapshotContents
+        )
     }
 }
 
@@ -70,6 +78,7 @@ impl fmt::Display for Kind {
             Self::Services => "services",
             Self::Ingresses => "ingresses.networking.k8s.io",
             Self::Gateways => "gateways.gateway.networking.k8s.io",
+            Self::TargetGroupBindings => "targetgroupbindings.elbv2.k8s.aws",
             Self::StorageClasses => "storageclasses.storage.k8s.io",
             Self::PersistentVolumes => "persistentvolumes",
             Self::SnapshotContents => "volumesnapshotcontents.snapshot.storage.k8s.io",
@@ -83,6 +92,8 @@ impl fmt::Display for Kind {
 pub enum Sort {
     /// Load balancers.
     LoadBalancers,
+    /// Target groups of load balancers, which go after them.
+    TargetGroups,
     /// Storage accounts.
     StorageAccounts,
     /// Snapshots that runs took before they deleted a volume.
@@ -91,13 +102,30 @@ pub enum Sort {
 
 impl Sort {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::LoadBalancers, Self::StorageAccounts, Self::Snapshots];
+    pub const ALL: [Self; 4] = [
+        Self::LoadBalancers,
+        Self::TargetGroups,
+        Self::StorageAccounts,
+        Self::Snapshots,
+    ];
+
+    /// The sort of a thing; `None` of volumes, which are judged elsewhere.
+    pub fn of(resource: &Resource) -> Option<Self> {
+        match resource {
+            Resource::LoadBalancer(_) => Some(Self::LoadBalancers),
+            Resource::TargetGroup(_) => Some(Self::TargetGroups),
+            Resource::Holder(_) => Some(Self::StorageAccounts),
+            Resource::Snapshot(_) => Some(Self::Snapshots),
+            Resource::Volume(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Sort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LoadBalancers => "load balancers",
+            Self::TargetGroups => "target groups",
             Self::StorageAccounts => "storage accounts",
             Self::Snapshots => "snapshots",
         })
@@ -117,6 +145,7 @@ pub(super) enum Sign {
 #[derive(Debug)]
 pub(super) enum Facts {
     Balancer(Balancer),
+    Group(Group),
     Account(Account),
     Snapshot(Expiring),
 }
@@ -125,6 +154,7 @@ impl Facts {
     pub(super) fn sort(&self) -> Sort {
         match self {
             Self::Balancer(_) => Sort::LoadBalancers,
+            Self::Group(_) => Sort::TargetGroups,
             Self::Account(_) => Sort::StorageAccounts,
             Self::Snapshot(_) => Sort::Snapshots,
         }
@@ -235,7 +265,7 @@ impl Leftovers {
 
     /// Takes in a load balancer. `monthly` is what it costs, in US dollars a month, where that is known.
     pub fn add_balancer(&mut self, scope: ScopeIndex, balancer: &LoadBalancer, monthly: Option<f64>) {
-        let facts = Balancer::of(balancer);
+        let facts = Balancer::of(&balancer.tags);
         let protected = protect::of_thing(
             &self.protect,
             &balancer.tags,
@@ -249,6 +279,21 @@ impl Leftovers {
             created: balancer.created,
             protected,
             ..Candidate::new(resource, scope, Facts::Balancer(facts), &balancer.tags, monthly)
+        };
+        self.put(candidate, keys);
+    }
+
+    /// Takes in a target group. It costs nothing.
+    pub fn add_target_group(&mut self, scope: ScopeIndex, group: &TargetGroup) {
+        let facts = Group::of(group);
+        let names = [group.id.as_str(), group.name.as_str()];
+        let protected = protect::of_thing(&self.protect, &group.tags, &names, facts.maker.namespaces());
+        let keys = facts.keys(group);
+        let resource = Resource::TargetGroup(group.id.clone());
+        let candidate = Candidate {
+            name: group.name.clone(),
+            protected,
+            ..Candidate::new(resource, scope, Facts::Group(facts), &group.tags, Some(0.0))
         };
         self.put(candidate, keys);
     }
@@ -369,14 +414,8 @@ impl Leftovers {
 
     /// Whether a listing of the scope that came to its end does not have the thing; `None` where none did.
     pub fn is_gone(&self, scope: &str, resource: &Resource) -> Option<bool> {
-        let sort = match resource {
-            Resource::LoadBalancer(_) => Sort::LoadBalancers,
-            Resource::Holder(_) => Sort::StorageAccounts,
-            Resource::Snapshot(_) => Sort::Snapshots,
-            Resource::Volume(_) => return None,
-        };
         let scope = self.scopes.iter().find(|known| known.name == scope)?;
-        let whole = matches!(scope.readings.get(&sort)?, Reading::Complete { .. });
+        let whole = matches!(scope.readings.get(&Sort::of(resource)?)?, Reading::Complete { .. });
         whole.then(|| self.find(resource).is_none())
     }
 

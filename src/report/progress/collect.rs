@@ -1,6 +1,7 @@
 //! Progress of garbage collection: what is read, what goes, what is waited for and how long that takes.
 
 use moorline_collect::{Event, EventSink, Outcome, Stage};
+use moorline_gc::leftovers::Sort;
 
 use super::{Key, Mode, Progress};
 use crate::report::gc::grouped;
@@ -23,12 +24,7 @@ impl Progress {
         match event {
             Event::Stage { stage, total } => self.begin(bar(*stage), title(*stage), *total, *total == 0),
             Event::Read { what, complete, .. } => {
-                let stage = if what == "volumes" {
-                    Stage::Clouds
-                } else {
-                    Stage::Clusters
-                };
-                self.with(bar(stage), |bar| {
+                self.with(bar(stage_of(what)), |bar| {
                     bar.set_message(inline(&read(event)));
                     if *complete {
                         super::advance(bar);
@@ -55,6 +51,8 @@ fn line(event: &Event) -> Option<String> {
         Event::Stage { total: 0, stage } => Some(aligned("", &format!("{}…", title(*stage)))),
         Event::Stage { total, stage } => Some(aligned("", &format!("{} ({})…", title(*stage), grouped(*total as u64)))),
         Event::Read { complete: false, .. } | Event::Pace { left: 0, .. } => None,
+        // Most scopes have none of most sorts.
+        Event::Read { count: 0, what, .. } if stage_of(what) == Stage::Leftovers => None,
         Event::Read { .. } => Some(aligned("read", &read(event))),
         Event::Gap { place, what, why } => Some(aligned("not read", &format!("{what} of {place}: {why}"))),
         Event::Marked { count, failed: None } => Some(aligned("marked", &volumes(*count))),
@@ -107,6 +105,17 @@ fn pace(event: &Event) -> String {
     }
 }
 
+/// The stage in which this is read.
+fn stage_of(what: &str) -> Stage {
+    if what == "volumes" {
+        Stage::Clouds
+    } else if Sort::ALL.iter().any(|sort| sort.to_string() == what) {
+        Stage::Leftovers
+    } else {
+        Stage::Clusters
+    }
+}
+
 /// What a stage does, in words.
 fn title(stage: Stage) -> &'static str {
     match stage {
@@ -115,7 +124,7 @@ fn title(stage: Stage) -> &'static str {
         Stage::Details => "reading volumes whose tags lists leave out",
         Stage::Marks => "marks",
         Stage::Deletions => "deletions",
-        Stage::Leftovers => "load balancers, storage accounts, snapshots",
+        Stage::Leftovers => "load balancers, target groups, storage accounts, snapshots",
     }
 }
 
@@ -151,6 +160,12 @@ mod tests {
         for (event, expected) in cases {
             assert_eq!(line(&event).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn what_is_read_counts_for_its_stage() {
+        let of = ["volumes", "load balancers", "target groups", "pods"].map(stage_of);
+        assert_eq!(of, [Stage::Clouds, Stage::Leftovers, Stage::Leftovers, Stage::Clusters]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use futures::{StreamExt, TryStreamExt};
-use moorline_api::{ErrorKind, LoadBalancer, LoadBalancerKind, LoadBalancers};
+use moorline_api::{ErrorKind, LoadBalancer, LoadBalancerKind, LoadBalancers, TargetGroup, TargetGroups};
 
 use crate::server::{Answer, Params, Server, query, query_refusal};
 
@@ -134,4 +134,60 @@ async fn any_other_failure_ends_the_listing() {
     let pages: Vec<_> = provider.list().collect().await;
     assert_eq!(pages.len(), 1);
     assert_eq!(pages[0].as_ref().unwrap_err().kind, ErrorKind::Forbidden);
+}
+
+fn groups(numbers: impl Iterator<Item = usize>, marker: &str) -> Answer {
+    let members = numbers
+        .map(|n| {
+            format!(
+                "<member><TargetGroupArn>arn:tg{n}</TargetGroupArn><TargetGroupName>tg{n}</TargetGroupName>\
+                 <LoadBalancerArns><member>arn:nlb</member></LoadBalancerArns></member>"
+            )
+        })
+        .collect::<Vec<_>>()
+        .concat();
+    query(
+        "DescribeTargetGroups",
+        &format!("<TargetGroups>{members}</TargetGroups><NextMarker>{marker}</NextMarker>"),
+    )
+}
+
+#[tokio::test]
+async fn lists_target_groups_with_their_tags_and_balancers() {
+    let server = Server::start(|params, _| match (params["Action"].as_str(), params.get("Marker")) {
+        // One was deleted before its tags were asked for.
+        ("DescribeTags", _) if params.values().any(|id| id == "arn:tg7") => {
+            query_refusal(400, "TargetGroupNotFound", "One or more target groups not found")
+        }
+        ("DescribeTags", _) => tags(params),
+        (_, None) => groups(0..45, "m"),
+        _ => groups(45..46, ""),
+    })
+    .await;
+    let found: Vec<TargetGroup> = server.provider().target_groups().try_concat().await.unwrap();
+    assert_eq!(found.len(), 45);
+    assert!(found.iter().all(|group| group.name != "tg7"));
+    let last = found.iter().find(|group| group.id == "arn:tg45").unwrap();
+    assert_eq!(last.balancers, ["arn:nlb"]);
+    assert_eq!(last.tags["kubernetes.io/service-name"], "default/my-app");
+}
+
+#[tokio::test]
+async fn a_target_group_is_deleted_when_its_load_balancer_lets_go_of_it() {
+    let server = Server::start(|_, call| {
+        if call < 2 {
+            query_refusal(
+                400,
+                "ResourceInUse",
+                "Target group 'arn:tg' is currently in use by a listener or a rule",
+            )
+        } else {
+            query("DeleteTargetGroup", "")
+        }
+    })
+    .await;
+    server.provider().delete_target_group("arn:tg").await.unwrap();
+    assert_eq!(server.calls().len(), 3);
+    let absent = Server::start(|_, _| query_refusal(400, "TargetGroupNotFound", "not found")).await;
+    absent.provider().delete_target_group("arn:tg").await.unwrap();
 }

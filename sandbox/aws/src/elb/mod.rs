@@ -2,6 +2,7 @@
 
 mod attributes;
 pub(crate) mod classic;
+pub(crate) mod groups;
 mod names;
 pub(crate) mod shared;
 mod tags;

@@ -1,6 +1,6 @@
 //! What both APIs do alike: create, delete, page.
 
-use super::names;
+use super::{groups, names};
 use crate::error::AwsError;
 use crate::model::balancer::{LoadBalancer, LoadBalancerKind, NewLoadBalancer, Scheme};
 use crate::model::tags::{self, LIMIT, TagError};
@@ -53,6 +53,7 @@ pub(crate) fn create(session: &mut Session, new: NewLoadBalancer) -> Result<Load
     };
     let now = session.now;
     session.account.balancers.add(&key, balancer.clone(), now)?;
+    groups::make(session, &balancer)?;
     Ok(balancer)
 }
 

@@ -1,5 +1,7 @@
 //! `AddTags`, `RemoveTags`, `DescribeTags` of both APIs: they differ in how a load balancer is named.
 
+use std::collections::BTreeMap;
+
 use crate::error::AwsError;
 use crate::model::balancer::LoadBalancer;
 use crate::model::tags::{LIMIT, TagError, read};
@@ -44,7 +46,7 @@ pub(super) fn remove(session: &mut Session, keys: &[String], gone: &[&str]) -> R
 fn change(
     session: &mut Session,
     keys: &[String],
-    change: impl Fn(&mut std::collections::BTreeMap<String, String>),
+    change: impl Fn(&mut BTreeMap<String, String>),
 ) -> Result<(), AwsError> {
     session.about_to_change()?;
     let times = (session.now, session.horizon());
@@ -59,7 +61,12 @@ fn change(
 
 /// Writes the tags of one load balancer.
 pub(super) fn write(xml: &mut Xml, lb: &LoadBalancer) {
-    xml.list(("Tags", "member"), &lb.tags, |xml, (key, value)| {
+    write_all(xml, &lb.tags);
+}
+
+/// Writes tags.
+pub(super) fn write_all(xml: &mut Xml, tags: &BTreeMap<String, String>) {
+    xml.list(("Tags", "member"), tags, |xml, (key, value)| {
         xml.text("Key", key);
         xml.text("Value", value);
     });

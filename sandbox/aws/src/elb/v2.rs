@@ -1,7 +1,7 @@
 //! The API of 2015: network and application load balancers, known by their ARNs.
 
 use super::shared::{self, page, visible};
-use super::{attributes, names, tags};
+use super::{attributes, groups, names, tags};
 use crate::ec2::network;
 use crate::ec2::volumes::render::time;
 use crate::error::AwsError;
@@ -15,14 +15,15 @@ use crate::wire::params::Params;
 use crate::wire::xml::Xml;
 
 /// Every operation that this sandbox has; any other name is `InvalidAction`.
-pub(crate) const OPERATIONS: [Operation; 10] = [
+pub(crate) const OPERATIONS: [Operation; 11] = [
     Operation::new("CreateLoadBalancer", Mutating, create),
     Operation::new("DeleteLoadBalancer", Mutating, delete),
     Operation::new("DescribeLoadBalancers", Describe, describe),
     Operation::new("ModifyLoadBalancerAttributes", Mutating, attributes::modify),
     Operation::new("DescribeLoadBalancerAttributes", Describe, attributes::describe),
     Operation::new("DescribeListeners", Describe, describe_listeners),
-    Operation::new("DescribeTargetGroups", Describe, describe_target_groups),
+    Operation::new("DescribeTargetGroups", Describe, groups::describe),
+    Operation::new("DeleteTargetGroup", Mutating, groups::delete),
     Operation::new("AddTags", Mutating, add_tags),
     Operation::new("RemoveTags", Mutating, remove_tags),
     Operation::new("DescribeTags", Describe, describe_tags),
@@ -193,13 +194,12 @@ fn write(xml: &mut Xml, session: &Session, lb: &LoadBalancer) {
     xml.text("IpAddressType", "ipv4");
 }
 
-/// A listener with its load balancer and the ARNs that follow from both.
+/// A listener with its load balancer, its ARN, and that of the group it forwards to.
 struct Place<'s> {
     lb: &'s LoadBalancer,
     listener: &'s Listener,
     listener_arn: String,
-    group_arn: String,
-    group_name: String,
+    group_arn: Option<&'s str>,
 }
 
 /// The listeners of the given load balancer, or of all.
@@ -208,14 +208,11 @@ fn places<'s>(session: &'s Session, params: &Params) -> Result<Vec<Place<'s>>, A
     let places = choose(session, &arns, &[])?.into_iter().flat_map(|lb| {
         lb.listeners.iter().map(move |listener| {
             let id = &ids::hex(&format!("{} {}", lb.arn, listener.port))[..16];
-            let group_name = format!("k8s-{}", &ids::hex(&format!("{} {}", lb.name, listener.port))[..10]);
-            let account = lb.arn.split(":loadbalancer/").next().unwrap_or_default();
             Place {
                 lb,
                 listener,
                 listener_arn: format!("{}/{id}", lb.arn.replace(":loadbalancer/", ":listener/")),
-                group_arn: format!("{account}:targetgroup/{group_name}/{id}"),
-                group_name,
+                group_arn: groups::of_listener(session, lb, listener.port).map(|group| group.arn.as_str()),
             }
         })
     });
@@ -246,7 +243,7 @@ fn describe_listeners(session: &mut Session, params: &Params, xml: &mut Xml) -> 
         xml.text("LoadBalancerArn", &place.lb.arn);
         xml.text("Port", place.listener.port);
         xml.text("Protocol", &place.listener.protocol);
-        xml.list(("DefaultActions", "member"), [&place.group_arn], |xml, group| {
+        xml.list(("DefaultActions", "member"), place.group_arn, |xml, group| {
             xml.text("Type", "forward");
             xml.text("TargetGroupArn", group);
             xml.text("Order", 1);
@@ -256,73 +253,71 @@ fn describe_listeners(session: &mut Session, params: &Params, xml: &mut Xml) -> 
     Ok(())
 }
 
-fn describe_target_groups(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
-    let (arns, names) = (params.texts("TargetGroupArns"), params.texts("Names"));
-    let places = places(session, params)?;
-    let unknown = arns
-        .iter()
-        .any(|arn| !places.iter().any(|place| place.group_arn == **arn))
-        || names
-            .iter()
-            .any(|name| !places.iter().any(|place| place.group_name == **name));
-    if unknown {
-        return Err(AwsError::new(
-            "TargetGroupNotFound",
-            "One or more target groups not found",
-        ));
-    }
-    let chosen = places.into_iter().filter(|place| {
-        (arns.is_empty() || arns.contains(&place.group_arn.as_str()))
-            && (names.is_empty() || names.contains(&place.group_name.as_str()))
-    });
-    let mut chosen: Vec<_> = chosen.map(|place| (place.group_arn.clone(), place)).collect();
-    chosen.sort_by(|one, other| one.0.cmp(&other.0));
-    let (groups, next) = page(session, params, "DescribeTargetGroups")?.cut(chosen);
-    xml.list(("TargetGroups", "member"), groups, |xml, place| {
-        xml.text("TargetGroupArn", &place.group_arn);
-        xml.text("TargetGroupName", &place.group_name);
-        xml.text("Protocol", &place.listener.instance_protocol);
-        xml.text("Port", place.listener.instance_port);
-        xml.text("VpcId", network::vpc_id(&session.region));
-        xml.text("HealthCheckProtocol", "TCP");
-        xml.text("HealthCheckPort", "traffic-port");
-        xml.text("HealthCheckEnabled", true);
-        xml.list(("LoadBalancerArns", "member"), [&place.lb.arn], Xml::content);
-        xml.text("TargetType", "instance");
-        xml.text("IpAddressType", "ipv4");
-    });
-    xml.optional("NextMarker", next);
-    Ok(())
-}
-
 fn add_tags(session: &mut Session, params: &Params, _: &mut Xml) -> Result<(), AwsError> {
-    let keys = named(session, params)?;
-    tags::add(session, params, &keys)
+    let named = named(session, params)?;
+    tags::add(session, params, &named.balancers)?;
+    let new = read(&params.list("Tags")).map_err(TagError::elb)?;
+    groups::change_tags(session, &named.groups, |tags| tags.extend(new.clone()))
 }
 
 fn remove_tags(session: &mut Session, params: &Params, _: &mut Xml) -> Result<(), AwsError> {
-    let keys = named(session, params)?;
-    tags::remove(session, &keys, &params.texts("TagKeys"))
+    let named = named(session, params)?;
+    let gone = params.texts("TagKeys");
+    tags::remove(session, &named.balancers, &gone)?;
+    groups::change_tags(session, &named.groups, |tags| {
+        tags.retain(|key, _| !gone.contains(&key.as_str()));
+    })
 }
 
-/// The keys of `ResourceArns.member.N`, each of which must really exist.
-fn named(session: &Session, params: &Params) -> Result<Vec<String>, AwsError> {
+/// What `ResourceArns.member.N` name, by where it is kept.
+struct Named {
+    balancers: Vec<String>,
+    groups: Vec<String>,
+}
+
+/// Each of them must really exist.
+fn named(session: &Session, params: &Params) -> Result<Named, AwsError> {
     let arns = params.texts("ResourceArns");
     if arns.is_empty() {
         return Err(AwsError::new("ValidationError", "ResourceArns must not be empty"));
     }
-    arns.into_iter()
-        .map(|text| key_of(session, arn(text)?).ok_or_else(not_found))
-        .collect()
+    let (groups, balancers) = parted(&arns);
+    let balancers = balancers
+        .into_iter()
+        .map(|text| key_of(session, arn(text)?).ok_or_else(not_found));
+    let groups = groups
+        .into_iter()
+        .map(|arn| groups::key_of(session, arn).ok_or_else(groups::not_found));
+    Ok(Named {
+        balancers: balancers.collect::<Result<_, _>>()?,
+        groups: groups.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Target groups, and everything else.
+fn parted<'a>(arns: &[&'a str]) -> (Vec<&'a str>, Vec<&'a str>) {
+    arns.iter().partition(|arn| arn.contains(groups::IN_ARN))
 }
 
 fn describe_tags(session: &mut Session, params: &Params, xml: &mut Xml) -> Result<(), AwsError> {
     let arns = params.texts("ResourceArns");
     tags::check_described(arns.len())?;
-    let chosen = choose(session, &arns, &[])?;
-    xml.list(("TagDescriptions", "member"), chosen, |xml, lb| {
-        xml.text("ResourceArn", &lb.arn);
-        tags::write(xml, lb);
-    });
+    let (groups, balancers) = parted(&arns);
+    let balancers = if balancers.is_empty() {
+        Vec::new()
+    } else {
+        choose(session, &balancers, &[])?
+    };
+    let balancers = balancers.into_iter().map(|lb| (&lb.arn, &lb.tags));
+    let groups = groups::described(session, &groups)?.into_iter();
+    let groups = groups.map(|group| (&group.arn, &group.tags));
+    xml.list(
+        ("TagDescriptions", "member"),
+        balancers.chain(groups),
+        |xml, (arn, all)| {
+            xml.text("ResourceArn", arn);
+            tags::write_all(xml, all);
+        },
+    );
     Ok(())
 }

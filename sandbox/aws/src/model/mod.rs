@@ -5,4 +5,5 @@ pub(crate) mod instance;
 pub(crate) mod rules;
 pub(crate) mod snapshot;
 pub(crate) mod tags;
+pub(crate) mod target_group;
 pub(crate) mod volume;

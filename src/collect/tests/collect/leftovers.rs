@@ -1,7 +1,8 @@
 //! What is no volume: marked, looked at again, deleted, and written down.
 
 use moorline_api::{
-    Content, ErrorKind, Holder, HolderMaker, LoadBalancer, LoadBalancerKind, Resource, Snapshot, Tags, VolumeId, tags,
+    Content, ErrorKind, Holder, HolderMaker, LoadBalancer, LoadBalancerKind, Resource, Snapshot, Tags, TargetGroup,
+    VolumeId, tags,
 };
 use moorline_collect::{Leftover, LeftoverAction, Line, Report};
 use moorline_gc::leftovers::Grace;
@@ -424,4 +425,76 @@ async fn an_account_without_leftovers_asks_nothing_more_of_the_clusters() {
     let calls = stage.script.take();
     let services = calls.iter().filter(|call| call.contains("services")).count();
     assert_eq!(services, 0, "{calls:?}");
+}
+
+/// A load balancer and its two target groups, marked by a run, and past their grace.
+async fn with_groups() -> Stage {
+    let mut stage = Stage::empty();
+    stage.settings.leftovers = Grace::all(DAY);
+    stage.cloud.with(|state| {
+        state.balancers.push(balancer());
+        for id in ["http", "https"] {
+            state.groups.push(TargetGroup {
+                id: id.to_owned(),
+                name: id.to_owned(),
+                balancers: vec!["elb".to_owned()],
+                tags: balancer().tags,
+            });
+        }
+    });
+    stage.age().await;
+    stage
+}
+
+#[tokio::test]
+async fn target_groups_go_after_the_load_balancer_that_they_were_made_for() {
+    let stage = with_groups().await;
+    let dry = stage.dry_run().await;
+    for id in ["elb", "http", "https"] {
+        assert_eq!(action(&dry, id), &LeftoverAction::Delete);
+    }
+    let report = stage.apply().await;
+    let deeds = stage.deeds();
+    let deletions: Vec<_> = deeds.iter().filter(|deed| deed.contains("delete")).collect();
+    assert!(deletions[0].contains("balancer elb"), "{deeds:?}");
+    assert_eq!(deletions.len(), 3, "{deeds:?}");
+    for id in ["elb", "http", "https"] {
+        assert_eq!(action(&report, id), &LeftoverAction::Gone);
+    }
+    assert_eq!(stage.cloud.with(|state| state.groups.len()), 0);
+}
+
+#[tokio::test]
+async fn target_groups_stay_with_a_load_balancer_that_cannot_be_deleted_and_the_report_says_so() {
+    let stage = with_groups().await;
+    stage.script.break_for_good("!delete balancer", ErrorKind::Forbidden);
+    let report = stage.apply().await;
+    for id in ["http", "https"] {
+        assert_eq!(action(&report, id), &LeftoverAction::Keep);
+        let why = &leftover(&report, id).why;
+        assert!(why.contains("load balancer elb is still there"), "{why}");
+    }
+    assert_eq!(stage.cloud.with(|state| state.groups.len()), 2);
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_between_load_balancer_and_target_groups_is_finished_by_the_next() {
+    for (call, happening) in [
+        ("!delete balancer", Happening::KillAfter),
+        ("!delete target group http", Happening::Kill),
+        ("!delete target group http", Happening::KillAfter),
+    ] {
+        let stage = with_groups().await;
+        stage.script.at(call, happening);
+        let collector = stage.collector();
+        assert!(stage.script.until_killed(collector.apply()).await.is_none(), "{call}");
+        drop(collector);
+        stage.release_the_dead();
+        stage.apply().await;
+        let left = stage.cloud.with(|state| (state.balancers.len(), state.groups.len()));
+        assert_eq!(left, (0, 0), "{call}");
+        let runs = stage.collector().history(100).await.unwrap();
+        let saved: u64 = runs.iter().map(|run| run.saved.count).sum();
+        assert_eq!(saved, 3, "{call}: each is counted once: {runs:?}");
+    }
 }

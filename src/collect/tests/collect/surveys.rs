@@ -1,7 +1,7 @@
 //! What cannot be read: the rest goes on, what depends on it is unknown, and the run says that it is incomplete.
 
 use moorline_api::ErrorKind;
-use moorline_collect::Outcome;
+use moorline_collect::{Event, Outcome};
 use moorline_gc::{Verdict, names};
 use serde_json::json;
 
@@ -243,4 +243,22 @@ async fn records_that_cannot_be_read_stop_an_apply_and_not_a_dry_run() {
         report.notices
     );
     assert!(stage.is_whole(0));
+}
+
+/// aws-nuke was silent for hours while it listed.
+#[tokio::test]
+async fn no_listing_is_silent_each_page_of_it_is_told() {
+    let stage = Stage::left_behind(5);
+    stage.dry_run().await;
+    let events = stage.events.lock().unwrap();
+    let told = events.iter().filter_map(|event| match event {
+        Event::Read {
+            what, count, complete, ..
+        } if what == "volumes" => Some((*count, *complete)),
+        _ => None,
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [(2, false), (4, false), (5, false), (5, true)]
+    );
 }

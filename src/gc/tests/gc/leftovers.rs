@@ -3,6 +3,7 @@
 mod accounts;
 mod balancers;
 mod build;
+mod groups;
 mod plans;
 mod property;
 mod snapshots;

@@ -9,7 +9,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use moorline_api::{
     Detail, Error, ErrorKind, Holder, Inventoried, Inventory, LoadBalancer, NewVolume, Resource, Result, Snapshot,
-    TagChange, Tagged, Tagging, Tags, Volume, VolumeFilter, VolumeId, VolumeState, Volumes,
+    TagChange, Tagged, Tagging, Tags, TargetGroup, Volume, VolumeFilter, VolumeId, VolumeState, Volumes,
 };
 
 use super::{Script, failure};
@@ -22,6 +22,7 @@ pub(crate) struct State {
     pub(crate) volumes: BTreeMap<VolumeId, Volume>,
     pub(crate) snapshots: Vec<Snapshot>,
     pub(crate) balancers: Vec<LoadBalancer>,
+    pub(crate) groups: Vec<TargetGroup>,
     pub(crate) holders: Vec<Holder>,
     pub(crate) now: Timestamp,
     /// Lists leave tags out.
@@ -42,6 +43,7 @@ impl State {
             Resource::Volume(id) => self.volumes.get_mut(id).map(|volume| &mut volume.tags),
             Resource::Snapshot(_) => named(&mut self.snapshots, |one| one.id == id).map(|one| &mut one.tags),
             Resource::LoadBalancer(_) => named(&mut self.balancers, |one| one.id == id).map(|one| &mut one.tags),
+            Resource::TargetGroup(_) => named(&mut self.groups, |one| one.id == id).map(|one| &mut one.tags),
             Resource::Holder(_) => named(&mut self.holders, |one| one.id == id).map(|one| &mut one.tags),
         }
     }
@@ -65,6 +67,7 @@ impl FakeCloud {
             volumes: BTreeMap::new(),
             snapshots: Vec::new(),
             balancers: Vec::new(),
+            groups: Vec::new(),
             holders: Vec::new(),
             now,
             listed_only: false,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use moorline_api::{
     Content, Error, ErrorKind, Holder, Holders, LoadBalancer, LoadBalancers, NewVolume, Origin, Recoverable, Recovery,
-    Result, Tags, Volume,
+    Result, Tags, TargetGroup, TargetGroups, Volume,
 };
 
 use super::cloud::State;
@@ -95,6 +95,28 @@ impl LoadBalancers for FakeCloud {
     async fn delete(&self, balancer: &LoadBalancer) -> Result<()> {
         self.answer(&format!("!delete balancer {}", balancer.id), |state| {
             state.balancers.retain(|known| known.id != balancer.id);
+            for group in &mut state.groups {
+                group.balancers.retain(|id| *id != balancer.id);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl TargetGroups for FakeCloud {
+    fn target_groups(&self) -> BoxStream<'_, Result<Vec<TargetGroup>>> {
+        self.pages("target groups", |state| state.groups.clone())
+    }
+
+    async fn delete_target_group(&self, id: &str) -> Result<()> {
+        self.answer(&format!("!delete target group {id}"), |state| {
+            let used = |group: &TargetGroup| group.id == id && !group.balancers.is_empty();
+            if state.groups.iter().any(used) {
+                return Err(Error::new(ErrorKind::InUse, "delete", id, "a listener forwards to it"));
+            }
+            state.groups.retain(|group| group.id != id);
             Ok(())
         })
         .await

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use moorline_api::{
-    Content, Holder, HolderMaker, LoadBalancer, LoadBalancerKind, Object, Origin, Recoverable, Tags, VolumeId, tags,
+    Content, Holder, HolderMaker, LoadBalancer, LoadBalancerKind, Object, Origin, Recoverable, Tags, TargetGroup,
+    VolumeId, tags,
 };
 use moorline_gc::leftovers::{Grace, Kind, Leftovers, Plan, Row, Sort, plan};
 use moorline_gc::{Clock, ClusterIndex, NamedCluster, Policy};
@@ -95,6 +96,7 @@ pub(crate) fn class(parameters: &Value) -> Object {
 /// A thing of the cloud.
 pub(crate) enum Thing {
     Balancer(LoadBalancer),
+    Group(TargetGroup),
     Account(Holder),
     Snapshot(Box<Recoverable>),
 }
@@ -163,6 +165,7 @@ impl Scene {
         for thing in &self.things {
             match thing {
                 Thing::Balancer(balancer) => world.add_balancer(scope, balancer, Some(18.25)),
+                Thing::Group(group) => world.add_target_group(scope, group),
                 Thing::Account(holder) => world.add_holder(scope, holder),
                 Thing::Snapshot(recoverable) => world.add_recoverable(scope, recoverable, Some(0.4)),
             }
@@ -222,6 +225,7 @@ impl Scene {
 pub(crate) fn marked(mut thing: Thing, text: &str) -> Thing {
     let tags = match &mut thing {
         Thing::Balancer(balancer) => &mut balancer.tags,
+        Thing::Group(group) => &mut group.tags,
         Thing::Account(holder) => &mut holder.tags,
         Thing::Snapshot(recoverable) => &mut recoverable.tags,
     };

@@ -10,7 +10,7 @@ use crate::build;
 
 const WEEK: i64 = 7 * 24;
 
-fn mark_of(age: i64) -> String {
+pub(super) fn mark_of(age: i64) -> String {
     format!("v1 orphan {} run-0", now() - hours(age))
 }
 
@@ -265,6 +265,7 @@ fn a_cluster_may_do_without_kinds_of_groups_that_are_not_in_every_one() {
         [
             "ingresses.networking.k8s.io",
             "gateways.gateway.networking.k8s.io",
+            "targetgroupbindings.elbv2.k8s.aws",
             "volumesnapshotcontents.snapshot.storage.k8s.io"
         ]
     );

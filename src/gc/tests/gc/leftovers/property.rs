@@ -349,6 +349,7 @@ fn look(life: &mut Life, policy: &Policy, blind: Blind, meanwhile: Option<Step>)
     for made in &life.things {
         match seen(made) {
             Thing::Balancer(balancer) => world.add_balancer(scope, &balancer, Some(18.0)),
+            Thing::Group(group) => world.add_target_group(scope, &group),
             Thing::Account(holder) => world.add_holder(scope, &holder),
             Thing::Snapshot(snapshot) => world.add_recoverable(scope, &snapshot, None),
         }
