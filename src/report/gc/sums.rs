@@ -44,6 +44,11 @@ pub(super) fn outcome(report: &Report, view: &View) -> String {
         if report.marks_written > 0 {
             line(format!("marks written: {}", grouped(report.marks_written as u64)));
         }
+        let marked = |leftover: &&Leftover| leftover.action == LeftoverAction::Mark;
+        match report.leftovers.iter().filter(marked).count() as u64 {
+            0 => {}
+            count => line(format!("marked {}: grace begins", counted(count, "leftover"))),
+        }
     } else {
         if !plan.deletions.is_empty() {
             line(format!("would delete {}", sum(&plan.doomed, "volume")));
