@@ -183,6 +183,7 @@ impl Life {
         self.comes_to_rest();
         let folder = self.folder();
         self.calmly(&format!("up {folder} --yes --timeout 60s --sandbox"));
+        self.restores_what_was_begun();
         let policy = self.live.world.path().join("gc.yaml").display().to_string();
         for _ in 0..3 {
             lease_is_over(&self.live.world);
@@ -204,6 +205,18 @@ impl Life {
         pointers(&self.live, &facts).unwrap_or_else(|why| panic!("{}\n{why}", self.story.join("\n")));
         let pvs = self.live.served.get(PVS);
         assert_eq!(list(&pvs["items"]).len(), claims.len(), "{}", self.story.join("\n"));
+    }
+
+    /// Runs again each `restore` that did not come to its end, as `check` says.
+    fn restores_what_was_begun(&mut self) {
+        let claims = self.live.served.get(CLAIMS);
+        for claim in list(&claims["items"]) {
+            let origin = claim["metadata"]["annotations"]["moorline.dev/restored-from"].as_str();
+            if let Some(origin) = origin.filter(|_| claim["status"]["phase"] != "Bound") {
+                let folder = self.folder();
+                self.calmly(&format!("restore {origin} {folder} --timeout 60s --sandbox"));
+            }
+        }
     }
 
     /// A claim that a user or a killed run told to go is gone before anybody wants it anew.
