@@ -107,7 +107,6 @@ impl Scene {
         let served = &self.stage.live.served;
         command.envs(served.environment.iter().map(|(name, value)| (name, value)));
         command.env("AWS_ENDPOINT_URL_S3", &self.bucket.url);
-        command.env("MOORLINE_CALL_TIMEOUT", "2s");
         Run::of(&line, &command.output().unwrap())
     }
 
