@@ -182,8 +182,8 @@ impl Life {
     fn ends(&mut self) {
         self.comes_to_rest();
         let folder = self.folder();
-        self.calmly(&format!("up {folder} --yes --timeout 60s --sandbox"));
         self.restores_what_was_begun();
+        self.calmly(&format!("up {folder} --yes --timeout 60s --sandbox"));
         let policy = self.live.world.path().join("gc.yaml").display().to_string();
         for _ in 0..3 {
             lease_is_over(&self.live.world);
@@ -207,7 +207,7 @@ impl Life {
         assert_eq!(list(&pvs["items"]).len(), claims.len(), "{}", self.story.join("\n"));
     }
 
-    /// Runs again each `restore` that did not come to its end, as `check` says.
+    /// Runs again each `restore` that did not come to its end, as `up` and `check` say.
     fn restores_what_was_begun(&mut self) {
         let claims = self.live.served.get(CLAIMS);
         for claim in list(&claims["items"]) {
