@@ -4,6 +4,8 @@
 //! here is unsafe. `cargo fuzz run` of a nightly works on the same folder.
 
 use std::collections::VecDeque;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -108,16 +110,33 @@ fn build(report: &mut Report) -> Result<Option<Folder>> {
         "--bins",
         "--profile=fuzz",
     ]);
-    // With the target named, build scripts and macros are built without instruments, which they could not be linked with.
+    // Our own crates get the instruments: what is searched is ours, and aws-sdk-ec2 would take 13 GB of memory with them.
+    fs::create_dir_all(&target)?;
     command
         .args(["--target", host])
         .env("CARGO_TARGET_DIR", &target)
-        .env("CARGO_ENCODED_RUSTFLAGS", INSTRUMENTS.join("\u{1f}"));
+        .env("RUSTC_WORKSPACE_WRAPPER", wrapper(&target)?);
     let is_built = report.step("build of the fuzz targets", &mut command);
     Ok(is_built.then(|| Folder {
         programs: target.join(host).join("fuzz"),
         artifacts: target.join("artifacts"),
     }))
+}
+
+/// A program that runs the compiler with the instruments. Build scripts and macros get none, which they could not be linked with: for
+/// them alone cargo names no target.
+fn wrapper(folder: &Path) -> Result<PathBuf> {
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in\n*\" --target \"*) exec \"$@\" {} ;;\n*) exec \"$@\" ;;\nesac\n",
+        INSTRUMENTS.join(" ")
+    );
+    let path = folder.join("instrumented-rustc");
+    // Cargo takes a program that changed for another compiler, and would build everything anew.
+    if fs::read_to_string(&path).ok().as_deref() != Some(&script) {
+        fs::write(&path, script).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+    }
+    Ok(path)
 }
 
 /// Where the targets are.
