@@ -237,7 +237,10 @@ impl<'a> Planner<'a> {
         }
         let life = Life {
             now: self.fresh.now,
-            created: candidate.created,
+            // Now is told to the second, in the `Date` of answers: what was made in this one is not from the future.
+            created: candidate
+                .created
+                .and_then(|then| Timestamp::from_second(then.as_second()).ok()),
             last_use: None,
         };
         let (since, grace) = match (&candidate.facts, life.standing(candidate.marked)) {

@@ -72,6 +72,16 @@ fn a_mark_from_the_future_says_that_a_clock_is_wrong() {
 }
 
 #[test]
+fn what_was_made_in_the_second_that_is_now_is_not_from_the_future() {
+    for (millis, is_marked) in [(900, true), (1000, false)] {
+        let mut made = balancer();
+        made.created = Some(now() + jiff::SignedDuration::from_millis(millis));
+        let plan = Scene::of([Thing::Balancer(made)]).plan();
+        assert_eq!(matches!(plan.rows[0].action, Action::Mark(_)), is_marked, "{millis}");
+    }
+}
+
+#[test]
 fn a_mark_goes_when_the_thing_is_used_wanted_or_protected_and_stays_when_that_is_unknown() {
     let marked = || Scene::of([marked(Thing::Balancer(balancer()), &mark_of(WEEK))]);
     for alive in [
