@@ -129,6 +129,8 @@ fn watch(stage: &Stage, users: &Users) -> Arc<Mutex<Seen>> {
         let mut seen = noted.lock().unwrap();
         if call.starts_with("read volumes") {
             seen.live_at_look = (0..VOLUMES).filter(|number| users.is_live(*number)).collect();
+            // A claim that was read when a run of before was taken up, and has gone since, is none directly before the deletion.
+            seen.claimed_at_glance.clear();
         }
         let number = |rest: &str| {
             rest.split(' ')
