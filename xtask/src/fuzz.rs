@@ -19,6 +19,9 @@ use crate::report::Report;
 /// How long each target is tried, in seconds.
 pub(crate) const SECONDS: u32 = 60;
 
+/// Where libFuzzer begins in continuous integration, so that a run of the same commit tries the same inputs.
+pub(crate) const SEED: u32 = 1;
+
 /// How many targets are tried at once.
 const AT_ONCE: usize = 2;
 
@@ -33,8 +36,8 @@ const INSTRUMENTS: &[&str] = &[
     "-Ccodegen-units=1",
 ];
 
-/// Tries these targets, or all, for so many seconds each.
-pub(crate) fn run(report: &mut Report, only: &[String], seconds: u32) {
+/// Tries these targets, or all, for so many seconds each, from this seed; 0 is one that libFuzzer chooses.
+pub(crate) fn run(report: &mut Report, only: &[String], (seconds, seed): (u32, u32)) {
     if std::env::var_os("CXX").is_none() && process::on_path("c++").is_none() {
         return report.skip("fuzz targets, which need a C++ compiler (c++)".to_owned());
     }
@@ -53,7 +56,7 @@ pub(crate) fn run(report: &mut Report, only: &[String], seconds: u32) {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(target) = next(&targets) {
-                    let result = attempt(&target_folder, &target, seconds);
+                    let result = attempt(&target_folder, &target, (seconds, seed));
                     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                     results.push((target, result));
                 }
@@ -160,7 +163,7 @@ impl fmt::Display for Tried {
 }
 
 /// Tries one target. What breaks it is kept.
-fn attempt(folder: &Folder, target: &str, seconds: u32) -> Result<Tried> {
+fn attempt(folder: &Folder, target: &str, (seconds, seed): (u32, u32)) -> Result<Tried> {
     // What is found goes here, in memory where the machine has that; the corpus that is kept is changed by people only.
     let memory = Path::new("/dev/shm");
     let parent = if memory.is_dir() {
@@ -184,6 +187,7 @@ fn attempt(folder: &Folder, target: &str, seconds: u32) -> Result<Tried> {
     ]);
     command
         .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-seed={seed}"))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .env("TMPDIR", &written);
     let output = command

@@ -52,6 +52,9 @@ enum Command {
         /// How long each is tried
         #[arg(long, default_value_t = fuzz::SECONDS)]
         seconds: u32,
+        /// Where libFuzzer begins; 0 is somewhere else each time
+        #[arg(long, default_value_t = 0)]
+        seed: u32,
     },
     /// Print the path of the kubectl that the tests use, after building it where the machine has none
     Kubectl {
@@ -110,7 +113,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Test => Ok(test::everything()),
         Command::Check => Ok(test::check()),
         Command::Supply => Ok(test::alone(supply::check)),
-        Command::Fuzz { only, seconds } => Ok(test::alone(|report| fuzz::run(report, only, *seconds))),
+        Command::Fuzz { only, seconds, seed } => Ok(test::alone(|report| fuzz::run(report, only, (*seconds, *seed)))),
         Command::Kubectl { build } => {
             let kubectl = if *build { kubectl::build() } else { kubectl::set_up() };
             print_path(kubectl)

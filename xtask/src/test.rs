@@ -100,7 +100,7 @@ fn run_tests(outside: Outside, report: &mut Report) {
         let mut tests = tests();
         tests.args(["--no-fail-fast", "--", AT_ONCE]).envs(CASES);
         report.step("tests", &mut tests);
-        fuzz::run(report, &[], fuzz::SECONDS);
+        fuzz::run(report, &[], (fuzz::SECONDS, fuzz::SEED));
         process::say("\n==> waiting for what runs beside");
     });
     report.take_in(beside);

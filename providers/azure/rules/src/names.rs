@@ -149,7 +149,14 @@ pub fn parts_of_id<'a>(id: &'a str, provider: &str, kind: &str) -> Option<[&'a s
     ];
     let right = fixed.iter().all(|(word, known)| word.eq_ignore_ascii_case(known));
     let named = [subscription, group, name];
-    (right && named.iter().all(|part| !part.is_empty())).then_some(named)
+    (right && named.into_iter().all(is_a_name)).then_some(named)
+}
+
+/// Whether this can be one of the names in a resource's id: letters, digits and `-_.()` (*Naming rules and restrictions for Azure
+/// resources*). What else it were, it would mean something in an address, or on a terminal.
+fn is_a_name(part: &str) -> bool {
+    let is_allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '(' | ')');
+    part.chars().all(is_allowed) && part.chars().any(|c| c != '.')
 }
 
 /// Why a storage account cannot have this name: 3 to 24 lower-case letters and digits.
@@ -223,6 +230,10 @@ mod tests {
             "/subscriptions/s/resourceGroups//providers/Microsoft.Compute/disks/d",
             "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/snapshots/d",
             "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/d/more",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/..",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/d?x=y",
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/\u{7f}",
+            "/subscriptions/s/resourceGroups/\u{202e}g/providers/Microsoft.Compute/disks/d",
             "abc.file/data",
         ] {
             assert_eq!(DiskName::parse(wrong), None, "{wrong:?}");
