@@ -38,7 +38,7 @@ impl Intercept for Ahead {
                 whole,
                 told,
                 end: Vec::new(),
-                stage: Stage::Coming,
+                is_told: false,
             })
         });
         Ok(())
@@ -50,16 +50,8 @@ struct Telling {
     whole: SdkBody,
     told: watch::Sender<Option<String>>,
     end: Vec<u8>,
-    stage: Stage,
-}
-
-/// How far an answer has come.
-#[derive(Clone, Copy, PartialEq)]
-enum Stage {
-    Coming,
     /// All of it is here, and who waits for the next page's name has been woken.
-    Told,
-    Over,
+    is_told: bool,
 }
 
 impl Body for Telling {
@@ -73,8 +65,7 @@ impl Body for Telling {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.get_mut();
-        if this.stage != Stage::Coming {
-            this.stage = Stage::Over;
+        if this.is_told {
             return Poll::Ready(None);
         }
         let frame = ready!(Pin::new(&mut this.whole).poll_frame(context));
@@ -84,15 +75,11 @@ impl Body for Telling {
             && let Some(token) = next_token(&this.end)
         {
             this.told.send_replace(Some(token));
-            this.stage = Stage::Told;
+            this.is_told = true;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.stage == Stage::Over
     }
 }
 
