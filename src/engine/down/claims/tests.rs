@@ -1,36 +1,13 @@
 //! Whose claims are, and what becomes of their volumes.
 
-use moorline_aws_rules::EbsRules;
 use serde_json::json;
 
 use super::*;
-use crate::names;
+use crate::{fakes, names};
 
-const SET: &str = "
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: {name: db}
-spec:
-  serviceName: db
-  selector: {matchLabels: {app: db}}
-  template:
-    metadata: {labels: {app: db}}
-    spec: {containers: [{name: db, image: postgres, volumeMounts: [{name: data, mountPath: /data}]}]}
-  volumeClaimTemplates:
-  - metadata: {name: data}
-    spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 1Gi}}}
-";
-
+/// Profile `web`, whose class comes from elsewhere.
 fn profile() -> Profile {
-    let folder = tempfile::tempdir().unwrap();
-    let yaml = "name: web\nprovider: {aws: {}}\nexternalClasses: [fast]\n";
-    std::fs::write(folder.path().join("profile.yaml"), yaml).unwrap();
-    std::fs::write(folder.path().join("set.yaml"), SET).unwrap();
-    let surroundings = moorline_profile::Surroundings {
-        rules: &[&EbsRules],
-        ..Default::default()
-    };
-    moorline_profile::load(folder.path(), &surroundings).unwrap_or_else(|problems| panic!("{problems}"))
+    fakes::profile("externalClasses: [fast]\n", "")
 }
 
 fn claim(name: &str, label: Option<&str>) -> (Key, ClaimView) {

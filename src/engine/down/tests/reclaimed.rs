@@ -213,6 +213,15 @@ fn unbound() -> Stage {
     stage
 }
 
+/// The PersistentVolume of `data-db-0`, which no provider can read: only its reservation tells anything.
+fn unreadable_pv() -> Value {
+    with(
+        pv("data-db-0"),
+        "/spec/csi",
+        json!({"driver": "other", "volumeHandle": "x"}),
+    )
+}
+
 async fn unbound_held_back(stage: &Stage) -> String {
     let profile = profile("externalClasses: [fast]\nonDown: delete\n", "");
     let outcome = down(stage, &profile).await.unwrap();
@@ -234,13 +243,9 @@ async fn a_claim_that_was_bound_meanwhile_keeps_its_volume() {
 async fn a_persistent_volume_that_was_made_meanwhile_keeps_the_volume() {
     let stage = unbound();
     let cluster = stage.cluster.clone();
-    // One that no provider can read, so that only its reservation tells.
-    let made = with(
-        pv("data-db-0"),
-        "/spec/csi",
-        json!({"driver": "other", "volumeHandle": "x"}),
-    );
-    stage.script.before("look at volumes", move || cluster.add(made));
+    stage
+        .script
+        .before("look at volumes", move || cluster.add(unreadable_pv()));
     assert!(unbound_held_back(&stage).await.contains("was made meanwhile"));
 }
 
@@ -248,12 +253,7 @@ async fn a_persistent_volume_that_was_made_meanwhile_keeps_the_volume() {
 async fn a_persistent_volume_that_is_reserved_for_another_does_not_keep_it() {
     let stage = unbound();
     let cluster = stage.cluster.clone();
-    let made = with(
-        pv("data-db-0"),
-        "/spec/csi",
-        json!({"driver": "other", "volumeHandle": "x"}),
-    );
-    let made = with(made, "/spec/claimRef/uid", json!("another"));
+    let made = with(unreadable_pv(), "/spec/claimRef/uid", json!("another"));
     stage.script.before("look at volumes", move || cluster.add(made));
     let profile = profile("externalClasses: [fast]\nonDown: delete\n", "");
     down(&stage, &profile).await.unwrap();
@@ -420,11 +420,7 @@ async fn a_claim_that_finalizers_hold_keeps_its_volume() {
 #[tokio::test]
 async fn a_persistent_volume_that_names_nothing_known_is_kept() {
     let stage = stage();
-    stage.cluster.add(with(
-        pv("data-db-0"),
-        "/spec/csi",
-        json!({"driver": "other", "volumeHandle": "x"}),
-    ));
+    stage.cluster.add(unreadable_pv());
     let outcome = down(&stage, &web()).await.unwrap();
     assert_eq!(whats(&outcome.kept), ["persistentvolumes pv-data-db-0"]);
     assert!(stage.cluster.has("PersistentVolume", "pv-data-db-0") && stage.cloud.has("vol-0"));
