@@ -1,5 +1,7 @@
 //! Why a run could not take place at all. What fails for one volume, scope or cluster is in the report instead.
 
+use std::error::Error as _;
+
 use jiff::Timestamp;
 use moorline_api::{Error, StoreKey};
 use moorline_store::LeaseError;
@@ -59,6 +61,14 @@ pub enum CollectError {
         /// What was not read.
         why: String,
     },
+}
+
+impl CollectError {
+    /// With its cause, in one line.
+    pub(crate) fn whole(&self) -> String {
+        let cause = self.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{self}{cause}")
+    }
 }
 
 impl From<LeaseError> for CollectError {

@@ -131,7 +131,7 @@ impl Collector {
         }
         let finished = self.finish(&eyes, &writer, &mut ledger, &report).await;
         if let Err(error) = finished {
-            report.ended_early.get_or_insert(error.to_string());
+            report.ended_early.get_or_insert(error.whole());
         }
         Ok(report)
     }
@@ -267,7 +267,6 @@ fn no_more(why: &str) -> CollectError {
 }
 
 fn unread(error: &CollectError) -> String {
-    use std::error::Error as _;
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("{error}{cause}; what earlier runs saw is not known, and so less can be proved")
+    let cause = error.whole();
+    format!("{cause}; what earlier runs saw is not known, and so less can be proved")
 }
