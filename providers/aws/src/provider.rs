@@ -64,6 +64,12 @@ impl AwsProvider {
         self.clients.get_or_try_init(find).await
     }
 
+    /// Has credentials read anew, because one who got them from [`Self::credentials`] saw them refused.
+    pub fn credentials_were_refused(&self) {
+        let refusals = self.caller.refusals();
+        refusals.note(refusals.count());
+    }
+
     /// The credentials of all calls, for what else is kept in the account, such as a bucket; and the region.
     pub async fn credentials(&self) -> Result<(SharedCredentialsProvider, String)> {
         let clients = self.clients().await?;

@@ -286,16 +286,20 @@ fn shared(settings: &Settings) -> KubeSettings {
 
 /// The run store, with the credentials that the environment gives for such a place.
 async fn store(settings: &Settings, location: &Location) -> Result<Arc<dyn RunStore>, Failure> {
+    let usual = Access::default();
     let mut access = Access {
         network: Network::from_environment(settings::variable),
-        ..Access::default()
+        call_timeout: settings.call_timeout(usual.call_timeout).min(settings.share()),
+        ..usual
     };
     match location {
         Location::Folder(_) => {}
         Location::S3 { .. } => {
-            let (credentials, region) = aws::for_store(settings).credentials().await?;
+            let aws = aws::for_store(settings);
+            let (credentials, region) = aws.credentials().await?;
             access.s3 = Some(S3Access {
                 credentials,
+                refused: Arc::new(move || aws.credentials_were_refused()),
                 region: Some(region),
                 endpoint: S3Access::endpoint_from_environment(settings::variable),
             });

@@ -10,7 +10,6 @@ use base64::prelude::BASE64_STANDARD;
 use http::HeaderValue;
 use moorline_api::words::clean;
 use moorline_api::{Error, ErrorKind, Result, Sensitive};
-use moorline_http::Network;
 use object_store::CredentialProvider;
 use object_store::azure::{AzureAccessKey, AzureAuthorizer, AzureCredential, MicrosoftAzureBuilder};
 use object_store::client::HttpRequest;
@@ -147,7 +146,7 @@ pub(crate) struct AzurePlace<'a> {
 }
 
 /// The store in a container. Nothing is sent yet.
-pub(crate) fn open(place: AzurePlace<'_>, access: &AzureAccess, network: Network) -> Result<CloudStore> {
+pub(crate) fn open(place: AzurePlace<'_>, access: &AzureAccess, http: Http) -> Result<CloudStore> {
     let refused = |why: String| Error::new(ErrorKind::Invalid, "open", place.written, why);
     if let Some(account) = access.account.as_deref().filter(|account| *account != place.account) {
         let why = format!(
@@ -166,7 +165,6 @@ pub(crate) fn open(place: AzurePlace<'_>, access: &AzureAccess, network: Network
         let why = "tokens and shared access signatures go over https:// only".to_owned();
         return Err(refused(why));
     }
-    let http = Http::new(network);
     let credentials = Arc::new(Bridge::new(&access.identity).map_err(refused)?);
     let bucket = MicrosoftAzureBuilder::new()
         .with_account(place.account)
@@ -238,6 +236,11 @@ impl Dialect for Azure {
 
     fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whoever lends tokens is asked again; keys and signatures that were given stay as they are.
+    async fn renew(&self) -> bool {
+        matches!(*self.credentials, Bridge::Token(_))
     }
 
     async fn sign_deletion(&self, request: &mut HttpRequest) -> object_store::Result<()> {
@@ -378,7 +381,7 @@ mod tests {
                 account: account.map(str::to_owned),
                 endpoint: endpoint.map(str::to_owned),
             };
-            open(place(), &access, Network::default()).map_err(|error| error.to_string())
+            open(place(), &access, crate::Access::default().http()).map_err(|error| error.to_string())
         };
         let key = |key: &str| AzureIdentity::Key(Sensitive::new(key));
         let shared = |token: &str| AzureIdentity::SharedAccess(Sensitive::new(token));

@@ -17,6 +17,8 @@ pub(super) enum Failure {
     Condition,
     /// It may have had its effect or not.
     Unknown(Error),
+    /// It had none, for the credentials were refused.
+    Denied(Error),
     /// It had none.
     Other(Error),
 }
@@ -26,7 +28,7 @@ impl Failure {
     pub(super) fn into_error(self, condition: impl FnOnce() -> Error) -> Error {
         match self {
             Self::Absent | Self::Condition => condition(),
-            Self::Unknown(error) | Self::Other(error) => error,
+            Self::Unknown(error) | Self::Denied(error) | Self::Other(error) => error,
         }
     }
 }
@@ -88,7 +90,7 @@ impl CloudStore {
                 | "RequestTimeTooSkewed"
                 | "AuthenticationFailed"
                 | "InvalidAuthenticationInfo",
-            ) => other(ErrorKind::Unauthenticated),
+            ) => Failure::Denied(error(ErrorKind::Unauthenticated, refusal.words())),
             (403, _) => {
                 let why = format!("{}; it takes {}", refusal.words(), self.dialect.rights());
                 Failure::Other(error(ErrorKind::Forbidden, why))

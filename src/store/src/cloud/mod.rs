@@ -14,7 +14,7 @@ use http::{HeaderValue, Method};
 use moorline_api::store::MAX_VALUE;
 use moorline_api::{Error, ErrorKind, Result, RunStore, StoreKey, StoreVersion, Stored};
 use object_store::client::{HttpRequest, HttpRequestBody, HttpService as _};
-use object_store::list::{PaginatedListOptions, PaginatedListStore};
+use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, BackoffConfig, GetOptions, ObjectStore, PutMode, PutOptions, RetryConfig, UpdateVersion,
@@ -31,10 +31,11 @@ pub use azure::{AzureAccess, AzureIdentity, ConnectionStringError};
 pub(crate) use azure::{AzurePlace, open as open_azure};
 pub use s3::S3Access;
 pub(crate) use s3::{S3Place, open as open_s3};
+pub(crate) use transport::Http;
 
 use self::failure::{Failure, Outcome};
 use self::proof::Proof;
-use self::transport::{Http, Witness};
+use self::transport::Witness;
 
 /// How often a write is sent whose fate is unknown. `object_store` repeats the harmless failures by itself.
 const ATTEMPTS: u32 = 4;
@@ -66,6 +67,9 @@ pub(super) trait Dialect: Send + Sync {
 
     /// The bucket's or container's address, without a slash at its end.
     fn address(&self) -> &str;
+
+    /// Has credentials read anew, because the service refused those in use. Whether that can give others.
+    async fn renew(&self) -> bool;
 
     /// Signs the request of a deletion.
     async fn sign_deletion(&self, request: &mut HttpRequest) -> object_store::Result<()>;
@@ -184,6 +188,16 @@ impl CloudStore {
         }
     }
 
+    /// What comes of a call. Credentials may have been rotated: once they are refused, which means that the call had no effect, it is made
+    /// once more with fresh ones.
+    async fn with_fresh_credentials<T, F: Future<Output = Outcome<T>>>(&self, call: impl Fn() -> F) -> Outcome<T> {
+        let outcome = call().await;
+        match outcome {
+            Err(Failure::Denied(_)) if self.dialect.renew().await => call().await,
+            outcome => outcome,
+        }
+    }
+
     /// The object's name.
     fn name(&self, key: &str) -> String {
         match self.prefix.as_str() {
@@ -193,6 +207,10 @@ impl CloudStore {
     }
 
     async fn get(&self, name: &str) -> Outcome<Stored> {
+        self.with_fresh_credentials(|| self.try_get(name)).await
+    }
+
+    async fn try_get(&self, name: &str) -> Outcome<Stored> {
         let witness = Witness::default();
         let options = GetOptions {
             extensions: witness.carried(),
@@ -241,6 +259,11 @@ impl CloudStore {
     }
 
     async fn put_once(&self, name: &str, value: &[u8], condition: Condition<'_>, mark: &str) -> Outcome<StoreVersion> {
+        self.with_fresh_credentials(|| self.try_put(name, value, condition, mark))
+            .await
+    }
+
+    async fn try_put(&self, name: &str, value: &[u8], condition: Condition<'_>, mark: &str) -> Outcome<StoreVersion> {
         let witness = Witness::default();
         let mut attributes = Attributes::new();
         attributes.insert(Attribute::Metadata(MARK.into()), mark.to_owned().into());
@@ -267,29 +290,32 @@ impl CloudStore {
 
     /// The mark of the write that made what is there, and its version; `None` where nothing is.
     async fn mark_of(&self, name: &str) -> Result<Option<(String, StoreVersion)>> {
+        match self.with_fresh_credentials(|| self.try_head(name)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Failure::Absent) => Ok(None),
+            Err(failure) => Err(failure.into_error(|| self.stale(Call::Head, name))),
+        }
+    }
+
+    async fn try_head(&self, name: &str) -> Outcome<(String, StoreVersion)> {
         let witness = Witness::default();
         let options = GetOptions {
             head: true,
             extensions: witness.carried(),
             ..GetOptions::default()
         };
-        let stale = || self.stale(Call::Head, name);
-        let found = match self.bucket.get_opts(&Path::from(name), options).await {
-            Ok(found) => found,
-            Err(error) => {
-                return match self.judge(Call::Head, name, &witness, &error) {
-                    Failure::Absent => Ok(None),
-                    failure => Err(failure.into_error(stale)),
-                };
-            }
-        };
+        let found = self.bucket.get_opts(&Path::from(name), options).await;
+        let found = found.map_err(|error| self.judge(Call::Head, name, &witness, &error))?;
         let mark = found.attributes.get(&Attribute::Metadata(MARK.into()));
         let mark = mark.map(|mark| mark.as_ref().to_owned()).unwrap_or_default();
-        let version = self.version(Call::Head, name, found.meta.e_tag);
-        Ok(Some((mark, version.map_err(|failure| failure.into_error(stale))?)))
+        Ok((mark, self.version(Call::Head, name, found.meta.e_tag)?))
     }
 
     async fn delete_once(&self, name: &str, expected: &StoreVersion) -> Outcome<()> {
+        self.with_fresh_credentials(|| self.try_delete(name, expected)).await
+    }
+
+    async fn try_delete(&self, name: &str, expected: &StoreVersion) -> Outcome<()> {
         let witness = Witness::default();
         let failed = |error: object_store::Error| self.judge(Call::Delete, name, &witness, &error);
         let mut request = self.deletion(name, expected).map_err(failed)?;
@@ -324,22 +350,11 @@ impl CloudStore {
     /// One page of a listing, and how it goes on.
     async fn page(&self, prefix: &str, cursor: Cursor) -> Result<(Vec<StoreKey>, Option<Cursor>)> {
         let Cursor { token, mut last } = cursor;
-        let witness = Witness::default();
-        let options = PaginatedListOptions {
-            page_token: token.clone(),
-            extensions: witness.carried(),
-            ..PaginatedListOptions::default()
-        };
-        let below = (!prefix.is_empty()).then(|| format!("{prefix}/"));
         let nonsense = |why: &str| self.error(ErrorKind::Internal, Call::List, prefix, why);
-        let page = self
-            .bucket
-            .list_paginated(below.as_deref(), options)
+        let page = self.with_fresh_credentials(|| self.try_page(prefix, token.as_deref()));
+        let page = page
             .await
-            .map_err(|error| {
-                let failure = self.judge(Call::List, prefix, &witness, &error);
-                failure.into_error(|| nonsense("the list was refused as if it had a condition"))
-            })?;
+            .map_err(|failure| failure.into_error(|| nonsense("the list was refused as if it had a condition")))?;
         let mut keys = Vec::with_capacity(page.result.objects.len());
         for object in &page.result.objects {
             let name = object.location.as_ref();
@@ -367,6 +382,18 @@ impl CloudStore {
             last,
         });
         Ok((keys, next))
+    }
+
+    async fn try_page(&self, prefix: &str, token: Option<&str>) -> Outcome<PaginatedListResult> {
+        let witness = Witness::default();
+        let options = PaginatedListOptions {
+            page_token: token.map(str::to_owned),
+            extensions: witness.carried(),
+            ..PaginatedListOptions::default()
+        };
+        let below = (!prefix.is_empty()).then(|| format!("{prefix}/"));
+        let page = self.bucket.list_paginated(below.as_deref(), options).await;
+        page.map_err(|error| self.judge(Call::List, prefix, &witness, &error))
     }
 
     fn version(&self, call: Call, name: &str, etag: Option<String>) -> Outcome<StoreVersion> {

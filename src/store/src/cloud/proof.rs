@@ -65,7 +65,7 @@ impl CloudStore {
                 // Absent: somebody deleted it a moment ago.
                 Err(Failure::Condition | Failure::Absent) => return Ok(true),
                 Err(Failure::Unknown(error)) if attempts < ATTEMPTS => pause(attempts, Some(&error)).await,
-                Err(Failure::Unknown(error) | Failure::Other(error)) => return Err(error),
+                Err(Failure::Unknown(error) | Failure::Denied(error) | Failure::Other(error)) => return Err(error),
             }
             attempts += 1;
         }
@@ -80,7 +80,7 @@ impl CloudStore {
                 Ok(()) | Err(Failure::Absent) => return Ok(false),
                 Err(Failure::Condition) => return Ok(true),
                 Err(Failure::Unknown(error)) if attempts < ATTEMPTS => pause(attempts, Some(&error)).await,
-                Err(Failure::Unknown(error) | Failure::Other(error)) => return Err(error),
+                Err(Failure::Unknown(error) | Failure::Denied(error) | Failure::Other(error)) => return Err(error),
             }
             attempts += 1;
         }

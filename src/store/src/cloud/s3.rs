@@ -9,7 +9,6 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use moorline_api::words::clean;
 use moorline_api::{Error, ErrorKind, Result};
-use moorline_http::Network;
 use object_store::CredentialProvider;
 use object_store::aws::{AmazonS3Builder, AwsAuthorizer, AwsCredential, Checksum, S3ConditionalPut};
 use object_store::client::HttpRequest;
@@ -26,6 +25,8 @@ const RENEW_BEFORE: Duration = Duration::from_mins(2);
 pub struct S3Access {
     /// As whom: what `aws-config` finds by its own rules.
     pub credentials: SharedCredentialsProvider,
+    /// Is called where AWS refused credentials; what `credentials` gives after that is read anew.
+    pub refused: Arc<dyn Fn() + Send + Sync>,
     /// The region in use; the address of the store may name another one.
     pub region: Option<String>,
     /// The server's address where it is not AWS: buckets are then in its path. `None` is AWS.
@@ -67,7 +68,7 @@ pub(crate) struct S3Place<'a> {
 }
 
 /// The store in a bucket. Nothing is sent yet.
-pub(crate) fn open(place: S3Place<'_>, access: &S3Access, network: Network) -> Result<CloudStore> {
+pub(crate) fn open(place: S3Place<'_>, access: &S3Access, http: Http) -> Result<CloudStore> {
     let refused = |why: String| Error::new(ErrorKind::Invalid, "open", place.written, why);
     let region = place.region.or(access.region.as_deref());
     let region = match (region, &access.endpoint) {
@@ -82,8 +83,7 @@ pub(crate) fn open(place: S3Place<'_>, access: &S3Access, network: Network) -> R
         }
     };
     let address = address(place.bucket, region, access.endpoint.as_deref());
-    let http = Http::new(network);
-    let credentials = Arc::new(Bridge::new(access.credentials.clone()));
+    let credentials = Arc::new(Bridge::new(access));
     let bucket = AmazonS3Builder::new()
         .with_bucket_name(place.bucket)
         .with_region(region)
@@ -176,6 +176,11 @@ impl Dialect for S3 {
         &self.address
     }
 
+    async fn renew(&self) -> bool {
+        self.credentials.forget().await;
+        true
+    }
+
     async fn sign_deletion(&self, request: &mut HttpRequest) -> object_store::Result<()> {
         let credential = self.credentials.get_credential().await?;
         AwsAuthorizer::new(&credential, "s3", &self.region).try_authorize(request, None)
@@ -186,6 +191,7 @@ impl Dialect for S3 {
 /// service each time that it is asked.
 struct Bridge {
     provider: SharedCredentialsProvider,
+    refused: Arc<dyn Fn() + Send + Sync>,
     held: Mutex<Option<Held>>,
 }
 
@@ -195,10 +201,18 @@ struct Held {
 }
 
 impl Bridge {
-    fn new(provider: SharedCredentialsProvider) -> Self {
+    fn new(access: &S3Access) -> Self {
         Self {
-            provider,
+            provider: access.credentials.clone(),
+            refused: Arc::clone(&access.refused),
             held: Mutex::new(None),
+        }
+    }
+
+    /// Uses what is held no more. Of many calls that were refused with it, the first one counts.
+    async fn forget(&self) {
+        if self.held.lock().await.take().is_some() {
+            (self.refused)();
         }
     }
 }
@@ -330,7 +344,12 @@ mod tests {
                 valid_for,
                 ..Counted::default()
             };
-            let bridge = Bridge::new(SharedCredentialsProvider::new(provider));
+            let bridge = Bridge::new(&S3Access {
+                credentials: SharedCredentialsProvider::new(provider),
+                refused: Arc::new(|| {}),
+                region: None,
+                endpoint: None,
+            });
             bridge.get_credential().await.unwrap();
             let second = bridge.get_credential().await.unwrap();
             assert_eq!(second.key_id, expected);

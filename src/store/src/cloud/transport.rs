@@ -19,9 +19,6 @@ use object_store::client::{
 };
 use tokio::time::timeout;
 
-/// How long one attempt may take, its answer included.
-const ATTEMPT: Duration = Duration::from_secs(30);
-
 /// The largest answer that is read: a value, or a page of a list with room to spare.
 const LARGEST_ANSWER: usize = MAX_VALUE + (1 << 20);
 
@@ -79,7 +76,7 @@ impl Witness {
 
 /// The HTTP client. It can be cloned; the first request builds what it takes.
 #[derive(Clone, Debug)]
-pub(super) struct Http(Arc<Inner>);
+pub(crate) struct Http(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -89,11 +86,8 @@ struct Inner {
 }
 
 impl Http {
-    pub(super) fn new(network: Network) -> Self {
-        Self::with_attempt(network, ATTEMPT)
-    }
-
-    fn with_attempt(network: Network, attempt: Duration) -> Self {
+    /// Gives each attempt so long, its answer included.
+    pub(crate) fn new(network: Network, attempt: Duration) -> Self {
         Self(Arc::new(Inner {
             network,
             attempt,
@@ -141,7 +135,7 @@ impl HttpService for Http {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let witness = request.extensions().get::<Witness>().cloned().unwrap_or_default();
         let answered = timeout(self.0.attempt, self.send(request)).await;
-        let late = |_| Accident::NoAnswer(format!("no answer in {} s", self.0.attempt.as_secs()));
+        let late = |_| Accident::NoAnswer("no answer in time".to_owned());
         let answered = answered.map_err(late).flatten();
         let response = match answered {
             Ok(response) => response,
@@ -261,7 +255,7 @@ mod tests {
             machine_roots: false,
             ..Network::default()
         };
-        let http = Http::with_attempt(network, Duration::from_millis(50));
+        let http = Http::new(network, Duration::from_millis(50));
         let error = http.call(request).await.unwrap_err();
         assert_eq!(error.kind(), HttpErrorKind::Interrupted);
         assert!(matches!(witness.accident(), Some(Accident::NoAnswer(_))));

@@ -66,6 +66,7 @@ impl Backend {
         let credentials = Credentials::new("000000000000", "not-a-secret", None, None, "test");
         let s3 = S3Access {
             credentials: SharedCredentialsProvider::new(credentials),
+            refused: Arc::new(|| {}),
             region: Some("us-east-1".to_owned()),
             endpoint: Some(wire.address.clone()),
         };

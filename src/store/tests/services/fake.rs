@@ -76,9 +76,19 @@ impl Fake {
     }
 
     pub(crate) fn store_with(&self, credentials: SharedCredentialsProvider) -> Arc<dyn RunStore> {
+        self.store_that_tells(credentials, Arc::new(|| {}))
+    }
+
+    /// One that tells where credentials were refused.
+    pub(crate) fn store_that_tells(
+        &self,
+        credentials: SharedCredentialsProvider,
+        refused: Arc<dyn Fn() + Send + Sync>,
+    ) -> Arc<dyn RunStore> {
         let mut access = Access {
             s3: Some(S3Access {
                 credentials,
+                refused,
                 region: None,
                 endpoint: Some(self.address.clone()),
             }),

@@ -5,4 +5,5 @@
 mod conditions;
 mod fake;
 mod refusals;
+mod rotated;
 mod secrets;

@@ -149,7 +149,8 @@ async fn lacking_credentials_are_told_as_such_and_nothing_is_sent() {
     }
 }
 
-fn page(names: &[&str], next: Option<&str>) -> Response {
+/// A page of a list.
+pub(crate) fn page(names: &[&str], next: Option<&str>) -> Response {
     let content = |name: &&str| {
         format!(
             "<Contents><Key>{name}</Key><LastModified>2026-11-21T16:00:00.000Z</LastModified><ETag>\"1\"</ETag>\

@@ -93,6 +93,7 @@ fn accesses(fake: &Fake) -> Vec<(&'static str, Access)> {
     );
     let s3 = S3Access {
         credentials: SharedCredentialsProvider::new(credentials),
+        refused: Arc::new(|| {}),
         region: None,
         endpoint: endpoint.clone(),
     };
