@@ -42,12 +42,13 @@ impl LockChoice {
         &self,
         app: &App,
         context: &Context,
-        subject: Subject,
+        subject: Subject<'_>,
         mut work: impl AsyncFnMut(&Context) -> Result<(T, Afterwards), Failure>,
     ) -> Result<T, Failure> {
         if !self.lock {
             return Box::pin(work(context)).await.map(|(value, _)| value);
         }
+        subject.outlived_by(self.lock_namespace.as_deref())?;
         let terms = Terms {
             what: subject.what,
             namespace: self
@@ -78,19 +79,22 @@ impl LockChoice {
 }
 
 /// What is locked, and by which command.
-pub(crate) struct Subject {
+pub(crate) struct Subject<'a> {
     what: String,
     lease: String,
     /// Where the Lease is, if that is said with the subject.
     namespace: Option<String>,
+    /// The profile, where it is at hand.
+    profile: Option<&'a Profile>,
     command: &'static str,
 }
 
-impl Subject {
+impl<'a> Subject<'a> {
     /// A profile: its name is unique in its cluster, as its tags are.
-    pub(crate) fn profile(profile: &Profile, command: &'static str) -> Self {
+    pub(crate) fn profile(profile: &'a Profile, command: &'static str) -> Self {
         Self {
             namespace: profile.lock.namespace.clone(),
+            profile: Some(profile),
             ..Self::named(&profile.name, command)
         }
     }
@@ -101,6 +105,7 @@ impl Subject {
             what: format!("profile {profile}"),
             lease: lease_name("", profile),
             namespace: None,
+            profile: None,
             command,
         }
     }
@@ -111,8 +116,21 @@ impl Subject {
             what: format!("volume {id}"),
             lease: lease_name("volume-", id),
             namespace: None,
+            profile: None,
             command,
         }
+    }
+
+    /// Refuses a namespace of the command line that the subject makes and deletes; one of `profile.yaml` was refused with the profile.
+    fn outlived_by(&self, chosen: Option<&str>) -> Result<(), Failure> {
+        let made = self.profile.zip(chosen);
+        let made = made.and_then(|(profile, chosen)| profile.own_namespace(chosen).zip(Some(chosen)));
+        let Some((origin, chosen)) = made else { return Ok(()) };
+        let message = format!(
+            "--lock-namespace cannot be {chosen:?}: {} makes it ({origin}), and down deletes it",
+            self.what
+        );
+        Err(Failure::usage(message).hint("name one that is there before the profile and outlives it, such as default"))
     }
 }
 

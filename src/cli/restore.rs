@@ -132,7 +132,7 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
 }
 
 /// What no other run may change meanwhile: the profile that the volume was of, or the volume where nobody knows of one.
-fn subject(profile: Option<&Profile>, plan: &RestorePlan) -> Subject {
+fn subject<'a>(profile: Option<&'a Profile>, plan: &RestorePlan) -> Subject<'a> {
     match (profile, plan.source.tags.get(tags::PROFILE)) {
         (Some(profile), _) => Subject::profile(profile, "restore"),
         (None, Some(tagged)) => Subject::named(tagged, "restore"),

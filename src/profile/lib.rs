@@ -81,6 +81,9 @@ pub fn load(folder: &Path, surroundings: &Surroundings<'_>) -> Result<Profile, D
     match config {
         Some(config) => {
             checks::check(&items, &config, surroundings, &mut findings);
+            if let Some(document) = document {
+                checks::lock::check(&source, document, &items, &mut findings);
+            }
             finish(folder, config, &items, opened.digest(), findings)
         }
         None => Err(findings.finish()),

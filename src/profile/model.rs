@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use moorline_api::{ClaimShape, CloudName, Object, StorageClass};
+use moorline_api::{ClaimShape, CloudName, Object, ResourceKind, StorageClass};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -45,6 +45,22 @@ pub struct Profile {
     pub digest: String,
     /// What is allowed and probably not meant; warnings only.
     pub warnings: Diagnostics,
+}
+
+impl Profile {
+    /// The place of the Namespace of this name, where the profile has it and `down` therefore deletes it, with all that is in it.
+    pub fn own_namespace(&self, name: &str) -> Option<&Origin> {
+        if is_everlasting(name) {
+            return None;
+        }
+        let is_it = |made: &&Manifest| made.object.gvk() == ResourceKind::namespace().gvk && made.object.name() == name;
+        self.manifests.iter().find(is_it).map(|made| &made.origin)
+    }
+}
+
+/// Whether a namespace is one that no API server deletes, whoever asks for it.
+pub(crate) fn is_everlasting(namespace: &str) -> bool {
+    matches!(namespace, "default" | "kube-system" | "kube-public")
 }
 
 /// The cloud of a profile: exactly one. Fields of different clouds cannot mix.

@@ -101,6 +101,18 @@ fn a_profile_says_where_its_lock_is_and_the_command_line_wins() {
 }
 
 #[test]
+fn no_lock_is_where_the_profile_deletes_it() {
+    let (world, _served, folder) = stage();
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: own}\n";
+    world.write("one/namespace.yaml", namespace);
+    let run = world.run(&format!("up {folder} --sandbox --lock-namespace own"));
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    let told = format!("--lock-namespace cannot be \"own\": profile one makes it ({folder}/namespace.yaml:1:1)");
+    assert!(run.stderr.contains(&told), "{}", run.stderr);
+    assert_eq!(world.audit().sum("*", "mutating"), 0);
+}
+
+#[test]
 fn who_waits_finds_it_done() {
     let (world, served, folder) = stage();
     slow_volumes(&world, 1500);

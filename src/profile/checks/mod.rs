@@ -3,6 +3,7 @@
 mod accounts;
 mod claims;
 mod classes;
+pub(crate) mod lock;
 mod metadata;
 mod services;
 mod workloads;

@@ -151,6 +151,19 @@ fn every_field_of_profile_yaml_is_read() {
 }
 
 #[test]
+fn a_lock_may_be_in_a_namespace_that_nobody_can_delete() {
+    let text = "name: web\nprovider: {aws: {}}\nlock: {namespace: default}\n";
+    let made = |name: &str| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
+    let profile = good(&[("profile.yaml", text), ("a.yaml", &(made("default") + &made("shop")))]);
+    let place = profile.own_namespace("shop").unwrap();
+    assert_eq!((place.line, place.column), (5, 1));
+    assert_eq!(
+        (profile.own_namespace("default"), profile.own_namespace("ops")),
+        (None, None)
+    );
+}
+
+#[test]
 fn empty_fields_of_profile_yaml_take_their_defaults() {
     let profile = good(&[
         ("profile.yaml", "name: web\nprovider:\n  aws:\nnamespace:\nonDown: ~\n"),
