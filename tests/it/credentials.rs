@@ -1,7 +1,7 @@
 //! Programs that are to give credentials and hang: they are named, and none outlives the run.
 
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,14 @@ use crate::support::{Run, World, eventually, profile, set, signal};
 /// How much longer than its deadline a run may take here, where others use the machine too.
 const SLACK: Duration = Duration::from_secs(20);
 
-/// A profile, and a kubeconfig and an AWS profile whose credentials come from a program that starts another one, and hangs.
+/// A subscription for which only somebody who is signed in to the Azure CLI has credentials, and which is asked nothing.
+const AZURE: [(&str, &str); 3] = [
+    ("AZURE_RESOURCE_MANAGER_ENDPOINT", "https://127.0.0.1:9"),
+    ("AZURE_AUTHORITY_HOST", "https://127.0.0.1:9"),
+    ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "no address"),
+];
+
+/// A profile, and a kubeconfig, an AWS profile and an Azure CLI whose credentials come from a program that starts another one, and hangs.
 struct Stage {
     world: World,
     folder: String,
@@ -37,8 +44,18 @@ clusters: [{{name: c, cluster: {{server: \"http://127.0.0.1:9\"}}}}]\nusers: [{{
         world.write("kube/hangs", &config(&format!("{{exec: {exec}}}")));
         world.write("kube/plain", &config("{}"));
         world.write(".aws/config", &format!("[default]\ncredential_process = {login}\n"));
-        let policy = "scopes:\n  - aws: {regions: [us-east-1]}\nclusters:\n  - context: c\nstore: ./runs\n";
-        world.write("gc.yaml", policy);
+        std::fs::create_dir(world.path().join("bin")).unwrap();
+        symlink(world.path().join("login"), world.path().join("bin/az")).unwrap();
+        for (file, scope) in [
+            ("aws.yaml", "aws: {regions: [us-east-1]}"),
+            (
+                "azure.yaml",
+                "azure: {subscription: 22222222-bbbb-4000-8000-000000000001}",
+            ),
+        ] {
+            let policy = format!("scopes:\n  - {scope}\nclusters:\n  - context: c\nstore: ./runs\n");
+            world.write(file, &policy);
+        }
         Self { world, folder }
     }
 
@@ -46,8 +63,15 @@ clusters: [{{name: c, cluster: {{server: \"http://127.0.0.1:9\"}}}}]\nusers: [{{
     fn command(&self, line: &str, kubeconfig: &str) -> Command {
         let mut command = self.world.moorline(line);
         command.env("KUBECONFIG", self.world.path().join("kube").join(kubeconfig));
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("PATH", format!("{}/bin:{path}", self.world.path().display()));
+        command.envs(AZURE).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// Garbage collection by one of the policies.
+    fn collecting(&self, policy: &str) -> String {
+        format!("gc --policy {}", self.world.path().join(policy).display())
     }
 
     fn run(&self, line: &str, kubeconfig: &str) -> Run {
@@ -98,35 +122,47 @@ fn a_plugin_of_a_kubeconfig_that_hangs_is_named_and_ended_at_the_deadline() {
 }
 
 #[test]
-fn a_signal_ends_a_plugin_that_hangs() {
-    let stage = Stage::new();
-    let line = format!("up {}", stage.folder);
-    // The second of two signals leaves no time for anything but the end.
-    for signals in 1..=2 {
-        let _ = std::fs::remove_file(stage.world.path().join("pids"));
-        let child = stage.command(&line, "hangs").spawn().unwrap();
-        eventually("it is asked for credentials", || stage.processes().is_some());
-        for _ in 0..signals {
-            signal(&child, "INT").unwrap();
+fn a_signal_ends_a_program_that_hangs() {
+    std::thread::scope(|scope| {
+        for (line, kubeconfig) in [("up", "hangs"), ("gc", "plain")] {
+            // The second of two signals leaves no time for anything but the end.
+            for signals in 1..=2 {
+                scope.spawn(move || {
+                    let stage = Stage::new();
+                    let line = match line {
+                        "up" => format!("up {}", stage.folder),
+                        _ => stage.collecting("azure.yaml"),
+                    };
+                    let child = stage.command(&line, kubeconfig).spawn().unwrap();
+                    eventually("it is asked for credentials", || stage.processes().is_some());
+                    for _ in 0..signals {
+                        signal(&child, "INT").unwrap();
+                    }
+                    Run::of(&line, &child.wait_with_output().unwrap()).exits(130);
+                    stage.nothing_is_left();
+                });
+            }
         }
-        Run::of(&line, &child.wait_with_output().unwrap()).exits(130);
-        stage.nothing_is_left();
-    }
+    });
 }
 
 #[test]
-fn a_credential_process_that_hangs_is_told_of_and_does_not_outlive_the_run() {
+fn what_clouds_ask_for_credentials_and_hangs_is_told_of_and_does_not_outlive_the_run() {
     std::thread::scope(|scope| {
-        for deadline in ["--timeout 3s", "--call-timeout 1s --timeout 10s"] {
-            scope.spawn(move || {
-                let stage = Stage::new();
-                let policy = stage.world.path().join("gc.yaml");
-                let line = format!("gc --policy {} {deadline}", policy.display());
-                let run = stage.run(&line, "plain");
-                assert!(matches!(run.code, Some(3 | 6)), "{line}: {:?} {}", run.code, run.stderr);
-                assert!(run.stderr.contains("credential_process"), "{line}: {}", run.stderr);
-                stage.nothing_is_left();
-            });
+        for (policy, named) in [
+            ("aws.yaml", "credential_process"),
+            ("azure.yaml", "Azure CLI (no answer within "),
+        ] {
+            for deadline in ["--timeout 3s", "--call-timeout 1s --timeout 10s"] {
+                scope.spawn(move || {
+                    let stage = Stage::new();
+                    let line = format!("{} {deadline}", stage.collecting(policy));
+                    let run = stage.run(&line, "plain");
+                    assert!(matches!(run.code, Some(3 | 6)), "{line}: {:?} {}", run.code, run.stderr);
+                    assert!(run.stderr.contains(named), "{line}: {}", run.stderr);
+                    stage.nothing_is_left();
+                });
+            }
         }
     });
 }

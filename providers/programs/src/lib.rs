@@ -55,7 +55,8 @@ impl Inherited {
     }
 }
 
-/// Ends a program and all that it started. What is stopped starts nothing more, so each is stopped before its children are listed.
+/// Ends a program and all that it started. What is stopped starts nothing more, so each is stopped before its children are listed. The
+/// program goes last: as long as it is there, whoever else is to end it finds what it started, too.
 fn end(program: Pid) {
     let mut found = vec![program];
     let mut listed = 0;
@@ -65,7 +66,7 @@ fn end(program: Pid) {
         found.extend(children(next));
         listed += 1;
     }
-    for process in found {
+    for process in found.into_iter().rev() {
         let _ = kill_process(process, Signal::KILL);
     }
 }

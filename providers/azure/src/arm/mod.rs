@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
+use azure_core::error::ErrorKind as CoreKind;
 use azure_core::http::headers::{HeaderName, Headers};
 use azure_core::http::{
     ClientOptions, Context, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport, Url,
@@ -21,6 +22,7 @@ use moorline_api::{ErrorKind, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 use crate::credentials::{Lender, Wallet};
@@ -234,7 +236,7 @@ impl ResourceManager {
             let pass = self.governor.depart(call.family).await;
             let started = Instant::now();
             let (departure, deadline) = (pass.departure, started + patience);
-            let outcome = timeout(self.call_timeout, self.once(call)).await;
+            let outcome = self.try_once(call).await;
             drop((pass, place));
             if let Some(sent) = outcome.as_ref().ok().and_then(|answer| answer.as_ref().ok()?.sent()) {
                 self.clock.note(sent);
@@ -291,6 +293,14 @@ impl ResourceManager {
             patience = deadline.saturating_duration_since(Instant::now());
             attempt += 1;
         }
+    }
+
+    /// Signing in has a time of its own: a program that hangs over it is not to be taken for a Resource Manager that does not answer.
+    async fn try_once(&self, call: &Call<'_>) -> std::result::Result<azure_core::Result<Answer>, Elapsed> {
+        if let Err(error) = self.wallet.token().await {
+            return Ok(Err(azure_core::Error::new(CoreKind::Credential, error)));
+        }
+        timeout(self.call_timeout, self.once(call)).await
     }
 
     async fn once(&self, call: &Call<'_>) -> azure_core::Result<Answer> {

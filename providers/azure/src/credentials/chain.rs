@@ -13,7 +13,7 @@ use moorline_api::words::clean;
 use moorline_api::{Error, ErrorKind, Sensitive};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::certificate::CertificateAssertion;
 use super::ear::Ear;
@@ -21,10 +21,12 @@ use super::{Chain, Identity, ServicePrincipal, metadata};
 use crate::errors::root_words;
 use crate::settings::{AzureCloud, AzureSettings};
 
+/// What an error calls it.
+const SIGN_IN: &str = "sign in to Azure";
 /// How long the metadata address may take: nobody but Azure has one, and it is near.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long any source may take, command-line tools included.
-const SOURCE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long any source may take, command-line tools included, where no call may take less.
+pub(super) const SOURCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// No token is shorter, and a shorter text would be found in plain words too.
 const SHORTEST_TOKEN: usize = 8;
 /// How often a token endpoint is asked again.
@@ -53,6 +55,8 @@ struct Held {
     /// The credential that answered first; it is asked from then on.
     credential: Option<Arc<dyn TokenCredential>>,
     token: Option<AccessToken>,
+    /// When a token was last asked for in vain, and why it did not come.
+    lost: Option<(Instant, ErrorKind, String)>,
 }
 
 /// What a chain is built from, when it is needed.
@@ -62,6 +66,8 @@ struct Sources {
     cloud: AzureCloud,
     http: Arc<Ear>,
     subscription: Option<String>,
+    /// How long each of them may take.
+    patience: Duration,
 }
 
 /// One way to be someone.
@@ -81,6 +87,7 @@ impl Wallet {
                 cloud: settings.cloud.clone(),
                 http: Arc::new(Ear::new(http)),
                 subscription: settings.subscription.clone(),
+                patience: SOURCE_TIMEOUT.min(settings.call_timeout),
             })),
         };
         Self {
@@ -96,23 +103,22 @@ impl Wallet {
             Source::Fixed(token) => return Ok(token.clone()),
             Source::Chain(sources) => sources,
         };
+        let begun = Instant::now();
         let mut held = self.held.lock().await;
         let soon = OffsetDateTime::now_utc() + FRESHNESS;
         if let Some(token) = held.token.as_ref().filter(|token| token.expires_on > soon) {
             return Ok(Sensitive::new(token.token.secret().to_owned()));
         }
-        let token = if let Some(credential) = &held.credential {
-            let lost = |denial: Denial| {
-                denial.without_verdict(&sources.authority()).unwrap_or_else(|why| {
-                    unauthenticated(format!("the Azure token cannot be renewed: {why}; sign in again"))
-                })
-            };
-            sources.ask(&**credential, &self.scope).await.map_err(lost)?
-        } else {
-            let (credential, token) = sources.find(&self.scope).await?;
-            held.credential = Some(credential);
-            token
-        };
+        // Whoever waited for the one that asked has its answer, too: a program that hangs is not started once for each call.
+        if let Some((at, kind, why)) = &held.lost
+            && *at > begun
+        {
+            return Err(Error::new(kind.clone(), SIGN_IN, "", why.clone()));
+        }
+        let asked = sources.ask_or_find(&mut held.credential, &self.scope).await;
+        let token = asked.inspect_err(|error| {
+            held.lost = Some((Instant::now(), error.kind.clone(), error.message.clone()));
+        })?;
         let shown = Sensitive::new(token.token.secret().to_owned());
         held.token = Some(token);
         Ok(shown)
@@ -172,6 +178,25 @@ impl Chain {
 }
 
 impl Sources {
+    /// A token of the credential that was found before, or of the first that has one.
+    async fn ask_or_find(
+        &self,
+        found: &mut Option<Arc<dyn TokenCredential>>,
+        scope: &str,
+    ) -> Result<AccessToken, Error> {
+        if let Some(credential) = found {
+            let lost = |denial: Denial| {
+                denial.without_verdict(&self.authority()).unwrap_or_else(|why| {
+                    unauthenticated(format!("the Azure token cannot be renewed: {why}; sign in again"))
+                })
+            };
+            return self.ask(&**credential, scope).await.map_err(lost);
+        }
+        let (credential, token) = self.find(scope).await?;
+        *found = Some(credential);
+        Ok(token)
+    }
+
     async fn find(&self, scope: &str) -> Result<(Arc<dyn TokenCredential>, AccessToken), Error> {
         let mut tried = Vec::new();
         for candidate in self.candidates().await {
@@ -396,23 +421,28 @@ impl Denial {
                 format!("{authority} fails (HTTP {status}); try again later"),
             ),
         };
-        Ok(Error::new(kind, "sign in to Azure", "", message))
+        Ok(Error::new(kind, SIGN_IN, "", message))
     }
 }
 
 impl Sources {
     async fn ask(&self, credential: &dyn TokenCredential, scope: &str) -> Result<AccessToken, Denial> {
         self.http.clear();
-        let asked = timeout(SOURCE_TIMEOUT, credential.get_token(&[scope], None)).await;
+        let asked = timeout(self.patience, credential.get_token(&[scope], None)).await;
         if let Ok(Ok(token)) = asked {
             return Ok(token);
         }
         Err(match (self.http.heard(), asked) {
             (Some(status @ (429 | 500..)), _) => Denial::Failing(status),
             (_, Ok(Err(error))) => denial(&error),
-            _ => Denial::Unheard(format!("no answer within {} s", SOURCE_TIMEOUT.as_secs())),
+            _ => Denial::Unheard(unheard(self.patience)),
         })
     }
+}
+
+/// What is said of a source that hangs.
+pub(super) fn unheard(patience: Duration) -> String {
+    format!("no answer within {} s", patience.as_secs_f32())
 }
 
 /// Tells a refusal from a connection that never was, and names the root of that.
@@ -446,5 +476,5 @@ fn words(error: &azure_core::Error) -> String {
 }
 
 fn unauthenticated(message: String) -> Error {
-    Error::new(ErrorKind::Unauthenticated, "sign in to Azure", "", message)
+    Error::new(ErrorKind::Unauthenticated, SIGN_IN, "", message)
 }
