@@ -43,6 +43,7 @@ use options::Options;
 use settings::Settings;
 
 use crate::report::Guarded;
+use crate::report::progress::break_silence;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -131,6 +132,8 @@ fn run(app: &App, command: Command) -> Result<Exit, Failure> {
     let programs = Arc::new(Programs::of(&command));
     let result = runtime.block_on(async {
         signals::listen(app.stop.clone(), app.progress.clone(), programs.clone());
+        // Ends with the runtime.
+        tokio::spawn(break_silence(app.progress.clone()));
         match command {
             Command::Up(args) => up::run(app, args).await,
             Command::Plan(args) => plan::run(app, args).await,

@@ -1,9 +1,11 @@
 //! Progress on stderr: bars on a terminal, lines elsewhere, nothing where asked.
+//!
+//! Where there are lines, the bars are kept, too, unseen: they know what goes on while no line comes (`quiet`).
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moorline_engine::event::{Change, Stage};
@@ -13,8 +15,10 @@ use super::{age, guarded, inline, plain_log};
 
 mod collect;
 mod pace;
+mod quiet;
 
 pub(crate) use pace::listener;
+pub(crate) use quiet::break_silence;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +42,17 @@ enum Key {
 pub(crate) struct Progress {
     mode: Mode,
     bars: MultiProgress,
-    stages: Mutex<BTreeMap<Key, ProgressBar>>,
+    stages: Mutex<Stages>,
+    /// When the last line was said.
+    said: Mutex<Instant>,
+}
+
+/// The stages that have begun.
+#[derive(Default)]
+struct Stages {
+    bars: BTreeMap<Key, ProgressBar>,
+    /// The one of which something was heard last.
+    latest: Option<Key>,
 }
 
 impl Progress {
@@ -53,6 +67,7 @@ impl Progress {
             mode,
             bars: MultiProgress::with_draw_target(target),
             stages: Mutex::default(),
+            said: Mutex::new(Instant::now()),
         }
     }
 
@@ -61,19 +76,22 @@ impl Progress {
         match self.mode {
             // A closed stderr must not stop the run.
             Mode::Bars => drop(self.bars.println(guarded(line))),
-            Mode::Lines => drop(writeln!(std::io::stderr().lock(), "{}", guarded(line))),
+            Mode::Lines => {
+                *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                drop(writeln!(std::io::stderr().lock(), "{}", guarded(line)));
+            }
             Mode::Silent => {}
         }
     }
 
     /// Takes the bars away, so that results stand alone.
     pub(crate) fn finish(&self) {
-        for bar in self.lock().values() {
+        for bar in self.lock().bars.values() {
             bar.finish_and_clear();
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Key, ProgressBar>> {
+    fn lock(&self) -> MutexGuard<'_, Stages> {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,7 +120,7 @@ impl Progress {
             Event::Pace { seconds, .. } => self.with(Key::Engine(Stage::Volumes), |bar| {
                 bar.set_message(format!("rate limits allow the rest in {}", age::span(*seconds)));
             }),
-            Event::Notice { text } => self.say(&format!("note: {}", inline(text))),
+            Event::Notice { .. } => {}
         }
     }
 
@@ -110,6 +128,7 @@ impl Progress {
     fn begin(&self, stage: Key, title: &'static str, total: usize, is_spinner: bool) {
         let mut stages = self.lock();
         for (_, spinner) in stages
+            .bars
             .iter()
             .filter(|(earlier, bar)| **earlier < stage && bar.length().is_none())
         {
@@ -122,13 +141,18 @@ impl Progress {
         });
         bar.set_style(style(is_spinner));
         bar.set_prefix(title);
-        bar.enable_steady_tick(Duration::from_millis(120));
-        stages.insert(stage, bar);
+        if self.mode == Mode::Bars {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        stages.bars.insert(stage, bar);
+        stages.latest = Some(stage);
     }
 
     fn with(&self, stage: Key, change: impl FnOnce(&ProgressBar)) {
-        if let Some(bar) = self.lock().get(&stage) {
+        let mut stages = self.lock();
+        if let Some(bar) = stages.bars.get(&stage) {
             change(bar);
+            stages.latest = Some(stage);
         }
     }
 }
@@ -169,10 +193,14 @@ fn template(template: &str) -> ProgressStyle {
 
 impl EventSink for Progress {
     fn emit(&self, event: Event) {
-        match self.mode {
-            Mode::Bars => self.draw(&event),
-            Mode::Lines => plain_log::line(&event).into_iter().for_each(|line| self.say(&line)),
-            Mode::Silent => {}
+        self.draw(&event);
+        let line = match (self.mode, &event) {
+            (Mode::Bars, Event::Notice { text }) => Some(format!("note: {}", inline(text))),
+            (Mode::Lines, event) => plain_log::line(event),
+            (Mode::Bars | Mode::Silent, _) => None,
+        };
+        if let Some(line) = line {
+            self.say(&line);
         }
     }
 }

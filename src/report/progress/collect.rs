@@ -10,16 +10,20 @@ use crate::report::{age, inline};
 
 impl EventSink for Progress {
     fn emit(&self, event: Event) {
-        match self.mode {
-            Mode::Bars => self.draw_collection(&event),
-            Mode::Lines => line(&event).into_iter().for_each(|line| self.say(&line)),
-            Mode::Silent => {}
+        self.draw_collection(&event);
+        let is_told = match self.mode {
+            Mode::Bars => matches!(event, Event::Gap { .. } | Event::Notice { .. }),
+            Mode::Lines => true,
+            Mode::Silent => false,
+        };
+        if let Some(line) = line(&event).filter(|_| is_told) {
+            self.say(&line);
         }
     }
 }
 
 impl Progress {
-    fn draw_collection(&self, event: &Event) {
+    pub(super) fn draw_collection(&self, event: &Event) {
         let bar = Key::Collect;
         match event {
             Event::Stage { stage, total } => self.begin(bar(*stage), title(*stage), *total, *total == 0),
@@ -40,7 +44,8 @@ impl Progress {
                 self.with(bar(Stage::Deletions), |bar| bar.set_message(looking(event)));
             }
             Event::Pace { .. } => self.with(bar(Stage::Deletions), |bar| bar.set_message(inline(&pace(event)))),
-            Event::Gap { .. } | Event::Notice { .. } => line(event).into_iter().for_each(|line| self.say(&line)),
+            Event::Gap { what, .. } => self.with(bar(stage_of(what)), super::advance),
+            Event::Notice { .. } => {}
         }
     }
 }

@@ -37,8 +37,8 @@ pub(crate) fn listener(progress: &Arc<Progress>) -> Listener {
 impl Progress {
     /// Says something beside what goes on now.
     fn on_the_last_bar(&self, message: &str) {
-        let bars = self.lock();
-        if let Some(bar) = bars.values().rev().find(|bar| !bar.is_finished()) {
+        let stages = self.lock();
+        if let Some(bar) = stages.bars.values().rev().find(|bar| !bar.is_finished()) {
             bar.set_message(message.to_owned());
         }
     }

@@ -1,6 +1,6 @@
 //! The first policy, events, and what is never said.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::stage::{AWS, AZURE, Stage};
 use crate::secrets::{account_key, files_under, forms, looks_like_a_key};
@@ -53,6 +53,21 @@ fn events_are_lines_of_json_and_the_report_is_the_last() {
     assert_eq!(
         (last["event"].as_str(), &last["report"]["saved"]["count"]),
         (Some("report"), &Value::from(3))
+    );
+}
+
+#[test]
+fn a_listing_that_takes_long_is_told_of_where_there_is_no_terminal() {
+    let world = World::instant();
+    let slow =
+        json!({"service": "ec2", "operation": "DescribeVolumes", "moment": "after", "effect": {"latency": 11_000}});
+    world.fault(&slow);
+    let run = world.run("gc --sandbox").succeeds();
+    let told: Vec<_> = run.stderr.lines().filter(|line| line.contains("still")).collect();
+    assert!(
+        matches!(told[..], [line] if line.contains("still listing volumes for 1")),
+        "{}",
+        run.stderr
     );
 }
 
