@@ -34,6 +34,11 @@ pub(crate) struct Policy {
 }
 
 impl PolicyChoice {
+    /// Whether anything was chosen.
+    pub(crate) fn says_anything(&self) -> bool {
+        self.policy.is_some() || self.run_store.is_some()
+    }
+
     /// Reads and checks the policy. A bad one is refused with all of its problems, before any call. Warnings are told on stderr.
     pub(crate) async fn load(&self, app: &App) -> Result<Policy, Failure> {
         let usual = Path::new(DEFAULT_NAME);

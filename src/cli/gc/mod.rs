@@ -20,7 +20,6 @@ use super::failure::Failure;
 /// never touched. Made for cron: it asks nothing, and two runs never overlap.
 #[derive(ClapArgs, Debug)]
 #[command(
-    args_conflicts_with_subcommands = true,
     after_long_help = "Examples:
   moorline gc init                     write a policy from what can be seen, to be read and corrected
   moorline gc                          what is unused, and why; nothing is changed
@@ -49,6 +48,10 @@ enum Command {
 }
 
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
+    if args.command.is_some() && args.run.says_anything() {
+        let message = "options of a run stand before one of gc's commands, which is none";
+        return Err(Failure::usage(message).hint("--policy and --run-store go behind the command; no other is for it"));
+    }
     match args.command {
         None => run::run(app, args.run).await,
         Some(Command::History(args)) => history::run(app, args).await,

@@ -33,6 +33,13 @@ pub(crate) struct Args {
     events: bool,
 }
 
+impl Args {
+    /// Whether any of them was given. Clap's own rule would refuse the options of every command, too.
+    pub(super) fn says_anything(&self) -> bool {
+        self.policy.says_anything() || self.apply || self.detailed_exitcode || self.events
+    }
+}
+
 pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     let policy = args.policy.load(app).await?;
     let events: Arc<dyn EventSink> = if args.events {

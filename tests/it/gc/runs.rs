@@ -220,3 +220,16 @@ fn a_sandbox_that_is_emptied_forgets_its_runs() {
     let runs = world.run("gc history --sandbox -o json").succeeds().json();
     assert_eq!(runs.as_array().unwrap().len(), 1, "{runs}");
 }
+
+#[test]
+fn options_of_every_command_may_stand_anywhere_and_those_of_a_run_only_with_a_run() {
+    let world = crate::support::World::instant();
+    world.run("gc --apply --sandbox").succeeds();
+    for line in ["gc --sandbox -o json history", "--sandbox gc history -o json"] {
+        assert_eq!(world.run(line).succeeds().json().as_array().unwrap().len(), 1, "{line}");
+    }
+    for given in ["--apply", "--policy nowhere.yaml", "--events"] {
+        let run = world.run(&format!("gc {given} history --sandbox")).exits(2);
+        assert!(run.stderr.contains("options of a run"), "{}", run.stderr);
+    }
+}
