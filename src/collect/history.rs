@@ -127,9 +127,7 @@ impl RunHistory {
     fn take(&mut self, line: &Line) {
         match line {
             Line::Start { holder, .. } => self.holder.clone_from(holder),
-            Line::Begin(deletion) if !self.open.contains(&deletion.volume) => {
-                self.open.push(deletion.volume.clone());
-            }
+            Line::Begin(deletion) => self.open.push(deletion.volume.clone()),
             Line::End(done) => {
                 if !matches!(done.outcome, Outcome::Failed(_)) {
                     self.open.retain(|open| *open != done.volume);

@@ -204,37 +204,27 @@ async fn list(eyes: &Eyes<'_>, scope: usize, sort: Sort, clusters: &Uids) -> Lis
 async fn things(eyes: &Eyes<'_>, scope: usize, sort: Sort, clusters: &Uids) -> std::result::Result<Things, Error> {
     let scope = &eyes.collector.scopes[scope];
     match sort {
-        Sort::LoadBalancers => all(scope.load_balancers.list(), |_| true).await.map(Things::Balancers),
-        Sort::TargetGroups => all(scope.target_groups.target_groups(), |_| true)
-            .await
-            .map(Things::Groups),
-        Sort::StorageAccounts => all(scope.holders.holders(), |_| true).await.map(Things::Holders),
+        Sort::LoadBalancers => all(scope.load_balancers.list()).await.map(Things::Balancers),
+        Sort::TargetGroups => all(scope.target_groups.target_groups()).await.map(Things::Groups),
+        Sort::StorageAccounts => all(scope.holders.holders()).await.map(Things::Holders),
         Sort::Snapshots => {
             let unknown = |why: &String| Error::new(ErrorKind::Unreachable, "list", "snapshots", why);
             let mut found = Vec::new();
             for uid in clusters.as_ref().map_err(unknown)? {
                 let ours = Tags::from([(tags::CLUSTER_UID.to_owned(), uid.clone())]);
-                found.extend(all(scope.recovery.snapshots(ours), expires).await?);
+                found.extend(all(scope.recovery.snapshots(ours)).await?);
             }
             Ok(Things::Snapshots(found))
         }
     }
 }
 
-/// Those that somebody wants to keep say nothing of it.
-fn expires(snapshot: &Recoverable) -> bool {
-    snapshot.tags.contains_key(tags::EXPIRES)
-}
-
-/// All of a listing that is wanted. Of what a cloud does not have there is nothing.
-async fn all<T>(
-    mut pages: BoxStream<'_, moorline_api::Result<Vec<T>>>,
-    wanted: impl Fn(&T) -> bool,
-) -> moorline_api::Result<Vec<T>> {
+/// All of a listing. Of what a cloud does not have there is nothing.
+async fn all<T>(mut pages: BoxStream<'_, moorline_api::Result<Vec<T>>>) -> moorline_api::Result<Vec<T>> {
     let mut found = Vec::new();
     while let Some(page) = next(&mut pages).await? {
         match page {
-            Ok(page) => found.extend(page.into_iter().filter(&wanted)),
+            Ok(page) => found.extend(page),
             Err(error) if error.kind == ErrorKind::Unsupported => {}
             Err(error) => return Err(error),
         }

@@ -155,7 +155,6 @@ fn next(open: &Open, survey: &Survey, plan: &Plan) -> Next {
     match plan.kept.iter().find(|keep| keep.volume == *id) {
         Some(keep) if keep.kept == Kept::Never && keep.verdict != Verdict::Unknown => Next::Close(keep.why.clone()),
         Some(_) => Next::Waits,
-        None if plan.clock.is_some() => Next::Waits,
         None => Next::Close("it is used again".to_owned()),
     }
 }

@@ -12,6 +12,7 @@ use moorline_gc::names::UNUSED;
 use moorline_gc::verdict::Target;
 use moorline_gc::{Deletion, Step};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::Writer;
 use super::glance::Glances;
@@ -144,7 +145,7 @@ impl<'a> Work<'a> {
 
     /// The same before what destroys something: the evidence is of just now.
     async fn permit_to_destroy(&self) -> Result<(), Trouble> {
-        let is_stale = || !self.destroyed.load(Ordering::Relaxed) && self.looked.at.elapsed() > FRESH;
+        let is_stale = || is_stale(self.destroyed.load(Ordering::Relaxed), self.looked.at);
         if is_stale() {
             return Err(Trouble::Stale);
         }
@@ -355,6 +356,11 @@ impl Drop for Work<'_> {
     }
 }
 
+/// Whether a look of then is too old to begin with. What has begun to go goes to its end.
+fn is_stale(destroyed: bool, looked_at: Instant) -> bool {
+    !destroyed && looked_at.elapsed() > FRESH
+}
+
 pub(super) fn cluster_of<'a>(collector: &'a Collector, target: &Target) -> Result<&'a dyn Cluster, Trouble> {
     let link = collector.clusters.iter().find(|link| link.name == target.cluster);
     let connection = link.and_then(|link| link.connection.as_ref().ok());
@@ -398,5 +404,46 @@ fn word(step: &Step) -> String {
         Step::Claim(target) => format!("claim {}/{} goes", target.namespace, target.name),
         Step::Volume => "the volume goes".to_owned(),
         Step::PersistentVolume(target) => format!("PersistentVolume {} goes", target.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_begins_to_go_by_an_old_look() {
+        let ago = |time: Duration| Instant::now().checked_sub(time).unwrap();
+        let (fresh, old) = (Instant::now(), ago(FRESH + Duration::from_millis(1)));
+        assert!(is_stale(false, old) && !is_stale(false, fresh));
+        assert!(!is_stale(true, old), "its claim is gone already");
+    }
+
+    #[test]
+    fn a_persistent_volume_is_dead_while_no_claim_but_those_that_are_gone_can_have_it() {
+        let target = Target {
+            cluster: "prod".to_owned(),
+            namespace: String::new(),
+            name: "pv".to_owned(),
+            uid: "u".to_owned(),
+        };
+        for (uid, phase, claim, dead) in [
+            ("u", "Released", Some("gone"), true),
+            ("u", "Released", Some("gone before"), true),
+            ("u", "Failed", Some("gone"), true),
+            ("u", "Bound", Some("gone"), true),
+            ("u", "Bound", Some("another"), false),
+            ("u", "Bound", None, false),
+            ("u", "Released", None, false),
+            ("u", "Available", Some("gone"), false),
+            ("u", "Available", None, false),
+            ("a later life", "Released", Some("gone"), false),
+        ] {
+            let pv = serde_json::json!({
+                "metadata": {"name": "pv", "uid": uid}, "spec": {"claimRef": {"uid": claim}}, "status": {"phase": phase},
+            });
+            let found = still_dead(&Object::from_value(pv).unwrap(), &target, &["gone"]);
+            assert_eq!(found.is_ok(), dead, "{uid} {phase} {claim:?}: {found:?}");
+        }
     }
 }

@@ -84,6 +84,48 @@ async fn an_answer_that_was_lost_is_no_change() {
     assert_eq!((report.done[0].outcome.clone(), report.saved.count), (Outcome::Gone, 1));
 }
 
+/// The client sent it again, and what it did the first time makes the second one refused.
+#[tokio::test]
+async fn a_claim_that_is_on_its_way_already_is_waited_for() {
+    let stage = Stage::past_grace(1).await;
+    let prod = stage.prod.clone();
+    let mut leaving = claim(0);
+    leaving["metadata"]["deletionTimestamp"] = json!("2026-11-22T12:00:00Z");
+    let deed = move || prod.add(leaving);
+    stage.script.at(DELETE_CLAIM, Happening::Do(Box::new(deed)));
+    let report = stage.apply().await;
+    assert_eq!(report.done[0].outcome, Outcome::Gone);
+    let deeds = stage.deeds();
+    let tried = deeds.iter().filter(|deed| deed.starts_with(DELETE_CLAIM));
+    assert_eq!(tried.count(), 1, "{deeds:?}");
+}
+
+#[tokio::test]
+async fn a_claim_that_was_made_anew_is_another_one() {
+    let stage = Stage::past_grace(1).await;
+    let prod = stage.prod.clone();
+    let mut anew = claim(0);
+    anew["metadata"]["uid"] = json!("a later life");
+    let deed = move || prod.add(anew);
+    stage.script.at(DELETE_CLAIM, Happening::Do(Box::new(deed)));
+    let report = stage.apply().await;
+    assert!(
+        matches!(&report.done[0].outcome, Outcome::Kept(why) if why.ends_with("was made anew")),
+        "{report:#?}"
+    );
+    assert!(stage.is_whole(0));
+}
+
+#[tokio::test]
+async fn what_is_not_there_to_be_deleted_is_gone() {
+    let stage = Stage::past_grace(1).await;
+    let call = "!delete persistentvolumes pv-0";
+    stage.script.at(call, Happening::FailAfter(ErrorKind::NotFound));
+    let report = stage.apply().await;
+    assert_eq!(report.done[0].outcome, Outcome::Gone);
+    assert!(stage.is_gone(0));
+}
+
 #[tokio::test]
 async fn a_store_that_fails_for_a_moment_costs_no_run() {
     let stage = Stage::past_grace(1).await;

@@ -1,10 +1,12 @@
 //! What is no volume: marked, looked at again, deleted, and written down.
 
+mod earlier;
+
 use moorline_api::{
     Content, ErrorKind, Holder, HolderMaker, LoadBalancer, LoadBalancerKind, Resource, Snapshot, Tags, TargetGroup,
     VolumeId, tags,
 };
-use moorline_collect::{Leftover, LeftoverAction, Line, Report};
+use moorline_collect::{Event, Leftover, LeftoverAction, Line, Report};
 use moorline_gc::leftovers::Grace;
 use moorline_gc::{Caps, Verdict};
 use serde_json::{Value, json};
@@ -17,7 +19,7 @@ fn tagged(tags: &[(&str, &str)]) -> Tags {
     pairs.collect()
 }
 
-fn balancer() -> LoadBalancer {
+pub(crate) fn balancer() -> LoadBalancer {
     LoadBalancer {
         id: "elb".to_owned(),
         name: "elb".to_owned(),
@@ -239,34 +241,6 @@ async fn a_listing_of_the_cloud_that_fails_is_a_gap_and_keeps_nobody_from_the_re
 }
 
 #[tokio::test]
-async fn a_deletion_that_fails_is_reported_and_taken_up_by_the_next_run() {
-    let stage = past_grace().await;
-    stage
-        .script
-        .at("!delete balancer", Happening::Fail(ErrorKind::Internal));
-    let report = stage.apply().await;
-    assert!(matches!(action(&report, "elb"), LeftoverAction::Failed(_)));
-    assert!(report.has_failures());
-    assert_eq!((report.saved.count, left(&stage)), (2, [1, 0, 0]));
-    let next = stage.apply().await;
-    assert_eq!(action(&next, "elb"), &LeftoverAction::Gone);
-    assert_eq!((next.saved.count, left(&stage)), (1, [0; 3]));
-}
-
-#[tokio::test]
-async fn what_is_used_again_after_a_deletion_had_failed_is_not_called_gone() {
-    let stage = past_grace().await;
-    stage.script.break_for_good("!delete balancer", ErrorKind::Internal);
-    stage.apply().await;
-    stage.script.forget();
-    stage.prod.add(service("nginx", "elb.example.com"));
-    let next = stage.apply().await;
-    assert_eq!((next.saved.count, left(&stage)), (0, [1, 0, 0]), "{next:?}");
-    let gone = |leftover: &Leftover| leftover.action == LeftoverAction::Gone;
-    assert!(!next.leftovers.iter().any(gone), "{next:?}");
-}
-
-#[tokio::test]
 async fn another_cluster_behind_the_name_proves_nothing_about_an_account() {
     let mut stage = past_grace().await;
     stage.policy.clusters[0].uid = Some("another".to_owned());
@@ -281,19 +255,6 @@ async fn a_cloud_without_load_balancers_is_no_gap() {
     stage.script.break_for_good("balancers", ErrorKind::Unsupported);
     let report = stage.apply().await;
     assert!(report.plan.gaps.is_empty() && !report.is_incomplete(), "{report:?}");
-}
-
-#[tokio::test]
-async fn what_somebody_else_deleted_after_a_run_had_failed_is_said_to_be_gone_once() {
-    let stage = past_grace().await;
-    stage.script.break_for_good("!delete balancer", ErrorKind::Internal);
-    stage.apply().await;
-    stage.script.forget();
-    stage.cloud.with(|state| state.balancers.clear());
-    let next = stage.apply().await;
-    assert_eq!((action(&next, "elb"), next.saved.count), (&LeftoverAction::Gone, 1));
-    let after = stage.apply().await;
-    assert!(after.leftovers.is_empty(), "{after:?}");
 }
 
 #[tokio::test]
@@ -339,34 +300,12 @@ async fn what_nobody_can_delete_is_kept_and_is_no_failure() {
     let report = stage.apply().await;
     assert_eq!(action(&report, "elb"), &LeftoverAction::Keep);
     assert!(!report.has_failures());
-}
-
-#[tokio::test]
-async fn a_run_that_is_killed_at_any_of_its_calls_is_finished_by_the_next_and_counts_each_thing_once() {
-    for call in ["!delete balancer", "!delete holder", "!delete snapshot"] {
-        for happening in [Happening::Kill, Happening::KillAfter] {
-            let case = format!(
-                "{} {call}",
-                if matches!(happening, Happening::Kill) {
-                    "before"
-                } else {
-                    "after"
-                }
-            );
-            let stage = past_grace().await;
-            stage.script.at(call, happening);
-            let collector = stage.collector();
-            assert!(stage.script.until_killed(collector.apply()).await.is_none(), "{case}");
-            drop(collector);
-            stage.release_the_dead();
-            stage.apply().await;
-            assert_eq!(left(&stage), [0; 3], "{case}");
-            let runs = stage.collector().history(100).await.unwrap();
-            let saved: u64 = runs.iter().map(|run| run.saved.count).sum();
-            assert_eq!(saved, 3, "{case}: {runs:?}");
-            assert!(runs[0].open_leftovers.is_empty(), "{case}: {runs:?}");
-        }
-    }
+    let ends = stage.journal().await.into_iter().filter_map(|line| match line {
+        Line::EndLeftover(end) if end.action == LeftoverAction::Keep => Some(end.why),
+        _ => None,
+    });
+    assert_eq!(ends.collect::<Vec<_>>(), [leftover(&report, "elb").why.clone()]);
+    assert!(leftover(&report, "elb").why.contains("as the test wants it"));
 }
 
 #[tokio::test]
@@ -478,23 +417,38 @@ async fn target_groups_stay_with_a_load_balancer_that_cannot_be_deleted_and_the_
 }
 
 #[tokio::test]
-async fn a_run_that_is_killed_between_load_balancer_and_target_groups_is_finished_by_the_next() {
-    for (call, happening) in [
-        ("!delete balancer", Happening::KillAfter),
-        ("!delete target group http", Happening::Kill),
-        ("!delete target group http", Happening::KillAfter),
-    ] {
-        let stage = with_groups().await;
-        stage.script.at(call, happening);
-        let collector = stage.collector();
-        assert!(stage.script.until_killed(collector.apply()).await.is_none(), "{call}");
-        drop(collector);
-        stage.release_the_dead();
-        stage.apply().await;
-        let left = stage.cloud.with(|state| (state.balancers.len(), state.groups.len()));
-        assert_eq!(left, (0, 0), "{call}");
-        let runs = stage.collector().history(100).await.unwrap();
-        let saved: u64 = runs.iter().map(|run| run.saved.count).sum();
-        assert_eq!(saved, 3, "{call}: each is counted once: {runs:?}");
-    }
+async fn a_report_with_a_leftover_of_which_nothing_is_known_is_incomplete() {
+    let mut report = one_of_each().dry_run().await;
+    assert!(!report.is_incomplete(), "{report:?}");
+    report.leftovers[0].verdict = Verdict::Unknown;
+    assert!(report.is_incomplete());
+}
+
+#[tokio::test]
+async fn each_listing_and_each_mark_is_told() {
+    let stage = one_of_each();
+    stage.apply().await;
+    let marks = stage.journal().await.into_iter().filter_map(|line| match line {
+        Line::EndLeftover(end) if end.action == LeftoverAction::Mark => Some(end.resource.id().to_owned()),
+        _ => None,
+    });
+    assert_eq!(marks.collect::<Vec<_>>(), ["elb", "account"]);
+    let events = stage.events.lock().unwrap();
+    let counted = |sort: &str| {
+        let mut read = events.iter().filter_map(|event| match event {
+            Event::Read { what, count, .. } if what == sort => Some(*count),
+            _ => None,
+        });
+        read.next()
+    };
+    let sorts = ["load balancers", "target groups", "storage accounts", "snapshots"];
+    assert_eq!(sorts.map(counted), [Some(1), Some(0), Some(1), Some(1)]);
+    let total = events.iter().find_map(|event| match event {
+        Event::Stage {
+            stage: moorline_collect::Stage::Leftovers,
+            total,
+        } => Some(*total),
+        _ => None,
+    });
+    assert_eq!(total, Some(sorts.len()));
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::fakes::cluster::resource;
 use crate::fakes::{FakeCloud, Happening};
+use crate::leftovers::balancer;
 use crate::stage::{DAY, Stage, claim, set, volume};
 
 fn document(stage: &Stage) -> Value {
@@ -137,6 +138,15 @@ async fn records_that_are_too_large_for_one_value_are_kept_in_parts() {
         "{next:?}"
     );
     assert!(parts(&stage).iter().all(|part| !named.contains(part)));
+    // One that cannot be written is not named.
+    let before = document(&stage);
+    stage
+        .script
+        .break_for_good(&format!("!create {place}/"), ErrorKind::Internal);
+    assert!(stage.try_apply().await.is_err());
+    assert_eq!(document(&stage)["parts"], before["parts"]);
+    stage.script.forget();
+    stage.script.break_for_good("list pods", ErrorKind::Forbidden);
     // One that is gone is no empty record.
     let (missing, rest) = (next[0].clone(), stage.store.text(&next[0]).unwrap());
     stage.store.remove(&missing);
@@ -298,12 +308,17 @@ async fn a_scope_that_cannot_be_asked_does_nothing_and_says_so() {
         value: None,
     };
     let tagged = scope.tagging.tag(vec![Resource::Volume(id.clone())], change);
+    let balancer = balancer();
     let failures = [
         scope.volumes.delete(&id).await.unwrap_err(),
         scope.volumes.wait_gone(&id).await.unwrap_err(),
         scope.recovery.delete_snapshot("snap").await.unwrap_err(),
         scope.holders.delete_holder("account").await.unwrap_err(),
         scope.holders.holder("account").await.unwrap_err(),
+        scope.load_balancers.list().next().await.unwrap().unwrap_err(),
+        scope.load_balancers.delete(&balancer).await.unwrap_err(),
+        scope.target_groups.target_groups().next().await.unwrap().unwrap_err(),
+        scope.target_groups.delete_target_group("group").await.unwrap_err(),
         scope.inventory.read(vec![id]).next().await.unwrap().unwrap_err(),
         scope.inventory.inventory().next().await.unwrap().unwrap_err(),
         tagged.collect::<Vec<_>>().await.remove(0).outcome.unwrap_err(),
@@ -314,4 +329,5 @@ async fn a_scope_that_cannot_be_asked_does_nothing_and_says_so() {
     }
     assert_eq!(scope.inventory.clock(), None);
     assert_eq!(NoPrices.volume(&scope, &volume(0)), None);
+    assert_eq!(NoPrices.load_balancer(&scope, &balancer), None);
 }

@@ -272,6 +272,9 @@ async fn a_deletion_that_fails_for_good_is_never_reported_as_done_and_taken_up_b
     assert!(matches!(outcome_of(&report, 0), Outcome::Failed(_)));
     assert_eq!((outcome_of(&report, 1), report.saved.count), (Outcome::Gone, 1));
     assert!(report.has_failures());
+    let deeds = stage.deeds();
+    let tried = deeds.iter().filter(|deed| deed.starts_with("!delete vol-0"));
+    assert_eq!(tried.count(), 1, "trying again helps nobody: {deeds:?}");
     stage.script.forget();
     let next = stage.apply().await;
     assert_eq!(next.done.len(), 1);
@@ -320,6 +323,17 @@ async fn a_snapshot_that_fails_keeps_claim_and_volume() {
     let report = stage.apply().await;
     assert!(matches!(outcome_of(&report, 0), Outcome::Failed(_)));
     assert!(stage.is_whole(0));
+}
+
+/// Large disks take long.
+#[tokio::test]
+async fn a_snapshot_has_more_time_than_what_is_deleted() {
+    let mut stage = Stage::past_grace(1).await;
+    stage.policy.snapshot_first.insert(VolumeSort::Disk, DAY);
+    let slow = stage.settings.deletion_timeout + Duration::from_millis(100);
+    stage.script.at("!snapshot", Happening::Slow(slow));
+    let report = stage.apply().await;
+    assert_eq!(outcome_of(&report, 0), Outcome::Gone);
 }
 
 #[tokio::test]
@@ -382,6 +396,17 @@ async fn a_thousand_deletions_do_not_cost_a_thousand_listings() {
     );
     assert!(count("read volumes") <= 1000 / 64 + 1);
     assert_eq!(count("!delete vol-"), 1000);
+}
+
+#[tokio::test]
+async fn what_fails_keeps_nobody_from_being_looked_at() {
+    let stage = Stage::past_grace(65).await;
+    stage
+        .script
+        .break_for_good("!delete persistentvolumeclaims", ErrorKind::Forbidden);
+    let report = stage.apply().await;
+    let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
+    assert_eq!(report.done.iter().filter(|done| failed(&done.outcome)).count(), 65);
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! What cannot be read: the rest goes on, what depends on it is unknown, and the run says that it is incomplete.
 
+use jiff::SignedDuration;
 use moorline_api::ErrorKind;
 use moorline_collect::{Event, Outcome};
+use moorline_gc::plan::Kept;
 use moorline_gc::{Verdict, names};
 use serde_json::json;
 
@@ -214,6 +216,29 @@ async fn a_clock_put_back_marks_and_deletes_nothing_and_writes_nothing_down() {
     assert!(report.plan.clock.is_some() && report.is_incomplete());
     assert_eq!(stage.deeds(), [""; 0]);
     assert_eq!(stage.store.text(&stage.records()), before);
+}
+
+/// The headers that it is read from have whole seconds, and servers differ.
+#[tokio::test]
+async fn a_clock_that_is_a_moment_behind_the_last_run_is_not_one_put_back() {
+    for (behind, trusted) in [(2, true), (10, true), (11, false)] {
+        let stage = Stage::left_behind(1);
+        stage.apply().await;
+        stage.cloud.passes(SignedDuration::from_secs(-behind));
+        for report in [stage.dry_run().await, stage.apply().await] {
+            assert_eq!(
+                report.plan.clock.is_none(),
+                trusted,
+                "{behind} s: {:?}",
+                report.plan.clock
+            );
+            assert_eq!(
+                matches!(report.plan.kept[0].kept, Kept::Waiting(_)),
+                trusted,
+                "{report:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ pub(crate) mod store;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use moorline_api::{Error, ErrorKind};
 
@@ -25,6 +26,8 @@ pub(crate) enum Happening {
     FailAfter(ErrorKind),
     /// Somebody does something just before it.
     Do(Deed),
+    /// The call takes so long.
+    Slow(Duration),
     /// The process is killed before it: the call never comes back.
     Kill,
     /// The process is killed when the call has had its effect, before its answer.
@@ -140,6 +143,7 @@ impl Script {
             Some((_, Happening::Fail(kind))) => return Err(failure(call, kind)),
             Some((_, Happening::FailAfter(kind))) => fate.fail_after = Some(kind),
             Some((_, Happening::Do(deed))) => deed(),
+            Some((_, Happening::Slow(time))) => tokio::time::sleep(time).await,
             Some((_, Happening::Kill)) => self.dead().await,
             Some((_, Happening::KillAfter)) => fate.kill_after = true,
         }
