@@ -321,3 +321,91 @@ async fn a_lease_that_another_has_meanwhile_is_not_given_away() {
         stage.cluster.add(held(""));
     }
 }
+
+/// How often the run tried to take the Lease, or to give it back.
+fn writes(stage: &Stage) -> usize {
+    let changes = stage.script.changes();
+    changes.iter().filter(|change| change.ends_with(LEASE)).count()
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_when_the_lease_was_taken_is_no_other_run() {
+    let stage = busy();
+    let cluster = stage.cluster.clone();
+    // The request had its effect; the one that is sent again is refused.
+    stage
+        .script
+        .before(&format!("!create {LEASE}"), move || cluster.add(held("me@here/1/1")));
+    let (done, begun) = change(&stage, &ours(), |_| {}).await;
+    done.unwrap();
+    assert_eq!((begun, stage.cloud.has("vol-0")), (1, false));
+    assert_eq!(holder(&stage).as_deref(), Some(""));
+}
+
+#[tokio::test]
+async fn a_lease_that_is_as_it_was_seen_is_tried_again_and_another_s_is_not() {
+    for before in [None, Some(held(""))] {
+        let stage = busy();
+        let call = if before.is_some() { "!merge" } else { "!create" };
+        if let Some(lease) = before {
+            stage.cluster.add(lease);
+        }
+        stage.script.fail(&format!("{call} {LEASE}"), ErrorKind::Internal);
+        let (done, begun) = change(&stage, &ours(), |_| {}).await;
+        done.unwrap();
+        assert_eq!((begun, stage.cloud.has("vol-0")), (1, false));
+    }
+    let stage = busy();
+    stage.cluster.add(held(""));
+    let (done, begun) = change(&stage, &ours(), |round| {
+        if round == 0 {
+            stage.cluster.add(held(""));
+        }
+    })
+    .await;
+    done.unwrap();
+    assert_eq!((begun, writes(&stage)), (2, 3), "refused, taken, given back");
+}
+
+#[tokio::test]
+async fn a_lease_that_is_gone_when_it_is_to_be_taken_is_looked_at_again() {
+    let stage = busy();
+    stage.cluster.add(held(""));
+    let (done, begun) = change(&stage, &ours(), |round| {
+        if round == 0 {
+            stage.cluster.remove("Lease", "moorline-web");
+        }
+    })
+    .await;
+    done.unwrap();
+    assert_eq!((begun, writes(&stage)), (2, 3), "refused, made, given back");
+}
+
+#[tokio::test]
+async fn where_the_request_for_the_lease_may_be_lost_nothing_begins() {
+    let stage = busy();
+    stage.script.fail(&format!("!create {LEASE}"), ErrorKind::Unreachable);
+    let (done, begun) = change(&stage, &ours(), |_| {}).await;
+    assert!(matches!(done, Err(LockError::Provider(_))), "{done:?}");
+    assert_eq!((begun, stage.cloud.has("vol-0"), holder(&stage)), (1, true, None));
+}
+
+#[tokio::test]
+async fn a_run_that_changed_nothing_only_takes_away_a_lease_that_is_not_wanted_any_more() {
+    for (before, afterwards, written) in [
+        (None, Afterwards::Free, 0),
+        (None, Afterwards::Remove, 0),
+        (Some(held("")), Afterwards::Free, 0),
+        (Some(held("")), Afterwards::Remove, 2),
+    ] {
+        let stage = Stage::new();
+        let was_there = before.is_some();
+        if let Some(lease) = before {
+            stage.cluster.add(lease);
+        }
+        let done: Result<(), LockError> = exclusively(&stage.context(), &ours(), async |_| Ok(((), afterwards))).await;
+        done.unwrap();
+        assert_eq!(stage.script.changes().len(), written, "{:?}", stage.script.changes());
+        assert_eq!(holder(&stage).is_some(), was_there && afterwards == Afterwards::Free);
+    }
+}

@@ -76,6 +76,13 @@ fn unlabelled_claims_go_only_with_a_set_that_moorline_made() {
     );
 }
 
+#[test]
+fn a_claim_that_the_profile_no_longer_names_goes_by_its_label_alone() {
+    let profile = profile();
+    let claims = BTreeMap::from([claim("former", Some("web")), claim("other", None)]);
+    assert_eq!(fates(&owners(&profile, true, false, &claims), &claims), ["goes", "-"]);
+}
+
 fn pv(reclaim: ReclaimPolicy, decided: Option<&str>) -> PvView {
     PvView {
         name: "pv".to_owned(),

@@ -4,6 +4,8 @@ use moorline_api::{Object, ReclaimPolicy, VolumeId};
 use moorline_aws_rules::EbsRules;
 
 use super::*;
+use crate::fakes::{self, Stage};
+use crate::scale::plan_scale;
 
 fn profile() -> Profile {
     let folder = tempfile::tempdir().unwrap();
@@ -124,4 +126,109 @@ fn claims_of_other_namespaces_were_not_read_and_are_not_taken_for_gone() {
     elsewhere.claim = Some(("shop".to_owned(), "data".to_owned()));
     let left = sorted(&profile(), &[elsewhere], &BTreeMap::new());
     assert!(left.returns.is_empty() && left.removals.is_empty());
+}
+
+/// Profile `web` with set `db`.
+fn web() -> Profile {
+    fakes::profile("externalClasses: [fast]\n", "")
+}
+
+/// PersistentVolume `pv-<claim>` that Kubernetes let go.
+fn released(claim: &str) -> Value {
+    let mut pv = fakes::pv(claim);
+    pv["status"]["phase"] = json!("Released");
+    pv
+}
+
+/// PersistentVolume `pv-data-db-0`, of which an interrupted `down` had decided this.
+fn decided(decision: &str) -> Value {
+    let mut pv = fakes::pv("data-db-0");
+    pv["metadata"]["annotations"] = json!({names::ON_DOWN: decision, names::RECLAIM_POLICY: "Delete"});
+    pv["spec"]["persistentVolumeReclaimPolicy"] = json!("Retain");
+    pv
+}
+
+async fn found(stage: &Stage) -> Interrupted {
+    interrupted(&stage.context(), &web()).await.unwrap()
+}
+
+#[tokio::test]
+async fn pointers_go_whose_volumes_the_cloud_does_not_have() {
+    let stage = Stage::new();
+    for ordinal in 0..3 {
+        stage.cluster.add(released(&format!("data-db-{ordinal}")));
+    }
+    stage.cluster.add(fakes::pv("data-db-3"));
+    stage.cloud.add(fakes::volume("data-db-1"));
+    let names = |left: &Interrupted| -> Vec<String> {
+        left.pointless
+            .iter()
+            .map(|removal| removal.target.name.clone())
+            .collect()
+    };
+    assert_eq!(names(&found(&stage).await), ["pv-data-db-0", "pv-data-db-2"]);
+    stage.script.refuse("look at volumes", ErrorKind::Unreachable);
+    let unread = found(&stage).await;
+    assert!(
+        names(&unread).is_empty() && unread.notices[0].contains("could not be read"),
+        "{unread:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_decided_is_found_though_nothing_else_is_left() {
+    let stage = Stage::new();
+    stage.cluster.add(decided("snapshot"));
+    stage.cluster.add(fakes::claim("data-db-0"));
+    let left = found(&stage).await;
+    assert_eq!(
+        (left.returns.len(), left.removals.len(), left.pointless.len()),
+        (1, 0, 0)
+    );
+}
+
+#[tokio::test]
+async fn what_may_not_be_listed_is_said_and_what_fails_stops_the_plan() {
+    let stage = Stage::new();
+    stage.cluster.add(decided("snapshot"));
+    stage.script.fail("list persistentvolumes", ErrorKind::Forbidden);
+    let left = found(&stage).await;
+    assert!(
+        left.returns.is_empty() && left.notices[0].contains("could not be looked for"),
+        "{left:?}"
+    );
+    stage.script.fail("list persistentvolumes", ErrorKind::Internal);
+    assert!(interrupted(&stage.context(), &web()).await.is_err());
+}
+
+#[tokio::test]
+async fn claims_get_back_what_their_volumes_said_and_pointless_ones_go_by_their_uid() {
+    let stage = Stage::new();
+    stage.cluster.add(fakes::set(1));
+    stage.cluster.add(decided("keep"));
+    stage.cluster.add(fakes::claim("data-db-0"));
+    stage.cluster.add(released("data-db-1"));
+    stage.cluster.add(released("data-db-2"));
+    let (ctx, profile) = (stage.context(), web());
+    let left = found(&stage).await;
+    assert_eq!((left.returns.len(), left.pointless.len()), (1, 2));
+    let mut plan = plan_scale(&ctx, &profile, "db", 1).await.unwrap();
+    (plan.returns, plan.pointless) = (left.returns, left.pointless);
+    let mut anew = released("data-db-2");
+    anew["metadata"]["uid"] = json!("a later life");
+    stage.cluster.add(anew);
+    let site = observe::site(&ctx, &profile).await.unwrap();
+    let run = Run::begin(&ctx, &profile, &plan, site).await.unwrap();
+    assert!(run.take_back().await.is_empty() && run.clear_away().await.is_empty());
+    let back = stage.cluster.find("PersistentVolume", "pv-data-db-0").unwrap();
+    assert_eq!(back.str_at(&["spec", "persistentVolumeReclaimPolicy"]), Some("Delete"));
+    assert_eq!(back.annotation(names::ON_DOWN), None);
+    assert!(!stage.cluster.has("PersistentVolume", "pv-data-db-1"));
+    assert!(stage.cluster.has("PersistentVolume", "pv-data-db-2"));
+    stage.stop.cancel();
+    assert_eq!(
+        (run.take_back().await.len(), run.clear_away().await.len()),
+        (1, 2),
+        "stopped"
+    );
 }

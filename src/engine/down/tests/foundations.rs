@@ -330,21 +330,43 @@ async fn what_the_profile_no_longer_names_goes_too() {
         applied(map)
     };
     stage.cluster.add(made("former"));
+    // Beside what the profile names: one of the same kind, and one of the same name.
+    let mut old_set = set(1);
+    old_set["metadata"]["name"] = json!("old");
+    stage.cluster.add(old_set);
+    stage.cluster.add(made("db"));
     let mut copied = made("copied-by-a-controller");
     copied["metadata"]["managedFields"] = json!([]);
     stage.cluster.add(copied);
     stage.cluster.add(set(1));
     let plan = planned(&stage, &web()).await;
     let targets: Vec<String> = plan.objects.iter().map(|removal| removal.target.to_string()).collect();
-    assert_eq!(targets, ["statefulsets.apps default/db", "configmaps default/former"]);
+    let expected = [
+        "statefulsets.apps default/db",
+        "statefulsets.apps default/old",
+        "configmaps default/db",
+        "configmaps default/former",
+    ];
+    assert_eq!(targets, expected);
     stage.script.refuse("list configmaps", ErrorKind::Forbidden);
     let plan = planned(&stage, &web()).await;
     assert!(
         plan.notices[0].starts_with("configmaps that the profile no longer names"),
         "{plan:?}"
     );
-    stage.script.refuse("list secrets", ErrorKind::Unreachable);
+    let stage = Stage::new();
+    stage.script.refuse("list configmaps", ErrorKind::Unreachable);
     assert!(plan_down(&stage.context(), &web()).await.is_err());
+}
+
+#[tokio::test]
+async fn what_moorline_applied_is_its_own_though_somebody_took_the_label_off() {
+    let stage = Stage::new();
+    let mut unlabelled = set(1);
+    unlabelled["metadata"]["labels"] = json!({});
+    stage.cluster.add(unlabelled);
+    let plan = planned(&stage, &web()).await;
+    assert!(plan.keeps.is_empty() && plan.objects.len() == 1, "{plan:?}");
 }
 
 #[tokio::test]
@@ -399,9 +421,23 @@ async fn a_class_that_other_claims_name_stays() {
         .script
         .refuse("list persistentvolumeclaims *", ErrorKind::Forbidden);
     assert!(kept(&stage).await.unwrap().contains("could not be read"));
+    let stage = whole();
     stage
         .script
         .refuse("list persistentvolumeclaims *", ErrorKind::Internal);
+    assert!(plan_down(&stage.context(), &shop()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_class_that_other_claims_name_stays_though_nothing_else_is_left() {
+    let stage = Stage::new();
+    stage.cluster.add(class());
+    let mut other = claim("other");
+    other["metadata"]["labels"] = json!({});
+    stage.cluster.add(other);
+    let plan = planned(&stage, &shop()).await;
+    assert!(plan.objects.is_empty(), "{plan:?}");
+    assert_eq!(plan.keeps[0].why, "claim default/other uses it");
 }
 
 #[tokio::test]

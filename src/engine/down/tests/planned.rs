@@ -1,9 +1,10 @@
 //! Whose claims and volumes are, as `down` plans it.
 
-use moorline_api::{ErrorKind, Volume, VolumeId, VolumeState};
+use moorline_api::{ErrorKind, Gvk, ResourceKind, Volume, VolumeId, VolumeState};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::fakes::served;
 use crate::names;
 
 fn with(mut value: Value, pointer: &str, to: Value) -> Value {
@@ -99,6 +100,67 @@ async fn what_stays_makes_strangers_of_its_own_pods_only() {
     let plan = planned(&stage, &profile("externalClasses: [fast]\n", service)).await;
     assert_eq!(whats(&plan.keeps), ["services default/db"]);
     assert_eq!(plan.claims.len(), 1, "{plan:?}");
+}
+
+const APP: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app}
+spec: {selector: {matchLabels: {app: app}}, template: {metadata: {labels: {app: app}}, spec: {containers: [{name: a, image: nginx}]}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: second}
+spec: {selector: {matchLabels: {app: second}}, template: {metadata: {labels: {app: second}}, spec: {containers: [{name: a, image: nginx}]}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app, namespace: elsewhere}
+spec: {selector: {matchLabels: {app: third}}, template: {metadata: {labels: {app: third}}, spec: {containers: [{name: a, image: nginx}]}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: app}
+spec: {selector: {app: app}, ports: [{port: 80}]}
+";
+
+/// Whether the claim stays because someone else made this object, of all that the profile names.
+async fn stays_for(kind: &str, namespace: &str, name: &str) -> bool {
+    let stage = stage();
+    stage.cluster.remove("StatefulSet", "db");
+    let deployments = ResourceKind {
+        gvk: Gvk::new("apps/v1", "Deployment"),
+        plural: "deployments".to_owned(),
+        namespaced: true,
+        verbs: Vec::new(),
+    };
+    stage.cluster.with(|state| state.custom.push(served(deployments)));
+    let version = if kind == "Service" { "v1" } else { "apps/v1" };
+    stage.cluster.add(json!({
+        "apiVersion": version, "kind": kind, "metadata": {"namespace": namespace, "name": name, "uid": "by-hand"},
+    }));
+    stage.cluster.add(pod("p", "Running", &json!({"app": "app"})));
+    let plan = planned(&stage, &profile("externalClasses: [fast]\n", APP)).await;
+    assert_eq!(
+        plan.keeps.iter().filter(|keep| keep.what.ends_with(name)).count(),
+        1,
+        "{plan:?}"
+    );
+    let told = |keep: &&Fate| keep.why.contains("pod default/p, which is not");
+    assert_eq!(
+        plan.keeps.iter().find(told).is_some(),
+        plan.claims.is_empty(),
+        "{plan:?}"
+    );
+    plan.claims.is_empty()
+}
+
+#[tokio::test]
+async fn pods_are_strangers_where_someone_else_made_just_what_runs_them() {
+    assert!(stays_for("Deployment", "default", "app").await);
+    assert!(!stays_for("Deployment", "default", "second").await);
+    assert!(!stays_for("Deployment", "elsewhere", "app").await);
+    assert!(!stays_for("Service", "default", "app").await);
 }
 
 #[tokio::test]
@@ -284,6 +346,11 @@ async fn what_only_looks_left_is_let_alone() {
 async fn a_claims_own_persistent_volume_is_planned_once() {
     let stage = stage();
     stage.cluster.add(released());
+    assert_eq!(planned(&stage, &web()).await.claims.len(), 1);
+    // One that is reserved by name only, and not bound yet.
+    let reference = json!({"namespace": "default", "name": "data-db-0"});
+    let reserved = with(pv("data-db-0"), "/spec/claimRef", reference);
+    stage.cluster.add(with(reserved, "/status/phase", json!("Available")));
     assert_eq!(planned(&stage, &web()).await.claims.len(), 1);
 }
 

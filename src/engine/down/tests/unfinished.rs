@@ -71,6 +71,37 @@ async fn claims_that_the_set_still_has_are_never_unfinished() {
     assert!(left(&stage).await.is_empty());
 }
 
+const CACHE: &str = "
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: cache}
+spec:
+  serviceName: cache
+  selector: {matchLabels: {app: cache}}
+  template:
+    metadata: {labels: {app: cache}}
+    spec: {containers: [{name: c, image: redis, volumeMounts: [{name: data, mountPath: /data}]}]}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 1Gi}}}
+";
+
+#[tokio::test]
+async fn what_another_set_leaves_is_its_own_business() {
+    let stage = stage();
+    add(&stage, "data-cache-1");
+    let going = json!("2026-11-22T00:00:00Z");
+    let leaving = with(claim("data-cache-1"), "/metadata/deletionTimestamp", going);
+    stage.cluster.add(leaving);
+    let (ctx, profile) = (stage.context(), profile("externalClasses: [fast]\n", CACHE));
+    let site = observe::site(&ctx, &profile).await.unwrap();
+    for (set, expected) in [("db", 0), ("cache", 1)] {
+        let set = profile.sets.iter().find(|known| known.name == set).unwrap();
+        let left = unfinished(&ctx, &profile, &site, set, 1).await.unwrap();
+        assert_eq!(left.len(), expected, "{left:?}");
+    }
+}
+
 #[tokio::test]
 async fn volumes_whose_claims_are_gone_are_unfinished_under_delete() {
     let stage = stage();

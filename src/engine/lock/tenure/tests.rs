@@ -115,8 +115,14 @@ async fn only_the_version_that_is_ours_is_renewed() {
     let stage = Stage::new();
     let tenure = tenure(&stage);
     tenure.during(async { Ok(()) }).await.unwrap();
+    let time = || {
+        let lease = stage.cluster.find("Lease", "moorline-web").unwrap();
+        lease.str_at(&["spec", "renewTime"]).unwrap().to_owned()
+    };
+    let before = time();
     let renewed = tenure.hold.try_renew().await;
     assert!(matches!(renewed, Ok(true)), "{renewed:?}");
+    assert!(time() > before, "others see by it that somebody is there");
     // Labelled by somebody: it is ours still, in another version, and this was no sign of life.
     let mut labelled = stage.cluster.find("Lease", "moorline-web").unwrap();
     labelled.set(&["metadata", "labels"], serde_json::json!({"a": "b"}));
