@@ -367,3 +367,6 @@ impl CloudVolumes {
             .filter(|volume| volume.state.is_alive())
     }
 }
+
+#[cfg(test)]
+mod tests;

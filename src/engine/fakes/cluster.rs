@@ -195,18 +195,17 @@ impl Cluster for FakeCluster {
 
     async fn apply(&self, target: &ObjectRef, object: &Object, options: ApplyOptions) -> Result<Applied> {
         let before = self.with(|state| state.objects.get(&key_to(target)).cloned());
-        if options.dry_run {
-            let object = before.clone().unwrap_or_else(|| object.clone());
-            return Ok(Applied {
-                object,
-                created: before.is_none(),
-                warnings: Vec::new(),
-            });
+        let created = before.is_none();
+        let mut after = before.unwrap_or_default().into_value();
+        merge(&mut after, &object.clone().into_value());
+        let mut after = super::object(after);
+        if !options.dry_run {
+            self.script.begins(&format!("!apply {target}"))?;
+            after = self.with(|state| state.put(after));
         }
-        self.script.begins(&format!("!apply {target}"))?;
         Ok(Applied {
-            object: self.with(|state| state.put(object.clone())),
-            created: before.is_none(),
+            object: after,
+            created,
             warnings: Vec::new(),
         })
     }

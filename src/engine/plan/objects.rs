@@ -276,21 +276,22 @@ mod tests {
 
     #[test]
     fn shrinking_a_set_destroys_only_where_its_policy_deletes() {
-        let shrunk = |policy: &str| {
+        let scaled = |policy: &str, replicas: u32| {
             live(|object| {
-                object.set(&["spec", "replicas"], json!(1));
+                object.set(&["spec", "replicas"], json!(replicas));
                 object.set(
                     &["spec", "persistentVolumeClaimRetentionPolicy", "whenScaled"],
                     json!(policy),
                 );
             })
         };
-        let destroys = |policy| match plan(Some(&live(|_| {})), would(shrunk(policy))) {
+        let destroys = |policy, replicas| match plan(Some(&live(|_| {})), would(scaled(policy, replicas))) {
             Ok(ObjectAction::Update { destroys, .. }) => destroys,
             other => panic!("{other:?}"),
         };
-        assert_eq!(destroys("Retain"), None);
-        assert!(destroys("Delete").unwrap().contains("from 3 to 1"));
+        assert_eq!(destroys("Retain", 1), None);
+        assert!(destroys("Delete", 1).unwrap().contains("from 3 to 1"));
+        assert_eq!((destroys("Delete", 3), destroys("Delete", 4)), (None, None));
     }
 
     #[test]

@@ -168,3 +168,18 @@ async fn only_a_set_of_the_profile_that_is_there_and_ours_is_scaled() {
     by_hand["metadata"]["managedFields"] = json!([]);
     assert!(why(Some(by_hand), "db").await.contains("did not make it"));
 }
+
+#[tokio::test]
+async fn what_may_not_be_done_is_found_out_before_anything_is_changed() {
+    for (what, replicas, refused) in [
+        ("statefulsets", 1, true),
+        ("statefulsets", 2, false),
+        ("persistentvolumeclaims", 1, true),
+        ("persistentvolumes", 1, true),
+    ] {
+        let stage = stage(2, "Delete");
+        stage.script.refuse(&format!("rehearse {what}"), ErrorKind::Forbidden);
+        let plan = plan_scale(&stage.context(), &web(), "db", replicas).await;
+        assert_eq!(plan.is_err(), refused, "{what} {replicas}");
+    }
+}

@@ -213,3 +213,6 @@ pub async fn execute_up(ctx: &Context, profile: &Profile, plan: UpPlan) -> Resul
     scale::release(&run).await?;
     Ok(run.outcome().await)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 mod foundations;
 mod planned;
 mod reclaimed;
+mod secrets;
 mod unfinished;
 
 use moorline_profile::Profile;

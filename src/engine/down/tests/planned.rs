@@ -370,3 +370,28 @@ async fn what_may_not_be_read_makes_the_plan_incomplete_or_none() {
     stage.script.fail("list persistentvolumes", ErrorKind::Internal);
     assert!(plan_down(&stage.context(), &web()).await.is_err());
 }
+
+#[tokio::test]
+async fn what_may_not_be_deleted_or_kept_is_found_out_before_anything_is_changed() {
+    let refused = async |what: &str, kind: ErrorKind, on_down: &str| {
+        let stage = stage();
+        stage.script.refuse(&format!("rehearse {what}"), kind);
+        let profile = profile(&format!("externalClasses: [fast]\nonDown: {on_down}\n"), "");
+        plan_down(&stage.context(), &profile).await.is_err()
+    };
+    for what in [
+        "persistentvolumes pv-data-db-0",
+        "persistentvolumeclaims",
+        "statefulsets",
+    ] {
+        for on_down in ["delete", "keep", "snapshot"] {
+            assert!(refused(what, ErrorKind::Forbidden, on_down).await, "{what} {on_down}");
+        }
+        for kind in [ErrorKind::NotFound, ErrorKind::AlreadyExists, ErrorKind::Stale] {
+            assert!(
+                !refused(what, kind, "delete").await,
+                "the run itself handles it: {what}"
+            );
+        }
+    }
+}

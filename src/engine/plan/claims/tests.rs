@@ -316,6 +316,111 @@ fn a_claim_on_its_way_out_is_made_anew() {
     let world = World::new().with_claim(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}));
     assert_eq!(world.action(), ClaimAction::Create);
     assert!(world.plan().notices[0].contains("is being deleted"));
+    let new = |claim: &ClaimPlan| claim.name == "data-db-0" && claim.persistent_volume != "pv-0";
+    assert!(
+        world.plan().claims.iter().any(new),
+        "it must not meet the PersistentVolume of its former life"
+    );
+    let begun = World::new().with_claim(json!({}));
+    assert_eq!(begun.plan().claims[0].persistent_volume, "pv-0");
+}
+
+#[test]
+fn a_class_that_others_provision_needs_no_placement() {
+    let mut world = World::new();
+    let class = json!({"metadata": {"name": "fast"}, "provisioner": "example.com/disk"});
+    world
+        .classes
+        .insert("fast".to_owned(), StorageClass::from_object(&object(class)));
+    assert!(matches!(world.action(), ClaimAction::Await { .. }));
+    assert!(
+        world
+            .plan()
+            .claims
+            .iter()
+            .all(|claim| claim.volume.is_none() && claim.object.is_none())
+    );
+}
+
+#[test]
+fn a_bound_claim_that_no_node_can_reach_is_kept_and_said() {
+    let world = World::new()
+        .with_claim(json!({"status": {"phase": "Bound"}}))
+        .with_pv("uid-0");
+    let mut world = world.with_volume(VolumeState::InUse);
+    world.nodes = vec![NodeView {
+        zone: "elsewhere".to_owned(),
+        labels: BTreeMap::new(),
+    }];
+    let mut nowhere = world.volumes.get(&VolumeId("vol-0".to_owned())).cloned().unwrap();
+    nowhere.spec.zone = None;
+    world.volumes.insert(nowhere);
+    let planned = world.plan();
+    assert_eq!(world.action(), ClaimAction::Keep);
+    assert!(
+        planned
+            .notices
+            .iter()
+            .any(|notice| notice.starts_with("claim default/data-db-0:")),
+        "{planned:?}"
+    );
+}
+
+#[test]
+fn what_differs_from_the_profile_is_said_of_a_bound_claim_and_changed_by_nobody() {
+    let differing = |change: Value| {
+        let world = World::new()
+            .with_claim(json!({"status": {"phase": "Bound"}}))
+            .with_claim(change);
+        world.with_pv("uid-0").with_volume(VolumeState::InUse).plan().notices
+    };
+    let sized = |size: &str| {
+        let resources = json!({"requests": {"storage": size}});
+        differing(json!({"status": {"phase": "Bound"}, "spec": {"resources": resources}}))
+    };
+    assert!(sized("5Gi")[0].contains("up does not grow volumes"));
+    assert!(sized("10Gi").is_empty() && sized("20Gi").is_empty());
+}
+
+#[test]
+fn other_volumes_of_a_claim_and_of_its_former_lives_are_named() {
+    let other = |mut world: World, tags: Tags| {
+        let twin = Volume {
+            id: VolumeId("vol-9".to_owned()),
+            tags,
+            ..world.volumes.get(&VolumeId("vol-0".to_owned())).cloned().unwrap()
+        };
+        world.volumes.insert(twin);
+        world.plan().notices
+    };
+    let bound = World::new()
+        .with_claim(json!({"status": {"phase": "Bound"}}))
+        .with_pv("uid-0");
+    let bound = bound.with_volume(VolumeState::InUse);
+    let notices = other(bound, Tags::from([(names::CLAIM_UID.to_owned(), "uid-0".to_owned())]));
+    assert_eq!(
+        notices,
+        ["claim default/data-db-0: volume vol-9 was made for it too and is not used"]
+    );
+    let former = [
+        (names::NAMESPACE, "default"),
+        (names::CLAIM, "data-db-0"),
+        (names::CLAIM_UID, "before"),
+    ];
+    let tags = former.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let notices = other(World::new().with_volume(VolumeState::Available), tags.clone().into());
+    assert!(
+        notices[0].contains("vol-9 of data-db-0; new ones are made"),
+        "{notices:?}"
+    );
+    let kept = World::new()
+        .with_claim(json!({"status": {"phase": "Bound"}}))
+        .with_pv("uid-0");
+    let notices = other(kept.with_volume(VolumeState::InUse), tags.into());
+    assert!(
+        notices.iter().all(|notice| !notice.contains("former claims")),
+        "{notices:?}"
+    );
 }
 
 #[test]
