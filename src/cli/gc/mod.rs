@@ -19,8 +19,7 @@ use super::failure::Failure;
 /// volume, then PersistentVolume, each looked at again right before. What is used, claimed, protected, foreign or not known is
 /// never touched. Made for cron: it asks nothing, and two runs never overlap.
 #[derive(ClapArgs, Debug)]
-#[command(
-    after_long_help = "Examples:
+#[command(after_long_help = "Examples:
   moorline gc init                     write a policy from what can be seen, to be read and corrected
   moorline gc                          what is unused, and why; nothing is changed
   moorline gc --apply                  mark what is new, delete what is past its grace
@@ -29,8 +28,7 @@ use super::failure::Failure;
   moorline gc --sandbox
 
 Exit codes: 0 done, 1 a deletion failed, 3 something was not read or is left for the next run, 4 something is unused (with
---detailed-exitcode), 5 another run is under way"
-)]
+--detailed-exitcode), 5 another run is under way")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
