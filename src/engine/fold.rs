@@ -156,6 +156,46 @@ impl PvView {
     }
 }
 
+/// An event: what it is about, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EventView {
+    pub(crate) namespace: String,
+    /// Kind and name of what it is about.
+    pub(crate) kind: String,
+    pub(crate) about: String,
+    /// `Normal` or `Warning`.
+    pub(crate) event_type: String,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    pub(crate) count: i64,
+    /// In whichever of the fields that writers use.
+    pub(crate) last_seen: Option<Timestamp>,
+}
+
+impl EventView {
+    pub(crate) fn of(event: &Object) -> Self {
+        let text = |path: &[&str]| event.str_at(path).unwrap_or_default().to_owned();
+        let times: [&[&str]; 5] = [
+            &["series", "lastObservedTime"],
+            &["lastTimestamp"],
+            &["eventTime"],
+            &["firstTimestamp"],
+            &["metadata", "creationTimestamp"],
+        ];
+        let count = event.i64_at(&["series", "count"]).or_else(|| event.i64_at(&["count"]));
+        Self {
+            namespace: text(&["metadata", "namespace"]),
+            kind: text(&["involvedObject", "kind"]),
+            about: text(&["involvedObject", "name"]),
+            event_type: text(&["type"]),
+            reason: text(&["reason"]),
+            message: text(&["message"]),
+            count: count.unwrap_or(1),
+            last_seen: times.iter().find_map(|path| event.str_at(path)?.parse().ok()),
+        }
+    }
+}
+
 /// A node: where it is and what selectors see of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NodeView {

@@ -11,7 +11,7 @@ use moorline_api::{ListQuery, Object, ResourceKind};
 use moorline_profile::{Profile, SetClaims};
 
 use crate::balancers;
-use crate::fold::Key;
+use crate::fold::{EventView, Key};
 use crate::observe;
 use crate::outcome::Cause;
 use crate::tracker::Snapshot;
@@ -231,20 +231,16 @@ type Rank = (bool, Option<jiff::Timestamp>);
 
 /// The newest event about each object. Warnings go before what is merely newer.
 pub(crate) struct Events<'a> {
-    newest: HashMap<(&'a str, &'a str, &'a str), (Rank, &'a Object)>,
+    newest: HashMap<(&'a str, &'a str, &'a str), (Rank, &'a EventView)>,
 }
 
 impl<'a> Events<'a> {
     pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
         let mut newest = HashMap::new();
-        for event in snapshot.all(&ResourceKind::event()) {
-            let involved = |field| event.str_at(&["involvedObject", field]);
-            let (Some(kind), Some(name), Some(namespace)) = (involved("kind"), involved("name"), event.namespace())
-            else {
-                continue;
-            };
-            let rank = (event.str_at(&["type"]) == Some("Warning"), event_time(event));
-            let known = newest.entry((kind, namespace, name)).or_insert((rank, event));
+        for event in snapshot.events() {
+            let rank = (event.event_type == "Warning", event.last_seen);
+            let about = (&*event.kind, &*event.namespace, &*event.about);
+            let known = newest.entry(about).or_insert((rank, event));
             if rank > known.0 {
                 *known = (rank, event);
             }
@@ -255,21 +251,8 @@ impl<'a> Events<'a> {
     /// `ProvisioningFailed: no such key`.
     pub(crate) fn latest(&self, kind: &str, namespace: &str, name: &str) -> Option<String> {
         let (_, newest) = self.newest.get(&(kind, namespace, name))?;
-        let text = |field| newest.str_at(&[field]).unwrap_or_default();
-        Some(format!("{}: {}", text("reason"), text("message")))
+        Some(format!("{}: {}", newest.reason, newest.message))
     }
-}
-
-/// When an event was last seen, in any of the fields that writers use.
-pub(crate) fn event_time(event: &Object) -> Option<jiff::Timestamp> {
-    let paths: [&[&str]; 5] = [
-        &["series", "lastObservedTime"],
-        &["lastTimestamp"],
-        &["eventTime"],
-        &["firstTimestamp"],
-        &["metadata", "creationTimestamp"],
-    ];
-    paths.iter().find_map(|path| event.str_at(path)?.parse().ok())
 }
 
 /// Whether `labels` has everything that `selector` asks.

@@ -1,42 +1,29 @@
-//! Objects without what no view looks at: a large profile has thousands of pods and events, and most of each is manifest.
+//! Objects without what no view looks at: a large profile has thousands of pods, and most of each is manifest.
 
 use moorline_api::Object;
 use serde_json::{Map, Value};
 
 /// The fields of a pod that are looked at.
-const POD: [&[&str]; 10] = [
-    &["metadata"],
+const POD: [&[&str]; 15] = [
+    &["apiVersion"],
+    &["kind"],
+    &["metadata", "name"],
+    &["metadata", "namespace"],
+    &["metadata", "labels"],
+    &["metadata", "creationTimestamp"],
+    &["metadata", "deletionTimestamp"],
     &["spec", "nodeName"],
-    &["spec", "volumes"],
+    &["spec", "containers"],
     &["status", "phase"],
     &["status", "reason"],
     &["status", "podIP"],
     &["status", "conditions"],
     &["status", "containerStatuses"],
     &["status", "initContainerStatuses"],
-    &["spec", "containers"],
 ];
 
-/// The fields of an event that are looked at.
-const EVENT: [&[&str]; 13] = [
-    &["metadata", "name"],
-    &["metadata", "namespace"],
-    &["metadata", "creationTimestamp"],
-    &["involvedObject", "kind"],
-    &["involvedObject", "name"],
-    &["type"],
-    &["reason"],
-    &["message"],
-    &["count"],
-    &["series"],
-    &["firstTimestamp"],
-    &["lastTimestamp"],
-    &["eventTime"],
-];
-
-/// The fields of a container, of its status and of a condition that are looked at.
-const ITEM: [&str; 9] = [
-    "name",
+/// The fields of a container's status and of a condition that are looked at.
+const ITEM: [&str; 8] = [
     "image",
     "state",
     "ready",
@@ -49,37 +36,22 @@ const ITEM: [&str; 9] = [
 
 /// The object with the fields that views look at; other kinds lose only `managedFields`.
 pub(crate) fn slim(mut object: Object) -> Object {
-    let gvk = object.gvk();
-    let mut slim = if gvk.is("", "Pod") {
-        let mut pod = keep(&mut object, &POD);
-        let lists: [&[&str]; 4] = [
-            &["spec", "containers"],
-            &["status", "conditions"],
-            &["status", "containerStatuses"],
-            &["status", "initContainerStatuses"],
-        ];
-        for path in lists {
-            slim_items(&mut pod, path);
-        }
-        pod
-    } else if gvk.is("", "Event") {
-        keep(&mut object, &EVENT)
-    } else {
-        object
-    };
-    if let Some(metadata) = slim.fields_mut().get_mut("metadata").and_then(Value::as_object_mut) {
+    if object.gvk().is("", "Pod") {
+        return slim_pod(object);
+    }
+    if let Some(metadata) = object.fields_mut().get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
     }
-    slim
+    object
 }
 
-fn keep(object: &mut Object, paths: &[&[&str]]) -> Object {
+fn slim_pod(mut pod: Object) -> Object {
     let mut kept = Object::default();
-    for path in [&["apiVersion"][..], &["kind"][..]]
-        .into_iter()
-        .chain(paths.iter().copied())
-    {
-        if let Some(value) = take(object.fields_mut(), path) {
+    for path in POD {
+        if let Some(mut value) = take(pod.fields_mut(), path) {
+            if let Value::Array(items) = &mut value {
+                slim_items(path, items);
+            }
             kept.set(path, value);
         }
     }
@@ -94,19 +66,24 @@ fn take(map: &mut Map<String, Value>, path: &[&str]) -> Option<Value> {
     }
 }
 
-fn slim_items(object: &mut Object, path: &[&str]) {
-    let items: Vec<Value> = object.list_at(path).iter().map(slim_item).collect();
-    if !items.is_empty() {
-        object.set(path, Value::Array(items));
+fn slim_items(path: &[&str], items: &mut Vec<Value>) {
+    match path.last() {
+        // They are only counted.
+        Some(&"containers") => items.fill(Value::Null),
+        Some(&"conditions") => items.retain(says_something),
+        _ => {}
+    }
+    items.shrink_to_fit();
+    for item in items.iter_mut().filter_map(Value::as_object_mut) {
+        item.retain(|key, _| ITEM.contains(&key.as_str()));
+        // What runs is no reason for anything.
+        item.retain(|key, value| key != "state" || value.get("running").is_none());
     }
 }
 
-fn slim_item(item: &Value) -> Value {
-    let fields = item.as_object().into_iter().flatten();
-    let kept = fields
-        .filter(|(key, _)| ITEM.contains(&key.as_str()))
-        .map(|(key, value)| (key.clone(), value.clone()));
-    Value::Object(kept.collect())
+/// Of the conditions that hold, only those are looked at that tell whether the pod has a node, and whether it is ready.
+fn says_something(condition: &Value) -> bool {
+    condition["status"] != "True" || condition["type"] == "PodScheduled" || condition["type"] == "Ready"
 }
 
 #[cfg(test)]
@@ -119,15 +96,30 @@ mod tests {
     fn pods_keep_what_readiness_and_status_look_at() {
         let pod = Object::from_value(json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": "p", "labels": {"a": "b"}, "managedFields": [{}]},
-            "spec": {"nodeName": "n", "tolerations": [{}], "containers": [{"name": "c", "image": "i", "env": [{}]}]},
-            "status": {"phase": "Running", "hostIPs": [], "containerStatuses": [{"name": "c", "ready": true, "imageID": "x"}]},
+            "metadata": {"name": "p", "labels": {"a": "b"}, "ownerReferences": [{}], "managedFields": [{}]},
+            "spec": {"nodeName": "n", "tolerations": [{}], "volumes": [{}], "containers": [{"name": "c", "image": "i", "env": [{}]}]},
+            "status": {
+                "phase": "Running", "hostIPs": [],
+                "conditions": [
+                    {"type": "Initialized", "status": "True"},
+                    {"type": "ContainersReady", "status": "False", "reason": "r", "lastTransitionTime": "t"},
+                    {"type": "Ready", "status": "True"},
+                ],
+                "containerStatuses": [
+                    {"name": "c", "ready": true, "imageID": "x", "state": {"running": {"startedAt": "t"}}},
+                    {"name": "d", "ready": false, "state": {"waiting": {"reason": "r"}}},
+                ],
+            },
         }));
         let expected = json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": "p", "labels": {"a": "b"}},
-            "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]},
-            "status": {"phase": "Running", "containerStatuses": [{"name": "c", "ready": true}]},
+            "spec": {"nodeName": "n", "containers": [null]},
+            "status": {
+                "phase": "Running",
+                "conditions": [{"type": "ContainersReady", "status": "False", "reason": "r"}, {"type": "Ready", "status": "True"}],
+                "containerStatuses": [{"ready": true}, {"ready": false, "state": {"waiting": {"reason": "r"}}}],
+            },
         });
         assert_eq!(slim(pod.unwrap()).into_value(), expected);
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::balancers;
 use crate::context::Context;
 use crate::error::EngineError;
-use crate::fold::{ClaimView, Key, string_map};
+use crate::fold::{ClaimView, EventView, Key, string_map};
 use crate::observe::{self, Site};
 use crate::outcome::{ClaimStatus, EventStatus, PodStatus, ServiceStatus, Status, WorkloadStatus};
 use crate::readiness::{self, Balancers, pod_summary};
@@ -370,35 +370,19 @@ fn events(profile: &Profile, snapshot: &Snapshot, claims: &[Listed]) -> Vec<Even
         .collect();
     names.extend(pods(profile, snapshot).into_iter().map(|pod| (pod.namespace, pod.name)));
     names.extend(claims.iter().map(|claim| claim.key.clone()));
-    let about = |event: &&Object| {
-        let name = event.str_at(&["involvedObject", "name"]).unwrap_or_default().to_owned();
-        names.contains(&(event.namespace().unwrap_or_default().to_owned(), name))
-    };
-    let mut events: Vec<_> = snapshot
-        .all(&ResourceKind::event())
-        .filter(about)
-        .map(event_status)
-        .collect();
+    let about = |event: &&EventView| names.contains(&(event.namespace.clone(), event.about.clone()));
+    let mut events: Vec<_> = snapshot.events().filter(about).map(event_status).collect();
     events.sort_by(|a, b| (a.last_seen, &a.object, &a.message).cmp(&(b.last_seen, &b.object, &b.message)));
     events.split_off(events.len().saturating_sub(EVENTS))
 }
 
-fn event_status(event: &Object) -> EventStatus {
-    let text = |path: &[&str]| event.str_at(path).unwrap_or_default().to_owned();
-    let count = event
-        .i64_at(&["series", "count"])
-        .or_else(|| event.i64_at(&["count"]))
-        .unwrap_or(1);
+fn event_status(event: &EventView) -> EventStatus {
     EventStatus {
-        last_seen: readiness::event_time(event),
-        event_type: text(&["type"]),
-        reason: text(&["reason"]),
-        object: format!(
-            "{}/{}",
-            text(&["involvedObject", "kind"]).to_lowercase(),
-            text(&["involvedObject", "name"])
-        ),
-        message: text(&["message"]),
-        count,
+        last_seen: event.last_seen,
+        event_type: event.event_type.clone(),
+        reason: event.reason.clone(),
+        object: format!("{}/{}", event.kind.to_lowercase(), event.about),
+        message: event.message.clone(),
+        count: event.count,
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::context::Context;
 use crate::error::EngineError;
-use crate::fold::Key;
+use crate::fold::{EventView, Key};
 use crate::observe;
 use crate::outcome::Cause;
 use crate::slim::slim;
@@ -32,12 +32,30 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Looking may take one part in this many and one of the time.
 const LOOK_SHARE: u32 = 4;
 
-/// The objects of some kinds and namespaces.
+/// The objects of some kinds and namespaces. One that goes on while it changes shares with the next what stays the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    kinds: BTreeMap<String, BTreeMap<Key, Object>>,
+    kinds: BTreeMap<String, BTreeMap<Key, Kept>>,
     /// Kinds that may not be read, a sentence each.
     pub(crate) unreadable: Vec<String>,
+}
+
+/// What is kept of an object. Most of what a cluster holds are events, and six words of each are looked at.
+#[derive(Clone, Debug)]
+pub(crate) enum Kept {
+    Event(Arc<EventView>),
+    Object(Arc<Object>),
+}
+
+impl Kept {
+    /// With its namespace and name.
+    pub(crate) fn of(object: Object) -> (Key, Self) {
+        let key = key(&object);
+        if object.gvk() == ResourceKind::event().gvk {
+            return (key, Self::Event(Arc::new(EventView::of(&object))));
+        }
+        (key, Self::Object(Arc::new(slim(object))))
+    }
 }
 
 impl Snapshot {
@@ -46,10 +64,10 @@ impl Snapshot {
         let mut snapshot = Self::default();
         let reads = queries
             .iter()
-            .map(|query| async move { (query, observe::list(ctx, query.clone(), |o| Some(slim(o))).await) });
+            .map(|query| async move { (query, observe::list(ctx, query.clone(), |o| Some(Kept::of(o))).await) });
         for (query, result) in futures::future::join_all(reads).await {
             match result {
-                Ok((objects, _)) => snapshot.insert_all(&query.resource, objects),
+                Ok((kept, _)) => snapshot.keep(&query.resource, kept),
                 Err(error) if error.kind == ErrorKind::Forbidden => snapshot.unreadable.push(error.to_string()),
                 Err(error) => return Err(error),
             }
@@ -57,9 +75,25 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// The objects of a kind, by namespace and name.
+    /// The objects of a kind, by namespace and name; events have a way of their own.
     pub(crate) fn all<'a>(&'a self, kind: &ResourceKind) -> impl Iterator<Item = &'a Object> + use<'a> {
-        self.kinds.get(&kind.qualified()).into_iter().flat_map(BTreeMap::values)
+        self.of_kind(kind).filter_map(|kept| match kept {
+            Kept::Object(object) => Some(&**object),
+            Kept::Event(_) => None,
+        })
+    }
+
+    /// The events.
+    pub(crate) fn events(&self) -> impl Iterator<Item = &EventView> {
+        self.of_kind(&ResourceKind::event()).filter_map(|kept| match kept {
+            Kept::Event(event) => Some(&**event),
+            Kept::Object(_) => None,
+        })
+    }
+
+    fn of_kind<'a>(&'a self, kind: &ResourceKind) -> impl Iterator<Item = &'a Kept> + use<'a> {
+        let of_kind = self.kinds.get(&kind.qualified()).into_iter();
+        of_kind.flat_map(BTreeMap::values)
     }
 
     /// Whether objects of this kind are read at all.
@@ -69,21 +103,23 @@ impl Snapshot {
 
     /// One object.
     pub(crate) fn get(&self, kind: &ResourceKind, namespace: &str, name: &str) -> Option<&Object> {
-        self.kinds
-            .get(&kind.qualified())?
-            .get(&(namespace.to_owned(), name.to_owned()))
+        let key = (namespace.to_owned(), name.to_owned());
+        match self.kinds.get(&kind.qualified())?.get(&key)? {
+            Kept::Object(object) => Some(object),
+            Kept::Event(_) => None,
+        }
     }
 
-    pub(crate) fn insert_all(&mut self, kind: &ResourceKind, objects: Vec<Object>) {
-        let of_kind = self.kinds.entry(kind.qualified()).or_default();
-        of_kind.extend(objects.into_iter().map(|object| (key(&object), object)));
+    /// Adds objects of a kind, each in the place of what was known of it.
+    pub(crate) fn keep(&mut self, kind: &ResourceKind, kept: impl IntoIterator<Item = (Key, Kept)>) {
+        self.kinds.entry(kind.qualified()).or_default().extend(kept);
     }
 
     /// Puts a fresh listing of one query in the place of what an older one held.
-    fn replace(&mut self, query: &ListQuery, objects: Vec<Object>) {
+    fn replace(&mut self, query: &ListQuery, kept: Vec<(Key, Kept)>) {
         let of_kind = self.kinds.entry(query.resource.qualified()).or_default();
         of_kind.retain(|(namespace, _), _| query.namespace.as_ref().is_some_and(|n| n != namespace));
-        of_kind.extend(objects.into_iter().map(|object| (key(&object), object)));
+        of_kind.extend(kept);
     }
 }
 
@@ -312,9 +348,9 @@ impl Follower {
     async fn run(self) {
         let mut synced = false;
         loop {
-            match observe::list(&self.ctx, self.query.clone(), |object| Some(slim(object))).await {
-                Ok((objects, from)) => {
-                    self.change(|snapshot| snapshot.replace(&self.query, objects));
+            match observe::list(&self.ctx, self.query.clone(), |object| Some(Kept::of(object))).await {
+                Ok((kept, from)) => {
+                    self.change(|snapshot| snapshot.replace(&self.query, kept));
                     lock(&self.shared.failing).remove(&self.index);
                     self.sync(&mut synced);
                     if let Err(error) = self.follow(from).await
@@ -346,8 +382,8 @@ impl Follower {
         while let Some(event) = events.next().await {
             match event? {
                 WatchEvent::Applied(object) => {
-                    let object = slim(object);
-                    self.change(|snapshot| snapshot.insert_all(&self.query.resource, vec![object]));
+                    let kept = Kept::of(object);
+                    self.change(|snapshot| snapshot.keep(&self.query.resource, [kept]));
                 }
                 WatchEvent::Deleted(object) => self.change(|snapshot| {
                     if let Some(of_kind) = snapshot.kinds.get_mut(&self.query.resource.qualified()) {

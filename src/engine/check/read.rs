@@ -15,9 +15,8 @@ use crate::context::{Cloud, Context};
 use crate::fold::Key;
 use crate::names;
 use crate::observe;
-use crate::slim::slim;
 use crate::status::set_of;
-use crate::tracker::Snapshot;
+use crate::tracker::{Kept, Snapshot};
 
 /// What a cloud does not show yet is looked for again where it is younger than this: listings lag.
 const YOUNG: Duration = Duration::from_mins(5);
@@ -260,8 +259,8 @@ async fn events(ctx: &Context, world: &mut World) {
         return;
     }
     let within = (namespaces.len() <= NAMESPACES).then_some(&namespaces);
-    match listed(ctx, ResourceKind::event(), within, |event| Some(slim(event))).await {
-        Ok(events) => world.events.insert_all(&ResourceKind::event(), events),
+    match listed(ctx, ResourceKind::event(), within, |event| Some(Kept::of(event))).await {
+        Ok(events) => world.events.keep(&ResourceKind::event(), events),
         // They explain, and decide nothing.
         Err(error) => tracing::debug!("events could not be read: {error}"),
     }

@@ -4,6 +4,7 @@ use moorline_api::{Object, ResourceKind};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::tracker::Kept;
 
 fn snapshot(objects: &[Value]) -> Snapshot {
     let mut snapshot = Snapshot::default();
@@ -16,7 +17,7 @@ fn snapshot(objects: &[Value]) -> Snapshot {
             "Deployment" => ResourceKind::deployment(),
             _ => ResourceKind::stateful_set(),
         };
-        snapshot.insert_all(&kind, vec![object]);
+        snapshot.keep(&kind, [Kept::of(object)]);
     }
     snapshot
 }

@@ -26,7 +26,7 @@ use crate::preflight;
 use crate::readiness::{self, Balancers};
 use crate::scale;
 use crate::status::compose;
-use crate::tracker::Snapshot;
+use crate::tracker::{Kept, Snapshot};
 
 pub(crate) use claims::observe_claims;
 use objects::LiveObjects;
@@ -180,7 +180,7 @@ async fn settled(
 ) -> Result<Option<UpOutcome>, EngineError> {
     let mut snapshot = Snapshot::read(ctx, &readiness::queries_of_claims(profile)).await?;
     for object in &plan.objects {
-        snapshot.insert_all(&object.target.resource, object.live.iter().cloned().collect());
+        snapshot.keep(&object.target.resource, object.live.iter().cloned().map(Kept::of));
     }
     if !snapshot.unreadable.is_empty() || !readiness::assess(profile, &snapshot, Balancers::Awaited).is_ready() {
         return Ok(None);

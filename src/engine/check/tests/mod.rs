@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::world::{Attached, Claim, Pod, Pv, Set, Volumes, World};
 use super::{Finding, Problem, Severity, judge};
-use crate::tracker::Snapshot;
+use crate::tracker::{Kept, Snapshot};
 
 const CLUSTER: &str = "cluster-uid";
 

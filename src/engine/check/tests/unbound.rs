@@ -72,7 +72,7 @@ fn events_are_evidence() {
             "involvedObject": {"kind": "PersistentVolumeClaim", "name": "b"},
             "type": "Warning", "reason": "ProvisioningFailed", "message": "no such key",
         });
-        world.events.insert_all(&ResourceKind::event(), vec![object(event)]);
+        world.events.keep(&ResourceKind::event(), [Kept::of(object(event))]);
     });
     assert_eq!(finding.evidence, ["event ProvisioningFailed: no such key"]);
 }
