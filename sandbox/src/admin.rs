@@ -344,7 +344,7 @@ async fn set_settings(
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Advance {
-    advance_seconds: u32,
+    advance_seconds: i64,
 }
 
 async fn clock(State(admin): State<Admin>) -> Json<Value> {

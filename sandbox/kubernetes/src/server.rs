@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use moorline_sandbox_core::{JournalError, World};
 use serde_json::{Value, json};
@@ -67,6 +68,11 @@ impl ApiServer {
     /// The HTTP side. Serve it on loopback: there is no TLS, and every token is let in unless the settings name one.
     pub fn router(&self) -> axum::Router {
         crate::http::router(self.clone())
+    }
+
+    /// [`ApiSettings::read_lag_millis`].
+    pub(crate) fn read_lag(&self) -> Duration {
+        Duration::from_millis(self.settings().read_lag_millis)
     }
 
     /// The settings in force.

@@ -11,6 +11,9 @@ pub struct ApiSettings {
     /// The bearer token that clients must send; absent means anyone is let in.
     /// The token `EXPIRED` is refused either way.
     pub token: Option<String>,
+    /// How far reads and watches are behind what was written, in milliseconds of real time, as those of a cache are. No API server
+    /// answers a read without a version so late; what stands between a client and it may.
+    pub read_lag_millis: u64,
     /// How many changes are remembered for watches and for continued lists; older versions are answered with 410.
     pub history: usize,
 }
@@ -20,6 +23,7 @@ impl Default for ApiSettings {
         Self {
             latency_millis: 0,
             token: None,
+            read_lag_millis: 0,
             history: 10_000,
         }
     }

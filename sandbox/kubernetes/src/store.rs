@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use moorline_sandbox_core::{Journal, JournalError};
@@ -121,6 +122,7 @@ impl<'de> Deserialize<'de> for Row {
 #[derive(Debug)]
 pub(crate) struct Recorded {
     pub(crate) version: u64,
+    pub(crate) at: Instant,
     pub(crate) resource: Arc<str>,
     pub(crate) kind: ChangeKind,
     /// The object after the change (for deletions its last state, with the deletion's version).
@@ -186,6 +188,15 @@ impl Store {
     /// The version of the latest change.
     pub(crate) fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The version of the latest change that is at least `lag` ago.
+    pub(crate) fn version_before(&self, lag: Duration) -> u64 {
+        if lag.is_zero() {
+            return self.version;
+        }
+        let known = self.history.iter().rev().find(|recorded| recorded.at.elapsed() >= lag);
+        known.map_or(self.forgotten, |recorded| recorded.version)
     }
 
     pub(crate) fn set_history_limit(&mut self, limit: usize) {
@@ -373,6 +384,7 @@ impl Store {
         });
         self.history.push_back(Arc::new(Recorded {
             version,
+            at: Instant::now(),
             resource: resource.clone(),
             kind,
             entry,
@@ -432,8 +444,48 @@ impl Store {
         Some(objects.into_values().collect())
     }
 
+    /// An object as it was at `version`; as it is where that is no longer known.
+    pub(crate) fn entry_at<'a>(
+        &'a self,
+        resource: &'a str,
+        (namespace, name): (&str, &str),
+        version: u64,
+    ) -> Option<&'a Arc<Entry>> {
+        let mut changes = self.changes_since(resource, version).into_iter().flatten();
+        match changes.find(|change| change.entry.namespace == namespace && change.entry.name == name) {
+            Some(later) => later.old.as_ref(),
+            None => self.entry(resource, namespace, name),
+        }
+    }
+
     /// The resources that have or had objects.
     pub(crate) fn resources(&self) -> Vec<Arc<str>> {
         self.tables.keys().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_is_known_as_it_was() {
+        let mut store = Store::open(Arc::new(Journal::in_memory()), 3).unwrap();
+        let maps: Arc<str> = "configmaps".into();
+        let map = |data: &str| json!({"metadata": {"namespace": "default", "name": "a"}, "data": data});
+        for data in ["1", "2"] {
+            store.put(&maps, map(data)).unwrap();
+        }
+        store.remove(&maps, &map("2")).unwrap();
+        let data = |version| {
+            let entry = store.entry_at("configmaps", ("default", "a"), version)?;
+            Some(entry.value()["data"].as_str()?.to_owned())
+        };
+        assert_eq!([data(0), data(3)], [None, None]);
+        assert_eq!([data(1).unwrap(), data(2).unwrap()], ["1", "2"]);
+        assert_eq!(store.version_before(Duration::ZERO), 3);
+        assert_eq!(store.version_before(Duration::from_hours(1)), 0);
     }
 }

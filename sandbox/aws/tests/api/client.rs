@@ -78,7 +78,7 @@ impl Client {
         self.ec2("CreateVolume", &all).await.ok().text("volumeId")
     }
 
-    pub(crate) fn pass(&self, seconds: u32) {
+    pub(crate) fn pass(&self, seconds: i64) {
         self.world.clock.advance(seconds, &self.world.journal).unwrap();
     }
 

@@ -127,7 +127,7 @@ impl Client {
         format!("{}/fileServices/default/shares", self.account(account, sku).await)
     }
 
-    pub(crate) fn pass(&self, seconds: u32) {
+    pub(crate) fn pass(&self, seconds: i64) {
         self.world.clock.advance(seconds, &self.world.journal).unwrap();
     }
 

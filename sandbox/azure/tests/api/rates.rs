@@ -21,7 +21,7 @@ async fn lists_are_dear() {
     }
     let refused = client.call("GET", &shares, None).await;
     assert_eq!(refused.refusal(), (429, "TooManyRequests"));
-    let wait: u32 = refused.header("retry-after").parse().unwrap();
+    let wait: i64 = refused.header("retry-after").parse().unwrap();
     assert!((280..=300).contains(&wait), "{wait}");
     let message = refused.body.unwrap()["error"]["message"].as_str().unwrap().to_owned();
     assert!(

@@ -104,7 +104,7 @@ impl Cluster {
         events.map(|event| text(&event, "/message")).collect()
     }
 
-    pub(crate) fn advance(&self, seconds: u32) {
+    pub(crate) fn advance(&self, seconds: i64) {
         self.world.clock.advance(seconds, &self.world.journal).unwrap();
     }
 

@@ -1,6 +1,7 @@
 //! Reading one object, and lists in pages that show one consistent moment.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,11 +31,14 @@ pub(super) fn renderer<'a>(server: &ApiServer, kind: &'a Kind, incoming: &Incomi
 
 pub(super) fn get(server: &ApiServer, resource: &ResourcePath, incoming: &Incoming) -> Result<Answer, ApiError> {
     let name = resource.name.as_deref().unwrap_or_default();
-    let entry = server
-        .state()
-        .store
-        .entry(&resource.kind.id, resource.namespace(), name)
-        .cloned();
+    let entry = {
+        let state = server.state();
+        let version = state.store.version_before(server.read_lag());
+        state
+            .store
+            .entry_at(&resource.kind.id, (resource.namespace(), name), version)
+            .cloned()
+    };
     let entry = entry.ok_or_else(|| ApiError::not_found(resource.kind.named(), name))?;
     Ok(renderer(server, &resource.kind, incoming)?.entry(&entry))
 }
@@ -173,7 +177,12 @@ struct Page {
     remaining: Option<usize>,
 }
 
-fn page(store: &Store, resource: &ResourcePath, incoming: &Incoming, selector: &Selector) -> Result<Page, ApiError> {
+fn page(
+    (store, lag): (&Store, Duration),
+    resource: &ResourcePath,
+    incoming: &Incoming,
+    selector: &Selector,
+) -> Result<Page, ApiError> {
     let query = &incoming.query;
     let limit = usize::try_from(query.number("limit")?.unwrap_or(0)).unwrap_or(usize::MAX);
     let token = match query.get("continue") {
@@ -185,9 +194,10 @@ fn page(store: &Store, resource: &ResourcePath, incoming: &Incoming, selector: &
             "specifying resource version is not allowed when using continue",
         ));
     }
+    let late = Some(store.version_before(lag)).filter(|_| !lag.is_zero());
     let version = match &token {
         Some(token) => Some(token.rv).filter(|version| *version != PRESENT),
-        None => wanted_version(incoming, store.version())?,
+        None => wanted_version(incoming, store.version())?.or(late),
     };
     let moment = match version {
         None => None,
@@ -309,7 +319,12 @@ impl Listing<'_> {
 pub(super) fn list(server: &ApiServer, resource: &ResourcePath, incoming: &Incoming) -> Result<Answer, ApiError> {
     incoming.query.number("limit")?;
     let selector = selector(resource, incoming)?;
-    let page = page(&server.state().store, resource, incoming, &selector)?;
+    let page = page(
+        (&server.state().store, server.read_lag()),
+        resource,
+        incoming,
+        &selector,
+    )?;
     let mut metadata = json!({"resourceVersion": page.version.to_string()});
     match page.next {
         Some(next) => metadata["continue"] = json!(next),

@@ -25,6 +25,8 @@ use crate::tables::IncludeObject;
 
 /// How often a quiet watch tells how far it is.
 const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
+/// How often a watch that is behind looks for what it may tell by now.
+const LATE_LOOK: Duration = Duration::from_millis(100);
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(30);
 
 struct Watch {
@@ -139,6 +141,7 @@ impl Watch {
     /// The next chunk of the stream; `None` ends it.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            let lag = self.server.read_lag();
             self.collect();
             if !self.queue.is_empty() {
                 let chunk: Vec<u8> = self.queue.drain(..).flatten().collect();
@@ -149,6 +152,8 @@ impl Watch {
             }
             tokio::select! {
                 moved = self.versions.changed() => self.over |= moved.is_err(),
+                // Something may be old enough by then to be told.
+                () = tokio::time::sleep(LATE_LOOK), if !lag.is_zero() => {}
                 () = tokio::time::sleep_until(self.next_bookmark), if self.bookmarks => self.bookmark(false),
                 () = tokio::time::sleep_until(self.ends) => {
                     self.over = true;
@@ -167,7 +172,7 @@ impl Watch {
             return;
         }
         let state = self.server.state();
-        let now = state.store.version();
+        let now = state.store.version_before(self.server.read_lag());
         if now <= self.seen {
             return;
         }
@@ -179,7 +184,7 @@ impl Watch {
             self.over = true;
             return;
         };
-        let changes: Vec<Arc<Recorded>> = changes.cloned().collect();
+        let changes: Vec<Arc<Recorded>> = changes.take_while(|change| change.version <= now).cloned().collect();
         drop(state);
         self.seen = now;
         let events: Vec<Bytes> = changes.iter().filter_map(|change| self.event_of(change)).collect();

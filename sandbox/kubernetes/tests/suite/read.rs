@@ -414,3 +414,34 @@ async fn what_is_seeded_sends_watches_to_list_anew() {
     assert_eq!(read["metadata"]["uid"], "1");
     assert!(read["metadata"]["resourceVersion"].as_str().unwrap() > version);
 }
+
+#[tokio::test]
+async fn reads_can_be_behind_what_was_written() {
+    let client = Client::new();
+    let lag = |read_lag_millis| {
+        client.server.set_settings(ApiSettings {
+            read_lag_millis,
+            ..ApiSettings::default()
+        });
+    };
+    let before = client.get(MAPS).await.body["metadata"]["resourceVersion"].clone();
+    lag(3_600_000);
+    assert_eq!(client.post(MAPS, &config_map("a", json!({}))).await.status, 201);
+    assert_eq!(client.get(&format!("{MAPS}/a")).await.status, 404);
+    assert_eq!(names(&client.get(MAPS).await.body), [""; 0]);
+    // A write is of what is there.
+    assert_eq!(client.post(MAPS, &config_map("a", json!({}))).await.status, 409);
+
+    lag(200);
+    let started = std::time::Instant::now();
+    let path = format!("{MAPS}?watch=1&resourceVersion={}", before.as_str().unwrap());
+    client.merge(&format!("{MAPS}/a"), &json!({"data": {"k": "w"}})).await;
+    let events = client.watch(&path, 2).await;
+    assert_eq!(
+        (&events[0]["type"], &events[1]["type"]),
+        (&json!("ADDED"), &json!("MODIFIED"))
+    );
+    assert!(started.elapsed().as_millis() >= 200);
+    assert_eq!(client.get(&format!("{MAPS}/a")).await.body["data"]["k"], "w");
+    assert_eq!(names(&client.get(MAPS).await.body), ["a"]);
+}
