@@ -236,8 +236,11 @@ impl Hold {
                 }
                 Some(lease) if Some(&lease.version) != version => return Err(self.overtaken()),
                 None if version.is_some() => return Err(self.overtaken()),
-                // As it was seen: the request was lost, or this read is older than what refused it.
-                _ if refusal.kind == ErrorKind::Unreachable => return Err(LockError::Provider(refusal)),
+                // As it was seen: the request was lost, and all repeats of it.
+                _ if matches!(refusal.kind, ErrorKind::Unreachable | ErrorKind::Internal) => {
+                    return Err(LockError::Provider(refusal));
+                }
+                // This read is older than what refused it.
                 _ => {}
             }
             tokio::select! {

@@ -226,6 +226,16 @@ async fn change(stage: &Stage, terms: &Terms, before: impl Fn(usize)) -> (Result
 }
 
 #[tokio::test]
+async fn a_lease_that_cannot_be_written_is_the_failure_that_is_told() {
+    let stage = busy();
+    stage.cluster.add(held(""));
+    stage.script.refuse(&format!("!merge {LEASE}"), ErrorKind::Internal);
+    let (done, begun) = change(&stage, &ours(), |_| {}).await;
+    assert!(matches!(done, Err(LockError::Provider(_))), "{done:?}");
+    assert_eq!((begun, stage.cloud.has("vol-0")), (1, true));
+}
+
+#[tokio::test]
 async fn where_another_run_came_between_the_work_is_begun_anew() {
     let stage = busy();
     let (done, begun) = change(&stage, &ours(), |round| {
