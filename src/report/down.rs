@@ -19,7 +19,7 @@ pub(crate) fn plan(plan: &DownPlan, view: &View) -> String {
         let _ = writeln!(
             out,
             "{}",
-            view.paint.removed(inline(&format!("- load balancer {balancer}")))
+            view.paint.removed(inline(&format!("- load balancer {}", balancer.name)))
         );
     }
     for object in plan.secrets.iter().chain(&plan.objects) {

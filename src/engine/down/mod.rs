@@ -7,6 +7,7 @@ mod interrupted;
 mod plan;
 mod reclaim;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use moorline_api::{Error, ErrorKind, Object, ObjectRef, Propagation, ResourceKind, Swept};
@@ -22,7 +23,7 @@ use crate::event::{Change, Event, Stage};
 use crate::mounts;
 use crate::observe::{self, Catalog, Site};
 use crate::outcome::{DownOutcome, Fate};
-use crate::plan::{DownPlan, Removal};
+use crate::plan::{BalancerRemoval, DownPlan, Removal};
 
 pub(crate) use claims::{removals_of, unfinished};
 pub(crate) use interrupted::interrupted;
@@ -61,6 +62,10 @@ pub(crate) fn turn(target: &ObjectRef) -> Turn {
     }
 }
 
+fn runs_pods(workload: &ObjectRef) -> bool {
+    !["Service", "Ingress"].contains(&&*workload.resource.gvk.kind)
+}
+
 /// Carries out a plan of [`plan_down`]. What could not be proved gone is in `remaining`; running again goes on with it.
 pub async fn execute_down(ctx: &Context, profile: &Profile, plan: DownPlan) -> Result<DownOutcome, EngineError> {
     let site = observe::site(ctx, profile).await?;
@@ -80,11 +85,17 @@ pub async fn execute_down(ctx: &Context, profile: &Profile, plan: DownPlan) -> R
         stage: Stage::Teardown,
         total: plan.objects.len(),
     });
-    delete_turn(ctx, &plan, Turn::Workload, deadline, &mut outcome).await;
+    let stuck = delete_turn(ctx, &plan, Turn::Workload, deadline, &mut outcome).await;
     if ctx.stop.is_cancelled() {
         return Err(stopped("some workloads are deleted; claims and volumes are untouched"));
     }
-    let (balancers, reclaimed) = futures::future::join(wait_balancers(ctx, &plan.load_balancers, deadline), async {
+    let balancers = wait_balancers(ctx, &plan.load_balancers, &stuck, deadline);
+    if let Some(workload) = stuck.iter().find(|target| runs_pods(target)) {
+        merge(&mut outcome, balancers.await);
+        outcome.remaining.extend(untouched(&plan, workload));
+        return Ok(sorted(outcome));
+    }
+    let (balancers, reclaimed) = futures::future::join(balancers, async {
         ctx.emit(Event::Stage {
             stage: Stage::Reclaim,
             total: plan.claims.len(),
@@ -106,10 +117,32 @@ pub async fn execute_down(ctx: &Context, profile: &Profile, plan: DownPlan) -> R
     if ctx.stop.is_cancelled() {
         return Err(stopped("volumes are done; some objects are left"));
     }
+    Ok(sorted(outcome))
+}
+
+fn sorted(mut outcome: DownOutcome) -> DownOutcome {
     outcome.gone.sort();
     outcome.kept.sort();
     outcome.remaining.sort();
-    Ok(outcome)
+    outcome
+}
+
+/// What stays because a workload does: its pods may use any of it, and a claim that is deleted under a pod would go with its data at the
+/// pod's next restart.
+fn untouched(plan: &DownPlan, workload: &ObjectRef) -> impl Iterator<Item = Fate> {
+    let claims = plan
+        .claims
+        .iter()
+        .map(|removal| match (&removal.claim, &removal.volume) {
+            (None, Some(id)) => format!("volume {id} of claim {}", removal.claim_name),
+            _ => format!("persistentvolumeclaims {}", removal.claim_name),
+        });
+    let objects = plan.secrets.iter().chain(&plan.objects);
+    let objects = objects.filter(|removal| turn(&removal.target) != Turn::Workload);
+    let why = format!("{workload} is still there, and may use it");
+    claims
+        .chain(objects.map(|removal| removal.target.to_string()))
+        .map(move |what| Fate { what, why: why.clone() })
 }
 
 /// Clears away what held the volumes, where the cloud has such things and nothing else is in them.
@@ -140,8 +173,15 @@ fn merge(outcome: &mut DownOutcome, other: DownOutcome) {
     outcome.notices.extend(other.notices);
 }
 
-/// Deletes the objects of one turn at once, and waits until each is gone with what depends on it.
-async fn delete_turn(ctx: &Context, plan: &DownPlan, wanted: Turn, deadline: Instant, outcome: &mut DownOutcome) {
+/// Deletes the objects of one turn at once, and waits until each is gone with what depends on it. Those that are still there.
+async fn delete_turn<'plan>(
+    ctx: &Context,
+    plan: &'plan DownPlan,
+    wanted: Turn,
+    deadline: Instant,
+    outcome: &mut DownOutcome,
+) -> BTreeSet<&'plan ObjectRef> {
+    let mut stuck = BTreeSet::new();
     let removals: Vec<&Removal> = plan
         .objects
         .iter()
@@ -157,12 +197,16 @@ async fn delete_turn(ctx: &Context, plan: &DownPlan, wanted: Turn, deadline: Ins
                 what,
                 why: "no longer in the cluster".to_owned(),
             }),
-            Err(error) => outcome.remaining.push(Fate {
-                what,
-                why: error.to_string(),
-            }),
+            Err(error) => {
+                stuck.insert(&removal.target);
+                outcome.remaining.push(Fate {
+                    what,
+                    why: error.to_string(),
+                });
+            }
         }
     }
+    stuck
 }
 
 async fn delete(ctx: &Context, removal: &Removal, deadline: Instant) -> Result<(), Error> {
@@ -185,23 +229,28 @@ async fn delete(ctx: &Context, removal: &Removal, deadline: Instant) -> Result<(
     Ok(())
 }
 
-/// Waits until the cloud no longer lists these load balancers.
-async fn wait_balancers(ctx: &Context, names: &[String], deadline: Instant) -> DownOutcome {
+/// Waits until the cloud no longer lists these load balancers. Those whose Services are still there stay with them.
+async fn wait_balancers(
+    ctx: &Context,
+    balancers: &[BalancerRemoval],
+    stuck: &BTreeSet<&ObjectRef>,
+    deadline: Instant,
+) -> DownOutcome {
     let mut outcome = DownOutcome::default();
-    let mut waiting: Vec<&String> = names.iter().collect();
+    let (staying, going): (Vec<_>, Vec<_>) = balancers.iter().partition(|balancer| stuck.contains(&balancer.service));
+    outcome.remaining.extend(
+        staying
+            .iter()
+            .map(|balancer| balancer_fate(&balancer.name, &format!("{} is still there", balancer.service))),
+    );
+    let mut waiting: Vec<&String> = going.iter().map(|balancer| &balancer.name).collect();
     while !waiting.is_empty() {
         let listing = balancers::list(ctx).await;
-        let remain = |why: &str| {
-            waiting
-                .iter()
-                .map(|name| Fate {
-                    what: format!("load balancer {name}"),
-                    why: why.to_owned(),
-                })
-                .collect::<Vec<_>>()
-        };
         if let Some(error) = listing.failed {
-            outcome.remaining = remain(&format!("its state is unknown: {error}"));
+            let why = format!("its state is unknown: {error}");
+            outcome
+                .remaining
+                .extend(waiting.into_iter().map(|name| balancer_fate(name, &why)));
             return outcome;
         }
         let (left, gone): (Vec<&String>, Vec<&String>) = waiting
@@ -215,23 +264,17 @@ async fn wait_balancers(ctx: &Context, names: &[String], deadline: Instant) -> D
                 change: Change::Deleted,
                 detail: String::new(),
             });
-            outcome.gone.push(Fate {
-                what: format!("load balancer {name}"),
-                why: "no longer listed by the cloud".to_owned(),
-            });
+            outcome.gone.push(balancer_fate(name, "no longer listed by the cloud"));
         }
         waiting = left;
         if waiting.is_empty() {
             break;
         }
         if Instant::now() + BALANCER_LOOK >= deadline || ctx.stop.is_cancelled() {
-            outcome.remaining = waiting
-                .iter()
-                .map(|name| Fate {
-                    what: format!("load balancer {name}"),
-                    why: "still listed by the cloud".to_owned(),
-                })
-                .collect();
+            let why = "still listed by the cloud";
+            outcome
+                .remaining
+                .extend(waiting.into_iter().map(|name| balancer_fate(name, why)));
             return outcome;
         }
         tokio::select! {
@@ -240,6 +283,13 @@ async fn wait_balancers(ctx: &Context, names: &[String], deadline: Instant) -> D
         }
     }
     outcome
+}
+
+fn balancer_fate(name: &str, why: &str) -> Fate {
+    Fate {
+        what: format!("load balancer {name}"),
+        why: why.to_owned(),
+    }
 }
 
 /// Namespaces and definitions go last and only when nothing that is not ours would go with them.

@@ -14,7 +14,7 @@ use crate::event::{Event, Stage};
 use crate::fold::{ClaimView, applied_by_us, made_for};
 use crate::observe::{self, Catalog, Site};
 use crate::outcome::Fate;
-use crate::plan::{DownPlan, Removal};
+use crate::plan::{BalancerRemoval, DownPlan, Removal};
 use crate::preflight;
 use crate::{mounts, names};
 
@@ -59,7 +59,7 @@ async fn observe_and_plan(ctx: &Context, profile: &Profile) -> Result<DownPlan, 
 /// What planning claims and load balancers must know of the profile's objects.
 struct Found {
     /// Services that go.
-    services: Vec<Object>,
+    services: Vec<(ObjectRef, Object)>,
     /// Objects that stay because someone else made them.
     kept: BTreeSet<ObjectRef>,
 }
@@ -100,7 +100,7 @@ async fn objects(ctx: &Context, profile: &Profile, catalog: &Catalog, plan: &mut
             continue;
         }
         if gvk.is("", "Service") {
-            services.push(live.clone());
+            services.push((target.clone(), live.clone()));
         }
         plan.objects.push(Removal {
             target,
@@ -186,13 +186,17 @@ async fn former(
 }
 
 /// The load balancers of Services that go, by the hostname that each Service shows.
-async fn balancers_of(ctx: &Context, site: &Site, services: &[Object], plan: &mut DownPlan) -> Result<(), Error> {
-    let hostnames: BTreeSet<String> = services
+async fn balancers_of(
+    ctx: &Context,
+    site: &Site,
+    services: &[(ObjectRef, Object)],
+    plan: &mut DownPlan,
+) -> Result<(), Error> {
+    let by_hostname: BTreeMap<String, &ObjectRef> = services
         .iter()
-        .filter_map(balancers::hostname)
-        .map(|name| name.to_ascii_lowercase())
+        .filter_map(|(service, live)| Some((balancers::hostname(live)?.to_ascii_lowercase(), service)))
         .collect();
-    if hostnames.is_empty() || site.account.is_none() {
+    if by_hostname.is_empty() || site.account.is_none() {
         return Ok(());
     }
     let listing = balancers::list(ctx).await;
@@ -200,11 +204,14 @@ async fn balancers_of(ctx: &Context, site: &Site, services: &[Object], plan: &mu
     if let Some(error) = listing.failed {
         return Err(error);
     }
-    let mine = listing
-        .balancers
-        .into_iter()
-        .filter(|balancer| hostnames.contains(&balancer.hostname.to_ascii_lowercase()));
-    plan.load_balancers = mine.map(|balancer| balancer.name).collect();
+    let mine = listing.balancers.into_iter().filter_map(|balancer| {
+        let service = *by_hostname.get(&balancer.hostname.to_ascii_lowercase())?;
+        Some(BalancerRemoval {
+            name: balancer.name,
+            service: service.clone(),
+        })
+    });
+    plan.load_balancers = mine.collect();
     Ok(())
 }
 

@@ -314,6 +314,16 @@ pub struct ClaimRemoval {
     pub why: String,
 }
 
+/// A load balancer that goes when its Service is deleted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BalancerRemoval {
+    /// The cloud's name for it.
+    pub name: String,
+    /// Its Service.
+    pub service: ObjectRef,
+}
+
 /// The plan of `down`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -330,8 +340,8 @@ pub struct DownPlan {
     pub claims: Vec<ClaimRemoval>,
     /// Secrets for mounts, which go when no PersistentVolume names them any more.
     pub secrets: Vec<Removal>,
-    /// Load balancers (by name) that go with their Services and are waited for.
-    pub load_balancers: Vec<String>,
+    /// Load balancers that go with their Services and are waited for.
+    pub load_balancers: Vec<BalancerRemoval>,
     /// Things left alone, and why.
     pub keeps: Vec<crate::outcome::Fate>,
     /// Things worth knowing.

@@ -112,10 +112,47 @@ async fn a_load_balancer_that_stays_is_said_and_only_the_services_own_is_waited_
     let mut stage = whole();
     stage.timeout = Duration::from_millis(100);
     let plan = planned(&stage, &shop()).await;
-    assert_eq!(plan.load_balancers, ["front"]);
+    let named: Vec<&str> = plan.load_balancers.iter().map(|balancer| &*balancer.name).collect();
+    assert_eq!(named, ["front"]);
     let outcome = execute_down(&stage.context(), &shop(), plan).await.unwrap();
     assert_eq!(whats(&outcome.remaining), ["load balancer front"]);
     assert_eq!(outcome.remaining[0].why, "still listed by the cloud");
+}
+
+#[tokio::test]
+async fn a_load_balancer_whose_service_stays_is_not_waited_for() {
+    let stage = whole();
+    stage.script.refuse("!delete services", ErrorKind::Internal);
+    let outcome = down(&stage, &shop()).await.unwrap();
+    let balancer = outcome.remaining.iter().find(|fate| fate.what == "load balancer front");
+    assert_eq!(balancer.unwrap().why, "services default/front is still there");
+}
+
+#[tokio::test]
+async fn while_a_workload_stays_nothing_that_its_pods_may_use_goes() {
+    let stage = whole();
+    let cloud = stage.cloud.clone();
+    stage.script.before("!delete services", move || {
+        cloud.with(|cloud| cloud.balancers.retain(|balancer| balancer.name != "front"));
+    });
+    stage.script.refuse("!delete statefulsets.apps", ErrorKind::Internal);
+    let outcome = down(&stage, &shop()).await.unwrap();
+    let mut deleted = stage.script.changes();
+    deleted.retain(|change| change.starts_with("delete"));
+    assert_eq!(deleted, ["delete services default/front"]);
+    assert_eq!(
+        whats(&outcome.remaining),
+        [
+            "namespaces shop",
+            "persistentvolumeclaims default/data-db-0",
+            "statefulsets.apps default/db",
+            "storageclasses.storage.k8s.io fast",
+        ]
+    );
+    let why = "statefulsets.apps default/db is still there, and may use it";
+    assert_eq!(outcome.remaining[1].why, why);
+    assert!(whats(&outcome.gone).contains(&"load balancer front"));
+    assert!(stage.cloud.has("vol-0") && stage.cluster.has("PersistentVolumeClaim", "data-db-0"));
 }
 
 #[tokio::test]
