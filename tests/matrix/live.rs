@@ -106,7 +106,7 @@ impl Live {
     }
 
     /// Moves the clock.
-    pub fn advance(&self, seconds: u32) {
+    pub fn advance(&self, seconds: i64) {
         self.admin("POST /_sandbox/clock", &json!({ "advance_seconds": seconds }));
     }
 }

@@ -22,7 +22,7 @@ const ACTS: usize = 10;
 /// How many of a hundred calls fail while a command runs: at the higher rate few commands come to their end, and what others left half done
 /// is found by those of the lower one.
 const FAILING: [u8; 2] = [4, 30];
-const HOUR: u32 = 60 * 60;
+const HOUR: i64 = 60 * 60;
 
 const SETS: &str = "/apis/apps/v1/namespaces/default/statefulsets";
 const CLAIMS: &str = "/api/v1/namespaces/default/persistentvolumeclaims";
@@ -74,7 +74,7 @@ impl Life {
             6 => self.command(&format!("down {folder} --yes"), false),
             7 => self.collect(),
             8 => {
-                let minutes = self.random.u32(1..180);
+                let minutes = self.random.i64(1..180);
                 self.story.push(format!("{minutes} minutes pass"));
                 self.live.advance(minutes * 60);
             }

@@ -202,7 +202,7 @@ fn delete(live: &Live, listing: &str, name: &str) {
 }
 
 /// Seconds.
-const HOUR: u32 = 60 * 60;
+const HOUR: i64 = 60 * 60;
 
 const SETS: &str = "/apis/apps/v1/namespaces/default/statefulsets";
 const CLAIMS: &str = "/api/v1/namespaces/default/persistentvolumeclaims";
@@ -227,7 +227,7 @@ fn without_set(live: &Live, name: &str) {
 const STOCK: [(&str, u32); 5] = [("early", 1), ("alive", 3), ("left", 2), ("released", 1), ("lost", 1)];
 
 /// A world with these sets, brought up by a function; the volume of the first is gone, and so long ago.
-fn stocked(name: &'static str, csi: bool, policy: String, up: impl Fn(&Live, &str, u32), ago: u32) -> (Heap, Live) {
+fn stocked(name: &'static str, csi: bool, policy: String, up: impl Fn(&Live, &str, u32), ago: i64) -> (Heap, Live) {
     let world = World::instant();
     world.configure(|settings| settings["controllers"]["csi"] = csi.into());
     std::fs::create_dir_all(world.path().join("runs")).unwrap();

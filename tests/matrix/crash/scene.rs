@@ -13,7 +13,7 @@ use crate::live::Live;
 use crate::support::{Run, World, eventually};
 
 /// How long a thing has to be unused in the policy of the tests, and more than that.
-const GRACE: (&str, u32) = ("1h", 2 * 60 * 60);
+const GRACE: (&str, i64) = ("1h", 2 * 60 * 60);
 
 /// How long clouds and cluster may take to come to rest.
 const PATIENCE: Duration = Duration::from_secs(20);

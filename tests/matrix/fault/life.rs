@@ -33,7 +33,7 @@ pub enum Step {
 const SETS: &str = "/apis/apps/v1/namespaces/default/statefulsets";
 const SUBSCRIPTION: &str = "22222222-bbbb-4000-8000-000000000001";
 /// Longer than the grace of the policy.
-const GRACE: u32 = 2 * 3600;
+const GRACE: i64 = 2 * 3600;
 
 impl Cloud {
     pub fn name(self) -> &'static str {

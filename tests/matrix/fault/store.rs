@@ -131,6 +131,10 @@ impl Scene {
         let Some(case) = case else {
             return (run.code != Some(0)).then(|| run.stderr.clone());
         };
+        // Also of a run that succeeded, but for giving its lease back.
+        if case.rule.lasting || run.code != Some(0) {
+            self.bucket.lease_is_over();
+        }
         let wrong = |what: &str| Some(format!("{what}: exit {:?}\n{}{}", run.code, run.stdout, run.stderr));
         if run.code == Some(0) {
             return None;
@@ -149,7 +153,6 @@ impl Scene {
         if case.rule.lasting && case.rule.skip == 0 && after != before {
             return wrong("it deleted what it could not write down");
         }
-        self.bucket.lease_is_over();
         let again = self.gc(false);
         (again.code != Some(0)).then(|| {
             format!(
