@@ -4,6 +4,7 @@ mod confirmed;
 mod glance;
 mod look;
 mod marks;
+mod pointer;
 mod resume;
 mod steps;
 mod sweep;

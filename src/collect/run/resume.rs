@@ -5,13 +5,14 @@
 
 use futures::StreamExt as _;
 use futures::stream;
-use moorline_api::{DeleteOptions, Deletion as Came, Error, ErrorKind, Object, Propagation};
+use moorline_api::{Error, Object};
 use moorline_gc::plan::Kept;
 use moorline_gc::{Deletion, Plan, Step, Verdict};
 
 use super::Writer;
-use super::steps::{claim_ref, cluster_of, pv_ref};
-use super::watch::{wait_gone, wait_while};
+use super::pointer;
+use super::steps::{Trouble, claim_ref, cluster_of, pv_ref};
+use super::watch::wait_while;
 use crate::Collector;
 use crate::event::Event;
 use crate::history::Line;
@@ -170,7 +171,7 @@ pub(super) async fn delete_pointers(
         let outcome = match step {
             Step::Snapshot { .. } | Step::Volume => continue,
             Step::Claim(target) => {
-                let cluster = cluster_of(collector, target).map_err(|trouble| format!("{trouble:?}"))?;
+                let cluster = cluster_of(collector, target).map_err(Trouble::into_why)?;
                 let claim = cluster
                     .get(&claim_ref(target))
                     .await
@@ -181,28 +182,14 @@ pub(super) async fn delete_pointers(
                 if there { Err(why) } else { Ok(()) }
             }
             Step::PersistentVolume(target) => {
-                let cluster = cluster_of(collector, target).map_err(|trouble| format!("{trouble:?}"))?;
-                let pv = pv_ref(target);
-                let options = DeleteOptions {
-                    uid: Some(target.uid.clone()),
-                    resource_version: None,
-                    propagation: Propagation::Background,
-                    dry_run: false,
-                };
+                let cluster = cluster_of(collector, target).map_err(Trouble::into_why)?;
                 writer.confirm().await?;
-                match writer.guarded(cluster.delete(&pv, &options)).await? {
-                    Ok(Came::Absent | Came::Gone) => Ok(()),
-                    Ok(Came::Terminating) => {
-                        let patience = collector.settings.deletion_timeout;
-                        match tokio::time::timeout(patience, wait_gone(cluster, &pv, &target.uid)).await {
-                            Ok(outcome) => outcome.map_err(|error| error.to_string()),
-                            Err(_) => Err(format!("PersistentVolume {} is held by its finalizers", target.name)),
-                        }
-                    }
-                    // Another one of that name is not ours to judge.
-                    Err(error) if error.kind == ErrorKind::Stale || error.is_not_found() => Ok(()),
-                    Err(error) => Err(error.to_string()),
-                }
+                let patience = pointer::Patience {
+                    held: collector.settings.deletion_timeout,
+                    pause: collector.settings.pause / 4,
+                };
+                let deleted = pointer::delete(writer, cluster, target, patience).await;
+                deleted.map_err(Trouble::into_why)
             }
         };
         outcome?;

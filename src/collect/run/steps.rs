@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::Writer;
 use super::glance::Glances;
 use super::look::{FRESH, Looked};
+use super::pointer;
 use super::watch::wait_gone;
 use crate::event::Event;
 use crate::history::Line;
@@ -48,10 +49,18 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    fn of(error: &Error) -> Self {
+    pub(super) fn of(error: &Error) -> Self {
         Self::Failed {
             why: error.to_string(),
             transient: error.is_transient() && error.kind != ErrorKind::Stale,
+        }
+    }
+
+    /// In words.
+    pub(super) fn into_why(self) -> String {
+        match self {
+            Self::Stale => "the last look at it is too old".to_owned(),
+            Self::Alive(why) | Self::Changed(why) | Self::Failed { why, .. } | Self::Over(why) => why,
         }
     }
 }
@@ -196,8 +205,35 @@ impl<'a> Work<'a> {
         if let Some(why) = wanted.map_err(|error| Trouble::of(&error))? {
             return Err(Trouble::Alive(why));
         }
-        let seen = self.looked.versions.get(&target.uid);
-        self.delete_object(cluster, &claim, (&target.uid, seen)).await
+        // In this life only, and as it was looked at.
+        let options = DeleteOptions {
+            uid: Some(target.uid.clone()),
+            resource_version: self.looked.versions.get(&target.uid).cloned(),
+            propagation: Propagation::Background,
+            dry_run: false,
+        };
+        match self.guarded(cluster.delete(&claim, &options)).await? {
+            Ok(Came::Absent | Came::Gone) => Ok(()),
+            Ok(Came::Terminating) => wait_gone(cluster, &claim, &target.uid)
+                .await
+                .map_err(|error| Trouble::of(&error)),
+            Err(error) if error.kind == ErrorKind::Stale => {
+                let live = cluster.get(&claim).await.map_err(|error| Trouble::of(&error))?;
+                match live {
+                    None => Ok(()),
+                    Some(live) if live.uid() != Some(&target.uid) => {
+                        Err(Trouble::Alive(format!("{claim} was made anew")))
+                    }
+                    // An answer was lost: it is on its way, and nothing brings it back.
+                    Some(live) if live.is_terminating() => wait_gone(cluster, &claim, &target.uid)
+                        .await
+                        .map_err(|error| Trouble::of(&error)),
+                    Some(_) => Err(Trouble::Changed(format!("{claim} changed after it was looked at"))),
+                }
+            }
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(Trouble::of(&error)),
+        }
     }
 
     async fn delete_volume(&self) -> Result<(), Trouble> {
@@ -258,65 +294,13 @@ impl<'a> Work<'a> {
 
     async fn delete_persistent_volume(&self, target: &Target) -> Result<(), Trouble> {
         let cluster = self.cluster(target)?;
-        let pv = pv_ref(target);
         self.permit_to_destroy().await?;
-        let patience = self.tools.collector.settings.held;
-        let held = tokio::time::timeout(patience, self.delete_object(cluster, &pv, (&target.uid, None))).await;
-        let Err(_) = held else {
-            return held.unwrap_or(Ok(()));
+        let settings = &self.tools.collector.settings;
+        let patience = pointer::Patience {
+            held: settings.held,
+            pause: settings.pause / 4,
         };
-        let live = cluster.get(&pv).await.map_err(|error| Trouble::of(&error))?;
-        let Some(live) = live.filter(|live| live.uid() == Some(&target.uid)) else {
-            return Ok(());
-        };
-        let finalizers = live
-            .list_at(&["metadata", "finalizers"])
-            .iter()
-            .filter_map(|name| name.as_str());
-        let finalizers: Vec<&str> = finalizers.collect();
-        Err(Trouble::Failed {
-            why: format!(
-                "the volume is gone, and PersistentVolume {} is held by {}; is its driver running?",
-                target.name,
-                finalizers.join(", ")
-            ),
-            transient: false,
-        })
-    }
-
-    /// Deletes an object in this life only, and in this version where one is given, and waits until it is gone.
-    async fn delete_object(
-        &self,
-        cluster: &dyn Cluster,
-        target: &ObjectRef,
-        (uid, version): (&str, Option<&String>),
-    ) -> Result<(), Trouble> {
-        let options = DeleteOptions {
-            uid: Some(uid.to_owned()),
-            resource_version: version.cloned(),
-            propagation: Propagation::Background,
-            dry_run: false,
-        };
-        match self.guarded(cluster.delete(target, &options)).await? {
-            Ok(Came::Absent | Came::Gone) => Ok(()),
-            Ok(Came::Terminating) => wait_gone(cluster, target, uid)
-                .await
-                .map_err(|error| Trouble::of(&error)),
-            Err(error) if error.kind == ErrorKind::Stale => {
-                let live = cluster.get(target).await.map_err(|error| Trouble::of(&error))?;
-                match live {
-                    None => Ok(()),
-                    Some(live) if live.uid() != Some(uid) => Err(Trouble::Alive(format!("{target} was made anew"))),
-                    // An answer was lost: it is on its way, and nothing brings it back.
-                    Some(live) if live.is_terminating() => wait_gone(cluster, target, uid)
-                        .await
-                        .map_err(|error| Trouble::of(&error)),
-                    Some(_) => Err(Trouble::Changed(format!("{target} changed after it was looked at"))),
-                }
-            }
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(Trouble::of(&error)),
-        }
+        pointer::delete(self.tools.writer, cluster, target, patience).await
     }
 
     async fn guarded<T>(&self, call: impl Future<Output = T>) -> Result<T, Trouble> {

@@ -8,7 +8,7 @@ use moorline_gc::plan::Kept;
 use serde_json::json;
 
 use crate::fakes::Happening;
-use crate::stage::{DAY, Stage, claim, set};
+use crate::stage::{DAY, Stage, claim, pv, set};
 
 const DELETE_CLAIM: &str = "!delete persistentvolumeclaims";
 /// The journal's line before the first deletion.
@@ -124,6 +124,55 @@ async fn what_is_not_there_to_be_deleted_is_gone() {
     let report = stage.apply().await;
     assert_eq!(report.done[0].outcome, Outcome::Gone);
     assert!(stage.is_gone(0));
+}
+
+#[tokio::test]
+async fn a_persistent_volume_that_others_write_goes_all_the_same() {
+    let stage = Stage::past_grace(1).await;
+    let call = "!delete persistentvolumes pv-0";
+    for _ in 0..2 {
+        stage.script.at(call, Happening::Fail(ErrorKind::Stale));
+    }
+    let report = stage.apply().await;
+    assert_eq!(report.done[0].outcome, Outcome::Gone);
+    assert!(stage.is_gone(0));
+}
+
+#[tokio::test]
+async fn a_persistent_volume_that_cannot_go_is_left_to_the_next_run() {
+    let stage = Stage::past_grace(1).await;
+    let call = "!delete persistentvolumes pv-0";
+    for _ in 0..8 {
+        stage.script.at(call, Happening::Fail(ErrorKind::Stale));
+    }
+    for round in 0..2 {
+        let report = stage.apply().await;
+        assert!(
+            matches!(&report.done[0].outcome, Outcome::Failed(_)),
+            "{round}: {report:#?}"
+        );
+        assert!(!stage.is_gone(0) && report.has_failures());
+    }
+    let report = stage.apply().await;
+    assert_eq!(report.done[0].outcome, Outcome::Gone);
+    assert!(stage.is_gone(0), "the third run finishes");
+}
+
+#[tokio::test]
+async fn a_persistent_volume_that_was_made_anew_is_no_obstacle_and_stays() {
+    let stage = Stage::past_grace(1).await;
+    let prod = stage.prod.clone();
+    let deed = move || {
+        let mut anew = pv(0);
+        anew["metadata"]["uid"] = json!("a later life");
+        prod.add(anew);
+    };
+    stage
+        .script
+        .at("!delete persistentvolumes pv-0", Happening::Do(Box::new(deed)));
+    let report = stage.apply().await;
+    assert_eq!(report.done[0].outcome, Outcome::Gone);
+    assert!(stage.prod.has("PersistentVolume", "pv-0"));
 }
 
 #[tokio::test]
