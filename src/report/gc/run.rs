@@ -201,12 +201,15 @@ fn since(since: Option<Timestamp>, view: &View) -> String {
     since.map_or_else(|| "-".to_owned(), |since| view.age(Some(since)))
 }
 
-/// Load balancers, target groups, storage accounts and snapshots that nobody can want; `wide` shows all that were looked at.
+/// Load balancers, target groups, storage accounts and snapshots that nobody can want, or of which nobody can say; `wide` shows all that
+/// were looked at.
 fn leftovers(report: &Report, view: &View) -> String {
     let mut table = Reasoned::new(vec!["LEFTOVER", SCOPE, "$/MONTH", "VERDICT", "SINCE", "ACTION"]);
     // What is unused and stays all the same is told with its reason, as of volumes.
-    let wanted =
-        |leftover: &&Leftover| view.wide || leftover.verdict.is_unused() || leftover.action != LeftoverAction::Keep;
+    let wanted = |leftover: &&Leftover| {
+        let unclear = leftover.verdict == Verdict::Unknown;
+        view.wide || unclear || leftover.verdict.is_unused() || leftover.action != LeftoverAction::Keep
+    };
     let all: Vec<_> = report.leftovers.iter().filter(wanted).collect();
     let shown = if view.wide { all.len() } else { ROWS };
     for leftover in all.iter().take(shown) {
