@@ -82,13 +82,17 @@ impl Wallet {
     pub(crate) fn new(settings: &AzureSettings, http: Arc<dyn HttpClient>) -> Self {
         let source = match &settings.identity {
             Identity::Token(token) => Source::Fixed(token.clone()),
-            Identity::Chain(chain) => Source::Chain(Box::new(Sources {
-                chain: chain.within(settings.tenant.as_deref()),
-                cloud: settings.cloud.clone(),
-                http: Arc::new(Ear::new(http)),
-                subscription: settings.subscription.clone(),
-                patience: SOURCE_TIMEOUT.min(settings.call_timeout),
-            })),
+            Identity::Chain(chain) => {
+                let patience = SOURCE_TIMEOUT.min(settings.call_timeout);
+                Source::Chain(Box::new(Sources {
+                    chain: chain.within(settings.tenant.as_deref()),
+                    cloud: settings.cloud.clone(),
+                    // With all repeats no longer than any other source.
+                    http: Arc::new(Ear::new(http, patience / (SIGN_IN_REPEATS + 1))),
+                    subscription: settings.subscription.clone(),
+                    patience,
+                }))
+            }
         };
         Self {
             scope: settings.cloud.scope(),
