@@ -36,16 +36,45 @@ pub(super) async fn wait_while(
         let mut changes = cluster.watch(query.clone(), from);
         while let Some(change) = changes.next().await {
             match change {
-                Ok(WatchEvent::Deleted(object)) if object.uid() == Some(uid) => return Ok(()),
-                Ok(WatchEvent::Applied(object))
-                    if object.name() == target.name && (object.uid() != Some(uid) || !is_so(&object)) =>
-                {
-                    return Ok(());
-                }
+                Ok(change) if is_over(&change, &target.name, uid, &is_so) => return Ok(()),
                 Ok(_) => {}
                 Err(error) if error.kind == ErrorKind::Expired => break,
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// Whether the object with this UID is gone with a change, or no longer so. A server that ignores the selector tells of others, too.
+fn is_over(change: &WatchEvent, name: &str, uid: &str, is_so: &impl Fn(&Object) -> bool) -> bool {
+    match change {
+        WatchEvent::Deleted(object) => object.uid() == Some(uid),
+        WatchEvent::Applied(object) => object.name() == name && (object.uid() != Some(uid) || !is_so(object)),
+        WatchEvent::Bookmark(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_waited_for_ends_the_wait() {
+        let object = |name: &str, uid: &str, phase: &str| {
+            let object = json!({"metadata": {"name": name, "uid": uid}, "status": {"phase": phase}});
+            Object::from_value(object).unwrap()
+        };
+        let is_bound = |object: &Object| object.str_at(&["status", "phase"]) == Some("Bound");
+        let is_over = |change: WatchEvent| is_over(&change, "pv", "u", &is_bound);
+        let (deleted, applied) = (WatchEvent::Deleted, WatchEvent::Applied);
+        assert!(is_over(deleted(object("pv", "u", "Bound"))));
+        assert!(!is_over(deleted(object("pv", "a former life", "Bound"))));
+        assert!(!is_over(applied(object("pv", "u", "Bound"))));
+        assert!(is_over(applied(object("pv", "u", "Released"))));
+        assert!(is_over(applied(object("pv", "a later life", "Bound"))));
+        assert!(!is_over(applied(object("another", "x", "Released"))));
+        assert!(!is_over(WatchEvent::Bookmark("1".to_owned())));
     }
 }

@@ -221,6 +221,43 @@ mod tests {
         ]}})
     }
 
+    fn kind(version: &str, name: &str, plural: &str, verbs: &[&str]) -> ResourceKind {
+        ResourceKind {
+            gvk: moorline_api::Gvk::new(version, name),
+            plural: plural.to_owned(),
+            namespaced: true,
+            verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn only_a_kind_that_a_cluster_surely_does_not_have_is_empty() {
+        let unserved = |kind: Kind, unanswered: &str| {
+            let kinds = Kinds {
+                served: Vec::new(),
+                unanswered: Vec::new(),
+            };
+            built_in(&kind, &kinds, &BTreeSet::from([unanswered]))
+        };
+        assert!(matches!(unserved(Kind::VolumeSnapshots, "metrics.k8s.io"), How::Absent));
+        let silent = unserved(Kind::VolumeSnapshots, "snapshot.storage.k8s.io");
+        assert!(
+            matches!(&silent, How::Unreadable(why) if why.contains("does not answer")),
+            "{silent:?}"
+        );
+        for kind in Kind::BUILT_IN.into_iter().filter(|kind| *kind != Kind::VolumeSnapshots) {
+            assert!(matches!(unserved(kind, "metrics.k8s.io"), How::Unreadable(_)));
+        }
+    }
+
+    #[test]
+    fn custom_kinds_are_those_of_other_groups_that_can_be_listed() {
+        assert!(is_custom(&kind("example.com/v1", "Kite", "kites", &["get", "list"])));
+        assert!(!is_custom(&kind("example.com/v1", "Kite", "kites", &["get"])));
+        assert!(!is_custom(&kind("apps/v1", "Deployment", "deployments", &["list"])));
+        assert!(!is_custom(&kind("metrics.k8s.io/v1", "PodMetrics", "pods", &["list"])));
+    }
+
     fn names_claims(definition: &Value) -> bool {
         schema_of(definition, "v1").is_none_or(leaves_room_for_claims)
     }
@@ -236,6 +273,7 @@ mod tests {
             json!({"properties": {"volumes": {"x-kubernetes-preserve-unknown-fields": true}}}),
             json!({"properties": {"object": {"x-kubernetes-embedded-resource": true}}}),
             json!({"additionalProperties": {"properties": {"pvcName": {}}}}),
+            json!({"anyOf": [{"required": ["a"]}, {"properties": {"claimName": {}}}]}),
         ] {
             assert!(names_claims(&definition_with(&spec)), "{spec}");
         }

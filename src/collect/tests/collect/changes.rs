@@ -208,6 +208,78 @@ async fn a_store_that_fails_for_good_is_asked_for_the_margin_and_no_longer() {
 }
 
 #[tokio::test]
+async fn a_journal_that_fails_for_a_moment_costs_no_run_and_one_that_fails_for_good_ends_it() {
+    for (times, kept) in [(3, true), (4, false)] {
+        let stage = Stage::past_grace(1).await;
+        for _ in 0..times {
+            stage.script.at(BEGINS, Happening::Fail(ErrorKind::Unreachable));
+        }
+        let report = stage.apply().await;
+        assert_eq!(stage.is_gone(0), kept, "{report:#?}");
+        assert_eq!(stage.is_whole(0), !kept);
+        let over = report.ended_early.as_deref().unwrap_or_default();
+        assert_eq!(over.contains("the journal cannot be written"), !kept, "{over}");
+        assert_eq!(
+            matches!(report.done[0].outcome, Outcome::NotBegun(_)),
+            !kept,
+            "{report:#?}"
+        );
+    }
+    let refused = Stage::past_grace(1).await;
+    refused.script.at(BEGINS, Happening::Fail(ErrorKind::Forbidden));
+    let report = refused.apply().await;
+    assert!(refused.is_whole(0) && report.ended_early.is_some(), "{report:#?}");
+}
+
+#[tokio::test]
+async fn what_is_waited_for_is_listed_again_when_its_watch_ran_out() {
+    let stage = Stage::past_grace(1).await;
+    stage.script.at("watch", Happening::Fail(ErrorKind::Expired));
+    assert_eq!(stage.apply().await.done[0].outcome, Outcome::Gone);
+    let refused = Stage::past_grace(1).await;
+    refused.script.at("watch", Happening::Fail(ErrorKind::Forbidden));
+    assert!(matches!(refused.apply().await.done[0].outcome, Outcome::Failed(_)));
+}
+
+#[tokio::test]
+async fn what_another_hand_deleted_before_the_second_look_is_not_counted() {
+    let stage = Stage::past_grace(1).await;
+    let cloud = stage.cloud.clone();
+    let deed = move || cloud.with(|state| state.volumes.clear());
+    stage.script.at("read volumes", Happening::Do(Box::new(deed)));
+    let report = stage.apply().await;
+    assert!(
+        matches!(&report.done[0].outcome, Outcome::Kept(why) if why.contains("by another hand")),
+        "{report:#?}"
+    );
+    assert_eq!(report.saved.count, 0);
+    assert!(stage.prod.has("PersistentVolumeClaim", "data-db-0") && stage.prod.has("PersistentVolume", "pv-0"));
+}
+
+#[tokio::test]
+async fn what_was_begun_in_this_run_needs_no_second_grace() {
+    let mut stage = Stage::past_grace(1).await;
+    stage.policy.grace.released = DAY * 10;
+    stage
+        .script
+        .at("!delete vol-0", Happening::Fail(ErrorKind::Unreachable));
+    let report = stage.apply().await;
+    assert_eq!(report.done[0].outcome, Outcome::Gone);
+    assert!(stage.is_gone(0));
+}
+
+#[tokio::test]
+async fn a_deletion_is_tried_three_times_in_a_run() {
+    let stage = Stage::past_grace(1).await;
+    stage.script.break_for_good("!delete vol-0", ErrorKind::Unreachable);
+    let report = stage.apply().await;
+    assert!(matches!(report.done[0].outcome, Outcome::Failed(_)));
+    let deeds = stage.deeds();
+    let tried = deeds.iter().filter(|deed| deed.starts_with("!delete vol-0"));
+    assert_eq!(tried.count(), 3, "{deeds:?}");
+}
+
+#[tokio::test]
 async fn a_run_right_after_a_kill_waits_for_what_the_cluster_still_has_to_do() {
     let mut stage = Stage::past_grace(1).await;
     stage.script.at(DELETE_CLAIM, Happening::KillAfter);

@@ -6,6 +6,7 @@ use moorline_collect::{CollectError, Outcome};
 use serde_json::{Value, json};
 
 use crate::fakes::Happening;
+use crate::leftovers;
 use crate::stage::Stage;
 
 const LEASE: &str = "gc/lease.json";
@@ -81,6 +82,27 @@ async fn a_lease_lost_in_the_middle_stops_everything_before_the_next_call() {
         }
     }
     assert!(stopped > 8, "{stopped}");
+}
+
+/// The same with load balancers, accounts and snapshots.
+#[tokio::test]
+async fn a_lease_lost_among_leftovers_stops_everything_before_the_next_call() {
+    for number in 0.. {
+        let stage = leftovers::past_grace().await;
+        let (store, script) = (stage.store.clone(), stage.script.clone());
+        let lose = move || {
+            store.put(LEASE, &of_another());
+            script.take();
+        };
+        stage.script.at_mutation(number, Happening::Do(Box::new(lose)));
+        // It ends early, or with an error, whichever call it was.
+        let _ = stage.try_apply().await;
+        if stage.store.text(LEASE).is_none_or(|lease| !lease.contains("another")) {
+            assert!(number > 8, "only {number} calls changed something");
+            break;
+        }
+        assert_eq!(stage.deeds(), [""; 0], "after call {number}");
+    }
 }
 
 #[tokio::test]

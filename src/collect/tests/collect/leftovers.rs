@@ -78,7 +78,7 @@ fn one_of_each() -> Stage {
 }
 
 /// The same, marked by a run, and past their grace.
-async fn past_grace() -> Stage {
+pub(crate) async fn past_grace() -> Stage {
     let stage = one_of_each();
     stage.age().await;
     stage

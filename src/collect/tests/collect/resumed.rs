@@ -54,6 +54,26 @@ async fn what_cannot_be_told_stays_begun() {
 }
 
 #[tokio::test]
+async fn a_second_look_that_fails_is_a_failure_of_what_was_begun_only() {
+    let stage = begun().await;
+    stage.script.break_for_good("read volumes", ErrorKind::Forbidden);
+    let report = stage.apply().await;
+    assert!(
+        matches!(of_it(&report).unwrap().outcome, Outcome::Failed(_)),
+        "{report:?}"
+    );
+    finishes(&stage).await;
+    let fresh = Stage::past_grace(1).await;
+    fresh.script.break_for_good("read volumes", ErrorKind::Forbidden);
+    let report = fresh.apply().await;
+    assert!(
+        matches!(of_it(&report).unwrap().outcome, Outcome::NotBegun(_)),
+        "{report:?}"
+    );
+    assert!(fresh.is_whole(0));
+}
+
+#[tokio::test]
 async fn what_is_used_or_protected_again_is_closed_with_the_reason() {
     let used = begun().await;
     used.cloud.with(|state| {

@@ -242,6 +242,20 @@ async fn a_clock_that_is_a_moment_behind_the_last_run_is_not_one_put_back() {
 }
 
 #[tokio::test]
+async fn a_listing_whose_version_ran_out_is_begun_anew_a_few_times() {
+    for (times, complete) in [(2, true), (3, false)] {
+        let stage = Stage::past_grace(1).await;
+        for _ in 0..times {
+            let expired = Happening::Fail(ErrorKind::Expired);
+            stage.script.at("list persistentvolumeclaims of prod", expired);
+        }
+        let report = stage.dry_run().await;
+        assert_eq!(!report.is_incomplete(), complete, "{times}: {:?}", report.plan.gaps);
+        assert_eq!(report.plan.deletions.len(), usize::from(complete));
+    }
+}
+
+#[tokio::test]
 async fn where_no_cloud_answers_nothing_is_done_or_written_down() {
     let stage = Stage::past_grace(1).await;
     let stage = Stage {
