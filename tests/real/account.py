@@ -64,6 +64,52 @@ def delete_balancer(hostname):
     boto3.client("elb").delete_load_balancer(LoadBalancerName=name_of(hostname))
 
 
+def maker(service, cluster):
+    # As the AWS Load Balancer Controller does (pkg/deploy/tracking).
+    return [{"Key": "elbv2.k8s.aws/cluster", "Value": cluster}, {"Key": "service.k8s.aws/stack", "Value": service}]
+
+
+def make_target_group(name, port, service, cluster):
+    vpc = boto3.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+    made = boto3.client("elbv2").create_target_group(
+        Name=name, Protocol="TCP", Port=int(port), VpcId=vpc, TargetType="instance", Tags=maker(service, cluster)
+    )
+    return made["TargetGroups"][0]["TargetGroupArn"]
+
+
+def make_network_balancer(name, service, cluster):
+    elb = boto3.client("elbv2")
+    subnet = boto3.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    made = elb.create_load_balancer(Name=name, Type="network", Subnets=[subnet], Tags=maker(service, cluster))
+    for port in ["80", "443"]:
+        elb.create_listener(
+            LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
+            Protocol="TCP",
+            Port=int(port),
+            DefaultActions=[
+                {"Type": "forward", "TargetGroupArn": make_target_group(f"{name}-{port}", port, service, cluster)}
+            ],
+        )
+
+
+def network_balancers(prefix):
+    pages = boto3.client("elbv2").get_paginator("describe_load_balancers").paginate()
+    names = [balancer["LoadBalancerName"] for page in pages for balancer in page["LoadBalancers"]]
+    return [name for name in names if name.startswith(prefix)]
+
+
+def target_groups(prefix):
+    pages = boto3.client("elbv2").get_paginator("describe_target_groups").paginate()
+    names = [group["TargetGroupName"] for page in pages for group in page["TargetGroups"]]
+    return sorted(name for name in names if name.startswith(prefix))
+
+
+def delete_target_group(name):
+    elb = boto3.client("elbv2")
+    for group in elb.describe_target_groups(Names=[name])["TargetGroups"]:
+        elb.delete_target_group(TargetGroupArn=group["TargetGroupArn"])
+
+
 def make_bucket(name):
     boto3.client("s3").create_bucket(Bucket=name)
 
@@ -85,6 +131,11 @@ COMMANDS = {
     "delete-volume": delete_volume,
     "make-balancer": make_balancer,
     "delete-balancer": delete_balancer,
+    "make-target-group": make_target_group,
+    "make-network-balancer": make_network_balancer,
+    "network-balancers": network_balancers,
+    "target-groups": target_groups,
+    "delete-target-group": delete_target_group,
     "make-bucket": make_bucket,
     "objects": objects,
 }

@@ -113,6 +113,32 @@ impl Account {
         self.ask(&["delete-balancer", hostname]);
     }
 
+    /// Makes a network load balancer of two ports with their target groups, as the AWS Load Balancer Controller of this cluster would
+    /// for the Service.
+    pub fn make_network_balancer(&self, name: &str, service: &str, cluster: &str) {
+        self.ask(&["make-network-balancer", name, service, cluster]);
+    }
+
+    /// Makes a target group of that controller to which nothing forwards.
+    pub fn make_target_group(&self, name: &str, service: &str, cluster: &str) {
+        self.ask(&["make-target-group", name, "8080", service, cluster]);
+    }
+
+    /// The names of network load balancers that begin so.
+    pub fn network_balancers(&self, prefix: &str) -> Value {
+        self.ask(&["network-balancers", prefix])
+    }
+
+    /// The names of target groups that begin so, in their order.
+    pub fn target_groups(&self, prefix: &str) -> Value {
+        self.ask(&["target-groups", prefix])
+    }
+
+    /// Deletes a target group.
+    pub fn delete_target_group(&self, name: &str) {
+        self.ask(&["delete-target-group", name]);
+    }
+
     /// Makes an S3 bucket.
     pub fn make_bucket(&self, name: &str) {
         self.ask(&["make-bucket", name]);

@@ -1,13 +1,15 @@
 //! Garbage collection on the real control plane: its garbage collector and StatefulSet controller, real finalizers, and clouds that
 //! others wrote. Grace is of seconds, as nobody can move their clocks.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clouds::Cloud;
 use crate::stage::{Stage, eventually};
 use crate::support::{Run, profile, set};
 
 const REPLICAS: u32 = 3;
+/// What controllers in the cluster call it in tags.
+const TAG_ID: &str = "real-parts";
 
 /// A set of three, up, and a policy for cluster and account.
 struct Story {
@@ -17,19 +19,26 @@ struct Story {
     policy: String,
 }
 
+/// A policy of short graces for the shared cluster and the account, in a file.
+fn policy(stage: &Stage) -> String {
+    let text = format!(
+        "scopes:\n  - aws: {{regions: [us-east-1]}}\nclusters:\n  - {{name: real, tagIds: [{TAG_ID}]}}\n\
+         grace: {{leftBehind: 5s, released: 5s, orphan: 5s, loadBalancer: 5s}}\nstore: runs\n"
+    );
+    let folder = stage.world.write("gc/policy.yaml", &text);
+    std::fs::create_dir_all(folder.join("runs")).unwrap();
+    folder.join("policy.yaml").display().to_string()
+}
+
 impl Story {
     fn new(cloud: Cloud, name: &'static str) -> Self {
         let stage = Stage::shared(cloud);
         stage.world.write(&format!("{name}/profile.yaml"), &profile(name));
         let folder = stage.world.write(&format!("{name}/set.yaml"), &set(name, REPLICAS));
-        let text = "scopes:\n  - aws: {regions: [us-east-1]}\nclusters:\n  - name: real\n\
-                    grace: {leftBehind: 5s, released: 5s, orphan: 5s}\nstore: runs\n";
-        let policies = stage.world.write("gc/policy.yaml", text);
-        std::fs::create_dir_all(policies.join("runs")).unwrap();
         let story = Self {
             name,
             folder: folder.display().to_string(),
-            policy: policies.join("policy.yaml").display().to_string(),
+            policy: policy(&stage),
             stage,
         };
         story.up();
@@ -139,4 +148,35 @@ fn a_claim_that_a_finalizer_holds_keeps_its_volume() {
         story.remains() == [0; 3]
     });
     story.stage.run(&format!("down {} --yes", story.folder)).succeeds();
+}
+
+#[test]
+#[ignore = "needs real parts: cargo xtask test"]
+fn target_groups_go_after_the_load_balancer_that_forwards_to_them() {
+    let stage = Stage::shared(Cloud::Moto);
+    let account = &stage.account;
+    account.make_network_balancer("gc-gone", "default/gone", TAG_ID);
+    account.make_target_group("gc-alone", "default/gone", TAG_ID);
+    // The Service of the API server, and a cluster that the policy does not name.
+    account.make_target_group("gc-kept", "default/kubernetes", TAG_ID);
+    account.make_target_group("gc-foreign", "default/gone", "another");
+    let policy = policy(&stage);
+    let everything = json!(["gc-alone", "gc-foreign", "gc-gone-443", "gc-gone-80", "gc-kept"]);
+
+    let dry = stage.run(&format!("gc --policy {policy}")).succeeds();
+    for name in ["gc-gone", "gc-alone", "gc-gone-80"] {
+        assert!(dry.stdout.contains(name), "{name}: {}", dry.stdout);
+    }
+    assert_eq!(account.target_groups("gc-"), everything, "a dry run deletes nothing");
+    let run = || stage.run(&format!("gc --apply --policy {policy}")).succeeds();
+    run();
+    assert_eq!(account.target_groups("gc-"), everything, "grace has begun");
+    eventually("grace is over", || {
+        run();
+        account.target_groups("gc-") == json!(["gc-foreign", "gc-kept"])
+    });
+    assert_eq!(account.network_balancers("gc-"), json!([]));
+    for name in ["gc-foreign", "gc-kept"] {
+        account.delete_target_group(name);
+    }
 }
