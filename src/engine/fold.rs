@@ -260,3 +260,26 @@ pub(crate) fn applied_by_us(object: &Object) -> bool {
             && entry.get("operation").and_then(serde_json::Value::as_str) == Some("Apply")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_moorline_applied_itself_is_its_own() {
+        let by = |entries: &[(&str, &str)]| {
+            let entries: Vec<_> = entries
+                .iter()
+                .map(|(manager, operation)| json!({"manager": manager, "operation": operation}))
+                .collect();
+            applied_by_us(&Object::from_value(json!({"metadata": {"managedFields": entries}})).unwrap())
+        };
+        assert!(by(&[("kubectl", "Update"), (names::FIELD_MANAGER, "Apply")]));
+        assert!(!by(&[]));
+        assert!(!by(&[("kubectl", "Apply")]));
+        assert!(!by(&[(names::FIELD_MANAGER, "Update")]));
+        assert!(!by(&[("kubectl", "Apply"), (names::FIELD_MANAGER, "Update")]));
+    }
+}

@@ -356,11 +356,16 @@ async fn an_answer_that_was_lost_when_the_lease_was_taken_is_no_other_run() {
 async fn a_lease_that_is_as_it_was_seen_is_tried_again_and_another_s_is_not() {
     for before in [None, Some(held(""))] {
         let stage = busy();
-        let call = if before.is_some() { "!merge" } else { "!create" };
+        // What is read is older than what refused it.
+        let (call, refusal) = if before.is_some() {
+            ("!merge", ErrorKind::Stale)
+        } else {
+            ("!create", ErrorKind::AlreadyExists)
+        };
         if let Some(lease) = before {
             stage.cluster.add(lease);
         }
-        stage.script.fail(&format!("{call} {LEASE}"), ErrorKind::Internal);
+        stage.script.fail(&format!("{call} {LEASE}"), refusal);
         let (done, begun) = change(&stage, &ours(), |_| {}).await;
         done.unwrap();
         assert_eq!((begun, stage.cloud.has("vol-0")), (1, false));
@@ -393,11 +398,13 @@ async fn a_lease_that_is_gone_when_it_is_to_be_taken_is_looked_at_again() {
 
 #[tokio::test]
 async fn where_the_request_for_the_lease_may_be_lost_nothing_begins() {
-    let stage = busy();
-    stage.script.fail(&format!("!create {LEASE}"), ErrorKind::Unreachable);
-    let (done, begun) = change(&stage, &ours(), |_| {}).await;
-    assert!(matches!(done, Err(LockError::Provider(_))), "{done:?}");
-    assert_eq!((begun, stage.cloud.has("vol-0"), holder(&stage)), (1, true, None));
+    for kind in [ErrorKind::Unreachable, ErrorKind::Internal] {
+        let stage = busy();
+        stage.script.fail(&format!("!create {LEASE}"), kind);
+        let (done, begun) = change(&stage, &ours(), |_| {}).await;
+        assert!(matches!(done, Err(LockError::Provider(_))), "{done:?}");
+        assert_eq!((begun, stage.cloud.has("vol-0"), holder(&stage)), (1, true, None));
+    }
 }
 
 #[tokio::test]
@@ -418,4 +425,19 @@ async fn a_run_that_changed_nothing_only_takes_away_a_lease_that_is_not_wanted_a
         assert_eq!(stage.script.changes().len(), written, "{:?}", stage.script.changes());
         assert_eq!(holder(&stage).is_some(), was_there && afterwards == Afterwards::Free);
     }
+}
+
+#[tokio::test]
+async fn a_lease_that_somebody_labelled_meanwhile_is_given_back_all_the_same() {
+    let stage = busy();
+    let done: Result<(), LockError> = exclusively(&stage.context(), &ours(), async |ctx| {
+        drop(ctx.cloud.volumes.delete(&VolumeId("vol-0".to_owned())).await);
+        let mut lease = stage.cluster.find("Lease", "moorline-web").unwrap();
+        lease.set(&["metadata", "labels"], json!({"team": "shop"}));
+        stage.cluster.add(lease.into_value());
+        Ok(((), Afterwards::Free))
+    })
+    .await;
+    done.unwrap();
+    assert_eq!(holder(&stage).as_deref(), Some(""));
 }

@@ -256,6 +256,19 @@ mod tests {
     }
 
     #[test]
+    fn only_what_does_not_change_is_judged_as_it_is() {
+        let kept = |after: Object| {
+            let now = live(|_| {});
+            let Ok(plan) = plan_object("web", target(), Object::default(), Some(&now), would(after)) else {
+                panic!("no plan");
+            };
+            plan.live.is_some()
+        };
+        assert!(kept(live(|_| {})));
+        assert!(!kept(live(|object| object.set(&["spec", "replicas"], json!(5)))));
+    }
+
+    #[test]
     fn what_the_server_would_not_change_is_unchanged() {
         let entry = |time: &str| json!([{"manager": "moorline", "operation": "Apply", "time": time, "fieldsV1": {}}]);
         let managed = |time| live(|object| object.set(&["metadata", "managedFields"], entry(time)));

@@ -1,11 +1,11 @@
 //! What shrinking a set lets go of, and what saves it.
 
-use moorline_api::ErrorKind;
+use moorline_api::{ErrorKind, VolumeId};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::fakes::{Stage, claim, profile, pv, set, volume};
-use crate::plan::VolumeFate;
+use crate::plan::{Removal, VolumeFate};
 
 fn web() -> Profile {
     profile("externalClasses: [fast]\n", "")
@@ -182,4 +182,29 @@ async fn what_may_not_be_done_is_found_out_before_anything_is_changed() {
         let plan = plan_scale(&stage.context(), &web(), "db", replicas).await;
         assert_eq!(plan.is_err(), refused, "{what} {replicas}");
     }
+}
+
+#[test]
+fn only_the_very_same_removal_is_the_same() {
+    let removal = |claim: &str, pv: Option<&str>, volume: Option<&str>| ClaimRemoval {
+        claim: None,
+        claim_name: claim.to_owned(),
+        persistent_volume: pv.map(|name| Removal {
+            target: ObjectRef::new(ResourceKind::persistent_volume(), "", name),
+            uid: name.to_owned(),
+        }),
+        reclaim_policy: None,
+        volume: volume.map(|id| VolumeId(id.to_owned())),
+        fate: VolumeFate::Delete,
+        why: String::new(),
+    };
+    let known = || vec![removal("a", Some("pv"), Some("vol")), removal("b", None, None)];
+    assert_eq!(with_new(known(), known()).len(), 2);
+    let others = [
+        removal("c", Some("pv"), Some("vol")),
+        removal("a", Some("pv of another life"), Some("vol")),
+        removal("a", Some("pv"), Some("vol-2")),
+        removal("c", None, None),
+    ];
+    assert_eq!(with_new(known(), others.to_vec()).len(), 6);
 }
