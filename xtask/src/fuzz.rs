@@ -22,8 +22,23 @@ pub(crate) const SECONDS: u32 = 60;
 /// Where libFuzzer begins in continuous integration, so that a run of the same commit tries the same inputs.
 pub(crate) const SEED: u32 = 1;
 
-/// How many targets are tried at once.
-const AT_ONCE: usize = 2;
+/// How much is tried.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    /// For each target.
+    pub(crate) seconds: u32,
+    /// 0 is one that libFuzzer chooses.
+    pub(crate) seed: u32,
+    /// Whether other steps run meanwhile, which go first.
+    pub(crate) is_beside: bool,
+}
+
+impl Effort {
+    /// How many targets are tried at once.
+    fn at_once(self) -> usize {
+        if self.is_beside { 1 } else { 2 }
+    }
+}
 
 /// Coverage of every edge and of what comparisons saw, as libFuzzer reads it.
 const INSTRUMENTS: &[&str] = &[
@@ -36,8 +51,8 @@ const INSTRUMENTS: &[&str] = &[
     "-Ccodegen-units=1",
 ];
 
-/// Tries these targets, or all, for so many seconds each, from this seed; 0 is one that libFuzzer chooses.
-pub(crate) fn run(report: &mut Report, only: &[String], (seconds, seed): (u32, u32)) {
+/// Tries these targets, or all.
+pub(crate) fn run(report: &mut Report, only: &[String], effort: Effort) {
     if std::env::var_os("CXX").is_none() && process::on_path("c++").is_none() {
         return report.skip("fuzz targets, which need a C++ compiler (c++)".to_owned());
     }
@@ -45,18 +60,21 @@ pub(crate) fn run(report: &mut Report, only: &[String], (seconds, seed): (u32, u
         Ok(targets) => Mutex::new(targets),
         Err(error) => return report.note("fuzz targets", Err(error)),
     };
-    let target_folder = match build(report) {
+    let target_folder = match build(report, effort) {
         Ok(Some(folder)) => folder,
         Ok(None) => return,
         Err(error) => return report.note("build of the fuzz targets", Err(error)),
     };
-    process::say(&format!("\n==> fuzz targets, {AT_ONCE} at once, {seconds} s each"));
+    let (at_once, seconds) = (effort.at_once(), effort.seconds);
+    report
+        .screen
+        .say(&format!("\n==> fuzz targets, {at_once} at once, {seconds} s each"));
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 while let Some(target) = next(&targets) {
-                    let result = attempt(&target_folder, &target, (seconds, seed));
+                    let result = attempt(&target_folder, &target, effort);
                     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
                     results.push((target, result));
                 }
@@ -97,7 +115,7 @@ fn targets(only: &[String]) -> Result<VecDeque<String>> {
 }
 
 /// Builds all targets; the folder below which everything of theirs is, or nothing where the report has their failure.
-fn build(report: &mut Report) -> Result<Option<Folder>> {
+fn build(report: &mut Report, effort: Effort) -> Result<Option<Folder>> {
     let host = process::output(process::cargo().args(["-vV"]))?;
     let host = host.lines().find_map(|line| line.strip_prefix("host: "));
     let host = host.context("cargo does not tell what this machine is")?;
@@ -119,11 +137,27 @@ fn build(report: &mut Report) -> Result<Option<Folder>> {
         .args(["--target", host])
         .env("CARGO_TARGET_DIR", &target)
         .env("RUSTC_WORKSPACE_WRAPPER", wrapper(&target)?);
-    let is_built = report.step("build of the fuzz targets", &mut command);
+    let is_built = report.step("build of the fuzz targets", &mut polite(effort, command));
     Ok(is_built.then(|| Folder {
         programs: target.join(host).join("fuzz"),
         artifacts: target.join("artifacts"),
     }))
+}
+
+/// The same command, which leaves the processors to what runs beside it, if anything does.
+fn polite(effort: Effort, command: Command) -> Command {
+    if !effort.is_beside {
+        return command;
+    }
+    let mut nice = Command::new("nice");
+    nice.arg("-n10").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => nice.env(name, value),
+            None => nice.env_remove(name),
+        };
+    }
+    nice
 }
 
 /// A program that runs the compiler with the instruments. Build scripts and macros get none, which they could not be linked with: for
@@ -163,7 +197,7 @@ impl fmt::Display for Tried {
 }
 
 /// Tries one target. What breaks it is kept.
-fn attempt(folder: &Folder, target: &str, (seconds, seed): (u32, u32)) -> Result<Tried> {
+fn attempt(folder: &Folder, target: &str, effort: Effort) -> Result<Tried> {
     // What is found goes here, in memory where the machine has that; the corpus that is kept is changed by people only.
     let memory = Path::new("/dev/shm");
     let parent = if memory.is_dir() {
@@ -186,10 +220,11 @@ fn attempt(folder: &Folder, target: &str, (seconds, seed): (u32, u32)) -> Result
         "-print_final_stats=1",
     ]);
     command
-        .arg(format!("-max_total_time={seconds}"))
-        .arg(format!("-seed={seed}"))
+        .arg(format!("-max_total_time={}", effort.seconds))
+        .arg(format!("-seed={}", effort.seed))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .env("TMPDIR", &written);
+    let mut command = polite(effort, command);
     let output = command
         .stdin(Stdio::null())
         .output()

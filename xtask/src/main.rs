@@ -113,7 +113,14 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Test => Ok(test::everything()),
         Command::Check => Ok(test::check()),
         Command::Supply => Ok(test::alone(supply::check)),
-        Command::Fuzz { only, seconds, seed } => Ok(test::alone(|report| fuzz::run(report, only, (*seconds, *seed)))),
+        Command::Fuzz { only, seconds, seed } => Ok(test::alone(|report| {
+            let effort = fuzz::Effort {
+                seconds: *seconds,
+                seed: *seed,
+                is_beside: false,
+            };
+            fuzz::run(report, only, effort);
+        })),
         Command::Kubectl { build } => {
             let kubectl = if *build { kubectl::build() } else { kubectl::set_up() };
             print_path(kubectl)

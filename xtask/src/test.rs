@@ -86,24 +86,32 @@ pub(crate) fn everything() -> ExitCode {
     report.end(is_ci())
 }
 
-/// The tests and the fuzz targets, which compute, and beside them what often waits: the tests with real parts.
+/// The tests; beside them the tests with real parts, which often wait; and with what time the processors have left, the fuzz targets.
 fn run_tests(outside: Outside, report: &mut Report) {
-    let mut beside = match Report::beside() {
-        Ok(beside) => beside,
-        Err(error) => return report.note("tests", Err(error)),
+    let (mut beside, mut fuzzing) = match (Report::beside(), Report::beside()) {
+        (Ok(beside), Ok(fuzzing)) => (beside, fuzzing),
+        (Err(error), _) | (_, Err(error)) => return report.note("tests", Err(error)),
     };
     std::thread::scope(|scope| {
         scope.spawn(|| {
             lint(&mut beside);
             outside.test(&mut beside);
         });
+        scope.spawn(|| {
+            let effort = fuzz::Effort {
+                seconds: fuzz::SECONDS,
+                seed: fuzz::SEED,
+                is_beside: true,
+            };
+            fuzz::run(&mut fuzzing, &[], effort);
+        });
         let mut tests = tests();
         tests.args(["--no-fail-fast", "--", AT_ONCE]).envs(CASES);
         report.step("tests", &mut tests);
-        fuzz::run(report, &[], (fuzz::SECONDS, fuzz::SEED));
         process::say("\n==> waiting for what runs beside");
     });
     report.take_in(beside);
+    report.take_in(fuzzing);
 }
 
 fn tests() -> Command {
