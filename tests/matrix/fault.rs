@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use self::kinds::{KINDS, Kind, Struck};
 use self::life::{Cloud, Stage, Step};
+use crate::plays;
 use crate::support::Run;
 
 /// Plays only cases whose name begins so.
@@ -27,6 +28,8 @@ const CASE: &str = "MOORLINE_MATRIX_CASE";
 const HOW_MANY: &str = "MOORLINE_MATRIX";
 /// So many lives are played without it, as evenly among all as can be.
 const SAMPLE: usize = 10;
+/// So many calls of an operation may be struck in a command, one in each case.
+const PLACES: u64 = 3;
 /// Worlds at once.
 const AT_ONCE: usize = 3;
 
@@ -35,6 +38,8 @@ const AT_ONCE: usize = 3;
 struct Case {
     step: Step,
     call: Struck,
+    /// Which of these calls is struck, or is the first that is.
+    nth: u64,
     kind: &'static Kind,
 }
 
@@ -42,11 +47,19 @@ impl Case {
     fn name(&self, cloud: Cloud) -> String {
         let Struck { service, operation, .. } = &self.call;
         format!(
-            "{}-{}/{service}:{operation}#1/{}",
+            "{}-{}/{service}:{operation}#{}/{}",
             self.step.name(),
             cloud.name(),
+            self.nth,
             self.kind.name
         )
+    }
+
+    /// The fault as the sandbox takes it.
+    fn rule(&self) -> Value {
+        let mut rule = self.kind.rule(&self.call).unwrap();
+        rule["skip"] = (self.nth - 1).into();
+        rule
     }
 }
 
@@ -57,14 +70,14 @@ type Life = BTreeMap<Step, Case>;
 fn lives(cloud: Cloud) -> VecDeque<Life> {
     let mut stage = Stage::of(cloud);
     stage.reset();
-    let mut users: BTreeMap<Struck, Vec<Step>> = BTreeMap::new();
+    let mut users: BTreeMap<Struck, Vec<(Step, u64)>> = BTreeMap::new();
     for step in cloud.steps() {
         stage.prepare(step);
         stage.live.reset_audit();
         stage.play(step, false).succeeds();
         assert_eq!(stage.wrongs(step), [""; 0], "{step:?} without a fault");
-        for call in stage.calls() {
-            users.entry(call).or_default().push(step);
+        for (call, count) in stage.calls() {
+            users.entry(call).or_default().push((step, count));
         }
     }
     let mut waiting: BTreeMap<Step, VecDeque<Case>> = BTreeMap::new();
@@ -73,9 +86,15 @@ fn lives(cloud: Cloud) -> VecDeque<Life> {
             // The command with the fewest cases so far; of equals, another one for each fault.
             let load = |step: &Step| waiting.get(step).map_or(0, VecDeque::len);
             let turned = steps.iter().cycle().skip(nth % steps.len()).take(steps.len());
-            let step = *turned.min_by_key(|step| load(step)).unwrap();
-            let call = call.clone();
-            waiting.entry(step).or_default().push_back(Case { step, call, kind });
+            let (step, count) = *turned.min_by_key(|(step, _)| load(step)).unwrap();
+            let case = Case {
+                step,
+                call: call.clone(),
+                // Among the first of them, which each run makes; another seed strikes others.
+                nth: 1 + (nth as u64 + plays::seed()) % count.clamp(1, PLACES),
+                kind,
+            };
+            waiting.entry(step).or_default().push_back(case);
         }
     }
     if let Ok(wanted) = std::env::var(CASE) {
@@ -135,8 +154,7 @@ fn play(stage: &mut Stage, life: &Life, tally: &Mutex<Tally>) {
 
 /// Plays a command whose call goes wrong, then undisturbed where it did not succeed. What is wrong about that, if anything.
 fn struck(stage: &Stage, case: &Case, tally: &Mutex<Tally>) -> Option<String> {
-    let rule = case.kind.rule(&case.call).unwrap();
-    stage.live.fault(&rule);
+    stage.live.fault(&case.rule());
     let run = stage.play(case.step, case.kind.hangs());
     stage.back();
     let met = case.kind.lasting || is_spent(&stage.live.admin("GET /_sandbox/faults", &Value::Null));

@@ -280,8 +280,8 @@ impl Stage {
         }
     }
 
-    /// What the commands' calls were since the audit was reset.
-    pub fn calls(&self) -> Vec<super::kinds::Struck> {
+    /// What the commands' calls were since the audit was reset, and how many of each.
+    pub fn calls(&self) -> Vec<(super::kinds::Struck, u64)> {
         let rows = self.live.audit();
         let calls = rows.iter().map(|row| {
             let operation = row["operation"].as_str().unwrap().to_owned();
@@ -290,11 +290,12 @@ impl Stage {
                 .any(|verb| operation.starts_with(verb));
             let service = row["service"].as_str().unwrap().to_owned();
             let rehearsed = service.starts_with("kubernetes") && writes && row["mutating"] == json!(0);
-            super::kinds::Struck {
+            let struck = super::kinds::Struck {
                 service,
                 operation,
                 rehearsed,
-            }
+            };
+            (struck, row["calls"].as_u64().unwrap())
         });
         calls.collect()
     }
