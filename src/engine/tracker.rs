@@ -353,10 +353,12 @@ impl Follower {
                     self.change(|snapshot| snapshot.replace(&self.query, kept));
                     lock(&self.shared.failing).remove(&self.index);
                     self.sync(&mut synced);
-                    if let Err(error) = self.follow(from).await
-                        && error.kind != ErrorKind::Expired
-                    {
-                        self.fail(error).await;
+                    let began = Instant::now();
+                    match self.follow(from).await {
+                        Err(error) if error.kind != ErrorKind::Expired => self.fail(error).await,
+                        // One that ended at once would be followed by the next, and each costs a list.
+                        _ if began.elapsed() < RETRY => tokio::time::sleep(RETRY).await,
+                        _ => {}
                     }
                 }
                 Err(error) if error.kind == ErrorKind::Forbidden && only_explains(&self.query.resource) => {

@@ -1,7 +1,13 @@
 //! Waiting for an object: one listing of it, and then a watch from there.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use moorline_api::{Cluster, ErrorKind, ListQuery, ManagedFields, Object, ObjectRef, Result, WatchEvent};
+use tokio::time::Instant;
+
+/// Between two watches where the first ended at once.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Waits until the object with this UID is gone; another of its name counts as gone. The caller bounds it in time.
 pub(super) async fn wait_gone(cluster: &dyn Cluster, target: &ObjectRef, uid: &str) -> Result<()> {
@@ -33,6 +39,7 @@ pub(super) async fn wait_while(
         if !there {
             return Ok(());
         }
+        let began = Instant::now();
         let mut changes = cluster.watch(query.clone(), from);
         while let Some(change) = changes.next().await {
             match change {
@@ -41,6 +48,10 @@ pub(super) async fn wait_while(
                 Err(error) if error.kind == ErrorKind::Expired => break,
                 Err(error) => return Err(error),
             }
+        }
+        // One that ended at once would be followed by the next, and each costs a list.
+        if began.elapsed() < PAUSE {
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
