@@ -104,13 +104,7 @@ mod tests {
             spec: VolumeSpec {
                 size_gib: 1,
                 zone: None,
-                config: VolumeConfig::Ebs {
-                    volume_type: "gp3".to_owned(),
-                    iops: None,
-                    throughput: None,
-                    encrypted: None,
-                    kms_key_id: None,
-                },
+                config: VolumeConfig::ebs("gp3"),
             },
             state: VolumeState::Available,
             attachments: Vec::new(),

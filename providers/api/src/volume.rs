@@ -81,6 +81,17 @@ pub enum VolumeConfig {
 }
 
 impl VolumeConfig {
+    /// An EBS volume of this type, all else as its type and account have it.
+    pub fn ebs(volume_type: &str) -> Self {
+        Self::Ebs {
+            volume_type: volume_type.to_owned(),
+            iops: None,
+            throughput: None,
+            encrypted: None,
+            kms_key_id: None,
+        }
+    }
+
     /// The type or SKU in one word, for tables.
     pub fn type_name(&self) -> &str {
         match self {

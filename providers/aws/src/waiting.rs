@@ -310,13 +310,7 @@ mod tests {
     use super::*;
 
     fn volume(id: VolumeId, state: VolumeState) -> Volume {
-        let config = VolumeConfig::Ebs {
-            volume_type: "gp3".to_owned(),
-            iops: None,
-            throughput: None,
-            encrypted: None,
-            kms_key_id: None,
-        };
+        let config = VolumeConfig::ebs("gp3");
         let spec = VolumeSpec {
             size_gib: 1,
             zone: None,

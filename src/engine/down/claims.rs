@@ -299,15 +299,7 @@ pub(crate) async fn unfinished(
             .get(claim)
             .is_some_and(|claim| Some(&*claim.uid) == pv.claim_uid.as_deref());
         if !is_alive && fate != VolumeFate::Keep {
-            left.push(ClaimRemoval {
-                claim: None,
-                claim_name: format!("{}/{}", claim.0, claim.1),
-                persistent_volume: Some(pv_removal(pv)),
-                reclaim_policy: Some(pv.reclaim),
-                volume: pv.volume.clone(),
-                fate,
-                why: begun_earlier(&why),
-            });
+            left.push(begun_earlier(pv, claim, (fate, &why)));
         }
     }
     Ok(left)
@@ -322,9 +314,17 @@ async fn mounted_by(ctx: &Context, set: &SetClaims) -> Result<BTreeSet<Key>, Err
     Ok(claims.map(|name| (set.namespace.clone(), name.to_owned())).collect())
 }
 
-/// Of what another run did not finish.
-pub(super) fn begun_earlier(why: &str) -> String {
-    format!("{why}; an earlier run began it")
+/// What is left where an earlier run has deleted the claim already, and was cut short.
+pub(super) fn begun_earlier(pv: &PvView, (namespace, name): &Key, (fate, why): (VolumeFate, &str)) -> ClaimRemoval {
+    ClaimRemoval {
+        claim: None,
+        claim_name: format!("{namespace}/{name}"),
+        persistent_volume: Some(pv_removal(pv)),
+        reclaim_policy: Some(pv.reclaim),
+        volume: pv.volume.clone(),
+        fate,
+        why: format!("{why}; an earlier run began it"),
+    }
 }
 
 /// Another volume that was made for this life of a claim, by a call that was sent twice where the cloud ignores its token,
@@ -417,23 +417,14 @@ async fn left_by_a_former_run(
             continue;
         }
         let (fate, why) = fate(OnDown::ReclaimPolicy, Some(pv), None);
-        let claim_name = format!("{}/{}", claim.0, claim.1);
         if fate == VolumeFate::Keep {
             let id = pv.volume.as_ref().map(ToString::to_string).unwrap_or_default();
             plan.keeps.push(Fate {
-                what: format!("persistentvolumes {} (volume {id} of {claim_name})", pv.name),
+                what: format!("persistentvolumes {} (volume {id} of {}/{})", pv.name, claim.0, claim.1),
                 why,
             });
         } else {
-            plan.claims.push(ClaimRemoval {
-                claim: None,
-                claim_name,
-                persistent_volume: Some(pv_removal(pv)),
-                reclaim_policy: Some(pv.reclaim),
-                volume: pv.volume.clone(),
-                fate,
-                why: begun_earlier(&why),
-            });
+            plan.claims.push(begun_earlier(pv, claim, (fate, &why)));
         }
     }
     Ok(())

@@ -56,13 +56,7 @@ mod tests {
     use super::*;
 
     fn volume(tags: &[(&str, &str)]) -> Volume {
-        let config = VolumeConfig::Ebs {
-            volume_type: "gp3".to_owned(),
-            iops: None,
-            throughput: None,
-            encrypted: None,
-            kms_key_id: None,
-        };
+        let config = VolumeConfig::ebs("gp3");
         Volume {
             id: VolumeId("vol-1".to_owned()),
             spec: VolumeSpec {

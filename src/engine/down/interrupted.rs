@@ -92,28 +92,19 @@ fn sorted(profile: &Profile, decided: &[PvView], claims: &BTreeMap<Key, ClaimVie
         let Some(key) = pv.claim.as_ref().filter(|key| namespaces.contains(&key.0)) else {
             continue;
         };
-        let claim_name = format!("{}/{}", key.0, key.1);
         let same_life = |claim: &&ClaimView| pv.claim_uid.as_deref().is_none_or(|uid| uid == claim.uid);
         match claims.get(key).filter(same_life) {
             Some(claim) if claim.terminating => {}
             Some(_) => left.returns.push(ReturnPlan {
                 persistent_volume: pv_removal(pv),
-                claim_name,
+                claim_name: format!("{}/{}", key.0, key.1),
                 reclaim_policy: pv.reclaim,
             }),
             None if pv.phase == "Bound" => {}
             None => {
                 let (fate, why) = fate(OnDown::ReclaimPolicy, Some(pv), None);
                 if fate == VolumeFate::SnapshotThenDelete {
-                    left.removals.push(ClaimRemoval {
-                        claim: None,
-                        claim_name,
-                        persistent_volume: Some(pv_removal(pv)),
-                        reclaim_policy: Some(pv.reclaim),
-                        volume: pv.volume.clone(),
-                        fate,
-                        why: begun_earlier(&why),
-                    });
+                    left.removals.push(begun_earlier(pv, key, (fate, &why)));
                 }
             }
         }

@@ -45,13 +45,7 @@ pub(crate) fn volume(claim: &str) -> Volume {
         spec: VolumeSpec {
             size_gib: 1,
             zone: Some("eu-west-1a".to_owned()),
-            config: VolumeConfig::Ebs {
-                volume_type: "gp3".to_owned(),
-                iops: None,
-                throughput: None,
-                encrypted: None,
-                kms_key_id: None,
-            },
+            config: VolumeConfig::ebs("gp3"),
         },
         state: VolumeState::Available,
         attachments: Vec::new(),

@@ -104,13 +104,7 @@ fn volume(index: u32) -> Volume {
         spec: VolumeSpec {
             size_gib: 10,
             zone: Some("eu-west-1a".to_owned()),
-            config: VolumeConfig::Ebs {
-                volume_type: "gp3".to_owned(),
-                iops: None,
-                throughput: None,
-                encrypted: None,
-                kms_key_id: None,
-            },
+            config: VolumeConfig::ebs("gp3"),
         },
         state: VolumeState::Available,
         attachments: Vec::new(),

@@ -126,13 +126,7 @@ fn every_key_is_read() {
     let gp2 = VolumeSpec {
         size_gib: 100,
         zone: None,
-        config: VolumeConfig::Ebs {
-            volume_type: text("gp2"),
-            iops: None,
-            throughput: None,
-            encrypted: None,
-            kms_key_id: None,
-        },
+        config: VolumeConfig::ebs("gp2"),
     };
     let prices = Prices::with(policy.prices);
     assert_eq!(prices.volume(CloudName::Aws, "us-east-1", &gp2), Some(8.0));

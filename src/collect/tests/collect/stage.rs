@@ -71,13 +71,7 @@ pub(crate) fn volume(number: u32) -> Volume {
         spec: VolumeSpec {
             size_gib: 10,
             zone: None,
-            config: VolumeConfig::Ebs {
-                volume_type: "gp3".to_owned(),
-                iops: None,
-                throughput: None,
-                encrypted: None,
-                kms_key_id: None,
-            },
+            config: VolumeConfig::ebs("gp3"),
         },
         state: VolumeState::Available,
         attachments: Vec::new(),

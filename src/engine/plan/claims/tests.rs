@@ -108,13 +108,7 @@ impl World {
 
     /// Adds `vol-0` in zone `zb`, tagged as made for `uid-0`.
     fn with_volume(mut self, state: VolumeState) -> Self {
-        let config = VolumeConfig::Ebs {
-            volume_type: "gp3".to_owned(),
-            iops: None,
-            throughput: None,
-            encrypted: None,
-            kms_key_id: None,
-        };
+        let config = VolumeConfig::ebs("gp3");
         self.volumes.insert(Volume {
             id: VolumeId("vol-0".to_owned()),
             spec: VolumeSpec {

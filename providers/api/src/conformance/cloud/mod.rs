@@ -182,13 +182,7 @@ fn tags(cloud: &Backend, name: &str) -> Tags {
 
 /// An EBS volume's configuration with everything left to the type.
 fn plain(volume_type: &str) -> VolumeConfig {
-    VolumeConfig::Ebs {
-        volume_type: volume_type.to_owned(),
-        iops: None,
-        throughput: None,
-        encrypted: None,
-        kms_key_id: None,
-    }
+    VolumeConfig::ebs(volume_type)
 }
 
 /// The smallest ordinary volume, in the region's first zone.
