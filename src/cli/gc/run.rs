@@ -49,10 +49,11 @@ pub(crate) async fn run(app: &App, args: Args) -> Result<Exit, Failure> {
     };
     app.with_collector(&policy, events, async |collector| {
         let deadline = app.settings.deadline;
+        // Large, and awaited once.
         let mut report = if args.apply {
-            app.changing(deadline, collector.apply()).await?
+            app.changing(deadline, Box::pin(collector.apply())).await?
         } else {
-            app.changing(deadline, collector.dry_run()).await?
+            app.changing(deadline, Box::pin(collector.dry_run())).await?
         };
         report.notices.push(prices(collector));
         if args.events {

@@ -75,7 +75,8 @@ async fn killed_at_every_call(happening: fn() -> Happening, what: &str) -> usize
         let stage = three_sorts().await;
         stage.script.at_mutation(number, happening());
         let collector = stage.collector();
-        let outcome = stage.script.until_killed(collector.apply()).await;
+        // Large, and awaited once.
+        let outcome = stage.script.until_killed(Box::pin(collector.apply())).await;
         drop(collector);
         let ended = outcome.is_some();
         stage.release_the_dead();
