@@ -252,6 +252,21 @@ async fn a_persistent_volume_that_a_finalizer_holds_is_said_and_its_volume_count
 }
 
 #[tokio::test]
+async fn a_persistent_volume_that_may_not_be_deleted_is_tried_once() {
+    let stage = Stage::past_grace(1).await;
+    stage
+        .script
+        .break_for_good("!delete persistentvolumes", ErrorKind::Forbidden);
+    let report = stage.apply().await;
+    assert!(matches!(outcome_of(&report, 0), Outcome::Failed(_)), "{report:#?}");
+    let deeds = stage.deeds();
+    let tried = deeds
+        .iter()
+        .filter(|deed| deed.starts_with("!delete persistentvolumes pv-0"));
+    assert_eq!(tried.count(), 1, "{deeds:?}");
+}
+
+#[tokio::test]
 async fn a_failed_deletion_is_tried_again_in_the_run_and_counted_once() {
     let stage = Stage::past_grace(1).await;
     stage

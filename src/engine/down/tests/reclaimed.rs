@@ -462,3 +462,20 @@ async fn stopped_before_it_begins_nothing_is_deleted() {
     assert!(execute_down(&stage.context(), &web(), plan).await.is_err());
     assert_eq!(stage.script.changes(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_service_that_cannot_be_deleted_keeps_no_volume() {
+    let stage = stage();
+    let front = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "default", "name": "front", "uid": "uid-front"},
+    });
+    stage.cluster.add(crate::fakes::applied(front));
+    stage.script.refuse("!delete services", ErrorKind::Forbidden);
+    let manifest =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: front}\nspec: {selector: {app: db}, ports: [{port: 80}]}\n";
+    let outcome = down(&stage, &profile("externalClasses: [fast]\n", manifest))
+        .await
+        .unwrap();
+    assert_eq!(whats(&outcome.remaining), ["services default/front"]);
+    assert!(!stage.cloud.has("vol-0"), "{outcome:?}");
+}
