@@ -415,13 +415,13 @@ async fn a_thousand_deletions_do_not_cost_a_thousand_listings() {
 
 #[tokio::test]
 async fn what_fails_keeps_nobody_from_being_looked_at() {
-    let stage = Stage::past_grace(65).await;
+    let stage = Stage::past_grace(130).await;
     stage
         .script
         .break_for_good("!delete persistentvolumeclaims", ErrorKind::Forbidden);
     let report = stage.apply().await;
     let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
-    assert_eq!(report.done.iter().filter(|done| failed(&done.outcome)).count(), 65);
+    assert_eq!(report.done.iter().filter(|done| failed(&done.outcome)).count(), 130);
 }
 
 #[tokio::test]

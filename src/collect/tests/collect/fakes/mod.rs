@@ -143,7 +143,7 @@ impl Script {
             Some((_, Happening::Fail(kind))) => return Err(failure(call, kind)),
             Some((_, Happening::FailAfter(kind))) => fate.fail_after = Some(kind),
             Some((_, Happening::Do(deed))) => deed(),
-            Some((_, Happening::Slow(time))) => tokio::time::sleep(time).await,
+            Some((_, Happening::Slow(time))) => Box::pin(tokio::time::sleep(time)).await,
             Some((_, Happening::Kill)) => self.dead().await,
             Some((_, Happening::KillAfter)) => fate.kill_after = true,
         }
