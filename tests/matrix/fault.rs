@@ -142,11 +142,15 @@ fn play(stage: &mut Stage, life: &Life, tally: &Mutex<Tally>) {
         }
         if !wrongs.is_empty() {
             let name = case.map_or_else(|| format!("{life:?}"), |case| case.name(stage.cloud));
-            tally
-                .lock()
-                .unwrap()
-                .wrong
-                .push(format!("{CASE}='{name}': {}", wrongs.join("; ")));
+            let wrong = format!(
+                "{}={} {CASE}='{name}': {}",
+                plays::SEED,
+                plays::seed(),
+                wrongs.join("; ")
+            );
+            // At once, too: all of them take most of an hour.
+            plays::say(&wrong);
+            tally.lock().unwrap().wrong.push(wrong);
             return;
         }
     }

@@ -10,7 +10,7 @@ const EXTENT: &str = "MOORLINE_MATRIX";
 /// Plays only the cases whose names begin with this, of all that there are: `up-ebs/ec2:CreateVolume#2/after`.
 const CASE: &str = "MOORLINE_MATRIX_CASE";
 /// A number from which everything random follows.
-const SEED: &str = "MOORLINE_MATRIX_SEED";
+pub const SEED: &str = "MOORLINE_MATRIX_SEED";
 
 /// How much is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
