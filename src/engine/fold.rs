@@ -109,6 +109,17 @@ impl ClaimView {
     pub(crate) fn profile(&self) -> Option<&str> {
         self.labels.get(names::PROFILE).map(String::as_str)
     }
+
+    /// Whether a run of the profile was cut short between the claim and the PersistentVolume that it names: nothing was ever bound to it.
+    /// What `restore` begins is its own to finish.
+    pub(crate) fn is_half_made(&self, profile: &str, is_there: impl Fn(&str) -> bool) -> bool {
+        self.profile() == Some(profile)
+            && self.phase == "Pending"
+            && !self.terminating
+            && self.restored_from.is_none()
+            && !self.volume_name.is_empty()
+            && !is_there(&self.volume_name)
+    }
 }
 
 /// A PersistentVolume.

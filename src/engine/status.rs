@@ -160,14 +160,8 @@ pub(crate) fn set_of<'a>(
         .filter(|set| set.namespace == *namespace)
         .find_map(|set| {
             set.templates.iter().find_map(|template| {
-                let ordinal = name
-                    .strip_prefix(&*template.name)?
-                    .strip_prefix('-')?
-                    .strip_prefix(&*set.name)?
-                    .strip_prefix('-')?;
-                let canonical =
-                    ordinal == "0" || (!ordinal.starts_with('0') && ordinal.bytes().all(|b| b.is_ascii_digit()));
-                Some((set, ordinal.parse().ok().filter(|_| canonical)?))
+                let ordinal = set.ordinal_of(&template.name, name)?;
+                Some((set, ordinal))
             })
         })
 }

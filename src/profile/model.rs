@@ -309,6 +309,18 @@ impl SetClaims {
         format!("{template}-{}-{ordinal}", self.name)
     }
 
+    /// The ordinal of a claim of this template that is called so, and nothing where none is.
+    pub fn ordinal_of(&self, template: &str, claim: &str) -> Option<u32> {
+        let ordinal = claim
+            .strip_prefix(template)?
+            .strip_prefix('-')?
+            .strip_prefix(&*self.name)?
+            .strip_prefix('-')?;
+        let is_canonical = ordinal == "0" || !ordinal.starts_with('0');
+        let is_number = is_canonical && ordinal.bytes().all(|b| b.is_ascii_digit());
+        ordinal.parse().ok().filter(|_| is_number)
+    }
+
     /// The ordinals of that many replicas.
     pub fn ordinals(&self, replicas: u32) -> Range<u32> {
         self.first_ordinal..self.first_ordinal.saturating_add(replicas)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use moorline_api::{Error, ErrorKind, ListQuery, Object, ObjectRef, ReclaimPolicy, ResourceKind, Volume, VolumeState};
-use moorline_profile::{OnDown, Profile, SetClaims};
+use moorline_profile::{OnDown, Profile, Retention, SetClaims};
 
 use super::evidence::{Pointers, foreign};
 use crate::context::Context;
@@ -280,7 +280,13 @@ pub(crate) async fn unfinished(
         observe::claims(ctx, &namespaces),
         observe::labelled_persistent_volumes(ctx, &profile.name)
     )?;
-    let goes = |claim: &ClaimView| claim.terminating || claim.goes_with_its_pod || mounted.contains(&claim.key());
+    let is_there = |name: &str| pvs.iter().any(|pv| pv.name == name);
+    let goes = |claim: &ClaimView| {
+        claim.terminating
+            || claim.goes_with_its_pod
+            || mounted.contains(&claim.key())
+            || (set.when_scaled == Retention::Delete && claim.is_half_made(&profile.name, is_there))
+    };
     let going = live.values().filter(|claim| goes(claim) && is_lost(&claim.key()));
     let mut left = removals_of(
         ctx,

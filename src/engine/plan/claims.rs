@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use moorline_api::{ClaimShape, Object, Placement, StorageClass, StorageRules, VolumeId, VolumeSpec};
-use moorline_profile::{ClaimTemplate, ClassRef, Profile, SetClaims, StandaloneClaim};
+use moorline_profile::{ClaimTemplate, ClassRef, Profile, Retention, SetClaims, StandaloneClaim};
 use serde_json::{Value, json};
 
 use super::groups::Group;
@@ -98,10 +98,11 @@ pub(crate) fn plan_claims(inputs: &ClaimInputs<'_>) -> PlannedClaims {
             .copied()
             .unwrap_or(0);
         let group = Group::of_set(inputs, set);
-        for ordinal in set.ordinals(replicas) {
-            for template in &set.templates {
-                plan_claim(inputs, &Wanted::of_set(&group, set, template, ordinal), &mut planned);
-            }
+        let wanted = set
+            .ordinals(replicas)
+            .flat_map(|ordinal| set.templates.iter().map(move |template| (ordinal, template)));
+        for (ordinal, template) in wanted.chain(half_made(inputs, set, replicas)) {
+            plan_claim(inputs, &Wanted::of_set(&group, set, template, ordinal), &mut planned);
         }
     }
     let mut by_namespace: BTreeMap<&str, Group<'_>> = BTreeMap::new();
@@ -114,6 +115,30 @@ pub(crate) fn plan_claims(inputs: &ClaimInputs<'_>) -> PlannedClaims {
     let former = former_lives(inputs, &planned.claims);
     planned.notices.extend(former);
     planned
+}
+
+/// Claims beyond the replicas that stay by the set's policy, and that a run which made the set larger began and did not finish: nobody else
+/// would, and their volumes may be there.
+fn half_made<'a>(inputs: &ClaimInputs<'_>, set: &'a SetClaims, replicas: u32) -> Vec<(u32, &'a ClaimTemplate)> {
+    if set.when_scaled == Retention::Delete {
+        return Vec::new();
+    }
+    let wanted = set.ordinals(replicas);
+    let is_there = |name: &str| inputs.persistent_volumes.contains_key(name);
+    let begun = inputs
+        .claims
+        .values()
+        .filter(|claim| claim.namespace == set.namespace && claim.is_half_made(&inputs.profile.name, is_there));
+    let mut found: Vec<(u32, &ClaimTemplate)> = begun
+        .filter_map(|claim| {
+            set.templates.iter().find_map(|template| {
+                let ordinal = set.ordinal_of(&template.name, &claim.name)?;
+                (!wanted.contains(&ordinal)).then_some((ordinal, template))
+            })
+        })
+        .collect();
+    found.sort_by_key(|(ordinal, _)| *ordinal);
+    found
 }
 
 /// That claims which are made anew had volumes before, which were kept: a new claim does not get its namesake's data.

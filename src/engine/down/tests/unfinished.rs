@@ -132,3 +132,20 @@ async fn volumes_whose_claims_are_gone_are_unfinished_under_delete() {
         .add(with(claim("data-db-1"), "/metadata/uid", json!("a-later-life")));
     assert_eq!(left(&stage).await.len(), 1);
 }
+
+#[tokio::test]
+async fn claims_that_were_never_bound_go_where_none_are_to_stay() {
+    let stage = stage();
+    add(&stage, "data-db-1");
+    stage.cluster.remove("PersistentVolume", "pv-data-db-1");
+    stage
+        .cluster
+        .add(with(claim("data-db-1"), "/status/phase", json!("Pending")));
+    assert!(left(&stage).await.is_empty(), "whenScaled: Retain");
+    let (ctx, mut profile) = (stage.context(), web());
+    profile.sets[0].when_scaled = moorline_profile::Retention::Delete;
+    let site = observe::site(&ctx, &profile).await.unwrap();
+    let left = unfinished(&ctx, &profile, &site, &profile.sets[0], 1).await.unwrap();
+    let names: Vec<&str> = left.iter().map(|removal| &*removal.claim_name).collect();
+    assert_eq!(names, ["default/data-db-1"]);
+}

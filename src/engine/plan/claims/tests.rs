@@ -440,3 +440,43 @@ fn a_plan_can_be_repeated() {
     let world = World::new();
     assert_eq!(world.plan().claims, world.plan().claims);
 }
+
+#[test]
+fn claims_beyond_the_replicas_are_finished_where_a_run_had_begun_them() {
+    let names = |world: &World| -> Vec<String> {
+        let planned = world.plan();
+        assert_eq!(planned.blocked, []);
+        planned.claims.into_iter().map(|claim| claim.name).collect()
+    };
+    let shrunk = || {
+        let mut world = World::new();
+        world.replicas = 0;
+        world
+    };
+    let begun = shrunk().with_claim(json!({}));
+    assert_eq!(names(&begun), ["data-db-0"]);
+    let resumed = ClaimAction::Resume {
+        uid: "uid-0".to_owned(),
+        volume: None,
+        persistent_volume: false,
+    };
+    assert_eq!(begun.action(), resumed);
+    for changed in [
+        json!({"status": {"phase": "Bound"}}),
+        json!({"metadata": {"deletionTimestamp": "2026-11-22T00:00:00Z"}}),
+        json!({"metadata": {"labels": {"moorline.dev/profile": "other"}}}),
+        json!({"metadata": {"annotations": {"moorline.dev/restored-from": "snap-1"}}}),
+        json!({"spec": {"volumeName": ""}}),
+        json!({"metadata": {"name": "data-db-00"}}),
+    ] {
+        assert_eq!(names(&shrunk().with_claim(changed.clone())), [""; 0], "{changed}");
+    }
+    assert_eq!(
+        names(&shrunk().with_claim(json!({})).with_pv("uid-0")),
+        [""; 0],
+        "Kubernetes binds it"
+    );
+    let mut deletes = shrunk().with_claim(json!({}));
+    deletes.profile.sets[0].when_scaled = Retention::Delete;
+    assert_eq!(names(&deletes), [""; 0], "it is to go");
+}
