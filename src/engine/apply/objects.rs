@@ -66,6 +66,9 @@ impl Run<'_> {
     }
 }
 
+/// How many conflicts a deletion may meet.
+const CONFLICTS: u32 = 5;
+
 /// Deletes the object with this UID and waits until it is gone. One that is absent, or was made anew by someone, is success.
 pub(crate) async fn delete_and_wait(
     ctx: &Context,
@@ -80,19 +83,32 @@ pub(crate) async fn delete_and_wait(
         propagation,
         dry_run: false,
     };
-    match ctx.cluster.delete(target, &options).await {
-        Ok(Deletion::Absent) => return Ok(()),
-        Ok(Deletion::Gone | Deletion::Terminating) => {}
-        // Either the object of that UID is gone and another bears its name, or it is a namespace that is still being
-        // emptied: the look tells which.
-        Err(error) if error.kind == ErrorKind::Stale => {}
-        Err(error) => return Err(error),
-    }
+    let mut conflict = None;
+    let mut conflicts = 0;
+    let mut is_asked = false;
     loop {
+        if !is_asked {
+            match ctx.cluster.delete(target, &options).await {
+                Ok(Deletion::Absent) => return Ok(()),
+                Ok(Deletion::Gone | Deletion::Terminating) => {}
+                // The object of that UID is gone and another bears its name, or it is a namespace that is still being emptied, or
+                // somebody was writing it: the look tells which.
+                Err(error) if error.kind == ErrorKind::Stale => conflict = Some(error),
+                Err(error) => return Err(error),
+            }
+            is_asked = true;
+        }
         let live = ctx.cluster.get(target).await?;
         let Some(live) = live.filter(|live| live.uid() == Some(uid)) else {
             return Ok(());
         };
+        if let Some(error) = conflict.take_if(|_| !live.is_terminating()) {
+            conflicts += 1;
+            if conflicts == CONFLICTS {
+                return Err(error);
+            }
+            is_asked = false;
+        }
         if Instant::now() + LOOK_AGAIN >= deadline {
             let held = live
                 .list_at(&["metadata", "finalizers"])

@@ -479,3 +479,20 @@ async fn a_service_that_cannot_be_deleted_keeps_no_volume() {
     assert_eq!(whats(&outcome.remaining), ["services default/front"]);
     assert!(!stage.cloud.has("vol-0"), "{outcome:?}");
 }
+
+#[tokio::test]
+async fn what_others_were_writing_is_deleted_again() {
+    for call in [
+        "delete persistentvolumeclaims",
+        "delete persistentvolumes",
+        "delete statefulsets",
+    ] {
+        let stage = stage();
+        stage.script.fail(&format!("!{call}"), ErrorKind::Stale);
+        let outcome = down(&stage, &web()).await.unwrap();
+        assert!(
+            outcome.remaining.is_empty() && !stage.cloud.has("vol-0"),
+            "{call}: {outcome:?}"
+        );
+    }
+}
