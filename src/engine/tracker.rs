@@ -148,13 +148,21 @@ struct Unanswered {
     error: Error,
 }
 
+/// A query that cannot be read.
+struct Failing {
+    since: Instant,
+    error: Arc<Error>,
+    /// Whether something may wait for what it would tell.
+    matters: bool,
+}
+
 #[derive(Default)]
 struct Shared {
     snapshot: Mutex<Arc<Snapshot>>,
     /// Queries that were listed at least once.
     synced: Mutex<usize>,
     /// The last failure of each query that cannot be read now.
-    failing: Mutex<BTreeMap<usize, Arc<Error>>>,
+    failing: Mutex<BTreeMap<usize, Failing>>,
     /// What the last pulse met, where it was no answer.
     unanswered: Mutex<Option<Unanswered>>,
 }
@@ -227,8 +235,26 @@ impl Tracker {
         }
     }
 
-    /// The error of an API server that has not answered for at least this long.
+    /// The error of an API server that has not answered for at least this long, or that does not tell what is waited for.
     fn lost(&self, patience: Duration) -> Option<Error> {
+        self.silent(patience).or_else(|| self.unreadable())
+    }
+
+    /// The error of a query that matters and has failed for as long as an API server may be silent: what is waited for would not be seen.
+    fn unreadable(&self) -> Option<Error> {
+        let failing = lock(&self.shared.failing);
+        let lasting = |failing: &&Failing| failing.matters && failing.since.elapsed() >= PATIENCE;
+        let Failing { since, error, .. } = failing.values().find(lasting)?;
+        let message = format!("{} (for {} s)", error.message, since.elapsed().as_secs());
+        Some(Error::new(
+            error.kind.clone(),
+            &error.operation,
+            &error.resource,
+            message,
+        ))
+    }
+
+    fn silent(&self, patience: Duration) -> Option<Error> {
         let unanswered = lock(&self.shared.unanswered);
         let Unanswered { since, error } = unanswered.as_ref()?;
         let silent = since.elapsed();
@@ -245,8 +271,8 @@ impl Tracker {
         while *lock(&self.shared.synced) < self.queries {
             let refused = lock(&self.shared.failing)
                 .values()
-                .find(|error| !error.is_transient())
-                .cloned();
+                .find(|failing| !failing.error.is_transient())
+                .map(|failing| failing.error.clone());
             if let Some(error) = refused {
                 let Error {
                     operation,
@@ -291,7 +317,8 @@ impl Tracker {
 
     /// Why what is not current is not.
     pub(crate) fn failing(&self) -> Vec<String> {
-        lock(&self.shared.failing).values().map(ToString::to_string).collect()
+        let failing = lock(&self.shared.failing);
+        failing.values().map(|failing| failing.error.to_string()).collect()
     }
 }
 
@@ -361,10 +388,17 @@ impl Follower {
                         _ => {}
                     }
                 }
-                Err(error) if error.kind == ErrorKind::Forbidden && only_explains(&self.query.resource) => {
-                    self.change(|snapshot| snapshot.unreadable.push(error.to_string()));
+                Err(error) if only_explains(&self.query.resource) => {
+                    let is_final = error.kind == ErrorKind::Forbidden;
+                    if is_final {
+                        self.change(|snapshot| snapshot.unreadable.push(error.to_string()));
+                    }
+                    // Nothing waits for words alone.
                     self.sync(&mut synced);
-                    return;
+                    if is_final {
+                        return;
+                    }
+                    self.fail(error).await;
                 }
                 Err(error) => self.fail(error).await,
             }
@@ -405,8 +439,46 @@ impl Follower {
 
     /// Remembers the failure, so that whoever waits can say it, and gives the server a moment.
     async fn fail(&self, error: Error) {
-        lock(&self.shared.failing).insert(self.index, Arc::new(error));
+        {
+            let mut failing = lock(&self.shared.failing);
+            let since = failing
+                .get(&self.index)
+                .map_or_else(Instant::now, |before| before.since);
+            let now = Failing {
+                since,
+                error: Arc::new(error),
+                matters: !only_explains(&self.query.resource),
+            };
+            failing.insert(self.index, now);
+        }
         self.version.send_modify(|version| *version += 1);
         tokio::time::sleep(RETRY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes::Stage;
+
+    /// Whether everything that counts was read, in a moment.
+    async fn is_read(stage: &Stage, kinds: [ResourceKind; 2]) -> bool {
+        let queries = kinds.map(|kind| ListQuery::within(kind, "default")).to_vec();
+        let tracker = Tracker::start(&stage.context(), queries);
+        let soon = Instant::now() + Duration::from_millis(300);
+        tracker.first_look(soon).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn nothing_waits_for_what_only_explains() {
+        for kind in [ErrorKind::Internal, ErrorKind::Forbidden] {
+            let stage = Stage::new();
+            stage.script.refuse("list events", kind.clone());
+            stage.script.refuse("list pods", kind);
+            assert!(is_read(&stage, [ResourceKind::event(), ResourceKind::pod()]).await);
+        }
+        let stage = Stage::new();
+        stage.script.refuse("list services", ErrorKind::Internal);
+        assert!(!is_read(&stage, [ResourceKind::service(), ResourceKind::pod()]).await);
     }
 }
