@@ -5,6 +5,7 @@ use moorline_collect::{Done, Outcome, Report};
 use moorline_gc::names;
 use serde_json::json;
 
+use crate::fakes::Happening;
 use crate::stage::{Stage, pv, volume};
 
 /// The claim is gone, and the volume could not be deleted.
@@ -125,5 +126,42 @@ async fn a_persistent_volume_that_still_cannot_be_deleted_stays_open() {
         matches!(of_it(&report).unwrap().outcome, Outcome::Failed(_)),
         "{report:?}"
     );
+    finishes(&stage).await;
+}
+
+#[tokio::test]
+async fn a_claim_that_outlives_its_volume_keeps_its_persistent_volume() {
+    let stage = Stage::past_grace(1).await;
+    stage.script.at("!delete persistentvolumeclaims", Happening::Kill);
+    let collector = stage.collector();
+    assert!(stage.script.until_killed(collector.apply()).await.is_none());
+    drop(collector);
+    stage.release_the_dead();
+    stage.cloud.with(|state| state.volumes.clear());
+    let report = stage.apply().await;
+    assert!(
+        matches!(&of_it(&report).unwrap().outcome, Outcome::Failed(why) if why.contains("claim web/data-db-0 is still there")),
+        "{report:?}"
+    );
+    assert!(stage.prod.has("PersistentVolume", "pv-0") && stage.prod.has("PersistentVolumeClaim", "data-db-0"));
+}
+
+#[tokio::test]
+async fn what_is_under_way_when_the_time_to_end_is_over_is_left_begun() {
+    let mut stage = Stage::past_grace(1).await;
+    let stop = stage.stop.clone();
+    let told = move || stop.cancel();
+    stage
+        .script
+        .at("!delete persistentvolumeclaims", Happening::Do(Box::new(told)));
+    stage
+        .script
+        .at("!delete vol-0", Happening::Slow(std::time::Duration::from_hours(1)));
+    let report = stage.apply().await;
+    assert!(
+        matches!(&of_it(&report).unwrap().outcome, Outcome::Failed(why) if why.ends_with("while it was under way")),
+        "{report:?}"
+    );
+    stage.stop = tokio_util::sync::CancellationToken::new();
     finishes(&stage).await;
 }
