@@ -19,7 +19,8 @@ pub(crate) fn plan(plan: &DownPlan, view: &View) -> String {
         let _ = writeln!(
             out,
             "{}",
-            view.paint.removed(inline(&format!("- load balancer {}", balancer.name)))
+            view.paint
+                .removed(inline(&format!("- load balancer {}", balancer.name)))
         );
     }
     for object in plan.secrets.iter().chain(&plan.objects) {
