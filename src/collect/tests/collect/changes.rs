@@ -233,7 +233,9 @@ async fn a_journal_that_fails_for_a_moment_costs_no_run_and_one_that_fails_for_g
 
 #[tokio::test]
 async fn what_is_waited_for_is_listed_again_when_its_watch_ran_out() {
-    let stage = Stage::past_grace(1).await;
+    let mut stage = Stage::past_grace(1).await;
+    // It pauses before it lists again.
+    stage.settings.deletion_timeout = Duration::from_secs(20);
     stage.script.at("watch", Happening::Fail(ErrorKind::Expired));
     assert_eq!(stage.apply().await.done[0].outcome, Outcome::Gone);
     let refused = Stage::past_grace(1).await;
