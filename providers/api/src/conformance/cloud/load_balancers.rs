@@ -95,15 +95,16 @@ pub(super) async fn more_than_a_page_is_listed_whole_in_few_calls(cloud: Backend
     names.sort();
     assert_eq!(found, names);
     assert!(ours.iter().all(|balancer| balancer.tags == tags));
-    // A page or two of classic ones, one of the others; twenty names a call for their tags, and what others have.
-    let (pages, batches) = (MANY.div_ceil(400) + 1, MANY.div_ceil(20));
+    // A page or two of classic ones, one of the others; twenty names a call for their tags, and what others have. Where another test
+    // deletes one of its own in the middle, the batch that has it is asked for one by one.
+    let (pages, batches, one_by_one) = (MANY.div_ceil(400) + 1, MANY.div_ceil(20), 3 * 20);
     let (listings, asked) = (
         cloud.sent("DescribeLoadBalancers") - before.0,
         cloud.sent("DescribeTags") - before.1,
     );
     assert!(listings <= pages + others.len() / 400, "{listings} listings");
     assert!(
-        asked >= batches && asked <= batches + 2 + others.len(),
+        asked >= batches && asked <= batches + 2 + others.len() + one_by_one,
         "{asked} calls for tags"
     );
 }
