@@ -237,8 +237,20 @@ impl Cluster for FakeCluster {
             .boxed()
     }
 
-    /// Whatever is on its way out goes now, unless something holds it: then nothing ever comes.
+    /// Whatever is on its way out goes now, unless something holds it: then nothing comes. First it tells of others, as a server does that
+    /// does not know the selector: one that went, and one that is there.
     fn watch(&self, query: ListQuery, _from: String) -> BoxStream<'_, Result<WatchEvent>> {
+        let other = |uid: &str| {
+            let other = json!({
+                "apiVersion": query.resource.gvk.api_version(), "kind": query.resource.gvk.kind,
+                "metadata": {"namespace": query.namespace, "name": "another", "uid": uid},
+            });
+            Object::from_value(other).unwrap()
+        };
+        let others = [
+            Ok(WatchEvent::Deleted(other("another that went"))),
+            Ok(WatchEvent::Applied(other("another that is there"))),
+        ];
         let changes = async move {
             let name = query
                 .fields
@@ -265,7 +277,7 @@ impl Cluster for FakeCluster {
                 None => std::future::pending().await,
             }
         };
-        stream::once(changes).boxed()
+        stream::iter(others).chain(stream::once(changes)).boxed()
     }
 
     async fn apply(&self, _target: &ObjectRef, _object: &Object, _options: ApplyOptions) -> Result<Applied> {
