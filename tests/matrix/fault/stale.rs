@@ -1,12 +1,24 @@
 //! Lives in which reads are ten seconds behind what was written: what was just made is not listed yet, and what was deleted still is.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use super::life::{Cloud, Stage};
-use crate::support::eventually;
 
 /// How far reads are behind, in milliseconds.
 const BEHIND: u32 = 10_000;
+/// How long a step may take to come to its end: a command may have to wait for its own writes several times.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+#[track_caller]
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
 
 /// Plays a life there.
 fn life(cloud: Cloud, late: impl Fn(&mut Value)) {
