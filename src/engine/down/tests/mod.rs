@@ -7,6 +7,7 @@ mod secrets;
 mod unfinished;
 
 use moorline_profile::Profile;
+use serde_json::Value;
 
 use crate::error::EngineError;
 use crate::fakes::{Stage, claim, profile, pv, set, volume};
@@ -53,4 +54,11 @@ fn brief(removal: &ClaimRemoval) -> (bool, Option<&str>, Option<&str>, VolumeFat
 
 fn whats(fates: &[Fate]) -> Vec<&str> {
     fates.iter().map(|fate| &*fate.what).collect()
+}
+
+/// A value whose field at this pointer is another.
+fn with(mut value: Value, pointer: &str, to: Value) -> Value {
+    let (parent, field) = pointer.rsplit_once('/').unwrap();
+    value.pointer_mut(parent).unwrap()[field] = to;
+    value
 }

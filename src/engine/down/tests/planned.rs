@@ -7,12 +7,6 @@ use super::*;
 use crate::fakes::served;
 use crate::names;
 
-fn with(mut value: Value, pointer: &str, to: Value) -> Value {
-    let (parent, field) = pointer.rsplit_once('/').unwrap();
-    value.pointer_mut(parent).unwrap()[field] = to;
-    value
-}
-
 /// The only removal of a claim in the plan.
 async fn only(stage: &Stage) -> ClaimRemoval {
     let plan = planned(stage, &web()).await;

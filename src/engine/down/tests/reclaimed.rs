@@ -29,12 +29,6 @@ async fn held_back(stage: &Stage) -> String {
     outcome.remaining[0].why.clone()
 }
 
-fn with(mut value: Value, pointer: &str, to: Value) -> Value {
-    let (parent, field) = pointer.rsplit_once('/').unwrap();
-    value.pointer_mut(parent).unwrap()[field] = to;
-    value
-}
-
 #[tokio::test]
 async fn set_claim_volume_and_pointer_go_in_this_order() {
     let stage = stage();

@@ -13,12 +13,6 @@ async fn left(stage: &Stage) -> Vec<ClaimRemoval> {
     unfinished(&ctx, &profile, &site, &profile.sets[0], 1).await.unwrap()
 }
 
-fn with(mut value: Value, pointer: &str, to: Value) -> Value {
-    let (parent, field) = pointer.rsplit_once('/').unwrap();
-    value.pointer_mut(parent).unwrap()[field] = to;
-    value
-}
-
 fn pod(owner: &str, kind: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
