@@ -7,9 +7,7 @@
 mod bucket;
 mod chance;
 mod kinds;
-mod life;
-mod skew;
-mod stale;
+pub(crate) mod life;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -13,6 +13,7 @@
 #[path = "../it/support.rs"]
 mod support;
 
+mod behind;
 mod crash;
 mod fault;
 mod live;

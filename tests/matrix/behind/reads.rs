@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::life::{Cloud, Stage};
+use crate::fault::life::{Cloud, Stage};
 
 /// How far reads are behind, in milliseconds.
 const BEHIND: u32 = 10_000;

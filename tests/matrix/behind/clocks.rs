@@ -1,6 +1,6 @@
 //! Lives in which the clouds' clock and the machine's are an hour apart.
 
-use super::life::{Cloud, Stage};
+use crate::fault::life::{Cloud, Stage};
 
 const HOUR: i64 = 60 * 60;
 
