@@ -121,7 +121,7 @@ impl From<EngineError> for Failure {
                 Some("`moorline status` shows the events; correct the cause and run the same command again")
             }
             EngineError::Interrupted { .. } | EngineError::Blocked(_) | EngineError::Refused { .. } => None,
-            EngineError::Provider(error) => provider_hint(&error.kind),
+            EngineError::Provider(error) => Some(provider_hint(&error.kind)),
         };
         failure.hints.extend(hint.map(str::to_owned));
         failure
@@ -178,7 +178,7 @@ impl From<CollectError> for Failure {
     fn from(error: CollectError) -> Self {
         let (exit, hint) = match &error {
             CollectError::Held { .. } => (Exit::Conflict, None),
-            CollectError::Store(cause) => (Exit::of_call(&cause.kind), provider_hint(&cause.kind)),
+            CollectError::Store(cause) => (Exit::of_call(&cause.kind), Some(provider_hint(&cause.kind))),
             CollectError::NotSeen { .. } | CollectError::Lost { .. } => (Exit::Incomplete, None),
             CollectError::Interrupted => (Exit::Interrupted, None),
             CollectError::Records { .. } | CollectError::Unknown { .. } | CollectError::NoRun { .. } => {
@@ -210,19 +210,28 @@ impl From<SandboxError> for Failure {
 }
 
 /// What helps with any provider's error of a kind; the error itself says what is particular.
-fn provider_hint(kind: &ErrorKind) -> Option<&'static str> {
+fn provider_hint(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Unauthenticated | ErrorKind::Unreachable => {
-            Some("nothing was changed; --sandbox tries the same without account or cluster")
+            "nothing was changed; --sandbox tries the same without account or cluster"
         }
-        ErrorKind::Forbidden => Some("nothing was changed"),
-        ErrorKind::Throttled { .. } => Some("others use up the account's rate: run again in a while"),
-        ErrorKind::Internal => Some("what was done is kept: run the same command again in a while"),
-        ErrorKind::Stale | ErrorKind::Expired => Some("something changed it meanwhile: run the same command again"),
-        ErrorKind::FieldConflicts(_) => {
-            Some("change the field where its owner keeps it, or take it with --force-conflicts")
+        ErrorKind::Forbidden => "nothing was changed",
+        ErrorKind::Throttled { .. } => "others use up the account's rate: run again in a while",
+        ErrorKind::Internal => "what was done is kept: run the same command again in a while",
+        ErrorKind::Stale | ErrorKind::Expired => "something changed it meanwhile: run the same command again",
+        ErrorKind::InUse => "something else works with it: run the same command again in a while",
+        ErrorKind::FieldConflicts(_) => "change the field where its owner keeps it, or take it with --force-conflicts",
+        ErrorKind::NotFound => "it is not there, or not any more: look for it, then run the same command again",
+        ErrorKind::AlreadyExists => {
+            "something else has its name: look at it, remove or rename one of the two, then run the same command again"
         }
-        _ => None,
+        ErrorKind::Invalid => "correct what the service names, then run the same command again",
+        ErrorKind::TokenBurnt => "what was made for it is gone: run the same command again",
+        ErrorKind::LimitExceeded => {
+            "what was done is kept: free some or have the limit raised, then run the same command again"
+        }
+        ErrorKind::Unsupported => "check which endpoint the environment and the profile name: it has no such operation",
+        _ => "run the same command again",
     }
 }
 

@@ -215,6 +215,7 @@ impl Refusal<'_> {
                 "",
             ),
             408 => (ErrorKind::Unreachable, ""),
+            409 => (ErrorKind::Stale, ""),
             501 => (ErrorKind::Unsupported, ""),
             404 if self.code.is_empty() => (ErrorKind::Unsupported, "check the endpoint"),
             ..=399 => (
@@ -293,6 +294,7 @@ mod tests {
             ("InternalFailure", 500, "oops", ErrorKind::Internal),
             ("", 502, "", ErrorKind::Internal),
             ("", 408, "", ErrorKind::Unreachable),
+            ("OperationInProgress", 409, "", ErrorKind::Stale),
             ("Whatever", 400, "", ErrorKind::Invalid),
         ] {
             let error = refused(status, code, message);

@@ -60,7 +60,7 @@ enum Trouble {
     Untrusted(ErrorKind, String),
     /// No whole answer came.
     Unanswered(String),
-    /// The answer broke off, although it came to its end.
+    /// The answer is no whole object, although it came to its end.
     Garbled,
     /// The server said no.
     Refused(Box<Refusal>),
@@ -378,7 +378,7 @@ impl Transport {
             ),
             Trouble::Garbled => call.error(
                 ErrorKind::Internal,
-                format!("the answer of {server} breaks off in the middle of an object; run again, and if that does not help, look for a proxy on the way"),
+                format!("the answer of {server} is no whole object; run again, and if that does not help, check its address and any proxy on the way"),
             ),
             Trouble::Unanswered(text) => {
                 let doubt = if call.repeatable { "" } else { "; what was asked may have been done all the same" };
@@ -410,7 +410,7 @@ async fn read_whole(call: &Call, response: Response<Body>) -> Result<Answer, Tro
         Trouble::Unanswered(printable(&root_cause(error.as_ref())))
     })?;
     let body = body.to_bytes();
-    if breaks_off(&body) {
+    if !is_object(&body) {
         return Err(Trouble::Garbled);
     }
     Ok(Answer {
@@ -421,10 +421,10 @@ async fn read_whole(call: &Call, response: Response<Body>) -> Result<Answer, Tro
     })
 }
 
-/// Whether an object begins and does not end. What is no object at all is another matter, which no second try mends.
-fn breaks_off(body: &[u8]) -> bool {
+/// Whether it begins and ends as all answers of an API server do. What is between is read by who knows what it should be.
+fn is_object(body: &[u8]) -> bool {
     let body = body.trim_ascii();
-    body.starts_with(b"{") && !body.ends_with(b"}")
+    body.starts_with(b"{") && body.ends_with(b"}")
 }
 
 /// An error and what is below it; no honest chain is longer. `io::Error` passes over what it wraps when asked for its source.

@@ -72,10 +72,10 @@ impl Answer {
         self.headers.get_optional_str(&HeaderName::from_static(name))
     }
 
-    /// Whether an object begins and does not end, although the answer came to its end.
-    fn breaks_off(&self) -> bool {
+    /// Whether it says nothing, or begins and ends as an object.
+    fn is_whole(&self) -> bool {
         let body = self.body.trim_ascii();
-        body.starts_with(b"{") && !body.ends_with(b"}")
+        body.is_empty() || (body.starts_with(b"{") && body.ends_with(b"}"))
     }
 
     /// The body as what it should be. Its text is not shown: it may hold keys.
@@ -251,8 +251,8 @@ impl ResourceManager {
             } = call;
             let took = started.elapsed();
             let mut error = match outcome {
-                Ok(Ok(answer)) if (200..300).contains(&answer.status) && answer.breaks_off() => {
-                    let message = "the answer breaks off in the middle of an object; run again, and if that does not help, look for a proxy on the way";
+                Ok(Ok(answer)) if (200..300).contains(&answer.status) && !answer.is_whole() => {
+                    let message = "the answer is no whole object; run again, and if that does not help, check the endpoint and any proxy on the way";
                     call.subject().error(ErrorKind::Internal, message)
                 }
                 Ok(Ok(answer)) if (200..300).contains(&answer.status) => {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures::TryStreamExt as _;
 use moorline_api::{Accounts as _, ErrorKind, Volumes as _};
 use moorline_azure::{AzureProvider, AzureSettings};
+use serde_json::json;
 
 use crate::server::{Server, class, new_volume, uid};
 use crate::world::{Reply, SUBSCRIPTION};
@@ -166,6 +167,12 @@ async fn what_broke_inside_is_tried_again_where_that_is_harmless() {
                 .is_ok();
         fails.then(|| Reply::refuse(503, "InternalError", "Try again."))
     });
+    server
+        .provider()
+        .create(&new_volume(&class(FILE, &[]), &uid(2)))
+        .await
+        .unwrap();
+    server.fault(once("create share", Reply::new(200, json!("####"))));
     let volume = server
         .provider()
         .create(&new_volume(&class(FILE, &[]), &uid(1)))
@@ -275,10 +282,10 @@ async fn settings_that_lead_nowhere_are_said_so() {
     assert!(error.message.contains("cannot connect to 127.0.0.1"), "{error}");
 
     for (body, words) in [
-        ("<html>", "not what Resource Manager sends"),
-        ("", "not what Resource Manager sends"),
+        (json!("<html>"), "the answer is no whole object"),
+        (json!({"value": []}), "not what Resource Manager sends"),
     ] {
-        server.fault(move |asked| (asked == "subscription").then(|| Reply::new(200, body.into())));
+        server.fault(move |asked| (asked == "subscription").then(|| Reply::new(200, body.clone())));
         let error = server.provider().account().await.unwrap_err();
         assert!(error.message.contains(words), "{error}");
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::server::{Server, answer, claim, failure, object};
+use crate::server::{Server, answer, claim, failure, object, raw};
 
 fn data() -> ObjectRef {
     ObjectRef::new(ResourceKind::claim(), "demo", "data")
@@ -47,6 +47,24 @@ async fn what_is_safe_to_repeat_is_repeated() {
         Deletion::Gone
     );
     assert_eq!(server.lines().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_whole_object_is_asked_for_again() {
+    let bodies = ["{\"metadata\": {", "####", "<html>502</html>", ""].map(async |body| {
+        let server = Server::start(move |number, _| match number {
+            0 => raw(200, "application/json", body),
+            _ => answer(200, &claim()),
+        })
+        .await;
+        let cluster = server.cluster();
+        let applied = cluster
+            .apply(&data(), &object(claim()), ApplyOptions::default())
+            .await
+            .unwrap();
+        assert_eq!((applied.object.name(), server.lines().len()), ("data", 2), "{body}");
+    });
+    futures::future::join_all(bodies).await;
 }
 
 #[tokio::test]
