@@ -2,7 +2,7 @@
 //! error that names the operation, the thing, the cause and what to do next; then the same command, undisturbed, finishes.
 //!
 //! A life is played once undisturbed, and tells which calls each of its commands makes. Then lives are played in which each command
-//! meets one fault, until every call has met every fault once: in the command in which there was room for it.
+//! meets one fault, until every call of every command has met every fault.
 
 mod bucket;
 mod chance;
@@ -64,51 +64,48 @@ impl Case {
 /// At most one fault for each command of a life.
 type Life = BTreeMap<Step, Case>;
 
-/// The lives in which every call meets every fault.
-fn lives(cloud: Cloud) -> VecDeque<Life> {
+/// The lives in which every call of every command meets every fault.
+fn lives(cloud: Cloud) -> Vec<Life> {
     let mut stage = Stage::of(cloud);
     stage.reset();
-    let mut users: BTreeMap<Struck, Vec<(Step, u64)>> = BTreeMap::new();
+    let mut cases: BTreeMap<Step, Vec<Case>> = BTreeMap::new();
     for step in cloud.steps() {
         stage.prepare(step);
         stage.live.reset_audit();
         stage.play(step, false).succeeds();
         assert_eq!(stage.wrongs(step), [""; 0], "{step:?} without a fault");
+        let of_step = cases.entry(step).or_default();
         for (call, count) in stage.calls() {
-            users.entry(call).or_default().push((step, count));
-        }
-    }
-    let mut waiting: BTreeMap<Step, VecDeque<Case>> = BTreeMap::new();
-    for (call, steps) in &users {
-        for (nth, kind) in KINDS.iter().filter(|kind| kind.rule(call).is_some()).enumerate() {
-            // The command with the fewest cases so far; of equals, another one for each fault.
-            let load = |step: &Step| waiting.get(step).map_or(0, VecDeque::len);
-            let turned = steps.iter().cycle().skip(nth % steps.len()).take(steps.len());
-            let (step, count) = *turned.min_by_key(|(step, _)| load(step)).unwrap();
-            let case = Case {
-                step,
-                call: call.clone(),
-                // Among the first of them, which each run makes; another seed strikes others.
-                nth: 1 + (nth as u64 + plays::seed()) % count.clamp(1, PLACES),
-                kind,
-            };
-            waiting.entry(step).or_default().push_back(case);
+            of_step.extend(faults(step, &call, count));
         }
     }
     if let Ok(wanted) = std::env::var(CASE) {
-        for cases in waiting.values_mut() {
+        for cases in cases.values_mut() {
             cases.retain(|case| case.name(cloud).starts_with(&wanted));
         }
     }
-    let longest = waiting.values().map(VecDeque::len).max().unwrap_or_default();
-    (0..longest)
-        .map(|_| {
-            waiting
-                .iter_mut()
-                .filter_map(|(step, cases)| Some((*step, cases.pop_front()?)))
-                .collect()
-        })
-        .collect()
+    let longest = cases.values().map(Vec::len).max().unwrap_or_default();
+    let mut lives: Vec<Life> = (0..longest).map(|_| Life::new()).collect();
+    for (step, cases) in cases {
+        // A command of few cases meets them evenly among all lives, for a sample of these to have some of each.
+        let count = cases.len();
+        for (index, case) in cases.into_iter().enumerate() {
+            lives[index * longest / count].insert(step, case);
+        }
+    }
+    lives
+}
+
+/// What can go wrong with a call that a command makes so often, each at one of the first of them, which each run makes. Another seed
+/// strikes others.
+fn faults(step: Step, call: &Struck, count: u64) -> impl Iterator<Item = Case> {
+    let possible = KINDS.iter().filter(|kind| kind.rule(call).is_some());
+    (0..).zip(possible).map(move |(index, kind): (u64, _)| Case {
+        step,
+        call: call.clone(),
+        nth: 1 + (index + step as u64 + plays::seed()) % count.clamp(1, PLACES),
+        kind,
+    })
 }
 
 /// What came of the cases.
@@ -232,6 +229,9 @@ fn every_fault(cloud: Cloud) {
     } else {
         all.len().div_ceil(SAMPLE).max(1)
     };
+    if everything {
+        plays::say(&format!("{}: {cases} cases in {} lives", cloud.name(), all.len()));
+    }
     let chosen: Mutex<VecDeque<&Life>> = Mutex::new(all.iter().step_by(step).collect());
     let tally = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
