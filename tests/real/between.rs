@@ -1,40 +1,52 @@
-//! A hand between moorline and its parts: it passes every call on, and kills the process that makes a certain one, before the call reaches
-//! its part or when the answer is there.
+//! A hand between moorline and its parts: it passes every call on but for one, at which it kills the process, or lets something go wrong,
+//! before the call reaches its part or when the answer is there.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// When a process dies: at the n-th call that changes something, before its effect or after it.
+use crate::accident::Accident;
+
+/// Calls of one sort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// Those that mean to change something: no rehearsal, no question about rights, and not the lock, which is renewed by the clock.
+    Changes,
+    /// Those that read, but for watches.
+    Reads,
+    /// Those that wait for changes.
+    Watches,
+    /// What is none of these.
+    Others,
+}
+
+/// Where it happens: at the n-th call of a sort, before its effect or after it.
 #[derive(Clone, Copy, Debug)]
 pub enum Moment {
     /// The call never arrives.
     Before(u32),
-    /// It has its effect, and nobody hears the answer.
+    /// It has its effect, and nobody hears the answer as it was.
     After(u32),
+}
+
+/// What is done there.
+enum Deed {
+    /// The process is killed: this says that the moment has come, and ends when the process is dead.
+    Death(Sender<()>, Receiver<()>),
+    /// The call goes wrong.
+    Accident(Accident),
 }
 
 /// What waits for its call.
 struct Trap {
+    calls: Calls,
     moment: Moment,
     /// How many such calls there were.
-    calls: u32,
-    /// Says that the moment has come.
-    sprung: Sender<()>,
-    /// Ends when the process is dead.
-    dead: Receiver<()>,
-}
-
-impl Trap {
-    /// Has the process killed, and comes back when it is dead.
-    fn springs(&self) {
-        // Who does not listen any more has seen the process end.
-        self.sprung.send(()).ok();
-        self.dead.recv().ok();
-    }
+    seen: u32,
+    deed: Deed,
 }
 
 /// Stands between a process and the servers at these addresses.
@@ -66,16 +78,11 @@ impl Between {
         format!("http://{address}")
     }
 
-    /// Runs a command and kills it (`SIGKILL`) at that moment. Its exit code where it ended before.
+    /// Runs a command and kills it (`SIGKILL`) at a call that changes something. Its exit code where it ended before.
     pub fn kill(&self, mut command: Command, moment: Moment) -> Option<i32> {
         let (sprung, springs) = channel();
         let (alive, dead) = channel();
-        *self.trap.lock().unwrap() = Some(Trap {
-            moment,
-            calls: 0,
-            sprung,
-            dead,
-        });
+        self.set(Calls::Changes, moment, Deed::Death(sprung, dead));
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let code = loop {
             if springs.recv_timeout(Duration::from_millis(20)).is_ok() {
@@ -88,25 +95,58 @@ impl Between {
             }
         };
         drop(alive);
-        *self.trap.lock().unwrap() = None;
+        self.clear();
         code
+    }
+
+    /// Runs a command to its end, in which one call goes wrong, and tells whether it came to that call.
+    pub fn disturb(&self, mut command: Command, calls: Calls, moment: Moment, accident: Accident) -> (Output, bool) {
+        self.set(calls, moment, Deed::Accident(accident));
+        let output = command.output().unwrap();
+        (output, self.clear().is_none())
+    }
+
+    fn set(&self, calls: Calls, moment: Moment, deed: Deed) {
+        let seen = 0;
+        *self.trap.lock().unwrap() = Some(Trap {
+            calls,
+            moment,
+            seen,
+            deed,
+        });
+    }
+
+    fn clear(&self) -> Option<Trap> {
+        self.trap.lock().unwrap().take()
     }
 }
 
-/// A call that means to change something: no rehearsal, no question about rights, and not the lock, which is renewed by the clock.
-fn changes(head: &str, body: &str) -> bool {
-    let line = head.lines().next().unwrap_or_default();
-    if line.starts_with("GET ") || line.contains("dryRun=") {
-        return false;
+impl Calls {
+    fn of(head: &str, body: &str) -> Self {
+        let line = head.lines().next().unwrap_or_default();
+        let asks = |actions: &[&str]| actions.iter().any(|action| body.contains(&format!("Action={action}")));
+        let aside = [
+            "dryRun=",
+            "/leases",
+            "/apis/authorization.k8s.io/",
+            "/apis/authentication.k8s.io/",
+        ];
+        if line.starts_with("POST / ") {
+            if asks(&["Create", "Delete", "Modify"]) {
+                Self::Changes
+            } else {
+                Self::Reads
+            }
+        } else if aside.iter().any(|part| line.contains(part)) {
+            Self::Others
+        } else if !line.starts_with("GET ") {
+            Self::Changes
+        } else if line.contains("watch=") {
+            Self::Watches
+        } else {
+            Self::Reads
+        }
     }
-    if line.starts_with("POST / ") {
-        return ["Action=Create", "Action=Delete", "Action=Modify"]
-            .iter()
-            .any(|action| body.contains(action));
-    }
-    !["/leases", "/apis/authorization.k8s.io/", "/apis/authentication.k8s.io/"]
-        .iter()
-        .any(|part| line.contains(part))
 }
 
 /// Passes one request on, and its answer back. Connections carry one request each, so that nothing has to be told apart in them.
@@ -133,30 +173,44 @@ fn pass(client: &TcpStream, server: &str, trap: &Mutex<Option<Trap>>) -> std::io
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    let struck = strikes(trap, changes(&head, &String::from_utf8_lossy(&body)));
+    let struck = strikes(trap, Calls::of(&head, &String::from_utf8_lossy(&body)));
     if let Some(trap) = &struck
         && matches!(trap.moment, Moment::Before(_))
     {
-        trap.springs();
-        return Ok(());
+        return trap.springs(client, &head, &[]);
     }
     let mut upstream = TcpStream::connect(server)?;
     upstream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes())?;
     upstream.write_all(&body)?;
     if let Some(trap) = struck {
-        upstream.read_to_end(&mut Vec::new())?;
-        trap.springs();
-        return Ok(());
+        let mut answer = Vec::new();
+        upstream.read_to_end(&mut answer)?;
+        return trap.springs(client, &head, &answer);
     }
     std::io::copy(&mut upstream, &mut &*client)?;
     client.shutdown(Shutdown::Write)
 }
 
 /// The trap, where this is the call that it waits for.
-fn strikes(trap: &Mutex<Option<Trap>>, changes: bool) -> Option<Trap> {
+fn strikes(trap: &Mutex<Option<Trap>>, calls: Calls) -> Option<Trap> {
     let mut set = trap.lock().unwrap();
-    let waiting = set.as_mut().filter(|_| changes)?;
-    waiting.calls += 1;
+    let waiting = set.as_mut().filter(|trap| trap.calls == calls)?;
+    waiting.seen += 1;
     let (Moment::Before(nth) | Moment::After(nth)) = waiting.moment;
-    if waiting.calls < nth { None } else { set.take() }
+    if waiting.seen < nth { None } else { set.take() }
+}
+
+impl Trap {
+    /// Does the deed to a client, who gets no other answer.
+    fn springs(&self, client: &TcpStream, request: &str, answer: &[u8]) -> std::io::Result<()> {
+        match &self.deed {
+            Deed::Death(sprung, dead) => {
+                // Who does not listen any more has seen the process end.
+                sprung.send(()).ok();
+                dead.recv().ok();
+                Ok(())
+            }
+            Deed::Accident(accident) => accident.happens(client, request, answer),
+        }
+    }
 }

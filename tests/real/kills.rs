@@ -3,80 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use moorline_parts::{Component, ControlPlane, Emulator, Error, Programs};
+use moorline_parts::{Component, Emulator, Error, Programs};
 use serde_json::Value;
-use tempfile::TempDir;
 
+use crate::own::Turn;
 use crate::stage::{Stage, parts};
 use crate::support::{Run, profile, set};
 
 /// Replicas of the sets: enough that a kill meets work under way.
 const REPLICAS: u32 = 12;
-
-/// A control plane and a cloud that may be killed.
-struct Own {
-    plane: ControlPlane,
-    cloud: Emulator,
-    _folder: TempDir,
-}
-
-/// Two of them, so that two tests can wait at once and no more memory is used than that.
-static OWN: [Mutex<Option<Own>>; 2] = [const { Mutex::new(None) }; 2];
-
-/// One of the two, with all its parts running.
-struct Turn(MutexGuard<'static, Option<Own>>);
-
-impl Turn {
-    fn of(which: usize) -> Self {
-        let mut own = OWN[which].lock().unwrap_or_else(PoisonError::into_inner);
-        if own.is_none() {
-            let folder = tempfile::tempdir().unwrap();
-            let programs = parts().programs;
-            let plane = ControlPlane::start(&programs, &folder.path().join("cluster"));
-            let cloud = Emulator::moto(&programs, &folder.path().join("cloud"));
-            *own = Some(Own {
-                plane: plane.unwrap_or_else(|error| panic!("{error}")),
-                cloud: cloud.unwrap_or_else(|error| panic!("{error}")),
-                _folder: folder,
-            });
-        }
-        let mut turn = Self(own);
-        for component in Component::ALL {
-            if !turn.own().plane.runs(component) {
-                turn.restart(component);
-            }
-        }
-        if !turn.own().cloud.runs() {
-            turn.own().cloud.restart().unwrap();
-        }
-        turn
-    }
-
-    fn own(&mut self) -> &mut Own {
-        self.0.as_mut().unwrap()
-    }
-
-    fn stage(&mut self) -> Stage {
-        let own = self.own();
-        Stage::new(&parts(), own.plane.kubeconfig(), own.cloud.url())
-    }
-
-    fn kill(&mut self, component: Component) {
-        self.own().plane.kill(component).unwrap();
-    }
-
-    fn restart(&mut self, component: Component) {
-        let restarted = self.own().plane.restart(component);
-        restarted.unwrap_or_else(|error| panic!("{error}"));
-        // The API server needs a moment to find its etcd again.
-        let own = self.own();
-        Stage::eventually("the API server is ready", || {
-            own.plane.kubectl(&["get", "--raw", "/readyz"]).is_ok()
-        });
-    }
-}
 
 fn written(stage: &Stage, name: &str) -> String {
     let header = format!("{}onDown: delete\n", profile(name));

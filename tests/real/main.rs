@@ -18,9 +18,12 @@ mod support;
 #[path = "../it/gc/stage.rs"]
 mod sandbox_stage;
 
+mod accident;
 mod azure;
 mod between;
 mod clouds;
+mod life;
+mod own;
 mod stage;
 
 #[path = "."]
@@ -30,6 +33,7 @@ mod real {
     mod blobs;
     mod crashes;
     mod documents;
+    mod faults;
     mod gc;
     mod kills;
     mod lifecycle;
