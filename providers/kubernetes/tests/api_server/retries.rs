@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use moorline_api::{ApplyOptions, Cluster, DeleteOptions, Deletion, ErrorKind, ObjectRef, Propagation, ResourceKind};
+use moorline_api::{
+    ApplyOptions, Cluster, DeleteOptions, Deletion, ErrorKind, Object, ObjectRef, Propagation, ResourceKind,
+};
 use moorline_kubernetes::{KubeCluster, KubeSettings};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,15 +25,18 @@ async fn recovering(code: u16, failures: usize) -> Server {
     .await
 }
 
+/// What an apply gives, which has to succeed.
+async fn applied(server: &Server) -> Object {
+    let options = ApplyOptions::default();
+    let applied = server.cluster().apply(&data(), &object(claim()), options).await;
+    applied.unwrap().object
+}
+
 #[tokio::test]
 async fn what_is_safe_to_repeat_is_repeated() {
     let applies = [429, 500, 502, 503, 504].map(async |code| {
         let server = recovering(code, 2).await;
-        let cluster = server.cluster();
-        cluster
-            .apply(&data(), &object(claim()), ApplyOptions::default())
-            .await
-            .unwrap();
+        applied(&server).await;
         assert_eq!(server.lines().len(), 3, "{code}");
     });
     futures::future::join_all(applies).await;
@@ -57,12 +62,8 @@ async fn an_answer_that_is_no_whole_object_is_asked_for_again() {
             _ => answer(200, &claim()),
         })
         .await;
-        let cluster = server.cluster();
-        let applied = cluster
-            .apply(&data(), &object(claim()), ApplyOptions::default())
-            .await
-            .unwrap();
-        assert_eq!((applied.object.name(), server.lines().len()), ("data", 2), "{body}");
+        assert_eq!(applied(&server).await.name(), "data", "{body}");
+        assert_eq!(server.lines().len(), 2, "{body}");
     });
     futures::future::join_all(bodies).await;
 }
