@@ -353,11 +353,6 @@ impl Leftovers {
             .collect()
     }
 
-    /// The clusters, in the policy's order.
-    pub fn clusters(&self) -> impl Iterator<Item = ClusterIndex> + use<> {
-        (0..self.clusters.len()).filter_map(|index| Some(ClusterIndex(u16::try_from(index).ok()?)))
-    }
-
     /// Says which cluster answered, before any of its objects is added. Where the policy pins another UID, nothing of it counts
     /// as read from here on.
     pub fn identify(&mut self, cluster: ClusterIndex, uid: &str) {

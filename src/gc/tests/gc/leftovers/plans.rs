@@ -1,9 +1,9 @@
 //! Marks, grace, caps and the second look.
 
-use moorline_api::{Resource, tags};
+use moorline_api::{Resource, VolumeId, tags};
 use moorline_gc::leftovers::{Action, Grace, Kind, Plan, Sort, plan, second_look, settle};
 use moorline_gc::plan::Kept;
-use moorline_gc::{Caps, Clock, Records, Verdict};
+use moorline_gc::{Caps, Clock, Detail, Records, Verdict};
 
 use super::build::*;
 use crate::build;
@@ -111,12 +111,14 @@ fn what_has_no_price_stays_where_money_is_capped() {
     assert_eq!(actions(&plan), [Action::Keep(Kept::Unpriced), Action::Delete]);
 }
 
-/// A plan that deletes one volume of 10 GiB and 0.80 dollars a month.
+/// A plan that deletes one volume, of 10 GiB and 0.80 dollars a month, of two.
 fn volumes(change: impl FnOnce(&mut Caps)) -> (moorline_gc::Plan, Caps) {
+    let mut young = build::volume();
+    young.id = VolumeId("vol-young".to_owned());
     let mut volume = build::volume();
     volume.tags.insert(tags::UNUSED.to_owned(), mark_of(WEEK));
     let scene = build::Scene::of([])
-        .volume(volume)
+        .listed(vec![(volume, Detail::Full), (young, Detail::Full)])
         .policy(|policy| change(&mut policy.caps));
     let clock = Clock { now: now() };
     let plan = moorline_gc::plan::plan(&scene.world(), &scene.policy, &Records::default(), clock, "run-1");
@@ -170,14 +172,14 @@ fn caps_hold_for_volumes_and_leftovers_together() {
         ),
         (
             Caps {
-                percent: Some(100),
+                percent: Some(50),
                 ..Caps::default()
             },
             true,
         ),
         (
             Caps {
-                percent: Some(99),
+                percent: Some(49),
                 ..Caps::default()
             },
             false,
