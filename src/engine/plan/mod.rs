@@ -356,3 +356,6 @@ impl DownPlan {
         self.objects.is_empty() && self.claims.is_empty() && self.secrets.is_empty() && self.load_balancers.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;
