@@ -17,6 +17,31 @@ fn a_volume_that_the_cloud_does_not_have_is_missing_only_where_it_answered() {
     world.volumes.named_complete = false;
     assert_eq!(judge(&world), [], "nobody knows");
     assert_eq!(crate::check::behind::unknown(&world).len(), 1);
+    world.put_volume(volume("a"));
+    assert_eq!(crate::check::behind::unknown(&world), [], "it was read all the same");
+}
+
+#[test]
+fn a_volume_that_failed_or_is_being_deleted_is_told() {
+    let mut world = sound();
+    for (state, why) in [
+        (VolumeState::Error, "volume vol-a failed in the cloud"),
+        (VolumeState::Deleting, "volume vol-a is deleting in the cloud"),
+        (VolumeState::Deleted, "volume vol-a is deleted in the cloud"),
+    ] {
+        world.the_volume().state = state;
+        assert_eq!(only(&world, Severity::Error, Problem::VolumeFailed).why, why);
+    }
+}
+
+#[test]
+fn a_bound_claim_that_is_being_deleted_names_its_users() {
+    let mut world = sound();
+    let mut leaving = claim("a", "Bound");
+    leaving["metadata"]["deletionTimestamp"] = json!("2026-11-22T00:00:00Z");
+    world.put_claim(leaving);
+    let finding = only(&world, Severity::Warning, Problem::Unbound);
+    assert_eq!(finding.evidence, ["pod ns/p uses it"]);
 }
 
 #[test]
@@ -44,6 +69,10 @@ fn sizes_are_held_against_what_kubernetes_believes() {
             .why
             .contains("did not finish")
     );
+    let mut unsized_one = pv("a");
+    unsized_one["spec"]["capacity"] = json!({});
+    world.put_pv(unsized_one);
+    assert_eq!(judge(&world), [], "it does not say its size");
 }
 
 #[test]
@@ -93,6 +122,36 @@ fn a_running_pod_has_its_disk_attached_to_its_own_machine() {
 }
 
 #[test]
+fn what_kubernetes_says_of_a_detached_disk_is_evidence() {
+    let mut world = sound();
+    world.the_volume().attachments.clear();
+    world.the_volume().state = VolumeState::Available;
+    let evidence = |world: &World| only(world, Severity::Error, Problem::Detached).evidence;
+    assert_eq!(evidence(&world), ["no VolumeAttachment is there for it"]);
+    for (attached, is) in [(true, "attached"), (false, "to be attached")] {
+        let attachment = json!({
+            "spec": {"nodeName": "n", "source": {"persistentVolumeName": "pv-a"}}, "status": {"attached": attached},
+        });
+        world.attachments = Some(vec![Attached::of(&object(attachment)).unwrap()]);
+        let said = format!("a VolumeAttachment says that it is {is} to node n");
+        assert_eq!(evidence(&world), [said]);
+    }
+    world.attachments = None;
+    assert_eq!(evidence(&world), [""; 0], "VolumeAttachments could not be read");
+}
+
+#[test]
+fn a_pod_that_does_not_run_says_nothing_of_its_disk() {
+    let mut world = sound();
+    world.the_volume().attachments.clear();
+    world.the_volume().state = VolumeState::Available;
+    let mut starting = pod("a");
+    starting["status"]["phase"] = json!("Pending");
+    world.pods = Some(vec![Pod::of(&object(starting)).unwrap()]);
+    assert_eq!(judge(&world), []);
+}
+
+#[test]
 fn what_kubernetes_takes_for_attached_is_looked_for_in_the_cloud() {
     let mut world = sound();
     world.pods = Some(Vec::new());
@@ -106,6 +165,11 @@ fn what_kubernetes_takes_for_attached_is_looked_for_in_the_cloud() {
     world.attachments = Some(vec![attachment(json!({"attached": true}))]);
     assert_eq!(judge(&world), []);
     world.the_volume().attachments.clear();
+    assert_eq!(
+        judge(&world),
+        [],
+        "the cloud does not say yet where, and that it is in use"
+    );
     world.the_volume().state = VolumeState::Available;
     only(&world, Severity::Error, Problem::Detached);
     let error = json!({"attached": false, "attachError": {"message": "volume is in another zone"}});
@@ -170,6 +234,9 @@ fn tags_name_this_cluster_this_claim_and_this_life_of_it() {
     drivers["metadata"]["labels"] = json!({});
     world.put_pv(drivers);
     assert_eq!(judge(&world), [], "a driver's volume need not bear our tags");
+    world.put_pv(pv("a"));
+    world.the_volume().spec.config = VolumeConfig::AzureBlob(AzureContainer::default());
+    assert_eq!(judge(&world), [], "containers are listed without all that they bear");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One case for each problem, on worlds made of objects as the API server shows them.
 
 mod bound;
+mod records;
 mod unbound;
 
 use std::collections::BTreeMap;

@@ -22,6 +22,13 @@ fn unbound_claims_say_why() {
         why(|claim, _| claim["spec"]["storageClassName"] = json!("nowhere")).contains("nowhere is not in the cluster")
     );
     assert!(why(|claim, _| claim["spec"]["storageClassName"] = Value::Null).contains("no default one"));
+    let unread = |claim: &mut Value, world: &mut World| {
+        claim["spec"]["storageClassName"] = Value::Null;
+        world.has_default = None;
+    };
+    let unread = unbound(unread);
+    assert!(unread.why.contains("waits to be given the default"), "{}", unread.why);
+    assert_eq!(unread.severity, Severity::Warning);
     assert!(why(|claim, _| claim["spec"]["storageClassName"] = json!("")).contains("without a class"));
     assert!(
         why(|claim, _| claim["spec"]["volumeName"] = json!("pv-gone"))
@@ -125,6 +132,33 @@ fn persistent_volumes_without_a_claim_are_told() {
 }
 
 #[test]
+fn a_persistent_volume_that_nobody_has_used_is_told_only_where_nothing_is_behind_it() {
+    let mut world = sound();
+    let mut free = pv("free");
+    free["status"]["phase"] = json!("Available");
+    free["spec"].as_object_mut().unwrap().remove("claimRef");
+    world.put_pv(free);
+    let finding = only(&world, Severity::Warning, Problem::VolumeMissing);
+    assert!(finding.why.contains("no claim uses it"), "{}", finding.why);
+    world.put_volume(volume("free"));
+    assert_eq!(judge(&world), []);
+}
+
+#[test]
+fn what_another_profile_leaves_is_not_told() {
+    let mut world = sound();
+    let mut released = pv("gone");
+    released["status"]["phase"] = json!("Released");
+    world.put_volume(volume("gone"));
+    world.profile = Some("web".to_owned());
+    world.put_pv(released.clone());
+    only(&world, Severity::Info, Problem::Released);
+    released["metadata"]["labels"]["moorline.dev/profile"] = json!("shop");
+    world.put_pv(released);
+    assert_eq!(judge(&world), []);
+}
+
+#[test]
 fn two_pointers_to_one_disk_are_an_error() {
     let mut world = sound();
     let mut twin = pv("twin");
@@ -159,6 +193,15 @@ fn volumes_of_ours_that_nothing_names_are_told() {
         .tags
         .insert(tags::CLUSTER_UID.to_owned(), "other".to_owned());
     assert_eq!(judge(&world), [], "another cluster's is no business of this one");
+    let mut shops = volume("a");
+    shops.id = other;
+    shops.attachments.clear();
+    world.profile = Some("web".to_owned());
+    world.put_volume(shops.clone());
+    only(&world, Severity::Warning, Problem::Spare);
+    shops.tags.insert(tags::PROFILE.to_owned(), "shop".to_owned());
+    world.put_volume(shops);
+    assert_eq!(judge(&world), [], "nor is another profile's of this one");
 }
 
 #[test]
