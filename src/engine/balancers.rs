@@ -243,3 +243,6 @@ impl Services {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

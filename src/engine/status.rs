@@ -380,3 +380,6 @@ fn event_status(event: &EventView) -> EventStatus {
         count: event.count,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -457,28 +457,4 @@ impl Follower {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fakes::Stage;
-
-    /// Whether everything that counts was read, in a moment.
-    async fn is_read(stage: &Stage, kinds: [ResourceKind; 2]) -> bool {
-        let queries = kinds.map(|kind| ListQuery::within(kind, "default")).to_vec();
-        let tracker = Tracker::start(&stage.context(), queries);
-        let soon = Instant::now() + Duration::from_millis(300);
-        tracker.first_look(soon).await.is_ok()
-    }
-
-    #[tokio::test]
-    async fn nothing_waits_for_what_only_explains() {
-        for kind in [ErrorKind::Internal, ErrorKind::Forbidden] {
-            let stage = Stage::new();
-            stage.script.refuse("list events", kind.clone());
-            stage.script.refuse("list pods", kind);
-            assert!(is_read(&stage, [ResourceKind::event(), ResourceKind::pod()]).await);
-        }
-        let stage = Stage::new();
-        stage.script.refuse("list services", ErrorKind::Internal);
-        assert!(!is_read(&stage, [ResourceKind::service(), ResourceKind::pod()]).await);
-    }
-}
+mod tests;

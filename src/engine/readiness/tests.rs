@@ -1,5 +1,7 @@
 //! What counts as ready, and the words for what does not.
 
+mod whole;
+
 use moorline_api::{Object, ResourceKind};
 use serde_json::{Value, json};
 
@@ -12,6 +14,7 @@ fn snapshot(objects: &[Value]) -> Snapshot {
         let object = Object::from_value(object.clone()).unwrap();
         let kind = match &*object.gvk().kind {
             "Pod" => ResourceKind::pod(),
+            "PersistentVolumeClaim" => ResourceKind::claim(),
             "Event" => ResourceKind::event(),
             "Service" => ResourceKind::service(),
             "Deployment" => ResourceKind::deployment(),
@@ -61,6 +64,76 @@ fn a_set_is_ready_when_its_controller_says_so_of_this_generation() {
     assert_eq!(why(&[new]), "");
     let surplus = set(&json!({"observedGeneration": 2, "replicas": 2, "readyReplicas": 1, "updatedReplicas": 1}));
     assert_eq!(why(&[surplus]), "1 surplus pods are still terminating");
+}
+
+#[test]
+fn a_set_without_replicas_and_pods_waits_for_nothing() {
+    let empty = |status: Value| {
+        let mut set = set(&status);
+        set["spec"]["replicas"] = json!(0);
+        why(&[set])
+    };
+    assert_eq!(empty(json!({"observedGeneration": 1})), "");
+    assert_eq!(
+        empty(json!({"observedGeneration": 1, "replicas": 1})),
+        "its controller has not seen the change yet"
+    );
+}
+
+#[test]
+fn pods_that_keep_an_older_revision_on_purpose_are_not_waited_for() {
+    let rollout = |strategy: Value, updated: u32| {
+        let mut set =
+            set(&json!({"observedGeneration": 2, "replicas": 3, "readyReplicas": 3, "updatedReplicas": updated}));
+        set["spec"]["replicas"] = json!(3);
+        set["spec"]["updateStrategy"] = strategy;
+        why(&[set])
+    };
+    let partition = json!({"rollingUpdate": {"partition": 2}});
+    assert_eq!(rollout(json!({}), 1), "1 of 3 pods have the new revision");
+    assert_eq!(rollout(partition.clone(), 0), "0 of 1 pods have the new revision");
+    assert_eq!(rollout(partition, 1), "");
+    assert_eq!(rollout(json!({"type": "OnDelete"}), 0), "");
+}
+
+#[test]
+fn only_its_own_pods_that_are_not_ready_are_blamed() {
+    let waiting = set(&json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}));
+    let ready = pod(&json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}));
+    let elsewhere = |path: &str, to: &str| {
+        let mut pod = pod(&json!({"phase": "Failed"}));
+        *pod.pointer_mut(path).unwrap() = json!(to);
+        pod["metadata"]["name"] = json!("other");
+        pod
+    };
+    let others = [
+        elsewhere("/metadata/namespace", "other"),
+        elsewhere("/metadata/labels/app", "other"),
+    ];
+    let objects: Vec<Value> = [waiting, ready].into_iter().chain(others).collect();
+    assert_eq!(why(&objects), "0 of 1 pods are ready");
+}
+
+#[test]
+fn a_pod_that_has_not_begun_says_whose_turn_it_is() {
+    let waiting = set(&json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}));
+    let scheduled =
+        |status: &str| json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": status}]});
+    let mut placed = pod(&scheduled("True"));
+    placed["spec"] = json!({"nodeName": "node-a"});
+    let mut begun = placed.clone();
+    begun["status"]["containerStatuses"] = json!([{"state": {}}]);
+    for (pod, expected) in [
+        (
+            pod(&json!({"phase": "Pending"})),
+            "pending: no scheduler has looked at it yet",
+        ),
+        (pod(&scheduled("Unknown")), "pending"),
+        (placed, "pending: the kubelet of node node-a has not taken it up yet"),
+        (begun, "pending"),
+    ] {
+        assert_eq!(why(&[waiting.clone(), pod]), expected);
+    }
 }
 
 #[test]
