@@ -433,3 +433,6 @@ fn remembered(plan: &ClaimPlan) -> Tags {
     tags.extend(plan.set.iter().map(|set| (tags::SET.to_owned(), set.clone())));
     tags
 }
+
+#[cfg(test)]
+mod tests;

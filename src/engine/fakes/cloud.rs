@@ -105,9 +105,18 @@ impl Accounts for FakeCloud {
 
 #[async_trait]
 impl Volumes for FakeCloud {
-    async fn create(&self, _new: &NewVolume) -> Result<Volume> {
+    async fn create(&self, new: &NewVolume) -> Result<Volume> {
         self.script.begins("!create volume")?;
-        Err(unsupported("create"))
+        let volume = Volume {
+            id: VolumeId(format!("vol-of-{}", new.token.claim_uid)),
+            spec: new.spec.clone(),
+            state: VolumeState::Available,
+            attachments: Vec::new(),
+            tags: new.tags.clone(),
+            created: None,
+        };
+        self.add(volume.clone());
+        Ok(volume)
     }
 
     fn list(&self, filter: VolumeFilter) -> BoxStream<'_, Result<Vec<Volume>>> {
@@ -127,8 +136,9 @@ impl Volumes for FakeCloud {
         stream::iter([page]).boxed()
     }
 
-    async fn wait_usable(&self, _id: &VolumeId) -> Result<Volume> {
-        Err(unsupported("wait"))
+    async fn wait_usable(&self, id: &VolumeId) -> Result<Volume> {
+        let volume = self.with(|state| state.volumes.get(id).cloned());
+        volume.ok_or_else(|| Error::new(ErrorKind::NotFound, "wait", &id.0, "it is not there"))
     }
 
     async fn delete(&self, id: &VolumeId) -> Result<()> {
@@ -189,7 +199,7 @@ impl LoadBalancers for FakeCloud {
 #[async_trait]
 impl MountSecrets for FakeCloud {
     async fn mount_secret(&self, _id: &VolumeId) -> Result<BTreeMap<String, Sensitive>> {
-        Ok(BTreeMap::new())
+        Ok(BTreeMap::from([("key".to_owned(), Sensitive::new("new"))]))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Where a run may take place, and what it looks for there.
 
+use moorline_profile::ProviderBlock;
+
 use super::*;
 use crate::fakes::{Stage, claim, profile};
 
@@ -33,6 +35,51 @@ async fn another_place_than_the_profile_pins_is_refused() {
         uid.unwrap(),
         "the profile pins cluster UID another, and this is cluster-uid"
     );
+}
+
+const FRONT: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: front}
+spec: {type: LoadBalancer, ports: [{port: 80}]}
+";
+
+#[tokio::test]
+async fn the_cloud_is_asked_where_a_profile_has_volumes_or_pins_an_account() {
+    let pinned = |region: Option<&str>, account: Option<&str>| ProviderBlock::Aws {
+        region: region.map(str::to_owned),
+        account: account.map(str::to_owned),
+    };
+    let stage = Stage::new();
+    let mut shop = profile("externalClasses: [fast]\n", "");
+    let ctx = stage.context();
+    assert!(site_as_needed(&ctx, &shop).await.unwrap().account.is_some());
+    for (region, account) in [(None, Some("999999999999")), (Some("us-east-1"), None)] {
+        shop.provider = pinned(region, account);
+        let refused = site_as_needed(&ctx, &shop).await;
+        assert!(matches!(refused, Err(EngineError::Refused { .. })), "{refused:?}");
+    }
+    shop.sets.clear();
+    shop.provider = pinned(None, Some("999999999999"));
+    let refused = site_as_needed(&ctx, &shop).await;
+    assert!(matches!(refused, Err(EngineError::Refused { .. })), "{refused:?}");
+    shop.provider = pinned(None, Some("123456789012"));
+    assert!(site_as_needed(&ctx, &shop).await.is_ok());
+
+    stage.script.refuse("account", ErrorKind::Unreachable);
+    assert!(site_as_needed(&ctx, &shop).await.is_err(), "it may be another account");
+    shop.provider = pinned(None, None);
+    let site = site_as_needed(&ctx, &shop).await.unwrap();
+    assert_eq!((site.account, site.notices.len()), (None, 0), "nothing of it is there");
+    let inner = FRONT.replace("LoadBalancer", "ClusterIP");
+    let mut inside = profile("externalClasses: [fast]\n", &inner);
+    inside.sets.clear();
+    assert_eq!(site_as_needed(&ctx, &inside).await.unwrap().notices.len(), 0);
+    let mut balanced = profile("externalClasses: [fast]\n", FRONT);
+    assert!(site_as_needed(&ctx, &balanced).await.is_err(), "it has claims");
+    balanced.sets.clear();
+    let site = site_as_needed(&ctx, &balanced).await.unwrap();
+    assert_eq!((site.account, site.notices.len()), (None, 1));
 }
 
 #[test]

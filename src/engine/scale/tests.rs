@@ -61,6 +61,39 @@ async fn the_ordinals_that_a_set_loses_go_where_it_says_so() {
     assert_eq!((step.from, step.to), (4, 2));
 }
 
+const SHARED: &str = "
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: shared}
+spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 1Gi}}}
+";
+
+#[tokio::test]
+async fn a_set_that_grows_gets_its_own_claims_and_no_others() {
+    let stage = stage(1, "Retain");
+    stage.cluster.add(json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "fast", "uid": "uid-fast"},
+        "provisioner": "ebs.csi.aws.com", "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
+    }));
+    let mut profile = profile("externalClasses: [fast]\n", SHARED);
+    profile.sets[0].replicas = Some(1);
+    let grown = async |replicas: u32| {
+        let plan = plan_scale(&stage.context(), &profile, "db", replicas).await.unwrap();
+        let claims: Vec<String> = plan.claims.into_iter().map(|claim| claim.name).collect();
+        (claims, plan.notices)
+    };
+    let (claims, notices) = grown(3).await;
+    assert_eq!(claims, ["data-db-0", "data-db-1", "data-db-2"]);
+    assert!(
+        notices
+            .iter()
+            .any(|notice| notice.contains("the manifest says 1 replicas")),
+        "{notices:?}"
+    );
+    let (_, notices) = grown(1).await;
+    assert_eq!(notices, [""; 0]);
+}
+
 #[tokio::test]
 async fn ordinals_count_from_the_sets_first() {
     let stage = stage(0, "Delete");

@@ -305,3 +305,6 @@ pub(crate) async fn wait_ready(run: &Run<'_>) -> Result<(), EngineError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

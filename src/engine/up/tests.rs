@@ -249,3 +249,67 @@ async fn only_the_object_that_was_planned_is_removed() {
     execute_up(&ctx, &web(), plan).await.unwrap();
     assert!(!stage.cluster.has("ConfigMap", "former") && stage.cluster.has("ConfigMap", "made-anew"));
 }
+
+/// The set as its controller shows it when all its pods are Ready.
+fn settle(stage: &Stage, name: &str, replicas: u32) {
+    let mut set = stage.cluster.find("StatefulSet", name).unwrap().into_value();
+    set["status"] = json!({"replicas": replicas, "readyReplicas": replicas, "updatedReplicas": replicas});
+    stage.cluster.add(set);
+}
+
+#[tokio::test]
+async fn a_run_with_nothing_to_do_is_done_only_when_all_is_ready() {
+    let mut stage = stage(1, "Delete");
+    let mut ctx = stage.context();
+    ctx.limits.wait = false;
+    let plan = plan_up(&ctx, &web()).await.unwrap();
+    execute_up(&ctx, &web(), plan).await.unwrap();
+    stage.timeout = Duration::from_millis(200);
+    let short = stage.context();
+    let nothing = plan_up(&ctx, &web()).await.unwrap();
+    assert_eq!(nothing.changes(), 0, "{nothing:?}");
+    let waited = execute_up(&short, &web(), nothing).await;
+    assert!(matches!(waited, Err(EngineError::TimedOut { .. })), "{waited:?}");
+    settle(&stage, "cache", 1);
+    let nothing = plan_up(&ctx, &web()).await.unwrap();
+    let writes = stage.script.changes().len();
+    let outcome = execute_up(&short, &web(), nothing).await.unwrap();
+    assert!(outcome.status.ready && outcome.changed == 0, "{outcome:?}");
+    assert_eq!(stage.script.changes().len(), writes);
+    // Claims that may not be read may be missing.
+    let nothing = plan_up(&ctx, &web()).await.unwrap();
+    stage.script.refuse("list persistentvolumeclaims", ErrorKind::Forbidden);
+    assert!(execute_up(&short, &web(), nothing).await.is_err());
+}
+
+#[tokio::test]
+async fn what_waiting_cannot_mend_ends_a_run() {
+    let stage = stage(1, "Delete");
+    let mut ctx = stage.context();
+    ctx.limits.wait = false;
+    let plan = plan_up(&ctx, &web()).await.unwrap();
+    execute_up(&ctx, &web(), plan).await.unwrap();
+    let mut failed = stage.cluster.find("StatefulSet", "cache").unwrap().into_value();
+    failed["status"] =
+        json!({"conditions": [{"type": "Failed", "status": "True", "reason": "Broken", "message": "m"}]});
+    stage.cluster.add(failed);
+    ctx.limits.wait = true;
+    let nothing = plan_up(&ctx, &web()).await.unwrap();
+    let ended = execute_up(&ctx, &web(), nothing).await;
+    let Err(EngineError::NeverReady(causes)) = ended else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(causes[0].why, "Broken: m");
+}
+
+#[tokio::test]
+async fn nodes_that_may_not_be_listed_are_done_without_and_that_is_said() {
+    let stage = stage(1, "Delete");
+    stage.script.refuse("list nodes", ErrorKind::Forbidden);
+    let notices = planned(&stage).await.notices;
+    let is_told = notices.iter().any(|notice| notice.contains("nodes may not be listed"));
+    assert!(is_told, "{notices:?}");
+    let broken = super::tests::stage(1, "Delete");
+    broken.script.refuse("list nodes", ErrorKind::Internal);
+    assert!(plan_up(&broken.context(), &web()).await.is_err());
+}
