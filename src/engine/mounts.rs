@@ -232,3 +232,6 @@ async fn users(ctx: &Context) -> Result<BTreeMap<ObjectRef, String>, Error> {
     let query = ListQuery::everywhere(ResourceKind::persistent_volume());
     Ok(observe::list(ctx, query, keep).await?.0.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests;
