@@ -113,6 +113,12 @@ fn retry_after(response: &HttpResponse) -> Option<Duration> {
         .map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
+/// What an answer means that AWS does not give.
+const BOGUS: (ErrorKind, &str) = (
+    ErrorKind::Internal,
+    "this is no answer of AWS: check the endpoint and any proxy",
+);
+
 /// An answer that says no.
 struct Refusal<'a> {
     code: &'a str,
@@ -218,11 +224,10 @@ impl Refusal<'_> {
             409 => (ErrorKind::Stale, ""),
             501 => (ErrorKind::Unsupported, ""),
             404 if self.code.is_empty() => (ErrorKind::Unsupported, "check the endpoint"),
-            ..=399 => (
-                ErrorKind::Internal,
-                "this is no answer of AWS: check the endpoint and any proxy",
-            ),
+            ..=399 => BOGUS,
             500.. => (ErrorKind::Internal, ""),
+            // AWS always says why.
+            _ if self.code.is_empty() => BOGUS,
             _ => (ErrorKind::Invalid, ""),
         }
     }
@@ -294,6 +299,7 @@ mod tests {
             ("InternalFailure", 500, "oops", ErrorKind::Internal),
             ("", 502, "", ErrorKind::Internal),
             ("", 408, "", ErrorKind::Unreachable),
+            ("", 400, "", ErrorKind::Internal),
             ("OperationInProgress", 409, "", ErrorKind::Stale),
             ("Whatever", 400, "", ErrorKind::Invalid),
         ] {

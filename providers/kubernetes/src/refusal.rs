@@ -121,8 +121,21 @@ impl Refusal {
             StatusCode::TOO_MANY_REQUESTS => Setback::Throttled(self.retry_after),
             _ if self.is_schema_violation() => Setback::Final,
             code if code.is_server_error() && code != StatusCode::NOT_IMPLEMENTED => Setback::Unclear(self.retry_after),
+            _ if self.is_hearsay() => Setback::Unclear(None),
             _ => Setback::Final,
         }
+    }
+
+    /// Whether something on the way made it up, or broke it. About access others may speak, too; and of a path that it does not
+    /// know, an API server itself speaks in plain text.
+    fn is_hearsay(&self) -> bool {
+        let of_access = [
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+        ];
+        let is_unknown_path = self.code == StatusCode::NOT_FOUND && self.message == "404 page not found";
+        !self.genuine && self.code.is_client_error() && !of_access.contains(&self.code) && !is_unknown_path
     }
 
     /// An apply with fields that the kind does not have is answered with 500, as if the server were at fault (kubernetes#122480).

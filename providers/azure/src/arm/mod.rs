@@ -67,6 +67,11 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+/// Whether an answer of this status means something only by what it says. About access and rates others on the way may speak, too.
+fn is_told_by_body(status: u16) -> bool {
+    matches!(status, 200..=299 | 400..=499) && !matches!(status, 401 | 403 | 407 | 408 | 429)
+}
+
 impl Answer {
     pub(crate) fn header(&self, name: &'static str) -> Option<&str> {
         self.headers.get_optional_str(&HeaderName::from_static(name))
@@ -251,7 +256,7 @@ impl ResourceManager {
             } = call;
             let took = started.elapsed();
             let mut error = match outcome {
-                Ok(Ok(answer)) if (200..300).contains(&answer.status) && !answer.is_whole() => {
+                Ok(Ok(answer)) if !answer.is_whole() && is_told_by_body(answer.status) => {
                     let message = "the answer is no whole object; run again, and if that does not help, check the endpoint and any proxy on the way";
                     call.subject().error(ErrorKind::Internal, message)
                 }

@@ -172,7 +172,15 @@ async fn what_broke_inside_is_tried_again_where_that_is_harmless() {
         .create(&new_volume(&class(FILE, &[]), &uid(2)))
         .await
         .unwrap();
-    server.fault(once("create share", Reply::new(200, json!("####"))));
+    for (number, status) in [(3, 200), (4, 404)] {
+        server.fault(once("create share", Reply::new(status, json!("####"))));
+        server
+            .provider()
+            .create(&new_volume(&class(FILE, &[]), &uid(number)))
+            .await
+            .unwrap();
+    }
+    server.fault(|_| None);
     let volume = server
         .provider()
         .create(&new_volume(&class(FILE, &[]), &uid(1)))

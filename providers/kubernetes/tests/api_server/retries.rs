@@ -69,6 +69,37 @@ async fn an_answer_that_is_no_whole_object_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_cannot_be_read_is_asked_for_again() {
+    let absent = failure(
+        404,
+        "NotFound",
+        "no such claim",
+        json!({"name": "data", "kind": "persistentvolumeclaims"}),
+    );
+    let cases = [
+        (404, "####", 2),
+        (409, "{\"kind\": \"Sta", 2),
+        (404, "404 page not found\n", 1),
+        (403, "####", 1),
+    ];
+    let gets = cases.map(async |(code, body, calls)| {
+        let absent = absent.clone();
+        let server = Server::start(move |number, _| match number {
+            0 => raw(code, "application/json", body),
+            _ => answer(404, &absent),
+        })
+        .await;
+        let found = server.cluster().get(&data()).await;
+        assert_eq!(
+            (server.lines().len(), found.is_ok()),
+            (calls, calls == 2),
+            "{code} {body}: {found:?}"
+        );
+    });
+    futures::future::join_all(gets).await;
+}
+
+#[tokio::test]
 async fn a_server_that_keeps_failing_is_given_up() {
     let failures = [(500, ErrorKind::Internal), (503, ErrorKind::Unreachable)].map(async |(code, expected)| {
         let server = recovering(code, usize::MAX).await;

@@ -85,7 +85,9 @@ async fn each_reason_is_told_for_what_it_is() {
 
 #[tokio::test]
 async fn what_is_no_summary_or_has_no_end_is_an_error() {
-    for page in ["<html>log in</html>", "{}", r#"{"kind": "PodList", "items": []}"#] {
+    let html = refused(|| raw(200, "text/html", "<html>log in</html>")).await;
+    assert!(html.to_string().contains("is no whole object"), "{html}");
+    for page in ["{}", r#"{"kind": "PodList", "items": []}"#] {
         let error = refused(move || raw(200, "text/html", page)).await;
         assert!(error.to_string().contains("is not a summary"), "{error}");
     }
