@@ -3,6 +3,7 @@
 mod bound;
 mod records;
 mod unbound;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
