@@ -250,6 +250,24 @@ mod tests {
     }
 
     #[test]
+    fn what_lives_in_no_namespace_bears_the_name_of_the_profiles() {
+        let mut web = crate::fakes::profile("externalClasses: [fast]\n", "");
+        web.namespace = "home".to_owned();
+        let prepared = |metadata: Value, namespaced| prepared(&web, &object(json!({"metadata": metadata})), namespaced);
+        let label = |object: &Object, key: &str| object.label(key).map(str::to_owned);
+        let inside = prepared(json!({"name": "x"}), true);
+        assert_eq!(inside.namespace(), Some("home"));
+        assert_eq!(label(&inside, names::PROFILE).as_deref(), Some("web"));
+        assert_eq!(label(&inside, names::NAMESPACE), None);
+        let elsewhere = prepared(json!({"name": "x", "namespace": "elsewhere"}), true);
+        assert_eq!(elsewhere.namespace(), Some("elsewhere"));
+        let above = prepared(json!({"name": "x"}), false);
+        assert_eq!(above.namespace(), None);
+        assert_eq!(label(&above, names::PROFILE).as_deref(), Some("web"));
+        assert_eq!(label(&above, names::NAMESPACE).as_deref(), Some("home"));
+    }
+
+    #[test]
     fn what_is_not_there_is_created() {
         assert_eq!(plan(None, would(live(|_| {}))), Ok(ObjectAction::Create));
         assert_eq!(plan(None, DryRun::Later), Ok(ObjectAction::Create));

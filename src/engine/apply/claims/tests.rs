@@ -75,6 +75,11 @@ async fn claim_volume_persistent_volume_and_touch_follow_each_other() {
         "merge persistentvolumeclaims",
     ];
     assert_eq!(steps(&stage), order);
+    let is_applied = |change: &String| change.starts_with("apply persistentvolumeclaims");
+    assert!(
+        !stage.script.changes().iter().any(is_applied),
+        "a claim has a way of its own"
+    );
     let claim = stage.cluster.find("PersistentVolumeClaim", "shared").unwrap();
     let uid = claim.uid().unwrap();
     let name = claim.str_at(&["spec", "volumeName"]).unwrap();
@@ -153,6 +158,27 @@ async fn a_claim_that_somebody_else_makes_meanwhile_is_not_taken() {
     assert!(!meanwhile(|there| there["status"]["phase"] = json!("Bound")).await);
     assert!(!meanwhile(|there| there["spec"]["volumeName"] = json!("")).await);
     assert!(!meanwhile(|there| there["metadata"]["annotations"] = json!({tags::RESTORED_FROM: "snap-1"})).await);
+}
+
+#[tokio::test]
+async fn a_token_that_is_burnt_by_a_living_volume_leads_to_that_one() {
+    for kind in [ErrorKind::TokenBurnt, ErrorKind::LimitExceeded] {
+        let stage = stage();
+        stage.cluster.add(begun());
+        let mut ctx = stage.context();
+        ctx.limits.wait = false;
+        let plan = plan_up(&ctx, &web()).await.unwrap();
+        // Listings lag: the plan did not see it.
+        stage.cloud.add(volume("shared"));
+        stage.script.fail("!create volume", kind);
+        execute_up(&ctx, &web(), plan).await.unwrap();
+        assert_eq!(
+            steps(&stage),
+            ["create persistentvolumes", "merge persistentvolumeclaims"]
+        );
+        let pv = stage.cluster.find("PersistentVolume", "pv-shared").unwrap();
+        assert_eq!(pv.str_at(&["spec", "csi", "volumeHandle"]), Some("vol-shared"));
+    }
 }
 
 #[tokio::test]
