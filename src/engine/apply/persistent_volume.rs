@@ -100,3 +100,72 @@ impl Recipe<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use moorline_api::{ClaimShape, StorageClass, VolumeConfig};
+    use moorline_aws_rules::EbsRules;
+
+    use super::*;
+
+    /// The reclaim policy and the mount options of a PersistentVolume under a class that says so.
+    fn made(adopted: bool, policy: &str, options: &Value) -> (String, Option<Value>) {
+        let class = json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "fast"},
+            "provisioner": "ebs.csi.aws.com", "reclaimPolicy": policy, "mountOptions": options,
+        });
+        let storage = ClaimStorage {
+            class: StorageClass::from_object(&Object::from_value(class).unwrap()),
+            shape: ClaimShape {
+                bytes: 1 << 30,
+                access_modes: vec!["ReadWriteOnce".to_owned()],
+                volume_mode: "Filesystem".to_owned(),
+            },
+        };
+        let recipe = Recipe {
+            rules: &EbsRules,
+            profile: Some("web"),
+            owner: None,
+            claim: ("default", "data-db-0"),
+            storage: &storage,
+            adopted,
+        };
+        let anchor = Anchor {
+            uid: "uid".to_owned(),
+            persistent_volume: "pv".to_owned(),
+        };
+        let volume = VolumeSpec {
+            size_gib: 1,
+            zone: Some("eu-west-1a".to_owned()),
+            config: VolumeConfig::ebs("gp3"),
+        };
+        let pv = recipe
+            .persistent_volume(&anchor, &VolumeId("vol-1".to_owned()), &volume)
+            .object;
+        let policy = pv
+            .str_at(&["spec", "persistentVolumeReclaimPolicy"])
+            .unwrap()
+            .to_owned();
+        (policy, pv.at(&["spec", "mountOptions"]).cloned())
+    }
+
+    #[test]
+    fn what_was_there_before_is_retained_whatever_its_class_says() {
+        let none = json!([]);
+        let policy = |adopted, policy| made(adopted, policy, &none).0;
+        assert_eq!(
+            (policy(false, "Delete"), policy(false, "Retain")),
+            ("Delete".into(), "Retain".into())
+        );
+        assert_eq!(
+            (policy(true, "Delete"), policy(true, "Retain")),
+            ("Retain".into(), "Retain".into())
+        );
+    }
+
+    #[test]
+    fn mount_options_are_those_of_the_class() {
+        assert_eq!(made(false, "Delete", &json!([])).1, None);
+        assert_eq!(made(false, "Delete", &json!(["noatime"])).1, Some(json!(["noatime"])));
+    }
+}
