@@ -489,3 +489,6 @@ impl ClaimToMake {
         standard.into_iter().chain(ours).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
