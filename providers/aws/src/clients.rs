@@ -26,6 +26,7 @@ use moorline_api::{Error, ErrorKind, Result};
 use crate::bound::Bound;
 use crate::clock::Listener;
 use crate::credentials::{Kept, Refusals};
+use crate::genuine::Genuine;
 use crate::settings::{AssumedRole, AwsSettings, StaticKeys};
 
 /// How long the instance's metadata service may take: elsewhere than on EC2 nobody answers there.
@@ -69,7 +70,8 @@ impl Clients {
             ($sdk:ident) => {{
                 let config = $sdk::config::Builder::from(&config)
                     .interceptor(listener.clone())
-                    .interceptor(Bound);
+                    .interceptor(Bound)
+                    .interceptor(Genuine);
                 $sdk::Client::from_conf(config.build())
             }};
         }

@@ -16,6 +16,7 @@ mod credentials;
 mod errors;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod genuine;
 mod governor;
 mod inventory;
 mod listing;

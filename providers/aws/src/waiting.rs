@@ -250,7 +250,7 @@ impl Waiter {
             self.seen = true;
             self.misses = 0;
             self.missed_since = None;
-            self.judge_state(volume)
+            self.judge_state(volume, now - self.since, visibility_grace)
         } else {
             self.misses += 1;
             let missed_since = *self.missed_since.get_or_insert(now);
@@ -261,10 +261,18 @@ impl Waiter {
         }
     }
 
-    fn judge_state(&self, volume: &Volume) -> Option<Answer> {
+    fn judge_state(&self, volume: &Volume, waited: Duration, visibility_grace: Duration) -> Option<Answer> {
         let fail = |kind, message: String| Some(Err(Error::new(kind, "ec2:DescribeVolumes", &self.id.0, message)));
         match (self.goal, volume.state) {
             (Goal::Gone, VolumeState::Deleted) => Some(Ok(None)),
+            // No read lags that long: the deletion was accepted, and not done.
+            (Goal::Gone, VolumeState::Available) if waited >= visibility_grace => fail(
+                ErrorKind::Internal,
+                format!(
+                    "its deletion was accepted {} s ago, and the volume is still available; run again, and if that does not help, look for a proxy that answers for AWS",
+                    waited.as_secs()
+                ),
+            ),
             (Goal::Gone, _) | (Goal::Usable, VolumeState::Creating | VolumeState::Unknown) => None,
             (Goal::Usable, VolumeState::Available | VolumeState::InUse) => Some(Ok(Some(volume.clone()))),
             (Goal::Usable, VolumeState::Error) => {
@@ -405,6 +413,21 @@ mod tests {
             };
             assert_eq!((answer.unwrap(), read), (None, reads), "{states:?}");
         }
+    }
+
+    #[test]
+    fn what_is_available_long_after_its_deletion_is_told() {
+        let grace = Duration::from_mins(1);
+        let mut waiter = Waiter::new(id(0), Goal::Gone, Instant::now(), oneshot::channel().0);
+        let mut judge = |state, after| {
+            let now = waiter.since + after;
+            waiter.judge(Some(&volume(id(0), state)), now, grace)
+        };
+        assert!(judge(Available, Duration::from_secs(59)).is_none());
+        assert!(judge(Deleting, 2 * grace).is_none());
+        let told = judge(Available, 2 * grace).unwrap().unwrap_err();
+        assert_eq!(told.kind, ErrorKind::Internal);
+        assert!(told.message.contains("accepted 120 s ago"), "{told}");
     }
 
     /// A cloud where every volume is usable from the second read on.

@@ -62,6 +62,18 @@ async fn someone_else_answers() {
 }
 
 #[tokio::test]
+async fn a_page_in_place_of_an_answer_deletes_nothing() {
+    let server = Server::start(|call, before| match before {
+        0 => (200, "<html><body>502 Bad Gateway</body></html>".to_owned()),
+        1 => (200, "####".to_owned()),
+        _ => ec2(&call["Action"], "<return>true</return>"),
+    })
+    .await;
+    Volumes::delete(&server.provider(), &volume()).await.unwrap();
+    assert_eq!(server.actions(), ["DeleteVolume"; 3]);
+}
+
+#[tokio::test]
 async fn their_words_are_made_safe() {
     let hostile = "no &#x1b;[2J AKIAIOSFODNN7EXAMPLE&#10;way";
     let server = Server::start(move |_, _| refusal(400, "InvalidParameterValue", hostile)).await;
