@@ -315,6 +315,9 @@ mod tests {
             refusal("RequestExpired", "Request has expired.\u{1b}[2J"),
             "ec2:CreateVolume: Request has expired (RequestExpired); check this machine's clock, or sign in again (`aws sso login`)"
         );
-        assert_eq!(refusal("", ""), "ec2:CreateVolume: HTTP 400 without an explanation");
+        assert_eq!(
+            refusal("", ""),
+            "ec2:CreateVolume: HTTP 400 without an explanation; this is no answer of AWS: check the endpoint and any proxy"
+        );
     }
 }
