@@ -74,12 +74,16 @@ impl BlobAccount {
             } => code.clone(),
             _ => String::new(),
         };
-        let (kind, cure) = meaning(status, &code, retry_after);
         let said = StorageError::try_from(error).ok();
-        let code = said
+        let mut code = said
             .as_ref()
             .and_then(|said| said.error_code.as_ref())
             .map_or(code, ToString::to_string);
+        // What the SDK says where the answer says nothing.
+        if code == status.to_string() {
+            code.clear();
+        }
+        let (kind, cure) = meaning(status, &code, retry_after);
         let said = said.and_then(|said| said.message).unwrap_or_default();
         let first_line = said.lines().next().unwrap_or_default();
         let words = match (clean(&code), clean(first_line)) {
@@ -130,11 +134,16 @@ fn meaning(status: u16, code: &str, retry_after: Option<std::time::Duration>) ->
                 ErrorKind::Forbidden,
                 "check what the key or signature in AZURE_STORAGE_CONNECTION_STRING allows",
             ),
+            429 | 503 => (ErrorKind::Throttled { retry_after }, ""),
+            408 | 500..600 => (ErrorKind::Internal, "try again"),
+            // Blob storage always says why: that something is not there is not believed of a proxy's page.
+            _ if code.is_empty() => (
+                ErrorKind::Internal,
+                "this is no answer of blob storage: check BlobEndpoint and any proxy, and run again",
+            ),
             404 => (ErrorKind::NotFound, ""),
             409 => (ErrorKind::AlreadyExists, ""),
             412 => (ErrorKind::Stale, ""),
-            429 | 503 => (ErrorKind::Throttled { retry_after }, ""),
-            408 | 500..600 => (ErrorKind::Internal, "try again"),
             _ => (ErrorKind::Invalid, ""),
         },
     }
@@ -157,6 +166,9 @@ mod tests {
             (503, "ServerBusy", ErrorKind::Throttled { retry_after: None }),
             (500, "InternalError", ErrorKind::Internal),
             (400, "InvalidHeaderValue", ErrorKind::Invalid),
+            (200, "", ErrorKind::Internal),
+            (404, "", ErrorKind::Internal),
+            (409, "", ErrorKind::Internal),
         ] {
             assert_eq!(meaning(status, code, None).0, kind, "{status} {code}");
         }

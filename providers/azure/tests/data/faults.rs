@@ -138,6 +138,16 @@ async fn a_list_that_breaks_off_is_an_error_and_not_short() {
 }
 
 #[tokio::test]
+async fn a_page_in_place_of_an_answer_is_no_absence() {
+    for page in [status(404), xml("<html>502 Bad Gateway</html>")] {
+        let desk = Desk::with([Some(page)]).await;
+        let error = desk.provider().delete(&id()).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Internal, "{error}");
+        assert!(error.message.contains("no answer of blob storage"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_may_not_be_listed_is_not_counted() {
     let forbidden = refusal(403, "AuthorizationPermissionMismatch", "No.");
     let desk = Desk::with([Some(forbidden)]).await;
