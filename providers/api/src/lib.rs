@@ -4,6 +4,7 @@
 //! Every listing is complete or an error: a forbidden, failed or truncated one never looks like absence.
 
 pub mod account;
+pub mod answer;
 pub mod azure;
 pub mod cluster;
 #[cfg(feature = "conformance")]

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use jiff::Timestamp;
 use kube::Client;
 use kube::client::{AuthError, Body};
+use moorline_api::answer::is_object;
 use moorline_api::{Error, ErrorKind};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -419,12 +420,6 @@ async fn read_whole(call: &Call, response: Response<Body>) -> Result<Answer, Tro
         created: head.status == http::StatusCode::CREATED,
         body,
     })
-}
-
-/// Whether it begins and ends as all answers of an API server do. What is between is read by who knows what it should be.
-fn is_object(body: &[u8]) -> bool {
-    let body = body.trim_ascii();
-    body.starts_with(b"{") && body.ends_with(b"}")
 }
 
 /// An error and what is below it; no honest chain is longer. `io::Error` passes over what it wraps when asked for its source.

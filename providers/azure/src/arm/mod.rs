@@ -18,6 +18,7 @@ use azure_core::http::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use moorline_api::answer::is_object;
 use moorline_api::{ErrorKind, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -79,8 +80,7 @@ impl Answer {
 
     /// Whether it says nothing, or begins and ends as an object.
     fn is_whole(&self) -> bool {
-        let body = self.body.trim_ascii();
-        body.is_empty() || (body.starts_with(b"{") && body.ends_with(b"}"))
+        self.body.trim_ascii().is_empty() || is_object(&self.body)
     }
 
     /// The body as what it should be. Its text is not shown: it may hold keys.

@@ -5,7 +5,7 @@
 use azure_core::error::ErrorKind as CoreKind;
 use azure_core::http::headers::RETRY_AFTER;
 use azure_storage_blob::StorageError;
-use moorline_api::words::clean;
+use moorline_api::words::{clean, refusal};
 use moorline_api::{Error, ErrorKind, Result};
 
 use super::BlobAccount;
@@ -86,16 +86,7 @@ impl BlobAccount {
         let (kind, cure) = meaning(status, &code, retry_after);
         let said = said.and_then(|said| said.message).unwrap_or_default();
         let first_line = said.lines().next().unwrap_or_default();
-        let words = match (clean(&code), clean(first_line)) {
-            (code, said) if code.is_empty() && said.is_empty() => format!("HTTP {status} without an explanation"),
-            (code, said) if said.is_empty() => code,
-            (code, said) => format!("{} ({code})", said.trim_end_matches('.')),
-        };
-        let message = if cure.is_empty() {
-            words
-        } else {
-            format!("{words}; {cure}")
-        };
+        let message = refusal((&code, first_line), status, cure);
         Error::new(kind, subject.operation, subject.resource, self.redacted(&message))
     }
 }
